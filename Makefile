@@ -1,0 +1,62 @@
+# make demo    set up, then run the main job on generated pictures, offline
+# make test    set up, then run every test (make test ARGS="-k coders" for some of them)
+# make check   set up, then every check that is not a test
+# make setup   only .venv; TORCH=cpu takes CPU-only wheels of torch, TORCH=auto those of this machine's GPU
+# make format  rewrite the code as `make check` wants it
+# make lock    renew the pinned versions
+
+PYTHON ?= python3
+# How torch was chosen at the last set-up, so that `make test` after `make setup TORCH=cpu` keeps it.
+TORCH ?= $(or $(patsubst .venv/torch-%,%,$(firstword $(wildcard .venv/torch-*))),locked)
+ARGS ?=
+
+BIN := .venv/bin
+READY := .venv/torch-$(TORCH)
+INSTALL := $(BIN)/uv pip install --python $(BIN)/python
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header \
+	--no-emit-index-url --no-emit-find-links
+
+.PHONY: setup demo test check format lock
+.DEFAULT_GOAL := setup
+
+setup: $(READY)
+
+demo: $(READY)
+	$(BIN)/polyhead demo
+
+test: $(READY)
+	$(BIN)/python -m pytest --cov --durations=10 $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
+	$(BIN)/pylint polyhead tests benchmarks
+
+format: $(READY)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# One resolution; the hash-free list (CPU wheels of torch have other hashes) and uv's own lines are cut out of it.
+lock: $(BIN)/uv
+	$(COMPILE) pyproject.toml --all-extras --group dev --upgrade --generate-hashes -o requirements.lock
+	sed -n '/^[^ #]/s/ *\\$$//p' requirements.lock > constraints.txt
+	sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > requirements-uv.lock
+
+$(BIN)/uv: requirements-uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Polyhead needs Python 3.11 or newer, and '$(PYTHON)' is older; try: make PYTHON=python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@touch $@
+
+$(READY): $(BIN)/uv requirements.lock constraints.txt pyproject.toml
+	@rm -f .venv/torch-*
+ifeq ($(TORCH),locked)
+	$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements.lock
+else
+	$(INSTALL) --torch-backend $(TORCH) -c constraints.txt -r pyproject.toml --all-extras --group dev
+endif
+	$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@

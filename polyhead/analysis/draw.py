@@ -1,0 +1,208 @@
+"""Boxes, tags and grids on pictures, with Pillow alone.
+
+Line width and letters grow with the picture, and a class keeps its colour from picture to picture. A tag moves when its
+place is taken by a better box's tag, and is left out when there is no place: its box stays, in the colour of the class.
+"""
+
+import colorsys
+import math
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from polyhead.types import Batch
+
+Colour = tuple[int, int, int]
+Corners = tuple[float, float, float, float]
+
+PALETTE: list[Colour] = [
+    (255, 194, 10), (26, 133, 255), (212, 17, 89), (0, 168, 120), (153, 79, 224),
+    (240, 101, 20), (0, 188, 212), (255, 105, 180), (120, 144, 24), (141, 85, 36),
+]  # fmt: skip
+GREY: Colour = (150, 150, 150)
+WHITE: Colour = (255, 255, 255)
+INK: Colour = (30, 30, 30)
+GAP = 8
+
+
+class Marks(NamedTuple):
+    """What to draw on a picture for one task.
+
+    Attributes:
+        title: the task; shown in the legend.
+        boxes: xyxy in pixels of the picture, best first; tags of the first lie on top.
+        captions: the text of each box's tag; an empty one makes no tag.
+        colours: of each box.
+        notes: lines about the picture as a whole, such as a classifier's answers.
+    """
+
+    title: str
+    boxes: Sequence[Sequence[float]]
+    captions: Sequence[str]
+    colours: Sequence[Colour]
+    notes: Sequence[str] = ()
+
+
+def colour(index: int) -> Colour:
+    """The colour of a class: ten that are far apart, then hues by the golden ratio, which never come back."""
+    if index < len(PALETTE):
+        return PALETTE[index]
+    hue = (index * 0.61803398875) % 1.0
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.55 + 0.4 * (index % 2), 0.95 - 0.3 * (index % 3) / 2)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def draw(picture: Image.Image, marks: Sequence[Marks]) -> Image.Image:
+    """A copy of the picture (RGB) with everything drawn on it; a legend names the tasks when there are several."""
+    drawn = picture.convert("RGB")
+    if drawn is picture:
+        drawn = picture.copy()
+    canvas = ImageDraw.Draw(drawn)
+    width = max(2, round(min(drawn.size) / 200))
+    font = _font(max(12, round(min(drawn.size) / 32)))
+    for mark in marks:
+        for box, shade in reversed(list(zip(mark.boxes, mark.colours, strict=True))):
+            canvas.rectangle(_ordered(box), outline=shade, width=width)
+    taken: list[Corners] = []
+    for mark in marks:
+        for box, caption, shade in zip(mark.boxes, mark.captions, mark.colours, strict=True):
+            place = _place(drawn.size, _ordered(box), (font.getlength(caption) + GAP, float(_height(font))), taken)
+            if caption and place:
+                canvas.rectangle(place, fill=shade)
+                canvas.text((place[0] + GAP / 2, place[1]), caption, _ink(shade), font)
+                taken.append(place)
+    _notes(canvas, marks, font)
+    if len(marks) > 1:
+        _legend(canvas, drawn.size, marks, font)
+    return drawn
+
+
+def fit(picture: Image.Image, side: int) -> Image.Image:
+    """The picture with its longer side ``side`` pixels long."""
+    scale = side / max(picture.size)
+    return picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
+
+
+def grid(
+    pictures: Sequence[Image.Image], columns: int | None = None, cell: int = 320, titles: Sequence[str] = ()
+) -> Image.Image:
+    """Pictures side by side on white, the longer side of each ``cell`` pixels, with its title above.
+
+    Args:
+        pictures: at least one.
+        columns: pictures in a row; the square root of their number when left out.
+        cell: width of a column, and the most that a row is high.
+        titles: one for each picture, or none at all.
+    """
+    columns = columns or math.ceil(math.sqrt(len(pictures)))
+    font = _font(max(12, cell // 20))
+    head = _height(font) + GAP if titles else 0
+    small = [fit(picture, cell) for picture in pictures]
+    rows = [small[start : start + columns] for start in range(0, len(small), columns)]
+    heights = [head + max(picture.height for picture in row) for row in rows]
+    sheet = Image.new("RGB", (columns * (cell + GAP) + GAP, sum(heights) + GAP * (len(rows) + 1)), WHITE)
+    canvas = ImageDraw.Draw(sheet)
+    top = GAP
+    for number, row in enumerate(rows):
+        for column, picture in enumerate(row):
+            left = GAP + column * (cell + GAP)
+            if titles:
+                title = _shorten(titles[number * columns + column], font, cell)
+                canvas.text((left + cell / 2, top), title, INK, font, anchor="ma")
+            sheet.paste(picture, (left + (cell - picture.width) // 2, top + head))
+        top += heights[number] + GAP
+    return sheet
+
+
+def batch(samples: Batch, names: Sequence[str], limit: int = 16, cell: int = 320) -> Image.Image:
+    """The first pictures of a batch as the network sees them, with their boxes; ignored ones are grey."""
+    pictures = []
+    for index in range(min(limit, samples.inputs.shape[0])):
+        there = samples.labels[index] >= 0
+        labels, ignored = samples.labels[index][there].tolist(), samples.ignore[index][there].tolist()
+        captions = ["ignored" if skip else names[label] for label, skip in zip(labels, ignored, strict=True)]
+        shades = [GREY if skip else colour(label) for label, skip in zip(labels, ignored, strict=True)]
+        picture = Image.fromarray(samples.inputs[index].to(torch.uint8).permute(1, 2, 0).cpu().numpy())
+        boxes = (samples.boxes[index][there] * cell / max(picture.size)).tolist()
+        answer = samples.values[index] if samples.values is not None else None
+        notes = [names[int(answer)]] if answer is not None and answer.ndim == 0 else []
+        pictures.append(draw(fit(picture, cell), [Marks("", boxes, captions, shades, notes)]))
+    return grid(pictures, cell=cell, titles=[Path(name).name for name in samples.ids[: len(pictures)]])
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which comes with matplotlib and knows Greek and Cyrillic."""
+    import matplotlib as mpl
+
+    return ImageFont.truetype(str(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
+
+
+def _height(font: ImageFont.FreeTypeFont) -> int:
+    return sum(font.getmetrics())
+
+
+def _ordered(box: Sequence[float]) -> Corners:
+    """Pillow refuses a rectangle whose corners are swapped."""
+    return min(box[0], box[2]), min(box[1], box[3]), max(box[0], box[2]), max(box[1], box[3])
+
+
+def _ink(back: Colour) -> Colour:
+    """Dark letters on light colours, white ones on dark (luma of ITU-R BT.601)."""
+    return INK if 0.299 * back[0] + 0.587 * back[1] + 0.114 * back[2] > 140 else WHITE  # noqa: PLR2004  # half of 255, up a bit
+
+
+def _shorten(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    """The text, or as much of it as fits."""
+    while len(text) > 1 and font.getlength(text) > width:
+        text = text[:-2] + "…"
+    return text
+
+
+def _place(size: tuple[int, int], box: Corners, tag: tuple[float, float], taken: Sequence[Corners]) -> Corners | None:
+    """The first place for a tag that is in the picture and free: above the box, below it, or inside a large one."""
+    width, height = tag
+    x1, y1, x2, y2 = box
+    lefts = [min(max(0.0, left), max(0.0, size[0] - width)) for left in (x1, x2 - width)]
+    tops = [y1 - height, y1, y2] if y2 - y1 > 3 * height else [y1 - height, y2]
+    inside = [top for top in tops if top >= 0 and top + height <= size[1]]
+    places = [(left, top, left + width, top + height) for left in lefts for top in inside]
+    free = (place for place in places if not any(_overlap(place, other) for other in taken))
+    return next(free, None)
+
+
+def _overlap(one: Corners, other: Corners) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _notes(canvas: ImageDraw.ImageDraw, marks: Sequence[Marks], font: ImageFont.FreeTypeFont) -> None:
+    """Lines about the whole picture, on a dark ground in its upper left corner."""
+    several = len(marks) > 1
+    lines = [f"{mark.title}: {note}" if several else note for mark in marks for note in mark.notes]
+    for row, line in enumerate(lines):
+        top = row * _height(font)
+        canvas.rectangle((0, top, font.getlength(line) + 2 * GAP, top + _height(font)), fill=INK)
+        canvas.text((GAP, top), line, WHITE, font)
+
+
+def _legend(
+    canvas: ImageDraw.ImageDraw, size: tuple[int, int], marks: Sequence[Marks], font: ImageFont.FreeTypeFont
+) -> None:
+    """Each task with its colours, in the lower left corner."""
+    rows = [(mark.title, list(dict.fromkeys(mark.colours))) for mark in marks]
+    height = _height(font)
+    side = height * 0.6
+    width = max(font.getlength(title) + GAP + len(shades) * (side + 2) for title, shades in rows) + 2 * GAP
+    top = size[1] - height * len(rows) - GAP
+    canvas.rectangle((0, top, width, size[1]), fill=INK)
+    for row, (title, shades) in enumerate(rows):
+        y = top + GAP / 2 + row * height
+        canvas.text((GAP, y), title, WHITE, font)
+        x = 2 * GAP + font.getlength(title)
+        for shade in shades:
+            canvas.rectangle((x, y + height * 0.2, x + side, y + height * 0.2 + side), fill=shade)
+            x += side + 2

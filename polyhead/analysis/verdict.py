@@ -1,0 +1,202 @@
+"""What a run's numbers mean, in plain words.
+
+A sentence is said only when the numbers that it follows from are given, and it names them. Nothing here measures: the
+numbers come from ``results.json``, ``results.csv`` and :mod:`polyhead.analysis.errors`.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+FEW_OBJECTS = 50
+"""Fewer training objects of a class than this are called few."""
+MANY_SMALL = 10
+"""From so many small objects on their recall means something."""
+
+ADVICE = {
+    "classification": "the boxes are right and the classes are not: look at the labels of the confused classes, and add pictures of them",
+    "localisation": "objects are seen but not outlined: train longer or at a larger size, and check how tightly the data's boxes were drawn",
+    "both": "boxes are off and wrongly named: the model has seen too little yet; train longer or add data",
+    "duplicate": "one object gets several boxes: lower the IoU of the non-maximum suppression",
+    "background": "boxes on nothing: raise --conf, add pictures without objects, and look for objects that nobody labelled",
+    "missed": "objects are overlooked: lower --conf, train longer or at a larger size, or add pictures like those",
+}
+
+
+def verdict(results: Mapping[str, Any]) -> str:
+    """A few sentences about each task: its score, its main kind of error, what to try next.
+
+    Args:
+        results: ``{"tasks": {name: numbers}}``. All numbers are optional, and None stands for what cannot be told:
+
+            * ``score`` (0..1), ``metric`` (its name), ``split``, ``images`` (how many it was measured on),
+              ``interval`` (``[low, high]``) and ``level`` of it (0.9);
+            * ``rival``: ``{"name": what it does, "score": the same metric}``, a model that looks at no picture;
+            * ``errors``: :meth:`polyhead.analysis.errors.Errors.summary`;
+            * ``objects``: training objects of each class;
+            * ``history``: see :func:`history`.
+
+    Returns:
+        Lines of text, each task's under its name.
+    """
+    lines = []
+    for task, numbers in results["tasks"].items():
+        known = {name: value for name, value in numbers.items() if value is not None and value != [None, None]}
+        said = [sentence for rule in RULES for sentence in rule(known)]
+        lines += [f"{task}:", *(f"  {sentence}" for sentence in said or ["Nothing was measured."])]
+    return "\n".join(lines)
+
+
+def history(rows: Sequence[Mapping[str, str]], task: str, metric: str = "ap50") -> dict[str, list[float]]:
+    """The course of a task from the rows of ``results.csv``: sums of its train and val losses, and its val score.
+
+    Rows in which a column is empty are left out of that column's list, as ``epochs`` tells: it holds the epochs (from 1,
+    counted through all stages) of the rows that have a val score.
+    """
+    score = f"val/{task}/{metric}"
+    course: dict[str, list[float]] = {"epochs": [], "score": [], "train": [], "val": []}
+    for number, row in enumerate(rows, 1):
+        for part in ("train", "val"):
+            losses = [row[key] for key in row if key.startswith(f"{part}/{task}/") and not _is_score(key) and row[key]]
+            if losses:
+                course[part].append(math.fsum(map(float, losses)))
+        if row.get(score):
+            course["epochs"].append(float(number))
+            course["score"].append(float(row[score]))
+    return course
+
+
+def _is_score(column: str) -> bool:
+    return column.rsplit("/", 1)[1].startswith(("ap", "accuracy", "f1", "iou"))
+
+
+def _score(numbers: Mapping[str, Any]) -> list[str]:
+    """The score, its interval, and the trivial rival."""
+    if "score" not in numbers:
+        return []
+    score, metric = numbers["score"], numbers.get("metric", "score")
+    text = f"{metric} {score:.3f}"
+    if "images" in numbers:
+        text += f" on {numbers['images']} {numbers.get('split', '')}".rstrip() + " pictures"
+    if "interval" in numbers:
+        low, high = numbers["interval"]
+        text += f" ({100 * numbers.get('level', 0.9):.0f} % interval {low:.3f} to {high:.3f})"
+    said = [text + "."]
+    rival = numbers.get("rival", {}).get("score")
+    if rival is not None:
+        said.append(f"The trivial rival ({numbers['rival']['name']}) has {rival:.3f}: {_against(numbers, rival)}.")
+    return said
+
+
+def _against(numbers: Mapping[str, Any], rival: float) -> str:
+    if numbers["score"] <= rival:
+        return "the model is not better than that, so it has learnt nothing of use yet"
+    if "interval" not in numbers:
+        return f"the model is {numbers['score'] - rival:.3f} better"
+    if numbers["interval"][0] <= rival:
+        return "the model is better, but the interval reaches down to the rival, so it may be luck"
+    return "the model is better, and the whole interval lies above it"
+
+
+def _errors(numbers: Mapping[str, Any]) -> list[str]:
+    """The main kind of error, and what helps against it."""
+    if "errors" not in numbers:
+        return []
+    errors = numbers["errors"]
+    counts: dict[str, int] = errors["counts"]
+    total = sum(counts.values())
+    found = f"{errors['found']} of {errors['objects']} objects found"
+    if not total:
+        return [f"No mistakes: {found}."]
+    kind = max(counts, key=lambda name: counts[name])
+    share = f"{counts[kind]} of {total} mistakes, {counts[kind] / total:.0%}; {found}"
+    said = [f"Main kind of error: {kind} ({share}); {ADVICE[kind]}."]
+    if kind == "classification" and errors.get("confusions"):
+        truth, guess, count = errors["confusions"][0]
+        said.append(f"Most often {truth} is taken for {guess} ({count} times).")
+    return said
+
+
+def _small(numbers: Mapping[str, Any]) -> list[str]:
+    """Small objects are found less than half as often as large ones."""
+    sizes = numbers.get("errors", {}).get("sizes", {})
+    small, large = sizes.get("small"), sizes.get("large")
+    if not small or not large or small["objects"] < MANY_SMALL or large["objects"] == 0:
+        return []
+    if small["found"] / small["objects"] >= large["found"] / large["objects"] / 2:
+        return []
+    return [
+        f"Small objects are missed: {small['found']} of {small['objects']} below 32 × 32 pixels are found, and "
+        f"{large['found']} of {large['objects']} above 96 × 96; a larger input size is the first thing to try."
+    ]
+
+
+def _few(numbers: Mapping[str, Any]) -> list[str]:
+    """Classes with too few training objects."""
+    few = sorted((count, name) for name, count in numbers.get("objects", {}).items() if count < FEW_OBJECTS)
+    if not few:
+        return []
+    shown = ", ".join(f"{name} ({count})" for count, name in few[:5])
+    more = f" and {len(few) - 5} more" if len(few) > 5 else ""  # noqa: PLR2004  # as many as are shown
+    return [f"Fewer than {FEW_OBJECTS} training objects: {shown}{more}; more pictures of these help most."]
+
+
+def _course(numbers: Mapping[str, Any]) -> list[str]:
+    """Not learning, still improving, or overfitting: the first that the losses and scores show."""
+    course = numbers.get("history", {})
+    for rule in (_unlearnt, _improving, _overfits):
+        said = rule(course)
+        if said:
+            return [said]
+    return []
+
+
+def _unlearnt(course: Mapping[str, Sequence[float]]) -> str:
+    train = course.get("train", [])
+    if len(train) < 2 or train[-1] < 0.9 * train[0]:  # noqa: PLR2004  # a tenth is the least to call learning
+        return ""
+    return (
+        f"The training loss went from {train[0]:.3g} to {train[-1]:.3g} in {len(train)} epochs, so nothing was learnt: "
+        "try another learning rate, and look at the training batch in plots/."
+    )
+
+
+def _improving(course: Mapping[str, Sequence[float]]) -> str:
+    scores, epochs = course.get("score", []), course.get("epochs", [])
+    if len(scores) < 4:  # noqa: PLR2004  # a last quarter needs four
+        return ""
+    before = max(scores[: -(len(scores) // 4)])
+    if max(scores) != scores[-1] or scores[-1] < before + 0.01:  # noqa: PLR2004  # a hundredth is worth an epoch
+        return ""
+    return (
+        f"The val score was still rising at the end, from {before:.3f} before the last quarter to {scores[-1]:.3f} "
+        f"at epoch {epochs[-1]:.0f}: train longer."
+    )
+
+
+def _overfits(course: Mapping[str, Sequence[float]]) -> str:
+    train, val = course.get("train", []), course.get("val", [])
+    if not val or len(train) != len(val):
+        return ""
+    best = min(range(len(val)), key=lambda epoch: val[epoch])
+    if val[-1] < 1.1 * val[best] or train[-1] >= train[best]:  # noqa: PLR2004  # a tenth is more than noise
+        return ""
+    return (
+        f"It overfits: since epoch {best + 1} of {len(val)} the val loss rose from {val[best]:.3g} to {val[-1]:.3g} while the "
+        f"training loss fell from {train[best]:.3g} to {train[-1]:.3g}; try stronger augmentation, more data or fewer epochs."
+    )
+
+
+def _wide(numbers: Mapping[str, Any]) -> list[str]:
+    """An interval that is too wide to choose between models by."""
+    if "interval" not in numbers or "images" not in numbers:
+        return []
+    low, high = numbers["interval"]
+    if high - low <= 0.1:  # noqa: PLR2004  # a tenth is what a good idea is worth
+        return []
+    return [
+        f"{numbers['images']} pictures leave an interval {high - low:.3f} wide: measure on more before choosing between models."
+    ]
+
+
+RULES: list[Callable[[Mapping[str, Any]], list[str]]] = [_score, _errors, _small, _few, _course, _wide]

@@ -1,0 +1,95 @@
+"""The command line: a static table of commands, standard library only; each command imports its own room.
+
+What a user can cause ends in one line on stderr and exit code 2; ``--debug`` anywhere shows the traceback as well.
+"""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+from polyhead import __version__
+from polyhead.errors import PolyheadError, suggest
+
+COMMANDS = {
+    "demo": ("polyhead.commands.demo", "the main job on generated pictures: offline, minutes on a laptop"),
+    "recipes": ("polyhead.commands.recipes", "list the recipes with one line each"),
+    "init": ("polyhead.commands.init", "recognise the data in a folder, check it, write a recipe for it"),
+    "train": ("polyhead.commands.train", "train a recipe into a run folder, or go on with a run"),
+    "evaluate": ("polyhead.commands.evaluate", "measure a run, with intervals (val is the same)"),
+    "predict": ("polyhead.commands.predict", "use a run on pictures: drawn pictures, JSON, CSV"),
+    "compare": ("polyhead.commands.compare", "paired differences between runs, with intervals"),
+}
+ALIASES = {"val": "evaluate"}
+OK, WRONG, INTERRUPTED = 0, 2, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser for commands: options in full only, and every mistake is a :class:`PolyheadError`."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line, with the nearest option where one is unknown."""
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message:
+            word = unknown.split()[0].split("=")[0]
+            message = f"{self.prog} does not know {word!r}{suggest(word, self._option_string_actions)}"
+        raise PolyheadError(f"{message} ('{self.prog} --help' shows its use)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        code = _dispatch(words)
+        sys.stdout.flush()
+    except PolyheadError as error:
+        if debug:
+            traceback.print_exc()
+        print(f"polyhead: error: {error}", file=sys.stderr)
+        return WRONG
+    except KeyboardInterrupt:
+        how = "; 'polyhead train --resume RUN' goes on where it stopped" if words[:1] == ["train"] else ""
+        print(f"polyhead: interrupted{how}", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has seen enough, as with `polyhead recipes | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except SystemExit as stop:  # argparse after --help
+        return stop.code if isinstance(stop.code, int) else OK
+    return code
+
+
+def _dispatch(words: list[str]) -> int:
+    command = words[0] if words else "--help"
+    if command in ("--help", "-h", "help"):
+        print(usage())
+        return OK
+    if command in ("--version", "-V", "version"):
+        print(f"polyhead {__version__}")
+        return OK
+    command = ALIASES.get(command, command)
+    if command not in COMMANDS:
+        raise PolyheadError(f"unknown command {command!r}{suggest(command, [*COMMANDS, *ALIASES])}")
+    code: int = import_module(COMMANDS[command][0]).main(words[1:])
+    return code
+
+
+def usage() -> str:
+    """The help text."""
+    rows = "\n".join(f"  {name:<10} {line}" for name, (_, line) in COMMANDS.items())
+    return (
+        "usage: polyhead COMMAND ...\n\n"
+        "One network, many heads: train, measure and use a model that you can defend.\n\n"
+        f"commands:\n{rows}\n\n"
+        "  polyhead COMMAND --help   what a command takes\n"
+        "  polyhead --version        the version\n"
+        "  --debug                   with any command: show the traceback of an error"
+    )

@@ -1,0 +1,163 @@
+"""``polyhead init``: look at a folder, check what is in it, and write a recipe to train on it."""
+
+import json
+import re
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from polyhead import recipe
+from polyhead.cli import Parser
+from polyhead.data.roots import WEIGHTS, find_root
+from polyhead.errors import DataError, PolyheadError
+
+if TYPE_CHECKING:
+    from polyhead.data.doctor import Layout
+
+BATCH = 8
+SHOWN = 10
+TRUNK = "mobilenetv2_100"
+WEIGHTS_FILE = "mobilenetv2_100.safetensors"
+
+
+def parser() -> Parser:
+    """What the command takes."""
+    command = Parser(
+        prog="polyhead init",
+        description="Recognise the data in a folder (COCO, VOC, YOLO, Penn-Fudan, one folder per class), check it, and "
+        "write a commented recipe. The data is not changed.",
+    )
+    command.add_argument("folder", metavar="FOLDER", help="where the data lies")
+    command.add_argument("--minutes", type=float, help="time for the training: picture size and epochs are fitted to it")
+    command.add_argument("--out", metavar="FILE", help="the recipe to write (default: FOLDER's name + .yaml)")
+    command.add_argument("--reader", help="the format, where a folder holds several")
+    return command
+
+
+def main(argv: list[str]) -> int:
+    """Write a recipe for a folder."""
+    given = parser().parse_args(argv)
+    if given.minutes is not None and not given.minutes > 0:
+        raise PolyheadError(f"--minutes must be positive, got {given.minutes:g}")
+    folder = Path(given.folder)
+    task = re.sub(r"\W+", "_", folder.resolve().name).strip("_").lower() or "objects"
+    out = Path(given.out or f"{task}.yaml")
+    if out.exists():
+        raise PolyheadError(f"{out} exists already and is left as it is; give another file with --out")
+
+    from polyhead.data import doctor
+
+    layout = doctor.recognise(folder, given.reader)
+    counts = ", ".join(f"{count} {split}" for split, count in layout.counts.items())
+    print(f"{folder}: {layout.reader} format, {counts} pictures, classes: {_classes(layout)}")
+    _check(folder, layout)
+    spec = _model(layout)
+    size, epochs = 224 if layout.reader == "folder" else 300, 40
+    why = "size and epochs are a guess; --minutes 20 fits them to 20 minutes on this machine"
+    if given.minutes is not None:
+        size, epochs, why = _fit(given.minutes, spec, layout)
+        print(why)
+    spec["init_args"]["size"] = size
+    out.write_text(_text(out, folder, task, layout, spec, epochs, why), encoding="utf-8")
+    recipe.load(out)
+    print(f"wrote {out}\nnext: polyhead train {out}")
+    return 0
+
+
+def _check(folder: Path, layout: "Layout") -> None:
+    """Open everything once."""
+    from polyhead.data import doctor
+
+    problems = [
+        problem
+        for arguments in layout.init_args.values()
+        for problem in doctor.check(doctor.READERS[layout.reader](**arguments))
+    ]
+    if problems:
+        raise DataError(str(folder), dict.fromkeys(problems))
+    print("checked: every picture opens, every annotation is sound")
+
+
+def _model(layout: "Layout") -> dict[str, Any]:
+    try:
+        find_root(WEIGHTS_FILE, WEIGHTS)
+        weights: str | None = WEIGHTS_FILE
+    except PolyheadError:
+        weights = None
+    name = "classifier" if layout.reader == "folder" else "ssd300"
+    return {"class_path": name, "init_args": {"backbone": TRUNK, "weights": weights}}
+
+
+def _fit(minutes: float, spec: dict[str, Any], layout: "Layout") -> tuple[int, int, str]:
+    from polyhead import pace
+
+    def seconds(size: int) -> float:
+        sized = {**spec, "init_args": {**spec["init_args"], "size": size}}
+        return pace.step_seconds(sized, layout.classes, BATCH)
+
+    return pace.choose(minutes, -(-layout.counts["train"] // BATCH), seconds)
+
+
+def _text(out: Path, folder: Path, task: str, layout: "Layout", spec: dict[str, Any], epochs: int, why: str) -> str:
+    """The recipe, with a comment wherever a beginner would ask."""
+    arguments = spec["init_args"]
+    kind, transforms = ("Classifier", "classify") if spec["class_path"] == "classifier" else ("SSD300", "ssd")
+    start = "ImageNet weights from POLYHEAD_WEIGHTS" if arguments["weights"] else "none were found; hub downloads some"
+    lines = [
+        f"# {kind} on {folder}: {layout.counts['train']} training pictures, classes: {_classes(layout)}.",
+        f"#   polyhead train {out}",
+        "model:",
+        f"  class_path: {spec['class_path']}",
+        "  init_args:",
+        f"    backbone: {arguments['backbone']}  # any timm name: resnet50 is slower, and often better",
+        f"    weights: {json.dumps(arguments['weights'])}  # {start}",
+        f"    size: {arguments['size']}  # side of the network's pictures; more shows smaller objects and takes longer",
+        "data:",
+        f"  {task}:",
+        *_readers(folder, layout),
+        f"    transforms: {transforms}  # how training pictures are varied",
+        f"    batch: {BATCH}",
+        "stages:",
+        *wrap(why[0].upper() + why[1:] + ".", 110, initial_indent="  # ", subsequent_indent="  # "),
+        f"  - epochs: {epochs}",
+        "    optimizer: adamw",
+        "    lr: 0.001",
+        "seed: 0  # same seed, same result",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _classes(layout: "Layout") -> str:
+    more = f" and {len(layout.classes) - SHOWN} more" if len(layout.classes) > SHOWN else ""
+    return ", ".join(layout.classes[:SHOWN]) + more
+
+
+def _readers(folder: Path, layout: "Layout") -> list[str]:
+    """The reader's settings; of val and test only what differs from train."""
+    root = str(find_root(folder))
+    given = {
+        split: {key: _as_typed(value, root, str(folder)) for key, value in arguments.items()}
+        for split, arguments in layout.init_args.items()
+    }
+    train = given.pop("train")
+    lines = [f"    {key}: {_flow(value)}" for key, value in train.items() if key != "split"]
+    # A task has a setting named split, too: which share of train becomes val and test.
+    own = f"{{class_path: {layout.reader}, init_args: {{split: {_flow(train['split'])}}}}}" if "split" in train else layout.reader
+    lines.insert(0, f"    reader: {own}")
+    for split, arguments in given.items():
+        lines.append(f"    {split}: {_flow({key: value for key, value in arguments.items() if train.get(key) != value})}")
+    cut = [split for split in ("val", "test") if split not in given]
+    if cut:
+        shares = ", ".join(f"{split}: 0.15" for split in cut)
+        lines.append(f"    split: {{{shares}}}  # the folder has no {' and no '.join(cut)} pictures: cut from train")
+    return lines
+
+
+def _flow(value: object) -> str:
+    """A value on one line; JSON is YAML."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _as_typed(value: object, root: str, typed: str) -> object:
+    """A path in the folder as the user typed it, so that the recipe may move with its data."""
+    return typed + value[len(root) :] if isinstance(value, str) and value.startswith(root) else value

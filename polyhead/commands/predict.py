@@ -1,0 +1,94 @@
+"""``polyhead predict``: use a run on pictures; drawn pictures always, JSON and CSV on request."""
+
+import json
+import time
+from argparse import Namespace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from polyhead.cli import Parser
+from polyhead.errors import PolyheadError
+from polyhead.run import write_text
+
+if TYPE_CHECKING:
+    from polyhead.results import Result
+
+_EPILOG = """\
+Drawn pictures never replace others: when the folder is not empty, predict2, predict3... is made.
+JSON is a list of {image, task, boxes, scores, labels}; boxes are x1, y1, x2, y2 in pixels of the original picture.
+"""
+
+
+def parser() -> Parser:
+    """What the command takes."""
+    command = Parser(prog="polyhead predict", description="Use a run on pictures.", epilog=_EPILOG)
+    command.add_argument("run", metavar="RUN", help="a run folder, or a weights file such as best.pt")
+    command.add_argument("sources", metavar="SOURCE", nargs="+", help="picture files, folders, or patterns such as 'photos/*.jpg'")
+    command.add_argument("--json", metavar="FILE", help="write all results to this JSON file")
+    command.add_argument("--csv", metavar="FILE", help="write a row for each answer to this CSV file")
+    command.add_argument("--out", metavar="DIR", help="folder of the drawn pictures (default: RUN/predict, or ./predict)")
+    command.add_argument("--conf", type=float, default=0.25, help="leave out boxes with a lower score (default: 0.25)")
+    command.add_argument("--task", metavar="NAME", help="use this head alone (default: all)")
+    command.add_argument("--batch", type=int, default=8, help="pictures at a time (default: 8)")
+    command.add_argument("--on-bad", choices=["stop", "skip"], default="stop", help="what to do about a picture that cannot be read")
+    return command
+
+
+def main(argv: list[str]) -> int:
+    """Predict, draw, write and tell."""
+    given = parser().parse_args(argv)
+    for file in (given.json, given.csv):
+        if file and not Path(file).absolute().parent.is_dir():
+            raise PolyheadError(f"the folder of {file!r} does not exist; make it first, or name another file")
+    from polyhead.predict import load
+    from polyhead.results import plot, table
+
+    predictor = load(given.run)
+    begun = time.perf_counter()
+    results: list[Result] = []
+    folder: Path | None = None
+    taken: set[str] = set()
+    for found in predictor.stream(given.sources, given.task, given.conf, given.batch, given.on_bad):
+        folder = folder or _folder(given)
+        plot(found).save(folder / _name(found[0].image, taken), quality=92)
+        said = [f"{result.task}: {result}" if len(found) > 1 else str(result) for result in found]
+        print(f"{found[0].image}: {'; '.join(said)}")
+        results += found
+    for problem in predictor.skipped:
+        print(f"skipped {problem}")
+    if folder is None:
+        raise PolyheadError(f"none of the {len(predictor.skipped)} pictures could be read")
+    if given.json:
+        write_text(Path(given.json), json.dumps([result.to_json() for result in results], indent=1, ensure_ascii=False) + "\n")
+    if given.csv:
+        write_text(Path(given.csv), table(results).to_csv(index=False))
+    skipped = f", {len(predictor.skipped)} skipped" if predictor.skipped else ""
+    boxes = sum(len(result.boxes) for result in results)
+    seconds = time.perf_counter() - begun
+    print(f"{len(taken)} pictures{skipped}, {boxes} boxes, {seconds:.1f} s; drawn pictures in {folder}")
+    return 0
+
+
+def _folder(given: Namespace) -> Path:
+    """A new or empty folder; what a run folder cannot hold goes to the current one."""
+    run = Path(given.run)
+    if run.is_file():
+        run = run.parent.parent if run.parent.name == "weights" else Path()
+    wanted = Path(given.out) if given.out else run / "predict"
+    for number in count(1):
+        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}{number}")
+        if folder.exists() and not folder.is_dir():
+            raise PolyheadError(f"{str(folder)!r} is a file; name a folder for the drawn pictures with --out")
+        if not folder.exists() or not any(folder.iterdir()):
+            break
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _name(image: str, taken: set[str]) -> str:
+    """``photo.jpg`` for ``photo.png``, and ``photo_2.jpg`` when another folder had a photo too."""
+    stem = Path(image).stem
+    name = next(name for n in count(1) if (name := f"{stem}.jpg" if n == 1 else f"{stem}_{n}.jpg") not in taken)
+    taken.add(name)
+    return name

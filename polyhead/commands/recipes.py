@@ -1,0 +1,29 @@
+"""``polyhead recipes``: the recipes that ship, with the first line of each (no YAML, no torch)."""
+
+from pathlib import Path
+
+from polyhead.cli import Parser
+
+FOLDER = Path(__file__).parent.parent / "recipes"
+
+
+def shipped() -> dict[str, Path]:
+    """The recipes that come with the package, by name."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+
+
+def headline(path: Path) -> str:
+    """The comment in the first line of a recipe."""
+    with path.open(encoding="utf-8") as file:
+        return file.readline().lstrip("#").strip()
+
+
+def main(argv: list[str]) -> int:
+    """List the recipes."""
+    Parser(prog="polyhead recipes", description="List the recipes with one line each.").parse_args(argv)
+    recipes = shipped()
+    width = max(map(len, recipes))
+    for name, path in recipes.items():
+        print(f"{name:<{width}}  {headline(path)}")
+    print("\npolyhead train NAME [key=value ...] trains one; polyhead train NAME --print-config shows all of it")
+    return 0

@@ -1,0 +1,109 @@
+"""The Reader contract: a data format on disk becomes samples.
+
+A reader checks every annotation when it is built and keeps all faults in ``problems``;
+:func:`polyhead.data.doctor.check` adds what only opening the pictures can tell. User data is never modified.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torchvision import tv_tensors as tv
+
+from polyhead.data.files import FileFault
+from polyhead.data.pictures import read_picture
+from polyhead.errors import Problem
+from polyhead.types import Annotation, Sample
+
+
+class Reader(ABC):
+    """A list of annotated pictures.
+
+    Attributes:
+        names: class names; the index is the label.
+        categories: the data's own id of each class (COCO's category ids, a folder's name), to write back.
+        problems: every fault found in the annotations. A reader with problems must not be trained on.
+        skipped: problems that ``on_bad="skip"`` left out; counted and named in the run.
+        left_out: number of pictures (and annotations of no picture) that ``skipped`` speaks of.
+        on_bad: ``"stop"`` at a fault, or ``"skip"`` the picture.
+        cap: the share of pictures that may be skipped.
+        licence: what the data says of its licence, or an empty string.
+    """
+
+    names: list[str]
+    categories: list[int | str]
+    problems: list[Problem]
+    skipped: list[Problem]
+    left_out: int = 0
+    on_bad: str = "stop"
+    cap: float = 0.1
+    licence: str = ""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of pictures."""
+
+    @abstractmethod
+    def annotation(self, index: int) -> Annotation:
+        """The truth of one picture in its own pixels, without decoding it."""
+
+    def __getitem__(self, index: int) -> Sample:
+        """The decoded picture with its truth."""
+        return read_sample(self.annotation(index))
+
+
+class Subset(Reader):
+    """Some pictures of a reader, in the order of ``indices``; all else is the reader's own."""
+
+    def __init__(self, reader: Reader, indices: Sequence[int]) -> None:
+        self.reader = reader
+        self.indices = list(indices)
+        self.names, self.categories, self.licence = reader.names, reader.categories, reader.licence
+        self.problems, self.skipped, self.left_out = reader.problems, reader.skipped, reader.left_out
+        self.on_bad, self.cap = reader.on_bad, reader.cap
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def annotation(self, index: int) -> Annotation:
+        """The truth of one picture of the subset."""
+        return self.reader.annotation(self.indices[index])
+
+    def __getitem__(self, index: int) -> Sample:
+        """The decoded picture, as the reader itself gives it."""
+        return self.reader[self.indices[index]]
+
+
+def read_sample(annotation: Annotation, mask: tv.Mask | None = None) -> Sample:
+    """Read the picture of an annotation, and put both into one sample.
+
+    Raises:
+        FileFault: when the picture cannot be read, or is not of the size that its annotation tells.
+    """
+    picture = read_picture(annotation.path)
+    height, width = annotation.size
+    if tuple(picture.shape[1:]) != (height, width):
+        found = f"{picture.shape[2]} x {picture.shape[1]}"
+        what = f"the upright picture has {found} pixels, its annotation (id {annotation.id}) says {width} x {height}"
+        remedy = "correct the size in the annotation; if only EXIF turns the picture, save it turned"
+        raise FileFault(annotation.path, what, remedy)
+    return sample(annotation, picture, mask)
+
+
+def sample(annotation: Annotation, picture: Tensor, mask: tv.Mask | None = None) -> Sample:
+    """A picture (uint8 ``[3, h, w]``) and its annotation as one sample."""
+    height, width = annotation.size
+    canvas = (height, width)
+    return Sample(
+        input=tv.Image(picture),
+        boxes=tv.BoundingBoxes(annotation.boxes, format="XYXY", canvas_size=canvas),  # type: ignore[call-overload]
+        labels=annotation.labels,
+        ignore=annotation.ignore,
+        annotated=annotation.annotated,
+        frame=tv.KeyPoints(torch.tensor([[0.0, 0.0], [width, 0.0], [0.0, height]]), canvas_size=canvas),
+        id=annotation.id,
+        size=canvas,
+        mask=mask,
+        value=annotation.value,
+    )

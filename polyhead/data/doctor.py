@@ -1,0 +1,200 @@
+"""What is wrong with a data set, all of it, before anything is trained; and which format a folder has."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from polyhead.data.base import Reader, Subset
+from polyhead.data.files import FileFault
+from polyhead.data.pictures import is_picture
+from polyhead.data.readers.coco import Coco, coco_files, load_coco
+from polyhead.data.readers.folder import Folder, class_folders
+from polyhead.data.readers.pedestrians import PennFudan, pedestrian_folder
+from polyhead.data.readers.voc import Voc, voc_years
+from polyhead.data.readers.yolo import Yolo, describe_yolo, yolo_description
+from polyhead.data.roots import find_root
+from polyhead.errors import DataError, PolyheadError, Problem
+
+SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+class Layout(NamedTuple):
+    """The format of a folder.
+
+    Attributes:
+        reader: short name of the reader: ``coco``, ``voc``, ``yolo``, ``penn_fudan`` or ``folder``.
+        init_args: arguments of the reader for each split that the folder has; ``train`` is always among them.
+        classes: the class names.
+        counts: number of pictures of each split.
+    """
+
+    reader: str
+    init_args: dict[str, dict[str, Any]]
+    classes: list[str]
+    counts: dict[str, int]
+
+
+def check(reader: Reader) -> list[Problem]:
+    """Every fault of a data set: what the reader knows, and what opening each picture tells."""
+    return [*reader.problems, *_undecodable(reader).values()]
+
+
+def require_sound(reader: Reader, name: str) -> Reader:
+    """A reader of sound pictures only: the same one, or with ``on_bad="skip"`` one without what cannot be opened.
+
+    Args:
+        reader: any reader.
+        name: of the data set, for the report.
+
+    Raises:
+        DataError: with every fault, when the reader stops at faults, or would have to skip more than its ``cap``.
+    """
+    broken = _undecodable(reader)
+    if not reader.problems and not broken:
+        return reader
+    total = len(reader) + reader.left_out
+    if reader.problems or reader.on_bad != "skip" or reader.left_out + len(broken) > reader.cap * total:
+        raise DataError(name, [*reader.problems, *broken.values()])
+    sound = Subset(reader, [index for index in range(len(reader)) if index not in broken])
+    sound.skipped = [*reader.skipped, *broken.values()]
+    sound.left_out = reader.left_out + len(broken)
+    return sound
+
+
+def fingerprint(reader: Reader) -> str:
+    """A digest of a data set: class names, annotations, names and sizes of the picture files; not their pixels."""
+    digest = blake2b(repr((reader.names, reader.categories)).encode(), digest_size=16)
+    for index in range(len(reader)):
+        truth = reader.annotation(index)
+        path = Path(truth.path)
+        length = path.stat().st_size if truth.path and path.is_file() else 0
+        value = None if truth.value is None else truth.value.tolist()
+        objects = (truth.boxes.tolist(), truth.labels.tolist(), truth.ignore.tolist(), truth.areas.tolist())
+        digest.update(repr((truth.id, path.name, length, truth.size, objects, value)).encode())
+    return digest.hexdigest()
+
+
+def recognise(folder: str | Path, reader: str | None = None) -> Layout:
+    """Find the format of a folder.
+
+    Args:
+        folder: looked up as data roots are.
+        reader: the format to take where a folder holds several.
+
+    Raises:
+        PolyheadError: when no format or more than one is found, naming what was looked for.
+    """
+    root = find_root(folder)
+    if not root.is_dir():
+        raise PolyheadError(f"{root} is a file; give the folder of the data set")
+    if reader is not None and reader not in FORMATS:
+        raise PolyheadError(f"there is no format {reader!r}; choose from {', '.join(FORMATS)}")
+    found = {name: layout for name, find in FORMATS.items() if reader in (None, name) and (layout := find(root))}
+    if "folder" in found and len(found) > 1:
+        del found["folder"]  # the pictures of other formats lie in folders, too
+    if not found:
+        sought = {name: LOOKED_FOR[name] for name in FORMATS if reader in (None, name)}
+        told = "; ".join(f"{name}: {what}" for name, what in sought.items())
+        inside = [sub for sub in class_folders(root) if any(FORMATS[name](root / sub) for name in sought)]
+        hint = f"; there is a data set in each of {', '.join(inside)}" if inside else ""
+        raise PolyheadError(f"{root}: the format was not recognised; looked for {told}{hint}")
+    if len(found) > 1:
+        raise PolyheadError(f"{root}: more than one format found ({', '.join(found)}); choose one with reader=NAME")
+    name, splits = next(iter(found.items()))
+    first = "train" if "train" in splits else next(iter(splits))
+    init_args = {"train" if split == first else split: arguments for split, arguments in splits.items()}
+    readers = {split: READERS[name](**arguments) for split, arguments in init_args.items()}
+    return Layout(name, init_args, readers["train"].names, {split: len(made) for split, made in readers.items()})
+
+
+def _undecodable(reader: Reader) -> dict[int, Problem]:
+    def look(index: int) -> Problem | None:
+        try:
+            reader[index]
+        except FileFault as fault:
+            return fault.problem
+        return None
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return {index: problem for index, problem in enumerate(pool.map(look, range(len(reader)))) if problem}
+
+
+Arguments = dict[str, dict[str, Any]]
+
+
+def _split_of(name: str) -> str:
+    """The split that a file's or folder's name speaks of, else train."""
+    words = name.lower().replace("-", "_").replace(".", "_").split("_")
+    plain = [word.rstrip("0123456789") for word in words]
+    return next((SPLITS[word] for word in plain if word in SPLITS), "train")
+
+
+def _coco(root: Path) -> Arguments:
+    found: Arguments = {}
+    for path in coco_files(root):
+        try:
+            load_coco(path)
+        except PolyheadError:
+            continue
+        name = path.relative_to(root).as_posix()
+        split = _split_of(path.stem if path.parent in (root, root / "annotations") else path.parent.name)
+        if split in found:
+            raise PolyheadError(
+                f"{root}: two COCO files for {split}: {found[split]['annotations']} and {name}; move one away"
+            )
+        found[split] = {"root": str(root), "annotations": name}
+    return found
+
+
+def _voc(root: Path) -> Arguments:
+    years = voc_years(root)
+    found: Arguments = {}
+    for split in ("train", "val", "test"):
+        having = [year for year, path in years.items() if (path / "ImageSets" / "Main" / f"{split}.txt").is_file()]
+        if having:
+            found[split] = {"root": str(root), "split": split} | ({"year": having} if len(years) > 1 else {})
+    return found or ({"train": {"root": str(root), "split": None}} if len(years) == 1 else {})
+
+
+def _yolo(root: Path) -> Arguments:
+    if yolo_description(root) is None:
+        return {}
+    splits = describe_yolo(root).splits
+    own = [split for split in splits if split == "train" or splits[split] != splits.get("train")]
+    return {SPLITS[split]: {"root": str(root), "split": split} for split in own}
+
+
+def _pedestrians(root: Path) -> Arguments:
+    return {"train": {"root": str(root)}} if pedestrian_folder(root) else {}
+
+
+def _folder(root: Path) -> Arguments:
+    splits = {SPLITS[name]: {"root": str(root / name)} for name in class_folders(root) if name in SPLITS}
+    splits = {split: arguments for split, arguments in splits.items() if _holds_classes(Path(arguments["root"]))}
+    return splits or ({"train": {"root": str(root)}} if _holds_classes(root) else {})
+
+
+def _holds_classes(root: Path) -> bool:
+    """Whether two or more folders hold pictures, and no folder of pictures is a split."""
+    filled = [name for name in class_folders(root) if any(is_picture(path) for path in (root / name).iterdir())]
+    return len(filled) > 1 and not any(name.lower().rstrip("0123456789") in SPLITS for name in filled)
+
+
+READERS: dict[str, Callable[..., Reader]] = {
+    "coco": Coco,
+    "voc": Voc,
+    "yolo": Yolo,
+    "penn_fudan": PennFudan,
+    "folder": Folder,
+}
+FORMATS = {"coco": _coco, "voc": _voc, "yolo": _yolo, "penn_fudan": _pedestrians, "folder": _folder}
+LOOKED_FOR = {
+    "coco": "a JSON file with images, annotations and categories, here or in annotations/",
+    "voc": "Annotations/*.xml beside JPEGImages/, here or in VOCdevkit/*/",
+    "yolo": "data.yaml with names, or classes.txt beside labels/",
+    "penn_fudan": "PNGImages/ beside PedMasks/",
+    "folder": "two or more class folders with pictures, here or in train/",
+}

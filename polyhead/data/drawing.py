@@ -1,0 +1,286 @@
+"""Painting for synthetic scenes: outlines, textures and landscapes on uint8 RGB arrays, smooth-edged."""
+
+import colorsys
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from polyhead.chance import key
+
+Canvas = NDArray[np.uint8]
+Points = NDArray[np.float64]
+Colour = tuple[float, float, float]
+
+Choice = TypeVar("Choice")
+
+SHIFT = 4  # fractional bits of OpenCV's coordinates
+
+
+class Dice:
+    """What one scene draws from; a function of what its key is made from."""
+
+    def __init__(self, *parts: int | str) -> None:
+        self._generator = torch.Generator().manual_seed(key(*parts))
+
+    def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
+        """A number between ``low`` and ``high``."""
+        return low + (high - low) * torch.rand((), generator=self._generator).item()
+
+    def spread(self, low: float, high: float, *shape: int) -> Points:
+        """An array of such numbers."""
+        return low + (high - low) * torch.rand(shape, generator=self._generator).double().numpy()
+
+    def below(self, count: int) -> int:
+        """A whole number from 0 to ``count - 1``."""
+        return int(self.uniform() * count)
+
+    def pick(self, choices: Sequence[Choice]) -> Choice:
+        """One of ``choices``."""
+        return choices[self.below(len(choices))]
+
+    def order(self, count: int) -> list[int]:
+        """The numbers from 0 to ``count - 1``, shuffled."""
+        return list(torch.randperm(count, generator=self._generator).tolist())
+
+    def grain(self, count: int) -> NDArray[np.uint8]:
+        """Whole numbers from 0 to 15, eight from each draw."""
+        words = torch.empty(count // 8 + 1, dtype=torch.int64).random_(generator=self._generator)
+        return words.numpy().view(np.uint8)[:count] & 15
+
+
+class Layer(NamedTuple):
+    """A polygon in the square from -1 to 1, y down, and its colour."""
+
+    points: Points
+    colour: Colour
+
+
+class Kind(NamedTuple):
+    """A thing that can be drawn.
+
+    Attributes:
+        name: of the class.
+        outline: its silhouette, a polygon in the square from -1 to 1, y down.
+        layers: painted one over the other, inside the outline; without any the outline gets a drawn texture.
+        turn: the most degrees it is turned by, either way.
+    """
+
+    name: str
+    outline: Points
+    layers: tuple[Layer, ...] = ()
+    turn: float = 180.0
+
+
+class Sky(NamedTuple):
+    """A kind of scene: colours at the top and the horizon, of near and far hills, and the light on everything."""
+
+    name: str
+    top: Colour
+    horizon: Colour
+    far: Colour
+    near: Colour
+    light: Colour = (1.0, 1.0, 1.0)
+
+
+def around(corners: int, inner: float = 1.0, start: float = -90.0) -> Points:
+    """A regular polygon of radius 1, or a star whose inner corners have radius ``inner``."""
+    count = corners if inner == 1.0 else 2 * corners
+    angles = np.deg2rad(start + np.arange(count) * 360 / count)
+    radii = np.where(np.arange(count) % 2, inner, 1.0)
+    return np.stack([radii * np.cos(angles), radii * np.sin(angles)], 1)
+
+
+def rectangle(left: float, top: float, right: float, bottom: float) -> Points:
+    """Four corners."""
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+
+
+def _cross() -> Points:
+    arm = 0.36
+    quarter = np.array([[-arm, -1], [arm, -1], [arm, -arm]])
+    turn = np.array([[0, -1], [1, 0]])
+    return np.concatenate([quarter @ np.linalg.matrix_power(turn, k).T for k in range(4)])
+
+
+def _heart() -> Points:
+    t = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
+    return np.stack([16 * np.sin(t) ** 3, -y - 2.5], 1) / 16
+
+
+def _crescent() -> Points:
+    outer = np.deg2rad(np.linspace(50, 310, 30))
+    inner = np.deg2rad(np.linspace(295, 65, 24))
+    return np.concatenate(
+        [
+            np.stack([np.cos(outer), np.sin(outer)], 1),
+            np.stack([0.35 + 0.74 * np.cos(inner), 0.85 * np.sin(inner)], 1),
+        ]
+    )
+
+
+WHITE, BLACK, RED, BLUE, YELLOW = (
+    (240.0, 240.0, 236.0), (30.0, 30.0, 34.0), (200.0, 32.0, 38.0), (28.0, 84.0, 176.0), (244.0, 190.0, 26.0),
+)  # fmt: skip
+DISC = around(40)
+OCTAGON = around(8, start=22.5)
+DELTA = around(3, start=90)
+DIAMOND = around(4)
+PLATE = rectangle(-0.85, -0.85, 0.85, 0.85)
+LETTER = np.array(
+    [[-0.42, -0.6], [0.15, -0.6], [0.45, -0.4], [0.45, 0.0], [0.15, 0.2], [-0.12, 0.2], [-0.12, 0.6], [-0.42, 0.6]]
+)
+ARROW = np.array([[0, -0.7], [0.5, -0.1], [0.18, -0.1], [0.18, 0.62], [-0.18, 0.62], [-0.18, -0.1], [-0.5, -0.1]])
+
+SHAPES = (
+    Kind("circle", DISC),
+    Kind("square", PLATE, turn=25),
+    Kind("triangle", around(3)),
+    Kind("star", around(5, inner=0.42)),
+    Kind("cross", _cross(), turn=25),
+)
+SIGNS = (
+    Kind(
+        "stop",
+        OCTAGON,
+        (Layer(OCTAGON, WHITE), Layer(OCTAGON * 0.9, RED), Layer(rectangle(-0.62, -0.2, 0.62, 0.2), WHITE)),
+        turn=8,
+    ),
+    Kind("yield", DELTA, (Layer(DELTA, RED), Layer(DELTA * 0.58, WHITE)), turn=8),
+    Kind(
+        "priority",
+        DIAMOND,
+        (Layer(DIAMOND, WHITE), Layer(DIAMOND * 0.9, BLACK), Layer(DIAMOND * 0.8, YELLOW)),
+        turn=8,
+    ),
+    Kind(
+        "parking",
+        PLATE,
+        (
+            Layer(PLATE, WHITE),
+            Layer(PLATE * 0.9, BLUE),
+            Layer(LETTER, WHITE),
+            Layer(rectangle(-0.12, -0.32, 0.16, -0.06), BLUE),
+        ),
+        turn=8,
+    ),
+    Kind("ahead", DISC, (Layer(DISC, WHITE), Layer(DISC * 0.92, BLUE), Layer(ARROW, WHITE)), turn=8),
+)
+STRANGERS = (
+    Kind("heart", _heart(), turn=30),
+    Kind("crescent", _crescent()),
+    Kind("bolt", np.array([[0.2, -1], [-0.6, 0.2], [-0.1, 0.2], [-0.3, 1], [0.6, -0.3], [0.05, -0.3]]), turn=30),
+)
+SKIES = (
+    Sky("dawn", (126, 148, 204), (250, 206, 180), (170, 140, 160), (112, 98, 118), (1.0, 0.95, 0.92)),
+    Sky("day", (74, 144, 216), (198, 226, 242), (128, 170, 132), (78, 128, 74)),
+    Sky("dusk", (88, 54, 106), (248, 140, 78), (130, 72, 84), (74, 44, 66), (0.95, 0.8, 0.78)),
+    Sky("night", (14, 18, 46), (48, 60, 104), (30, 40, 70), (18, 24, 42), (0.68, 0.72, 0.9)),
+)
+
+
+def landscape(sky: Sky, size: tuple[int, int], dice: Dice) -> Canvas:
+    """A sky with soft clouds above two rows of hills."""
+    height, width = size
+    down = np.linspace(0, 1, 9)[:, None]
+    gradient = (1 - down) * sky.top + down * sky.horizon
+    small = (gradient[:, None] + dice.spread(-12, 12, 9, 7, 1)).clip(0, 255).astype(np.uint8)
+    canvas = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC))
+    x = np.linspace(0, width, 24)
+    for base, colour in ((0.62, sky.far), (0.78, sky.near)):
+        waves = dice.spread(0, 2 * np.pi, 2)
+        tops = base + 0.05 * np.sin(x / width * 7 + waves[0]) + 0.03 * np.sin(x / width * 15 + waves[1])
+        hill = np.concatenate([np.stack([x, tops * height], 1), [[width, height], [0, height]]])
+        fill(canvas, hill, colour)
+    return canvas
+
+
+def fill(canvas: Canvas, points: Points, colour: Colour) -> None:
+    """Fill a polygon with one colour, in place."""
+    cv2.fillPoly(canvas, [_fixed(points)], colour, cv2.LINE_AA, SHIFT)
+
+
+def stroke(canvas: Canvas, points: Points, colour: Colour, thickness: int) -> None:
+    """Draw an open line through points, in place."""
+    cv2.polylines(canvas, [_fixed(points)], False, colour, thickness, cv2.LINE_AA, SHIFT)
+
+
+def place(points: Points, centre: Points, radius: float, degrees: float) -> Points:
+    """Points of the square from -1 to 1 turned, scaled and moved to pixels."""
+    angle = np.deg2rad(degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return np.asarray(points @ turn.T * radius + centre)
+
+
+def dot(canvas: Canvas, centre: Points, radius: float, colour: Colour) -> None:
+    """Fill a small circle with one colour, in place."""
+    x, y = _fixed(centre).tolist()
+    cv2.circle(canvas, (x, y), round(radius * (1 << SHIFT)), colour, cv2.FILLED, cv2.LINE_AA, SHIFT)
+
+
+class Patch(NamedTuple):
+    """Where a polygon lies on the canvas, as slices of it, and how much of each pixel it covers, 0..255."""
+
+    rows: slice
+    columns: slice
+    cover: NDArray[np.uint8]
+
+
+def patch(points: Points, size: tuple[int, ...]) -> Patch | None:
+    """The polygon's part of a canvas of height and width ``size``; None where it lies outside."""
+    low = np.maximum(np.floor(points.min(0)).astype(int), 0)
+    high = np.minimum(np.ceil(points.max(0)).astype(int) + 1, (size[1], size[0]))
+    width, height = (high - low).tolist()
+    if width <= 0 or height <= 0:
+        return None
+    cover = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(cover, [_fixed(points - low)], 255.0, cv2.LINE_AA, SHIFT)
+    return Patch(slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0])), cover)
+
+
+def blend(canvas: Canvas, where: Patch, paint: NDArray[np.float32]) -> None:
+    """Lay ``paint``, ``[h, w, 3]`` of the patch's size, over the canvas as far as the patch covers it."""
+    under = canvas[where.rows, where.columns]
+    weight = where.cover[..., None] * np.float32(1 / 255)
+    canvas[where.rows, where.columns] = (under + weight * (paint - under)).astype(np.uint8)
+
+
+def darken(canvas: Canvas, where: Patch, strength: float) -> None:
+    """A soft shadow: the canvas loses up to ``strength`` of its light where the patch covers it."""
+    light = 1 - cv2.blur(where.cover, (5, 5))[..., None] * np.float32(strength / 255)
+    canvas[where.rows, where.columns] = (canvas[where.rows, where.columns] * light).astype(np.uint8)
+
+
+def bright(dice: Dice) -> Colour:
+    """A strong colour of any hue."""
+    hue, saturation, value = dice.spread(0, 1, 3).tolist()
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.55 + 0.4 * saturation, 0.65 + 0.35 * value)
+    return red * 255, green * 255, blue * 255
+
+
+def texture(shape: tuple[int, ...], radius: float, dice: Dice) -> NDArray[np.float32]:
+    """``[h, w, 3]`` of stripes, checks, dots or plain paint in two shades of a strong colour, lit from above."""
+    base = np.array(bright(dice), np.float32)
+    shade = base * np.float32(0.62) if dice.uniform() < 0.6 else base + (255 - base) * np.float32(0.6)
+    angle, period = dice.uniform(0, np.pi), max(radius * dice.uniform(0.3, 0.6), 3.0)
+    across, down = np.float32(np.cos(angle) / period), np.float32(np.sin(angle) / period)
+    x, y = np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32)[:, None]
+    second = dice.pick(PATTERNS)(x * across + y * down, y * across - x * down)
+    light = np.linspace(1.0, 0.8, shape[0], dtype=np.float32)[:, None, None]
+    return np.where(second[..., None], shade * light, base * light)
+
+
+PATTERNS: tuple[Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.bool_]], ...] = (
+    lambda u, v: np.zeros(u.shape, bool),
+    lambda u, v: (u % 1) < 0.45,  # stripes
+    lambda u, v: ((u % 1) < 0.5) ^ ((v % 1) < 0.5),  # checks
+    lambda u, v: ((u % 1) - 0.5) ** 2 + ((v % 1) - 0.5) ** 2 < 0.09,  # dots
+)
+
+
+def _fixed(points: Points) -> NDArray[np.int32]:
+    return (points * (1 << SHIFT)).round().astype(np.int32)

@@ -1,0 +1,43 @@
+"""Where data and weights lie on this machine: one rule for both."""
+
+import os
+from pathlib import Path
+
+from polyhead.errors import PolyheadError
+
+DATA = "POLYHEAD_DATA"
+WEIGHTS = "POLYHEAD_WEIGHTS"
+
+
+def find_root(path: str | Path, variable: str = DATA) -> Path:
+    """The first place where a file or folder of this relative path exists.
+
+    Looked up in the current folder, then in each folder that the environment variable lists (like ``PATH``), then in
+    the user's cache folder (``~/.cache/polyhead/data`` or ``.../weights``). An absolute path is taken as it is.
+
+    Args:
+        path: as the user wrote it; ``~`` is the home folder.
+        variable: ``POLYHEAD_DATA`` or ``POLYHEAD_WEIGHTS``.
+
+    Raises:
+        PolyheadError: naming every place looked in.
+    """
+    wanted = Path(path).expanduser()
+    places = [
+        Path(),
+        *(Path(place) for place in os.environ.get(variable, "").split(os.pathsep) if place),
+        _cache(variable),
+    ]
+    candidates = [wanted] if wanted.is_absolute() else [place.expanduser() / wanted for place in places]
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate.absolute()
+    looked = ", ".join(str(candidate.absolute()) for candidate in candidates)
+    unset = "" if os.environ.get(variable) else f" ({variable} is not set)"
+    remedy = f"correct the path, or let {variable} name the folder it is in"
+    raise PolyheadError(f"'{path}' was not found; looked at {looked}{unset}; {remedy}")
+
+
+def _cache(variable: str) -> Path:
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "polyhead" / variable.removeprefix("POLYHEAD_").lower()

@@ -1,0 +1,163 @@
+"""A task's source: its readers, its splits, its transforms and its loaders."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch.utils.data import DataLoader
+
+from polyhead.chance import key
+from polyhead.data.base import Reader
+from polyhead.data.doctor import require_sound
+from polyhead.data.splits import read_list, split, subset
+from polyhead.data.streams import EvalSet, Steps, StreamLoader, TrainSet, collate
+from polyhead.data.transforms import Eval, Train, fit_of, train_transform
+from polyhead.errors import PolyheadError
+from polyhead.types import Annotation, Batch, Size
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass
+class Source:
+    """Settings of one task's data.
+
+    Attributes:
+        reader: the data set; val and test are cut from it where no reader of their own is given.
+        val: reader of the validation set, on which everything is chosen.
+        test: reader of the test set, which is read once, at the end.
+        split: how to cut ``reader``: a share (``{val: 0.15, test: 0.15}``) or a file with one id per line
+            (``{train: FILE, val: FILE, test: FILE}``). What is not cut off is for training.
+        transforms: name of a preset of :mod:`polyhead.data.transforms`.
+        batch: training samples per step.
+        val_batch: samples per evaluation batch; four times ``batch`` when None.
+        workers: loader processes; None takes one per core, at most 8.
+    """
+
+    reader: Reader
+    val: Reader | None = None
+    test: Reader | None = None
+    split: dict[str, float | str] | None = None
+    transforms: str = "plain"
+    batch: int = 8
+    val_batch: int | None = None
+    workers: int | None = None
+
+
+class TaskData:
+    """An opened source: three disjoint splits of sound data, and their loaders.
+
+    Args:
+        name: of the task.
+        source: the settings.
+        size: height and width of the model's pictures.
+        seed: of the run.
+        ids: the ids of each split, when they are known from an earlier run.
+
+    Raises:
+        DataError: with every fault of the data set.
+        PolyheadError: when the splits overlap, or one is empty.
+    """
+
+    def __init__(
+        self, name: str, source: Source, size: Size, seed: int, ids: dict[str, list[str]] | None = None
+    ) -> None:
+        self.name = name
+        self.source = source
+        self.batch = source.batch
+        self.workers = min(8, os.cpu_count() or 1) if source.workers is None else source.workers
+        self.seed = key(seed, name)
+        given: dict[str, Reader] = {"train": source.reader}
+        given |= {part: reader for part, reader in (("val", source.val), ("test", source.test)) if reader is not None}
+        for part, reader in given.items():
+            require_sound(reader, f"{name}/{part}")
+        self.readers = _cut(name, given, source.split, seed, ids)
+        self._truths: dict[str, list[Annotation]] = {}
+        self.names = source.reader.names
+        self.categories = source.reader.categories
+        self.train_transform: Train = train_transform(source.transforms, size)
+        self.eval_transform = Eval(size, fit_of(source.transforms))
+
+    def __len__(self) -> int:
+        """Number of training samples."""
+        return len(self.readers["train"])
+
+    def ids(self, part: str) -> list[str]:
+        """The sample ids of a split, in order."""
+        return [annotation.id for annotation in self.truths(part)]
+
+    def truths(self, split: str) -> list[Annotation]:
+        """The truth of every sample of a split, in original pixels."""
+        if split not in self._truths:
+            reader = self.readers[split]
+            self._truths[split] = [reader.annotation(index) for index in range(len(reader))]
+        return self._truths[split]
+
+    def train(self, steps: int, position: Callable[[], int], stage: int) -> StreamLoader:
+        """An endless stream of training batches, ``steps`` an epoch, that begins where ``position`` says."""
+        seed = key(self.seed, stage)
+        loader = StreamLoader(
+            TrainSet(self.readers["train"], self.train_transform, seed),
+            batch_sampler=Steps(len(self), self.batch, steps, seed),
+            num_workers=self.workers,
+            collate_fn=collate,
+            persistent_workers=self.workers > 0,
+            worker_init_fn=one_thread,
+        )
+        loader.position = position
+        return loader
+
+    def evaluation(self, split: str) -> DataLoader[Batch]:
+        """Every sample of a split once, in order."""
+        return DataLoader(
+            EvalSet(self.readers[split], self.eval_transform),  # type: ignore[arg-type]  # collate makes the batches
+            batch_size=self.source.val_batch or 4 * self.batch,
+            num_workers=self.workers if split == "val" else 0,
+            collate_fn=collate,
+            persistent_workers=self.workers > 0 and split == "val",
+            worker_init_fn=one_thread,
+        )
+
+
+def open_tasks(
+    sources: Mapping[str, Source], size: Size, seed: int, ids: Mapping[str, dict[str, list[str]]] | None = None
+) -> dict[str, TaskData]:
+    """Open every source of a recipe; ``ids`` are the splits of an earlier run, by task."""
+    return {name: TaskData(name, source, size, seed, (ids or {}).get(name)) for name, source in sources.items()}
+
+
+def one_thread(_: int) -> None:
+    """Keep OpenCV from starting a thread per core in every worker."""
+    import cv2
+
+    cv2.setNumThreads(0)
+
+
+def _cut(
+    name: str,
+    given: dict[str, Reader],
+    wanted: dict[str, float | str] | None,
+    seed: int,
+    ids: dict[str, list[str]] | None,
+) -> dict[str, Reader]:
+    """The reader of each split: as given, as listed, or cut by share from the training reader."""
+    missing = [part for part in SPLITS if part not in given]
+    listed: dict[str, list[str]] = {}
+    if ids is not None:
+        listed = {part: ids[part] for part in SPLITS if part not in given or part == "train"}
+    elif wanted and any(isinstance(value, str) for value in wanted.values()):
+        listed = {part: read_list(value) for part, value in wanted.items() if isinstance(value, str)}
+    elif missing:
+        shares = {part: float((wanted or {}).get(part, 0.15)) for part in missing}
+        listed = split(given["train"], {"train": 1 - sum(shares.values()), **shares}, seed)
+    readers = {**given, **{part: subset(given["train"], members) for part, members in listed.items()}}
+    seen: dict[str, str] = {}
+    for part in SPLITS:
+        if part not in readers or len(readers[part]) == 0:
+            raise PolyheadError(f"data.{name}: the {part} split is empty; every run needs train, val and test samples")
+        for index in range(len(readers[part])):
+            sample = readers[part].annotation(index).id
+            if part == "train" or readers[part] is not given.get(part):
+                if seen.setdefault(sample, part) != part:
+                    raise PolyheadError(f"data.{name}: sample {sample!r} is in both {seen[sample]} and {part}; splits may not overlap")
+    return {part: readers[part] for part in SPLITS}

@@ -1,0 +1,122 @@
+"""Which pictures are for training, for validation, for the test.
+
+The cut is stratified by class presence: rarest class first, each picture goes where its classes are missed most. After
+Sechidis, Tsoumakas, Vlahavas, "On the Stratification of Multi-Label Data", ECML PKDD 2011, algorithm 1; there only the
+rarest class decides, here all of the picture's do, each by its share.
+"""
+
+from collections import Counter
+from difflib import get_close_matches
+from math import floor, isclose
+from pathlib import Path
+
+from polyhead.chance import key
+from polyhead.data.base import Reader, Subset
+from polyhead.data.files import read_text
+from polyhead.errors import PolyheadError
+
+
+def split(reader: Reader, fractions: dict[str, float], seed: int) -> dict[str, list[str]]:
+    """Cut a reader's pictures into disjoint parts that together hold all of them.
+
+    Args:
+        reader: the data set.
+        fractions: the share of each part, above 0, together 1; part sizes are exact to one picture.
+        seed: another seed makes another cut; the same seed the same one, whatever the order of the reader.
+
+    Returns:
+        The ids of each part, in the reader's order.
+
+    Raises:
+        PolyheadError: when the shares are wrong, or a part would be empty.
+    """
+    if any(share <= 0 for share in fractions.values()) or not isclose(sum(fractions.values()), 1, abs_tol=1e-6):
+        raise PolyheadError(f"split: the shares must be above 0 and together 1, found {fractions}")
+    classes = dict(_presence(reader, index) for index in range(len(reader)))
+    room = _sizes(len(classes), fractions)
+    for part, size in room.items():
+        if size == 0:
+            raise PolyheadError(
+                f"split: the share {fractions[part]:g} of {len(classes)} pictures leaves {part!r} empty"
+            )
+    order = sorted(classes, key=lambda ident: key(seed, "split", ident))
+    members: dict[int, list[str]] = {}
+    for ident in order:
+        for label in classes[ident]:
+            members.setdefault(label, []).append(ident)
+    wanted = {part: {label: fractions[part] * len(ids) for label, ids in members.items()} for part in fractions}
+    left = Counter({label: len(ids) for label, ids in members.items()})
+    parts: dict[str, str] = {}
+
+    def place(ident: str) -> None:
+        open_parts = [part for part in fractions if room[part] > 0]
+        missed = {
+            part: sum(wanted[part][label] / len(members[label]) for label in classes[ident]) for part in open_parts
+        }
+        part = max(open_parts, key=lambda part: (missed[part], room[part], key(seed, "tie", ident, part)))
+        parts[ident] = part
+        room[part] -= 1
+        for other in classes[ident]:
+            wanted[part][other] -= 1
+            left[other] -= 1
+
+    while left := +left:
+        rarest = min(left, key=lambda label: (left[label], label))
+        for ident in members[rarest]:
+            if ident not in parts:
+                place(ident)
+    for ident in order:
+        if ident not in parts:
+            place(ident)
+    return {part: [ident for ident in classes if parts[ident] == part] for part in fractions}
+
+
+def read_list(path: str | Path) -> list[str]:
+    """The ids of a text file, one per line; empty lines do not count.
+
+    Raises:
+        PolyheadError: when the file cannot be read, names an id twice (with the line), or names none.
+    """
+    seen: dict[str, int] = {}
+    for number, line in enumerate(read_text(Path(path)).splitlines(), 1):
+        ident = line.strip()
+        if ident and seen.setdefault(ident, number) != number:
+            raise PolyheadError(
+                f"{path}: line {number}: the id {ident!r} is also in line {seen[ident]}; delete one of them"
+            )
+    if not seen:
+        raise PolyheadError(f"{path}: the list is empty; write one id per line")
+    return list(seen)
+
+
+def subset(reader: Reader, ids: list[str]) -> Subset:
+    """The pictures of these ids, in this order.
+
+    Raises:
+        PolyheadError: when the reader has no picture of an id, with the nearest one it has.
+    """
+    known = {reader.annotation(index).id: index for index in range(len(reader))}
+    for ident in ids:
+        if ident not in known:
+            near = get_close_matches(ident, known, n=1) or list(known)[:1]
+            hint = f"; the nearest is {near[0]!r}" if near else ""
+            raise PolyheadError(f"the data set has no picture with the id {ident!r}{hint}; correct the list of ids")
+    return Subset(reader, [known[ident] for ident in ids])
+
+
+def _presence(reader: Reader, index: int) -> tuple[str, set[int]]:
+    """Id and classes of a picture: those of its boxes to be found, and its own."""
+    truth = reader.annotation(index)
+    classes = set(truth.labels[~truth.ignore].tolist())
+    if truth.value is not None and not truth.value.is_floating_point():
+        classes.add(int(truth.value))
+    return truth.id, classes
+
+
+def _sizes(count: int, fractions: dict[str, float]) -> dict[str, int]:
+    """Whole sizes that add up to ``count``, by largest remainder."""
+    sizes = {part: floor(share * count) for part, share in fractions.items()}
+    ranked = sorted(fractions, key=lambda part: sizes[part] - fractions[part] * count)
+    for part in ranked[: count - sum(sizes.values())]:
+        sizes[part] += 1
+    return sizes

@@ -1,0 +1,269 @@
+"""Generated scenes: as many as wanted, with exact boxes and masks, and nothing to download.
+
+A landscape at one of four times of day (the scene label) with up to five objects of a domain's classes among strokes,
+dots and strangers that are no class. Objects hide each other. Two domains with no class in common, ``shapes`` and
+``signs``, stand for two data sets with different labels; ``mixed`` puts both into every picture, and only the reader's
+own are annotated, as happens when data sets meet.
+"""
+
+from bisect import bisect
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torchvision import tv_tensors as tv
+
+from polyhead.data.base import Reader, sample
+from polyhead.data.drawing import (
+    SHAPES,
+    SIGNS,
+    SKIES,
+    STRANGERS,
+    Canvas,
+    Dice,
+    Kind,
+    Patch,
+    Points,
+    blend,
+    bright,
+    darken,
+    dot,
+    fill,
+    landscape,
+    patch,
+    place,
+    rectangle,
+    stroke,
+    texture,
+)
+from polyhead.errors import PolyheadError, suggest
+from polyhead.types import Annotation, Sample
+
+DOMAINS = {"shapes": SHAPES, "signs": SIGNS}
+SHOWN = 0.4
+COUNTS = (0.05, 0.3, 0.57, 0.77, 0.9)  # share of scenes with at most 0, 1, 2... objects
+HALF = 127
+POLE = (120.0, 122.0, 126.0)
+LEAST_SIDE = 32
+
+
+class Thing(NamedTuple):
+    """An annotated object.
+
+    Attributes:
+        label: its class in the domain.
+        box: xyxy around its visible pixels.
+        area: number of visible pixels.
+        ignore: whether less than ``SHOWN`` of it is visible.
+    """
+
+    label: int
+    box: tuple[float, float, float, float]
+    area: int
+    ignore: bool
+
+
+class Scene(NamedTuple):
+    """A drawn picture and everything known of it.
+
+    Attributes:
+        picture: uint8 ``[h, w, 3]``.
+        things: the annotated objects that are visible at all.
+        owner: ``[h, w]``: 1 + index into ``things`` of the object that shows in each pixel, 0 for none.
+        time: index of the time of day, the scene label.
+    """
+
+    picture: Canvas
+    things: list[Thing]
+    owner: NDArray[np.uint8]
+    time: int
+
+
+class Scenes(Reader):
+    """Scenes drawn when asked for, the same ones in every process.
+
+    An object of which less than 40 % is visible, for others hide it or the border cuts it, is ignored; one that cannot
+    be seen is not annotated. Boxes enclose what is visible. One picture in twenty has no objects. A sample's mask is 0
+    for the background, 255 for ignored objects, and 1 + class for the others; its value is the time of day.
+
+    Args:
+        count: number of scenes.
+        domain: ``"shapes"`` or ``"signs"``.
+        seed: another seed gives other scenes: splits are readers with different seeds.
+        size: side of the square pictures in pixels, at least 32.
+        mixed: draw objects of the other domain, too, without annotating them.
+    """
+
+    licence = "Apache-2.0 (drawn by Polyhead)"
+    times = tuple(sky.name for sky in SKIES)
+
+    def __init__(
+        self, count: int, domain: str = "shapes", seed: int = 0, size: int = 160, *, mixed: bool = False
+    ) -> None:
+        if domain not in DOMAINS:
+            raise PolyheadError(f"unknown domain {domain!r}{suggest(domain, DOMAINS)}")
+        if count < 0 or size < LEAST_SIDE:
+            raise PolyheadError(f"expected count >= 0 and size >= {LEAST_SIDE}, found count {count} and size {size}")
+        self.count, self.domain, self.seed, self.size, self.mixed = count, domain, seed, size, mixed
+        self.names = [kind.name for kind in DOMAINS[domain]]
+        self.categories = [*self.names]
+        self.problems, self.skipped = [], []
+
+    def __len__(self) -> int:
+        return self.count
+
+    def scene(self, index: int) -> Scene:
+        """Draw one scene."""
+        if not 0 <= index < self.count:
+            raise IndexError(f"scene {index} of {self.count}")
+        dice = Dice(self.seed, self.domain, index)
+        own = DOMAINS[self.domain]
+        others = [kind for name, kinds in DOMAINS.items() if name != self.domain for kind in kinds]
+        return _draw(own, others if self.mixed else [], self.size, dice)
+
+    def id(self, index: int) -> str:
+        """The scene's id, which no scene of another seed or domain has."""
+        return f"{self.domain}-{self.seed}-{index:05d}"
+
+    def annotation(self, index: int) -> Annotation:
+        """The truth of one scene; it has to be drawn for that, since what is hidden counts."""
+        return self._annotation(index, self.scene(index))
+
+    def __getitem__(self, index: int) -> Sample:
+        """The drawn scene with its truth."""
+        scene = self.scene(index)
+        codes = [0, *(255 if thing.ignore else 1 + thing.label for thing in scene.things)]
+        mask = tv.Mask(torch.from_numpy(np.array(codes, np.uint8)[scene.owner]))
+        picture = torch.from_numpy(scene.picture).permute(2, 0, 1)
+        return sample(self._annotation(index, scene), picture, mask)
+
+    def _annotation(self, index: int, scene: Scene) -> Annotation:
+        things = scene.things
+        return Annotation(
+            id=self.id(index),
+            path="",
+            size=(self.size, self.size),
+            boxes=torch.tensor([thing.box for thing in things], dtype=torch.float32).reshape(-1, 4),
+            labels=torch.tensor([thing.label for thing in things], dtype=torch.int64),
+            ignore=torch.tensor([thing.ignore for thing in things], dtype=torch.bool),
+            areas=torch.tensor([thing.area for thing in things], dtype=torch.float32),
+            annotated=torch.ones(len(self.names), dtype=torch.bool),
+            value=torch.tensor(scene.time),
+        )
+
+
+class _Item(NamedTuple):
+    """Something to draw: what, its label (-1: not annotated), centre, radius and turn."""
+
+    kind: Kind
+    label: int
+    centre: Points
+    radius: float
+    degrees: float
+
+
+def _draw(own: tuple[Kind, ...], others: list[Kind], size: int, dice: Dice) -> Scene:
+    time = dice.below(len(SKIES))
+    canvas = landscape(SKIES[time], (size, size), dice)
+    _strew(canvas, dice)
+    owner = np.zeros((size, size), np.uint8)
+    drawn: list[tuple[int, float]] = []  # label and whole area of each own object
+    for item in _arrange(own, others, size, dice):
+        outline = place(item.kind.outline, item.centre, item.radius, item.degrees)
+        here = patch(outline, owner.shape)
+        if here is None:
+            continue
+        if item.kind.layers:  # signs stand on poles, which hide what is behind them
+            pole = _pole(item, dice)
+            behind = patch(pole, owner.shape)
+            fill(canvas, pole, POLE)
+            if behind is not None:
+                owner[behind.rows, behind.columns][behind.cover > 0] = 0
+        _paint(canvas, item, outline, here, dice)
+        if item.label >= 0:
+            drawn.append((item.label, cv2.contourArea(outline.astype(np.float32))))
+        owner[here.rows, here.columns][here.cover > HALF] = len(drawn) if item.label >= 0 else 0
+    light = np.clip(np.arange(256)[:, None] * np.array(SKIES[time].light), 0, 255).astype(np.uint8)
+    canvas = cv2.LUT(canvas, light[None])  # type: ignore[assignment]
+    noise = dice.grain(canvas.size).reshape(canvas.shape)
+    canvas = cv2.subtract(cv2.add(canvas, noise), np.full_like(canvas, 7))  # type: ignore[assignment]
+    return Scene(canvas, *_visible(owner, drawn), time)
+
+
+def _arrange(own: tuple[Kind, ...], others: list[Kind], size: int, dice: Dice) -> list[_Item]:
+    """Objects and strangers from back to front; none is put where it would hide most of another's box."""
+    labels = [dice.below(len(own)) for _ in range(_count(dice))]
+    kinds = [(own[label], label) for label in labels]
+    kinds += [(dice.pick(others), -1) for _ in range(_count(dice) if others else 0)]
+    kinds += [(dice.pick(STRANGERS), -1) for _ in range(dice.below(3))]
+    items: list[_Item] = []
+    for turn in dice.order(len(kinds)):
+        kind, label = kinds[turn]
+        for _ in range(12):
+            radius = size * 0.5 * 0.15 * 4 ** dice.uniform()  # sides of 15 to 60 % of the picture's
+            if any(kind is stranger for stranger in STRANGERS):
+                radius *= 0.6
+            centre = dice.spread(0.7 * radius, size - 0.7 * radius, 2)
+            if all(_free(centre, radius, item) for item in items):
+                items.append(_Item(kind, label, centre, radius, dice.uniform(-kind.turn, kind.turn)))
+                break
+    return items
+
+
+def _count(dice: Dice) -> int:
+    """How many objects: 0 in one scene of twenty, else 1 to 5, rather few."""
+    return bisect(COUNTS, dice.uniform())
+
+
+def _free(centre: Points, radius: float, item: _Item) -> bool:
+    """Whether the squares around both overlap by at most 0.6 of the smaller one."""
+    sides = radius + item.radius - np.abs(centre - item.centre)
+    least = 2 * min(radius, item.radius)
+    return bool(np.prod(sides.clip(0, least)) <= 0.6 * least**2)
+
+
+def _pole(item: _Item, dice: Dice) -> Points:
+    (x, y), half = item.centre, max(1.0, item.radius / 18)
+    return rectangle(x - half, y, x + half, y + item.radius * dice.uniform(1.6, 2.6))
+
+
+def _paint(canvas: Canvas, item: _Item, outline: Points, here: Patch, dice: Dice) -> None:
+    shadow = patch(outline + item.radius * np.array([0.07, 0.1]), canvas.shape)
+    if shadow is not None:
+        darken(canvas, shadow, 0.4)
+    if not item.kind.layers:
+        blend(canvas, here, texture(here.cover.shape, item.radius, dice))
+    fade = dice.uniform(0.85, 1.0)
+    for layer in item.kind.layers:
+        red, green, blue = layer.colour
+        points = place(layer.points, item.centre, item.radius, item.degrees)
+        fill(canvas, points, (red * fade, green * fade, blue * fade))
+
+
+def _strew(canvas: Canvas, dice: Dice) -> None:
+    """Strokes and dots that are no objects."""
+    size = len(canvas)
+    for _ in range(1 + dice.below(4)):
+        start, bend, end = dice.spread(0, size, 3, 2)
+        t = np.linspace(0, 1, 12)[:, None]
+        curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * bend + t**2 * end
+        stroke(canvas, curve, bright(dice), 1 + dice.below(2))
+    for _ in range(2 + dice.below(7)):
+        dot(canvas, dice.spread(0, size, 2), size * dice.uniform(0.006, 0.018), bright(dice))
+
+
+def _visible(owner: NDArray[np.uint8], drawn: list[tuple[int, float]]) -> tuple[list[Thing], NDArray[np.uint8]]:
+    """The objects that show at all, and ``owner`` renumbered to them."""
+    things: list[Thing] = []
+    numbers = np.zeros(len(drawn) + 1, np.uint8)
+    for number, (label, whole) in enumerate(drawn, 1):
+        left, top, width, height = cv2.boundingRect((owner == number).astype(np.uint8))
+        if not width:
+            continue
+        area = int((owner[top : top + height, left : left + width] == number).sum())
+        box = (float(left), float(top), float(left + width), float(top + height))
+        things.append(Thing(label, box, area, area < SHOWN * whole))
+        numbers[number] = len(things)
+    return things, numbers[owner]

@@ -1,0 +1,53 @@
+"""Errors that a user can act on: what was expected, what came, and what to do.
+
+Everything a user can cause ends in a :class:`PolyheadError`; the command line prints it as one line and exits with 2.
+Any other exception is a fault of ours and keeps its traceback.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import NamedTuple
+
+
+class PolyheadError(Exception):
+    """What the user asked for cannot be done, and the message says what to do instead."""
+
+
+class Problem(NamedTuple):
+    """One fault in the user's data.
+
+    Attributes:
+        where: file, with line, image id or annotation id as far as they are known (``"a.json: annotation 17"``).
+        what: what was expected and what came.
+        remedy: what the user can do about it.
+    """
+
+    where: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}; {self.remedy}"
+
+
+class DataError(PolyheadError):
+    """Faults in a data set, all of them in one report."""
+
+    def __init__(self, data: str, problems: Iterable[Problem]) -> None:
+        self.data = data
+        self.problems = list(problems)
+        shown = self.problems[:50]
+        lines = [f"{data}: {len(self.problems)} problem(s) found, nothing was trained or changed"]
+        lines += [f"  {number}. {problem}" for number, problem in enumerate(shown, 1)]
+        if len(self.problems) > len(shown):
+            lines.append(f"  ... and {len(self.problems) - len(shown)} more")
+        super().__init__("\n".join(lines))
+
+
+def suggest(word: str, choices: Iterable[str]) -> str:
+    """``"; did you mean 'epochs'?"`` for the nearest of ``choices``, or the sorted choices when none is near."""
+    known = sorted(set(choices))
+    near = get_close_matches(word, known, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; choose from {', '.join(known)}" if known else ""

@@ -1,0 +1,30 @@
+"""The scores of a task on a validation set; which they are is decided by what its head decodes to."""
+
+from collections.abc import Mapping, Sequence
+
+from polyhead.errors import PolyheadError
+from polyhead.metrics.coco import coco
+from polyhead.metrics.labels import labels
+from polyhead.types import Annotation, Detections, Labels, Prediction
+
+
+def score(
+    truths: Sequence[Annotation], predictions: Mapping[str, Prediction], names: Sequence[str]
+) -> dict[str, float]:
+    """Named scores in 0..1, the main one first: what best weights and plateaus are judged by.
+
+    Raises:
+        PolyheadError: when the predictions are of a kind that has no score here, or of several kinds.
+    """
+    boxes = {name: value for name, value in predictions.items() if isinstance(value, Detections)}
+    classes = {name: value for name, value in predictions.items() if isinstance(value, Labels)}
+    if len(boxes) == len(predictions):
+        result = coco(truths, boxes, names)
+        return {"ap50": result.ap50, "ap": result.ap}
+    if len(classes) == len(predictions):
+        scores = labels(truths, classes, names)
+        return {"accuracy": scores.accuracy, "f1": scores.macro_f1}
+    kinds = sorted({type(value).__name__ for value in predictions.values()})
+    raise PolyheadError(
+        f"predictions of one task must be all Detections or all Labels to be scored, got {', '.join(kinds)}"
+    )

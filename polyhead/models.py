@@ -1,0 +1,92 @@
+"""One function a paper; each reads like the paper's table."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+from polyhead.boxes.anchors import DefaultBoxes
+from polyhead.boxes.coders import Offsets
+from polyhead.boxes.matching import by_iou
+from polyhead.boxes.nms import Suppress, per_class, soft
+from polyhead.losses import hard_negative_ce, smooth_l1
+from polyhead.nets.backbones.timm import Timm
+from polyhead.nets.base import NeckFactory
+from polyhead.nets.heads.classify import Classify
+from polyhead.nets.heads.dense import Dense, softmax_scores
+from polyhead.nets.heads.towers import SoftmaxTower
+from polyhead.nets.model import Model
+from polyhead.nets.necks.fpn import Fpn
+from polyhead.nets.necks.ssd_extras import SsdExtras
+
+
+def ssd300(
+    backbone: str = "resnet50",
+    weights: str | None = None,
+    size: int = 300,
+    *,
+    width: int = 256,
+    depth: int = 0,
+    neck: Literal["extras", "fpn"] = "extras",
+    nms: Literal["hard", "soft"] = "hard",
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> Model:
+    """SSD (Liu et al. 2016, "SSD: Single Shot MultiBox Detector") on any timm trunk.
+
+    Args:
+        backbone: timm's name of the trunk; its levels of strides 8, 16 and 32 are used.
+        weights: of the trunk: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
+        size: side of the square pictures in pixels; the paper has 300 and 512.
+        width: channels of every level that the head sees.
+        depth: further 3x3 convolutions in the head, a level.
+        neck: ``"fpn"`` lets coarse levels inform fine ones, after the extra levels were added.
+        nms: ``"soft"`` lowers the scores of overlapped boxes instead of leaving them out.
+        mean: of the weights' pictures in 0..1; None where the file or timm tells it.
+        std: likewise.
+    """
+    trunk = Timm(backbone, weights, mean=mean, std=std)
+    necks: list[NeckFactory] = [partial(SsdExtras, size=(size, size), width=width)]
+    if neck == "fpn":
+        necks.append(partial(Fpn, width=width))
+    suppress = {"hard": per_class, "soft": soft}[nms]
+    return Model(trunk, necks, partial(ssd_head, depth=depth, suppress=suppress), (size, size))
+
+
+def ssd_head(
+    channels: list[int], strides: list[int], names: list[str], *, depth: int = 0, suppress: Suppress = per_class
+) -> Dense:
+    """SSD's seven words (its sections 2.1 to 2.3): the paper's aspect ratios, 4 boxes a cell at both ends and 6 between."""
+    levels = len(channels)
+    ratios = [(2.0,) if level == 0 or level >= levels - 2 else (2.0, 3.0) for level in range(levels)]
+    return Dense(
+        channels,
+        strides,
+        names,
+        anchors=DefaultBoxes(ratios),
+        tower=partial(SoftmaxTower, depth=depth),
+        coder=Offsets(centre=0.1, side=0.2),
+        matcher=partial(by_iou, high=0.5, low=0.5, force_best=True),
+        losses={"box": (1.0, smooth_l1), "class": (1.0, hard_negative_ce)},
+        scores=softmax_scores,
+        suppress=suppress,
+    )
+
+
+def classifier(
+    backbone: str = "resnet50",
+    weights: str | None = None,
+    size: int = 224,
+    *,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> Model:
+    """One class a picture: a timm trunk's last level, averaged, and a linear layer.
+
+    Args:
+        backbone: timm's name of the trunk.
+        weights: of the trunk: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
+        size: side of the square pictures in pixels.
+        mean: of the weights' pictures in 0..1; None where the file or timm tells it.
+        std: likewise.
+    """
+    return Model(Timm(backbone, weights, (32,), mean=mean, std=std), [], Classify, (size, size))

@@ -1,0 +1,167 @@
+"""Any timm network as a backbone."""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import timm
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from polyhead.errors import PolyheadError, suggest
+from polyhead.nets.base import Backbone
+from polyhead.nets.precision import spare_depthwise
+from polyhead.places import find
+from polyhead.types import Pyramid
+
+HUB = "hub"
+WEIGHTS = "POLYHEAD_WEIGHTS"
+
+
+class Timm(Backbone):
+    """A timm network, its levels picked by stride; nothing is downloaded unless ``weights="hub"``.
+
+    Pictures are normalised with the weights' own mean and standard deviation. Both are buffers, so they travel with the
+    weights that a training leaves behind. They come from the arguments, else from the weights file (safetensors
+    metadata ``mean`` and ``std``, JSON lists), else from timm's settings of the network.
+
+    Args:
+        name: any name that timm knows.
+        weights: None for random ones, ``"hub"`` for those that timm downloads, or a safetensors or pth file with timm's
+            key names, looked up in the current folder, ``$POLYHEAD_WEIGHTS`` and the user's cache folder.
+        strides: the levels to take; where a network has several of one stride, the deepest.
+        last_conv: let the last level go through the convolution before the classifier (EfficientNet-B0: 1280 channels).
+        mean: of each colour, for pictures in 0..1.
+        std: of each colour, for pictures in 0..1.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        weights: str | None = None,
+        strides: Sequence[int] = (8, 16, 32),
+        *,
+        last_conv: bool = False,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        if not timm.is_model(name):
+            raise PolyheadError(f"timm has no network {name!r}{suggest(name, timm.list_models())}")
+        told: dict[str, list[float]] = {}
+        options: dict[str, Any] = {}
+        if weights is not None or last_conv:
+            whole = timm.create_model(name, pretrained=weights == HUB)
+            if weights is not None and weights != HUB:
+                told = load(whole, find(weights, WEIGHTS))
+            options = {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": whole.state_dict()}}
+            self.last = last_convolution(whole, name) if last_conv else None
+        else:
+            self.last = None
+        picked = pick(timm.create_model(name, features_only=True), strides, name)
+        with quiet():
+            self.net = timm.create_model(name, features_only=True, out_indices=picked, **options)
+        self.channels = list(self.net.feature_info.channels())
+        self.strides = list(self.net.feature_info.reduction())
+        if self.last is not None:
+            self.channels[-1] = self.last[0].out_channels
+        self.last_axis = str(getattr(self.net, "output_fmt", "NCHW")).endswith("NHWC")
+        settings = timm.get_pretrained_cfg(name)
+        for key, given in (("mean", mean), ("std", std)):
+            value = given or told.get(key) or getattr(settings, key)
+            self.register_buffer(key, 255 * torch.tensor(list(value), dtype=torch.float32).view(1, 3, 1, 1))
+        spare_depthwise(self)
+
+    def forward(self, inputs: Tensor) -> Pyramid:
+        """Pictures ``[b, 3, h, w]``, uint8 or float in 0..255."""
+        pictures = inputs.to(self.mean.dtype, memory_format=torch.channels_last)
+        levels = self.net((pictures - self.mean) / self.std)
+        if self.last_axis:
+            levels = [level.permute(0, 3, 1, 2) for level in levels]
+        if self.last is not None:
+            levels[-1] = self.last(levels[-1])
+        return Pyramid(levels, (inputs.shape[-2], inputs.shape[-1]))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without timm's warning that the levels leave out the layers behind them: they are meant to."""
+    logger = logging.getLogger("timm.models._builder")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def pick(net: nn.Module, strides: Sequence[int], name: str) -> list[int]:
+    """Which of timm's levels have these strides."""
+    deepest = {stride: index for index, stride in enumerate(net.feature_info.reduction())}
+    missing = [stride for stride in strides if stride not in deepest]
+    if missing:
+        raise PolyheadError(f"{name!r} has levels of strides {list(deepest)}, not {missing}; choose strides among them")
+    return [deepest[stride] for stride in sorted(strides)]
+
+
+def last_convolution(whole: nn.Module, name: str) -> nn.Sequential:
+    """The layers between the last level and the classifier of EfficientNet-like networks."""
+    layers = [getattr(whole, part) for part in ("conv_head", "norm_head", "bn2", "act2") if hasattr(whole, part)]
+    if not hasattr(whole, "conv_head"):
+        raise PolyheadError(f"{name!r} has no convolution before its classifier; leave last_conv out")
+    return nn.Sequential(*layers)
+
+
+def load(net: nn.Module, path: Path) -> dict[str, list[float]]:
+    """Fill a whole timm network from a file, and give back what the file tells of its mean and std.
+
+    The classifier may differ or be absent; every other tensor must be there with the right shape.
+    """
+    state, told = read(path)
+    expected = net.state_dict()
+    heads = net.pretrained_cfg.get("classifier") or ()
+    heads = tuple(f"{head}." for head in ([heads] if isinstance(heads, str) else heads))
+    state = {key: value for key, value in state.items() if not key.startswith(heads)}
+    wanted = {key: value for key, value in expected.items() if not key.startswith(heads)}
+    faults = [f"{key} is missing" for key in wanted if key not in state]
+    faults += [f"{key} is not part of the network" for key in state if key not in wanted]
+    faults += [
+        f"{key} has shape {list(state[key].shape)} instead of {list(value.shape)}"
+        for key, value in wanted.items()
+        if key in state and state[key].shape != value.shape
+    ]
+    if faults:
+        name = net.pretrained_cfg.get("architecture", type(net).__name__)
+        rest = f" and {len(faults) - 3} more" if len(faults) > 3 else ""  # noqa: PLR2004
+        raise PolyheadError(
+            f"{path} does not hold weights of timm's {name!r}: {'; '.join(faults[:3])}{rest}; "
+            "give the network's own file, with timm's key names"
+        )
+    net.load_state_dict(state, strict=False)
+    return told
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, list[float]]]:
+    """Tensors of a safetensors or pth file, and its ``mean`` and ``std`` where its metadata has them."""
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, "pt") as file:
+                notes = file.metadata() or {}
+                told = {key: json.loads(notes[key]) for key in ("mean", "std") if key in notes}
+                return {key: file.get_tensor(key) for key in file.keys()}, told  # noqa: SIM118  # not a mapping
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
+        reason = type(error).__name__  # torch's own words advise to let the file run code
+        raise PolyheadError(f"{path} cannot be read as weights ({reason}); give a safetensors or pth file") from error
+    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise PolyheadError(f"{path} holds no tensors by name; give the state dict of a network")
+    return state, {}

@@ -1,0 +1,48 @@
+"""One class for the whole picture."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from polyhead.errors import PolyheadError
+from polyhead.nets.base import Head
+from polyhead.types import Batch, Labels, Pyramid
+
+
+class Logits(NamedTuple):
+    """Class logits of each picture."""
+
+    logits: Float[Tensor, "b c"]
+
+
+class Classify(Head):
+    """Mean over the last level, one linear layer, cross-entropy with ``batch.values`` (int64 classes).
+
+    Args:
+        channels: of each level of the pyramid.
+        strides: of each level.
+        names: class names.
+    """
+
+    def __init__(self, channels: list[int], strides: list[int], names: list[str]) -> None:  # noqa: ARG002
+        super().__init__()
+        self.names = names
+        self.linear = nn.Linear(channels[-1], len(names))
+
+    def forward(self, pyramid: Pyramid) -> Logits:
+        """Logits of each picture."""
+        return Logits(self.linear(pyramid.levels[-1].mean(dim=(2, 3))).float())
+
+    def losses(self, raw: Logits, batch: Batch) -> dict[str, Tensor]:
+        """Mean cross-entropy."""
+        if batch.values is None:
+            raise PolyheadError("a classifier needs pictures with one class each; use a reader that gives a value")
+        with torch.autocast(raw.logits.device.type, enabled=False):
+            return {"class": F.cross_entropy(raw.logits, batch.values)}
+
+    def decode(self, raw: Logits) -> list[Labels]:  # type: ignore[override]  # a list of one kind of prediction
+        """Class probabilities of each picture."""
+        return [Labels(scores) for scores in raw.logits.softmax(dim=1)]

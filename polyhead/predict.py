@@ -1,0 +1,228 @@
+"""A trained run, ready to use: ``polyhead.load(run).predict(source)``.
+
+Pictures are prepared by the same :class:`~polyhead.data.transforms.Eval` that val and test saw, as the weights file has
+it. Everything is computed in float32, so a result does not depend on what else is in the batch.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from glob import glob, has_magic
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torchvision import tv_tensors as tv
+
+from polyhead import checkpoint
+from polyhead.analysis.errors import CONFIDENT
+from polyhead.data.base import sample
+from polyhead.data.files import FileFault
+from polyhead.data.pictures import SUFFIXES, _rgb, is_picture, read_picture
+from polyhead.data.streams import collate
+from polyhead.data.transforms import Eval
+from polyhead.errors import PolyheadError, Problem
+from polyhead.nets.inference import predict_batch
+from polyhead.nets.model import Model
+from polyhead.recipe import build_model
+from polyhead.results import Result
+from polyhead.run import Run
+from polyhead.types import Annotation, Detections, Labels, Prediction, Sample
+
+Source = str | Path | Image.Image | np.ndarray | Tensor
+"""A file, a folder, a glob, or pixels: a PIL picture, uint8 RGB ``[h, w, 3]`` or grey ``[h, w]`` (OpenCV has BGR: turn it
+round), or a uint8 tensor ``[3, h, w]`` or ``[b, 3, h, w]``."""
+
+
+class Predictor:
+    """A model with everything that is needed to use it.
+
+    Args:
+        model: with all its heads and weights.
+        names: class names of each task.
+        transform: how pictures are prepared.
+    """
+
+    def __init__(self, model: Model, names: dict[str, list[str]], transform: Eval) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = model.to(self.device).to(memory_format=torch.channels_last).eval()
+        self.names = names
+        self.transform = transform
+        self.skipped: list[Problem] = []
+
+    def predict(
+        self,
+        source: Source | Sequence[Source],
+        tasks: str | Sequence[str] | None = None,
+        conf: float = CONFIDENT,
+        batch: int = 8,
+        on_bad: str = "stop",
+    ) -> list[Result]:
+        """Use the model on pictures.
+
+        Args:
+            source: see :data:`Source`; or a list of these. Of a folder, the pictures right in it are taken.
+            tasks: which heads; all when None.
+            conf: detections with a lower score are left out; a classifier always tells all of its classes.
+            batch: pictures at a time; changes the speed and the memory, not the results.
+            on_bad: ``"stop"`` at a picture that cannot be read, or ``"skip"`` it and keep the problem in ``skipped``.
+
+        Returns:
+            For each picture, in order, a result for each task.
+
+        Raises:
+            PolyheadError: when there is no picture, one cannot be read, or there is no such task.
+        """
+        return [result for results in self.stream(source, tasks, conf, batch, on_bad) for result in results]
+
+    def stream(
+        self,
+        source: Source | Sequence[Source],
+        tasks: str | Sequence[str] | None = None,
+        conf: float = CONFIDENT,
+        batch: int = 8,
+        on_bad: str = "stop",
+    ) -> Iterator[list[Result]]:
+        """As :meth:`predict`, but picture after picture, so that a large folder does not fill the memory."""
+        if not 0 <= conf <= 1:
+            raise PolyheadError(f"conf must lie between 0 and 1, got {conf}")
+        if batch < 1:
+            raise PolyheadError(f"batch must be 1 or more, got {batch}")
+        if on_bad not in ("stop", "skip"):
+            raise PolyheadError(f"on_bad must be 'stop' or 'skip', got {on_bad!r}")
+        chosen = list(self.names) if tasks is None else [tasks] if isinstance(tasks, str) else list(tasks)
+        for task in chosen:
+            self.model.head(task)
+        self.skipped = []
+        pictures = self._read(expand(source), on_bad)
+        while group := list(islice(pictures, batch)):
+            yield from self._predict(group, chosen, conf)
+
+    def _read(self, inputs: Iterable["Input"], on_bad: str) -> Iterator[tuple["Input", tv.Image]]:
+        for entry in inputs:
+            try:
+                picture = read_picture(entry.name) if entry.pixels is None else entry.pixels
+            except FileFault as fault:
+                if on_bad == "stop":
+                    raise PolyheadError(f"{fault}; or leave out such pictures with on_bad='skip' (--on-bad skip)") from fault
+                self.skipped.append(fault.problem)
+                continue
+            yield entry, picture
+
+    def _predict(self, group: list[tuple["Input", tv.Image]], tasks: list[str], conf: float) -> Iterator[list[Result]]:
+        samples = collate([self.transform(_sample(picture, str(number))) for number, (_, picture) in enumerate(group)])
+        inputs = samples.inputs.to(self.device).contiguous(memory_format=torch.channels_last)
+        found = predict_batch(self.model, samples._replace(inputs=inputs), tasks)
+        for number, (entry, _) in enumerate(group):
+            yield [self._result(entry, task, found[task][str(number)], conf) for task in tasks]
+
+    def _result(self, entry: "Input", task: str, prediction: Prediction, conf: float) -> Result:
+        if isinstance(prediction, Detections):
+            boxes, scores, classes = (part[prediction.scores >= conf].numpy() for part in prediction)
+        elif isinstance(prediction, Labels):
+            best, order = prediction.scores.float().sort(descending=True, stable=True)
+            boxes, scores, classes = np.zeros((0, 4), dtype=np.float32), best.numpy(), order.numpy()
+        else:
+            raise PolyheadError(f"task {task!r}: predictions of kind {type(prediction).__name__} cannot be shown yet")
+        return Result(entry.name, task, boxes, scores, classes, self.names[task], entry.pixels)
+
+
+class Input(NamedTuple):
+    """A picture to be read (``name`` is its path), or its pixels (``name`` is its number)."""
+
+    name: str
+    pixels: tv.Image | None = None
+
+
+def load(run: str | Path) -> Predictor:
+    """A predictor with the best weights of a run.
+
+    Args:
+        run: a run folder, or a weights file such as ``weights/best.pt``.
+
+    Raises:
+        PolyheadError: when there is no such run, it has no weights yet, or the file is none of ours.
+    """
+    path = Path(run)
+    if not path.is_file():
+        path = Run.open(run).best
+    weights = checkpoint.load(path)
+    if not (weights.model and weights.tasks and weights.eval):
+        raise PolyheadError(f"{path} does not say how to build its model; give weights/best.pt of a run of 'polyhead train'")
+    names = {task: list(entry["names"]) for task, entry in weights.tasks.items()}
+    model = build_model(weights.model).build(names)
+    checkpoint.fill(model, weights.state, path)
+    height, width = weights.eval["size"]
+    return Predictor(model, names, Eval((height, width), weights.eval["fit"]))
+
+
+def expand(source: Source | Sequence[Source]) -> list[Input]:
+    """The pictures of a source, in order; files are not opened.
+
+    Raises:
+        PolyheadError: when a path does not exist, a folder or glob has no picture, or pixels are not as expected.
+    """
+    inputs: list[Input] = []
+    for entry in source if isinstance(source, list | tuple) else [source]:
+        if isinstance(entry, str | Path):
+            inputs += [Input(str(path)) for path in _files(entry)]
+        else:
+            inputs += [Input(str(len(inputs) + number), pixels) for number, pixels in enumerate(_pixels(entry))]
+    if not inputs:
+        raise PolyheadError("there is no picture to predict: the list of sources is empty")
+    return inputs
+
+
+def _files(source: str | Path) -> list[Path]:
+    path = Path(source).expanduser()
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        found, what = path.iterdir(), f"folder {str(source)!r}"
+        remedy = f"; for the folders in it, give {str(path / '**' / '*')!r}"
+    elif has_magic(str(path)):
+        found, what, remedy = map(Path, glob(str(path), recursive=True)), f"{str(source)!r}", ""  # noqa: PTH207  # ** and absolute
+    else:
+        raise PolyheadError(f"{str(source)!r} does not exist; give a picture file, a folder or a pattern such as 'photos/*.jpg'")
+    pictures = sorted(each for each in found if is_picture(each) and each.is_file() and not each.name.startswith("."))
+    if not pictures:
+        raise PolyheadError(f"{what} has no picture; files with these endings were looked for: {', '.join(sorted(SUFFIXES))}{remedy}")
+    return pictures
+
+
+def _pixels(entry: Image.Image | np.ndarray | Tensor) -> list[tv.Image]:
+    """Upright RGB pixels ``[3, h, w]``; one picture, or all of a batch."""
+    if isinstance(entry, Image.Image):
+        rgb = _rgb(ImageOps.exif_transpose(entry), "the given picture")
+        return [tv.Image(torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous())]
+    form = f"{entry.dtype} {list(entry.shape)}"
+    if isinstance(entry, np.ndarray):
+        grey = entry.ndim == 2  # noqa: PLR2004  # height and width
+        colour = np.repeat(entry[..., None], 3, axis=2) if grey else entry
+        if colour.dtype != np.uint8 or colour.shape[2:] != (3,) or 0 in colour.shape:
+            raise PolyheadError(f"expected an array of uint8 (0..255), RGB [h, w, 3] or grey [h, w]; got {form}")
+        return [tv.Image(torch.from_numpy(np.ascontiguousarray(colour)).permute(2, 0, 1).contiguous())]
+    if isinstance(entry, Tensor):
+        batch = entry[None] if entry.ndim == 3 else entry  # noqa: PLR2004  # channels, height and width
+        if batch.dtype != torch.uint8 or batch.ndim != 4 or batch.shape[1] != 3 or 0 in batch.shape:  # noqa: PLR2004
+            raise PolyheadError(f"expected a tensor of uint8 (0..255), RGB [3, h, w] or [b, 3, h, w]; got {form}")
+        return [tv.Image(picture.cpu()) for picture in batch]
+    raise PolyheadError(f"expected a path, a PIL picture, an array or a tensor; got {type(entry).__name__}")
+
+
+def _sample(picture: tv.Image, name: str) -> Sample:
+    """A picture without truth."""
+    none = torch.zeros(0)
+    nothing = Annotation(
+        id=name,
+        path="",
+        size=(picture.shape[1], picture.shape[2]),
+        boxes=none.reshape(0, 4),
+        labels=none.long(),
+        ignore=none.bool(),
+        areas=none,
+        annotated=none.bool(),
+    )
+    return sample(nothing, picture)

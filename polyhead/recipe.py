@@ -1,0 +1,217 @@
+"""A recipe: the YAML that a training starts from, and the parts that are built from it.
+
+Short forms are written out first (:mod:`polyhead.shorthand`); then the signatures of classes and functions are the
+schema, and jsonargparse checks the types. A fully resolved recipe (:func:`dump`) is a recipe too, and reproduces its
+run. Stages are checked before anything is imported that costs seconds.
+"""
+
+from argparse import ArgumentError
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import yaml
+
+from polyhead import overrides
+from polyhead.commands.recipes import shipped
+from polyhead.errors import PolyheadError, suggest
+from polyhead.mistakes import explain, parameters
+from polyhead.shorthand import SECTIONS, check_keys, check_sections, expand_model, expand_task
+from polyhead.train.stage import Stage
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser, Namespace
+
+    from polyhead.data.source import Source
+    from polyhead.nets.model import Model
+
+_SOURCE, _MODEL = "polyhead.data.source.Source", "polyhead.nets.model.Model"
+_importable = ["polyhead"]
+
+
+@dataclass
+class Settings:
+    """What a recipe says beside ``model``, ``data`` and ``stages``.
+
+    Attributes:
+        seed: same seed, same run.
+        precision: ``auto``, or one of Lightning's names.
+        name: of the run's folder; the recipe's own name when None.
+        runs: the folder that run folders are made in.
+    """
+
+    seed: int = 0
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    name: str | None = None
+    runs: str = "runs"
+
+
+class Parts(NamedTuple):
+    """What a recipe describes, built. The model has no heads yet: they are made when the data has told the classes."""
+
+    model: "Model"
+    sources: "dict[str, Source]"
+    stages: list[Stage]
+    settings: Settings
+
+
+def allow(packages: Iterable[str]) -> None:
+    """Let recipes import from these packages too, in this process; without it they import from polyhead alone."""
+    _importable.extend(packages)
+
+
+def load(recipe: str | Path, changes: Sequence[str] = ()) -> dict[str, Any]:
+    """The fully resolved settings of a recipe: plain types, every default filled in. No data is opened.
+
+    Args:
+        recipe: path of a YAML file, or the name of a recipe that ships.
+        changes: overrides ``key=value`` (:mod:`polyhead.overrides`).
+
+    Raises:
+        PolyheadError: when there is no such recipe, a key is unknown or a value has the wrong type.
+    """
+    path = find(recipe)
+    config = _read(path)
+    if isinstance(config.get("model"), str):
+        config["model"] = expand_model(config["model"])  # so that model.size=512 has a place
+    for change in changes:
+        overrides.apply(config, change)
+    config = _expand(config)
+    settings = _resolve(Settings, _settings(config), "")
+    settings["name"] = settings["name"] or path.stem
+    stages = [_resolve(Stage, stage, f"stages.{number}") for number, stage in enumerate(config["stages"])]
+    data = {task: _resolve(_kind(_SOURCE), entry, f"data.{task}") for task, entry in config["data"].items()}
+    return {"model": _resolve(_kind(_MODEL), config["model"], "model"), "data": data, "stages": stages, **settings}
+
+
+def instantiate(config: Mapping[str, Any]) -> Parts:
+    """Build what :func:`load` gave. Readers read their annotations here.
+
+    Raises:
+        PolyheadError: when a folder or file of the recipe does not exist, or cannot be what it should be.
+    """
+    return Parts(
+        settings=_build(Settings, _settings(config), ""),
+        stages=[_build(Stage, stage, f"stages.{number}") for number, stage in enumerate(config["stages"])],
+        sources=sources(config),
+        model=_build(_kind(_MODEL), config["model"], "model"),
+    )
+
+
+def sources(config: Mapping[str, Any]) -> "dict[str, Source]":
+    """The sources of what :func:`load` gave; see :func:`instantiate`."""
+    return {task: _build(_kind(_SOURCE), entry, f"data.{task}") for task, entry in config["data"].items()}
+
+
+def build_model(spec: Mapping[str, Any]) -> "Model":
+    """The model of a weights file, without heads. No pretrained file is read: the tensors are at hand.
+
+    Args:
+        spec: ``{class_path, init_args}``, as a resolved recipe has it.
+    """
+    given = expand_model(dict(spec))
+    if "weights" in given["init_args"]:
+        given["init_args"]["weights"] = None
+    model: Model = _build(_kind(_MODEL), given, "model")
+    return model
+
+
+def dump(config: Mapping[str, Any]) -> str:
+    """Resolved settings as YAML; :func:`load` of it gives the same settings again."""
+    return yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
+
+
+def find(recipe: str | Path) -> Path:
+    """The file of a recipe: a path, or the name of one that ships.
+
+    Raises:
+        PolyheadError: when there is neither; it names the nearest recipe.
+    """
+    path = Path(recipe)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        inside = path / "config.yaml"
+        remedy = f"'polyhead train {inside}' repeats that run" if inside.is_file() else "give a YAML file"
+        raise PolyheadError(f"recipe {str(recipe)!r} is a folder; {remedy}")
+    recipes = shipped()
+    if path.name != str(recipe) or path.suffix:
+        raise PolyheadError(f"recipe file {str(recipe)!r} does not exist{suggest(path.stem, recipes)}")
+    if path.name not in recipes:
+        raise PolyheadError(f"unknown recipe {path.name!r}{suggest(path.name, recipes)}")
+    return recipes[path.name]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise PolyheadError(f"{path}: a recipe is text in UTF-8, and this file is not") from error
+    except yaml.YAMLError as error:
+        raise PolyheadError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise PolyheadError(f"{path}: a recipe has the keys {', '.join(SECTIONS)}; this file has no keys")
+    return content
+
+
+def _expand(config: dict[str, Any]) -> dict[str, Any]:
+    """Write short forms out, and check first what can be checked without importing anything that costs seconds."""
+    check_keys(config, [*SECTIONS, *(field.name for field in fields(Settings))], "the recipe")
+    check_sections(config)
+    for number, stage in enumerate(config["stages"]):
+        check_keys(stage, [field.name for field in fields(Stage)], f"stages.{number}")
+    own = [field.name for field in fields(_kind(_SOURCE))]
+    data = {task: expand_task(entry, own, f"data.{task}") for task, entry in config["data"].items()}
+    return {**config, "model": expand_model(config["model"]), "data": data}
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in SECTIONS}
+
+
+def _kind(path: str) -> Any:
+    """A class that costs seconds to import."""
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)
+
+
+def _resolve(kind: type, given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """``given`` with every default filled in."""
+    parser, config = _parse(kind, given, where)
+    resolved: dict[str, Any] = yaml.safe_load(parser.dump(config, skip_unset=False))["part"][0]
+    return resolved
+
+
+def _build(kind: type, given: Mapping[str, Any], where: str) -> Any:
+    parser, config = _parse(kind, given, where)
+    return parser.instantiate(config).part[0]
+
+
+def _parse(kind: type, given: Mapping[str, Any], where: str) -> "tuple[ArgumentParser, Namespace]":
+    """Check one part of a recipe; one by one, so that a message can name the place."""
+    from jsonargparse import ArgumentParser, set_parsing_settings
+
+    _refuse_nulls(f"{kind.__module__}.{kind.__name__}", given, where)
+    set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=_importable)
+    parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
+    parser.add_argument("--part", type=list[kind])  # type: ignore[valid-type]  # a class that is only known here
+    try:
+        return parser, parser.parse_object({"part": [dict(given)]})
+    except ArgumentError as error:
+        beside = [field.name for field in fields(kind)] if where.startswith("data.") else ()
+        raise PolyheadError(explain(str(error), where, beside)) from error
+
+
+def _refuse_nulls(owner: str, given: Mapping[str, Any], where: str) -> None:
+    """Refuse ``key: null`` where None is no value; jsonargparse takes it for a key that was not given."""
+    if "class_path" in given:
+        owner, given = given["class_path"], given.get("init_args") or {}
+    known = parameters(owner) if owner.split(".")[0] in _importable else {}
+    for key, value in given.items():
+        place = f"{where}.{key}" if where else key
+        if isinstance(value, dict):
+            _refuse_nulls("", value, place)
+        elif value is None and key in known and "None" not in str(known[key].annotation):
+            raise PolyheadError(f"{place}: expected a value, got null; leave the key out to take the default")

@@ -1,0 +1,150 @@
+"""What a model said of one picture, to look at, to store and to hand on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from PIL import Image
+from torch import Tensor
+
+from polyhead.analysis import draw
+from polyhead.data.pictures import read_picture
+from polyhead.errors import PolyheadError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = 3
+"""So many answers of a classifier are written on a picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Answers of one head for one picture, best first.
+
+    A detector has a box for each answer. A classifier has no boxes, and an answer for each of its classes.
+
+    Attributes:
+        image: the picture's path, or its number where it came without one.
+        task: name of the head.
+        boxes: xyxy in pixels of the original, upright picture.
+        scores: 0..1.
+        classes: index of each answer's class.
+        names: all class names of the task.
+        picture: the pixels where the picture did not come from a file, uint8 ``[3, h, w]``.
+    """
+
+    image: str
+    task: str
+    boxes: Float[np.ndarray, "n 4"]
+    scores: Float[np.ndarray, " m"]
+    classes: Int[np.ndarray, " m"]
+    names: list[str]
+    picture: Tensor | None = None
+
+    def __len__(self) -> int:
+        """Number of answers."""
+        return len(self.classes)
+
+    @property
+    def labels(self) -> list[str]:
+        """Class name of each answer."""
+        return [self.names[index] for index in self.classes]
+
+    @property
+    def whole(self) -> bool:
+        """Whether the answers are about the picture as a whole."""
+        return len(self.classes) > len(self.boxes)
+
+    def plot(self) -> Image.Image:
+        """The picture with everything drawn on it.
+
+        Raises:
+            PolyheadError: when the picture's file is gone.
+        """
+        return plot([self])
+
+    def save(self, path: str | Path) -> None:
+        """Draw, and write a picture file; its suffix says in which format.
+
+        Raises:
+            PolyheadError: when the suffix is that of no picture format.
+        """
+        if Path(path).suffix.lower() not in Image.registered_extensions():
+            raise PolyheadError(f"{str(path)!r}: expected the name of a picture file, such as drawn.png or drawn.jpg")
+        self.plot().save(path)
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"image", "task", "boxes", "scores", "labels"}`` in plain types; numbers with the digits that float32 has."""
+        return {
+            "image": self.image,
+            "task": self.task,
+            "boxes": [_plain(box) for box in self.boxes],
+            "scores": _plain(self.scores),
+            "labels": self.labels,
+        }
+
+    def to_df(self) -> "pd.DataFrame":
+        """A row for each answer: image, task, label, score, x1, y1, x2, y2; no corners where there is no box."""
+        return table([self])
+
+    def to_supervision(self) -> Any:
+        """``supervision.Detections`` with ``class_name``, or ``supervision.Classifications`` of a classifier.
+
+        Raises:
+            PolyheadError: when supervision is not installed.
+        """
+        try:
+            import supervision as sv
+        except ImportError as error:
+            raise PolyheadError("supervision is not installed; install it with: pip install 'polyhead[supervision]'") from error
+        if self.whole:
+            return sv.Classifications(class_id=self.classes, confidence=self.scores)
+        data = {"class_name": np.array(self.labels, dtype=np.str_)}
+        return sv.Detections(xyxy=self.boxes, confidence=self.scores, class_id=self.classes, data=data)
+
+    def __str__(self) -> str:
+        """``2 person, 1 car``, or ``kitchen 0.93``."""
+        if self.whole:
+            return f"{self.labels[0]} {self.scores[0]:.2f}"
+        counts = np.bincount(self.classes, minlength=len(self.names))
+        order = [index for index in np.argsort(-counts, kind="stable") if counts[index]]
+        return ", ".join(f"{counts[index]} {self.names[index]}" for index in order) or "nothing"
+
+
+def plot(results: Sequence[Result]) -> Image.Image:
+    """Everything that was said of one picture, by all its heads, drawn on it."""
+    first = results[0]
+    pixels = read_picture(first.image) if first.picture is None else first.picture
+    picture = Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
+    return draw.draw(picture, [_marks(result) for result in results])
+
+
+def table(results: Sequence[Result]) -> "pd.DataFrame":
+    """The rows of all results, as :meth:`Result.to_df` has them; typed columns also without any row."""
+    import pandas as pd
+
+    rows = [(result.image, result.task, label) for result in results for label in result.labels]
+    scores = np.concatenate([np.zeros(0, dtype=np.float32), *(result.scores for result in results)])
+    boxes = np.concatenate([np.zeros((0, 4), dtype=np.float32), *(_corners(result) for result in results)])
+    text = pd.DataFrame(rows, columns=["image", "task", "label"], dtype=str)
+    return pd.concat([text, pd.DataFrame({"score": scores}), pd.DataFrame(boxes, columns=["x1", "y1", "x2", "y2"])], axis=1)
+
+
+def _corners(result: Result) -> Float[np.ndarray, "m 4"]:
+    return np.full((len(result), 4), np.nan, dtype=np.float32) if result.whole else result.boxes
+
+
+def _marks(result: Result) -> draw.Marks:
+    texts = [f"{label} {score:.2f}" for label, score in zip(result.labels, result.scores, strict=True)]
+    if result.whole:
+        return draw.Marks(result.task, [], [], [], texts[:SHOWN])
+    return draw.Marks(result.task, result.boxes.tolist(), texts, [draw.colour(index) for index in result.classes.tolist()])
+
+
+def _plain(values: Float[np.ndarray, " n"]) -> list[float]:
+    """The shortest decimals that are the same float32."""
+    return [float(str(value)) for value in values]

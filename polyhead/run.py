@@ -1,0 +1,137 @@
+"""The run folder: the names of its files, and how they are written (floor 0, no torch).
+
+A training leaves one folder behind, and everything after training reads it. Files are replaced, never half-written.
+"""
+
+import csv
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from polyhead.errors import PolyheadError
+
+
+class Run:
+    """Paths inside one run folder.
+
+    Args:
+        folder: an existing run folder; :meth:`create` makes a new one.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.config = self.folder / "config.yaml"
+        self.manifest = self.folder / "manifest.json"
+        self.weights = self.folder / "weights"
+        self.best = self.weights / "best.pt"
+        self.last = self.weights / "last.pt"
+        self.resume = self.folder / "resume.ckpt"
+        self.results_csv = self.folder / "results.csv"
+        self.results_json = self.folder / "results.json"
+        self.predictions = self.folder / "predictions"
+        self.plots = self.folder / "plots"
+        self.samples = self.folder / "samples"
+        self.log = self.folder / "log.txt"
+        self.verdict = self.folder / "verdict.txt"
+
+    @classmethod
+    def create(cls, root: str | Path, name: str) -> "Run":
+        """Make ``root/name``, or ``root/name2``, ``root/name3``… where those exist; an existing run is never touched."""
+        number = 1
+        while True:
+            folder = Path(root) / (name if number == 1 else f"{name}{number}")
+            with suppress(FileExistsError):
+                folder.mkdir(parents=True)
+                break
+            number += 1
+        run = cls(folder)
+        for path in (run.weights, run.predictions, run.plots, run.samples):
+            path.mkdir()
+        return run
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Run":
+        """An existing run; a path to one of its weights files will do as well.
+
+        Raises:
+            PolyheadError: when there is no such folder, or it was not left behind by a training.
+        """
+        path = Path(folder)
+        if path.is_file() and path.parent.name == "weights":
+            path = path.parent.parent
+        if not path.is_dir():
+            raise PolyheadError(f"run folder {str(folder)!r} does not exist; give the folder that 'polyhead train' printed")
+        run = cls(path)
+        if not run.config.is_file():
+            raise PolyheadError(f"{str(folder)!r} is not a run folder: it has no config.yaml; give the folder that 'polyhead train' printed")
+        return run
+
+    def stage_weights(self, stage: int) -> Path:
+        """Where the weights at the end of a stage lie; stages count from 0."""
+        return self.weights / f"stage{stage}.pt"
+
+    def predictions_of(self, split: str, task: str) -> Path:
+        """Where the stored per-image predictions of a task on a split lie."""
+        return self.predictions / f"{split}.{task}.npz"
+
+    def read_manifest(self) -> dict[str, Any]:
+        """The manifest; empty when the run has none yet."""
+        return read_json(self.manifest)
+
+    def update_manifest(self, **entries: Any) -> None:
+        """Add entries to the manifest."""
+        write_json(self.manifest, {**self.read_manifest(), **entries})
+
+    def update_results(self, **entries: Any) -> None:
+        """Add final numbers, one entry per split, to ``results.json``."""
+        write_json(self.results_json, {**read_json(self.results_json), **entries})
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file, or an empty one when there is no such file."""
+    if not path.is_file():
+        return {}
+    loaded = json.loads(path.read_text(encoding="utf-8"))
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    replace(partial, path)
+
+
+def replace(partial: Path, path: Path) -> None:
+    """Put a finished file in its place, so that a kill at any time leaves the old file or the new one, whole."""
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write a CSV file, whole or not at all; columns in the order of their first appearance."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    replace(partial, path)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file; none when there is no such file."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

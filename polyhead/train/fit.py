@@ -1,0 +1,166 @@
+"""``fit(model, tasks, stages) -> run``: the whole of training, stage after stage, resumable at any step."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.utilities import CombinedLoader
+
+from polyhead import checkpoint
+from polyhead.chance import key
+from polyhead.errors import PolyheadError, suggest
+from polyhead.nets.model import Model
+from polyhead.run import Run, replace, write_rows
+from polyhead.train.init import initialise
+from polyhead.train.learner import Learner, Row
+from polyhead.train.precision import resolve
+from polyhead.train.progress import Progress
+from polyhead.train.saver import Saver
+from polyhead.train.stage import Stage
+from polyhead.train.task import Task
+
+
+def fit(
+    model: Model,
+    tasks: Mapping[str, Task],
+    stages: Sequence[Stage],
+    run: Run,
+    *,
+    describe: Mapping[str, Any],
+    seed: int = 0,
+    precision: str = "auto",
+    save_seconds: float = 60.0,
+    progress: Progress | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Run:
+    """Train a model and leave everything in the run folder; goes on where a killed run stopped.
+
+    Weights files are written at every better epoch (``weights/best.pt``), at every epoch (``last.pt``) and for every
+    stage (``stage0.pt``…: the stage's best). A stage begins with the best weights of the one before it.
+
+    Args:
+        model: heads for all tasks are built here.
+        tasks: the data of each task, by head name.
+        stages: settings, in order.
+        run: the folder; when it holds ``resume.ckpt``, training goes on from there.
+        describe: what a weights file must hold beside tensors to be loaded anywhere (:mod:`polyhead.checkpoint`).
+        seed: same seed, same weights; another seed, others.
+        precision: ``auto``, or one of Lightning's names (``32-true``, ``bf16-mixed``, ``16-mixed``).
+        save_seconds: least time between two writes of ``resume.ckpt`` inside an epoch; 0 writes after every step.
+        progress: what shows the training to a person.
+        callbacks: Lightning callbacks, called before the state is saved.
+
+    Raises:
+        PolyheadError: when the settings do not fit the model, or a loss is not finite.
+    """
+    for stage in stages:
+        for task in stage.tasks or ():
+            if task not in tasks:
+                raise PolyheadError(f"stages: there is no task {task!r}{suggest(task, tasks)}")
+    torch.manual_seed(key(seed, "weights"))
+    model.build({name: task.names for name, task in tasks.items()})
+    model.to(memory_format=torch.channels_last)
+    state = _resume_state(run)
+    first = 0 if state is None else int(state["polyhead"]["stage"])
+    rows: list[Row] = [] if state is None else list(state["polyhead"]["progress"]["rows"])
+    for number in range(first, len(stages)):
+        inside = state is not None and number == first and "loops" in state
+        if state is not None and number == first:
+            own = {name[6:]: value for name, value in state["state_dict"].items() if name.startswith("model.")}
+            model.load_state_dict(own)
+        learner = _learner(model, tasks, stages, number, seed)
+        learner.progress |= {"rows": rows, "time": rows[-1]["time"] if rows else 0.0}
+        if not inside:
+            initialise(model, stages[number].init)
+        saver = Saver(run, dict(describe), save_seconds, progress)
+        shown = [] if progress is None else [progress]
+        with _quiet():
+            _fit_stage(learner, run, resolve(precision), [*callbacks, *shown, saver], run.resume if inside else None)
+        rows = _close_stage(learner, run, number, len(stages))
+    return run
+
+
+def _learner(model: Model, tasks: Mapping[str, Task], stages: Sequence[Stage], number: int, seed: int) -> Learner:
+    """The learner of one stage; every task that has learnt so far is scored in it."""
+    stage = stages[number]
+    known = {task for past in stages[: number + 1] for task in (past.tasks or tasks)}
+    scored = {name: task for name, task in tasks.items() if name in known}
+    return Learner(model, scored, stage, number, seed)
+
+
+def _fit_stage(
+    learner: Learner, run: Run, precision: str, callbacks: list[Callback], state: Path | None
+) -> None:
+    """Train one stage, from its beginning or from a saved state."""
+    stage, tasks = learner.stage, learner.tasks
+    trainer = Trainer(
+        accelerator="auto",
+        devices=1,
+        precision=precision,  # type: ignore[arg-type]  # checked by resolve()
+        max_epochs=stage.epochs,
+        check_val_every_n_epoch=stage.val_every,
+        accumulate_grad_batches=stage.accumulate,
+        gradient_clip_val=stage.clip,
+        callbacks=callbacks,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=run.folder,
+    )
+
+    def position() -> int:
+        return int(trainer.fit_loop.total_batch_idx) + 1
+
+    loaders = {name: tasks[name].train(learner.steps, position, learner.number) for name in learner.learning}
+    trainer.fit(
+        learner,
+        CombinedLoader(loaders, "max_size"),
+        [task.evaluation("val") for task in tasks.values()],
+        ckpt_path=state,
+        weights_only=True,
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what Lightning says about itself, and about things that are meant here."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # adverts, and what our own progress says
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # one a core is right
+        warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")  # nothing is logged there
+        warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")  # Lightning 2.6.6 on torch 2.15
+        yield
+
+
+def _close_stage(learner: Learner, run: Run, number: int, count: int) -> list[Row]:
+    """Take the stage's best weights, and write the state from which the next stage begins."""
+    best = run.stage_weights(number)
+    learner.model.load_state_dict(checkpoint.load(best).state)
+    rows: list[Row] = learner.progress["rows"]
+    if number + 1 < count:
+        state = {f"model.{name}": value for name, value in learner.model.state_dict().items()}
+        save_atomically({"state_dict": state, "polyhead": {"stage": number + 1, "progress": {"rows": rows}}}, run.resume)
+    write_rows(run.results_csv, rows)
+    return rows
+
+
+def save_atomically(content: dict[str, Any], path: Path) -> None:
+    """``torch.save``, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    torch.save(content, partial)
+    replace(partial, path)
+
+
+def _resume_state(run: Run) -> dict[str, Any] | None:
+    if not run.resume.is_file():
+        return None
+    loaded: dict[str, Any] = torch.load(run.resume, map_location="cpu", weights_only=True)
+    return loaded

@@ -1,0 +1,99 @@
+"""Parameter groups by part, freezing, and the learning rate as a function of the step."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+
+from torch import nn, optim
+
+from polyhead.errors import PolyheadError, suggest
+from polyhead.nets.model import Model
+from polyhead.train.stage import Stage
+
+
+def rate_of(name: str, rates: Mapping[str, float]) -> float:
+    """The rate of a parameter or module by its path: that of the longest part name that contains it, else 1."""
+    inside = [part for part in rates if name == part or name.startswith(part + ".")]
+    return rates[max(inside, key=len)] if inside else 1.0
+
+
+def part_names(model: nn.Module) -> list[str]:
+    """Every name that ``rates`` and ``init`` may use."""
+    return [name for name, _ in model.named_modules() if name]
+
+
+def check_parts(model: nn.Module, parts: Iterable[str], setting: str) -> None:
+    """Refuse names that match nothing in the model, so that a typing error never trains what should be frozen."""
+    known = set(part_names(model))
+    for part in parts:
+        if part not in known:
+            near = suggest(part, [name for name in known if name.count(".") <= max(1, part.count("."))])
+            raise PolyheadError(f"{setting}: the model has no part {part!r}{near}")
+
+
+def stage_rates(model: Model, stage: Stage, tasks: Iterable[str]) -> dict[str, float]:
+    """The stage's rates, with those of heads that do not learn in it set to 0."""
+    check_parts(model, stage.rates, "rates")
+    learning = set(tasks)
+    return {**stage.rates, **{f"heads.{task}": 0.0 for task in model.heads if task not in learning}}
+
+
+def freeze(model: nn.Module, rates: Mapping[str, float]) -> None:
+    """Take the gradient from every part of rate 0 and fix its batch norm; give both back to every other part."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(rate_of(name, rates) > 0)
+    for name, module in model.named_modules():
+        module.training = rate_of(name, rates) > 0 if name else True
+
+
+def optimizer_of(model: nn.Module, stage: Stage, rates: Mapping[str, float]) -> optim.Optimizer:
+    """One group per rate and weight decay; ``group["base"]`` holds the group's learning rate at factor 1."""
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        rate = rate_of(name, rates)
+        if rate > 0:
+            groups.setdefault((rate, parameter.ndim > 1), []).append(parameter)
+    if not groups:
+        raise PolyheadError("rates: every part of the model is frozen; give at least one a rate above 0")
+    settings = [
+        {
+            "params": parameters,
+            "lr": stage.lr * rate,
+            "base": stage.lr * rate,
+            "weight_decay": stage.weight_decay if decays else 0.0,
+        }
+        for (rate, decays), parameters in groups.items()
+    ]
+    if stage.optimizer == "sgd":
+        return optim.SGD(settings, momentum=stage.momentum, nesterov=stage.momentum > 0)
+    return optim.AdamW(settings)
+
+
+def schedule_of(stage: Stage, total: int) -> Callable[[int], float]:
+    """The factor of the learning rate at each optimiser step ``0..total-1``; plateau adds its own on top.
+
+    A pure function of the step, which is why a resumed run goes on with exactly the rate that it would have had.
+    """
+
+    def shape(step: int) -> float:
+        done = step / max(1, total)
+        if stage.schedule == "cosine":
+            return 0.5 * (1 + math.cos(math.pi * done))
+        if stage.schedule == "step":
+            return 0.1 ** sum(done >= at for at in (2 / 3, 8 / 9))
+        if stage.schedule == "onecycle":
+            rising = 0.25
+            if done < rising:
+                return _anneal(1 / 25, 1.0, done / rising)
+            return _anneal(1.0, 1e-4, (done - rising) / (1 - rising))
+        return 1.0
+
+    def factor(step: int) -> float:
+        if stage.schedule != "onecycle" and step < stage.warmup:
+            return shape(step) * (step + 1) / (stage.warmup + 1)
+        return shape(step)
+
+    return factor
+
+
+def _anneal(start: float, end: float, done: float) -> float:
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * done))

@@ -1,0 +1,67 @@
+"""A stage: one stretch of training over some tasks (settings only, no torch)."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from polyhead.errors import PolyheadError
+
+if TYPE_CHECKING:
+    from polyhead.train.continual import Keep
+
+
+@dataclass
+class Stage:
+    """Settings of one stretch of training.
+
+    Attributes:
+        tasks: the tasks that learn; all of the run's when None. Heads of other tasks are frozen.
+        epochs: passes over the longest training set.
+        optimizer: ``sgd`` or ``adamw``.
+        lr: learning rate at rate 1.
+        momentum: of SGD.
+        weight_decay: not applied to biases and norms.
+        schedule: how the rate goes on: ``constant``, ``cosine`` to zero, ``onecycle`` (Smith & Topin 2018: up for a
+            quarter of the steps, down to nearly zero), ``step`` (a tenth after 2/3 and again after 8/9 of the
+            steps), ``plateau`` (a tenth after ``plateau_patience`` epochs without a better val score).
+        warmup: steps of linear warm-up at the start (not with ``onecycle``, which has its own).
+        plateau_patience: see ``schedule``.
+        clip: largest norm of the gradient; None does not clip.
+        accumulate: batches per optimiser step.
+        rates: factor of the learning rate per part (``backbone``, ``neck.0``, ``heads.food``); the longest matching
+            name counts, parts without a name have 1, and 0 freezes: no gradient, batch norm statistics fixed.
+        init: weights to begin with, per part: a run folder or a weights file.
+        weights: factor of each task's loss; 1 where not given.
+        ema: decay of the exponential moving average of the weights that is then evaluated and saved; None has none.
+        patience: epochs without a better val score after which the stage ends early; None never.
+        val_every: epochs between validations.
+        keep: what holds older tasks in memory.
+    """
+
+    tasks: list[str] | None = None
+    epochs: int = 1
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    lr: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: Literal["constant", "cosine", "onecycle", "step", "plateau"] = "onecycle"
+    warmup: int = 0
+    plateau_patience: int = 5
+    clip: float | None = 10.0
+    accumulate: int = 1
+    rates: dict[str, float] = field(default_factory=dict)
+    init: dict[str, str] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)
+    ema: float | None = None
+    patience: int | None = None
+    val_every: int = 1
+    keep: "list[Keep]" = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "lr", "accumulate", "val_every"):
+            if getattr(self, name) <= 0:
+                raise PolyheadError(f"stage: {name} must be positive, got {getattr(self, name)}")
+        for part, rate in self.rates.items():
+            if rate < 0:
+                raise PolyheadError(f"stage: rates.{part} must be 0 (frozen) or more, got {rate}")
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise PolyheadError(f"stage: ema must lie between 0 and 1, got {self.ema}")

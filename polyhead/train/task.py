@@ -1,0 +1,27 @@
+"""What training asks of a task's data; training is handed loaders and never imports the data rooms."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, runtime_checkable
+
+from polyhead.types import Annotation, Batch
+
+
+@runtime_checkable
+class Task(Protocol):
+    """A named head's data, as training sees it (:class:`polyhead.data.source.TaskData` is one)."""
+
+    name: str
+    names: list[str]
+    batch: int
+
+    def __len__(self) -> int:
+        """Number of training samples."""
+
+    def train(self, steps: int, position: Callable[[], int], stage: int) -> Iterable[Batch]:
+        """An endless stream of batches, ``steps`` of them an epoch, that begins where ``position`` says."""
+
+    def evaluation(self, split: str) -> Iterable[Batch]:
+        """Every sample of a split once, in order."""
+
+    def truths(self, split: str) -> Sequence[Annotation]:
+        """The truth of every sample of a split, in original pixels."""

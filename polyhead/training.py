@@ -1,0 +1,130 @@
+"""From a resolved recipe to a finished run: data checked, trained, measured once on test, drawn, and judged."""
+
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import polyhead
+from polyhead import checkpoint, recipe
+from polyhead.analysis import plots
+from polyhead.chance import seeded
+from polyhead.data.doctor import fingerprint
+from polyhead.data.source import SPLITS, TaskData, open_tasks
+from polyhead.evaluate import measure
+from polyhead.recipe import Parts
+from polyhead.run import Run, write_text
+from polyhead.train.fit import fit
+from polyhead.train.precision import resolve
+from polyhead.train.progress import Log, Progress
+
+LIBRARIES = ("torch", "torchvision", "lightning", "timm", "numpy")
+
+
+def train(config: Mapping[str, Any], show: Callable[[str], None] = print) -> Run:
+    """Train what :func:`polyhead.recipe.load` gave, in a new run folder.
+
+    All data is read and checked before the folder is made, so a fault in the data leaves nothing behind.
+    """
+    parts = _build(config)
+    tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed)
+    run = Run.create(parts.settings.runs, str(parts.settings.name))
+    write_text(run.config, recipe.dump(config))
+    run.update_manifest(**_manifest(parts, tasks))
+    log = Log(run, show)
+    log(f"run folder: {run.folder}")
+    for name, task in tasks.items():
+        counts = ", ".join(f"{len(task.readers[part])} {part}" for part in SPLITS)
+        log(f"{name}: {counts} pictures, {len(task.names)} classes ({', '.join(task.names[:12])})")
+        for problem in task.source.reader.skipped:
+            log(f"{name}: skipped {problem}")
+    for task in tasks.values():
+        plots.data(run, task)
+    return _finish(config, parts, tasks, run, log)
+
+
+def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
+    """Go on with a run where it stopped; a finished one is measured again and otherwise left as it is."""
+    run = Run.open(folder)
+    config = recipe.load(run.config)
+    parts = _build(config)
+    splits = run.read_manifest().get("splits")
+    tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed, splits)
+    log = Log(run, show)
+    log(f"going on with {run.folder}" if run.resume.is_file() else f"beginning {run.folder} again")
+    return _finish(config, parts, tasks, run, log)
+
+
+def _build(config: Mapping[str, Any]) -> Parts:
+    with seeded(int(config["seed"]), "weights"):
+        return recipe.instantiate(config)
+
+
+def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData], run: Run, log: Log) -> Run:
+    """Fit; then measure the best weights on val, and once on test."""
+    evals = {name: {"size": list(task.eval_transform.size), "fit": task.eval_transform.fit} for name, task in tasks.items()}
+    describe = {
+        "model": config["model"],
+        "tasks": {name: {"names": task.names, "categories": task.categories} for name, task in tasks.items()},
+        "eval": next(iter(evals.values())),
+        "seed": parts.settings.seed,
+    }
+    fit(
+        parts.model,
+        tasks,
+        parts.stages,
+        run,
+        describe=describe,
+        seed=parts.settings.seed,
+        precision=parts.settings.precision,
+        progress=Progress(log, len(parts.stages)),
+    )
+    parts.model.load_state_dict(checkpoint.load(run.best).state)
+    measure(parts.model, tasks, run, ("val", "test"), log)
+    return run
+
+
+def _manifest(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
+    data = {
+        name: {
+            "fingerprint": {part: fingerprint(task.readers[part]) for part in SPLITS},
+            "licence": task.source.reader.licence,
+            "skipped": [str(problem) for problem in task.source.reader.skipped],
+        }
+        for name, task in tasks.items()
+    }
+    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "command": sys.argv,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "seed": parts.settings.seed,
+        "precision": resolve(parts.settings.precision),
+        "versions": {
+            "polyhead": polyhead.__version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in LIBRARIES},
+        },
+        "hardware": {"machine": platform.platform(), "threads": torch.get_num_threads(), "gpu": cuda},
+        "git": _git(),
+        "parameters": {name: sum(p.numel() for p in part.parameters()) for name, part in parts.model.named_children()},
+        "data": data,
+        "splits": {name: {part: task.ids(part) for part in SPLITS} for name, task in tasks.items()},
+    }
+
+
+def _git() -> dict[str, str | bool] | None:
+    """The commit of the folder that the training was started in, and whether it had uncommitted changes."""
+
+    def ask(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return {"commit": ask("rev-parse", "HEAD"), "changed": bool(ask("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None

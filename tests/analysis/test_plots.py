@@ -1,0 +1,134 @@
+"""Every plot is made from real arrays, without warnings and without global figures; what it shows is checked where it can be."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from polyhead.analysis import plots
+from polyhead.data.source import Source, TaskData
+from polyhead.metrics import store
+from polyhead.metrics.curves import Curves
+from polyhead.run import Run, write_rows
+from polyhead.types import Detections
+from tests.toys import Squares, Tints
+
+NAMES = ["bright", "dark"]
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        return np.array(picture.convert("RGB"))
+
+
+def rows() -> list[dict[str, Any]]:
+    return [
+        {
+            "stage": epoch // 3,
+            "epoch": epoch % 3,
+            "time": epoch * 2.5,
+            "train/loss": 3 - epoch / 2,
+            "train/food/box": 2 - epoch / 4,
+            "val/food/box": "" if epoch % 2 else 2.0,
+            "val/food/ap50": "" if epoch % 2 else epoch / 10,
+            "val/food/ap": "nan",
+            "lr": 0.001,
+        }
+        for epoch in range(5)
+    ]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run.create(tmp_path, "run")
+
+
+@pytest.fixture
+def task() -> TaskData:
+    return TaskData("squares", Source(Squares(12), split={"val": 0.3, "test": 0.3}, workers=0, batch=4), (32, 32), 0)
+
+
+def test_panels_put_train_and_val_together_and_leave_gaps_out():
+    panels = plots._panels([{key: str(value) for key, value in row.items()} for row in rows()])
+    assert set(panels) == {"time / seconds", "loss", "food/box", "food: average precision", "lr"}
+    assert panels["food/box"] == {"train": ([1, 2, 3, 4, 5], [2.0, 1.75, 1.5, 1.25, 1.0]), "val": ([1, 3, 5], [2.0] * 3)}
+    assert panels["food: average precision"] == {"ap50": ([1, 3, 5], [0.0, 0.2, 0.4])}
+    assert plots._panel("lr/heads.food") == ("lr", "heads.food")
+
+
+def test_a_run_gets_all_its_plots(run: Run, task: TaskData):
+    made = plots.data(run, task)
+    assert plots.results(run, task) == []
+    write_rows(run.results_csv, rows())
+    assert [path.name for path in plots.results(run, task)] == ["results.png"]
+    truths = task.truths("val")
+    found = {truth.id: Detections(truth.boxes, torch.tensor([0.9]), truth.labels) for truth in truths}
+    store.save(run.predictions_of("val", "squares"), found, task.names)
+    made += plots.results(run, task)
+    assert sorted(path.name for path in made) == sorted(path.name for path in run.plots.iterdir())
+    assert {path.name for path in made} == {
+        "labels.squares.png",
+        "train_batch.squares.png",
+        "results.png",
+        "val_truth_prediction.squares.png",
+        "pr_curve.squares.png",
+        "f1_curve.squares.png",
+        "confusion_matrix.squares.png",
+    }
+    for path in made:
+        assert pixels(path).std() > 1
+    assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_the_training_batch_is_the_one_that_is_trained_on(run: Run, task: TaskData):
+    plots.data(run, task)
+    drawn = pixels(run.plots / "train_batch.squares.png")
+    first = next(iter(task.train(3, lambda: 0, 0)))
+    again = plots.train_batch(first, task.names, run.plots / "again.png")
+    np.testing.assert_array_equal(drawn, pixels(again))
+
+
+def test_classes_of_whole_pictures_are_counted(tmp_path: Path):
+    reader = Tints(9)
+    truths = [reader.annotation(index) for index in range(9)]
+    assert pixels(plots.labels(truths, reader.names, "tints", tmp_path / "labels.png")).std() > 1
+
+
+def wavy(classes: int) -> Curves:
+    thresholds = np.linspace(0, 1, 11)
+    recall = np.tile(1 - thresholds, (classes, 1))
+    precision = np.tile(0.5 + thresholds / 2, (classes, 1))
+    precision[:, -1] = np.nan
+    if classes:
+        recall[0] = np.nan
+    return Curves(thresholds, precision, recall, recall * 0.9)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 30])
+def test_curves_of_few_and_many_classes(classes: int, tmp_path: Path):
+    names = ["$cost$", *(f"class {number}" for number in range(1, classes))]
+    for function in (plots.precision_recall, plots.f1):
+        assert pixels(function(wavy(classes), names, tmp_path / "curve.png")).std() > 1
+
+
+@pytest.mark.parametrize("classes", [1, 5, 60])
+def test_confusion_with_and_without_background(classes: int, tmp_path: Path):
+    names = ["ねこ_$x^2", *(f"class {number}" for number in range(1, classes))]  # no font has it, and it is no mathematics
+    for size in (classes, classes + 1):
+        matrix = np.arange(size * size).reshape(size, size)
+        assert pixels(plots.confusion_matrix(matrix, names, tmp_path / "confusion.png")).std() > 1
+
+
+def test_truth_beside_prediction_has_two_cells_a_picture(tmp_path: Path):
+    reader = Squares(3)
+    nothing = Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
+    found = {reader.annotation(index).id: nothing for index in range(3)}
+    path = plots.truth_beside_prediction(reader, found, NAMES, tmp_path / "val.png", count=8)
+    width, height = 4 * (plots.CELL + 8) + 8, 2 * plots.CELL
+    assert pixels(path).shape[1] == width
+    assert pixels(path).shape[0] > height

@@ -1,0 +1,121 @@
+"""Each rule of the verdict speaks when its numbers say so, and is silent otherwise."""
+
+from typing import Any
+
+import pytest
+
+from polyhead.analysis.errors import KINDS
+from polyhead.analysis.verdict import ADVICE, history, verdict
+
+
+def say(**numbers: Any) -> str:
+    return verdict({"tasks": {"person": numbers}})
+
+
+def errors(found: int = 5, objects: int = 10, **counts: int) -> dict[str, Any]:
+    return {"found": found, "objects": objects, "counts": dict.fromkeys(KINDS, 0) | counts}
+
+
+def test_nothing_measured_is_said():
+    assert say() == "person:\n  Nothing was measured."
+
+
+def test_score_with_everything_that_was_given():
+    said = say(score=0.91, metric="AP50", images=50, split="test", interval=[0.88, 0.94])
+    assert said == "person:\n  AP50 0.910 on 50 test pictures (90 % interval 0.880 to 0.940)."
+
+
+def test_score_alone():
+    assert say(score=0.5) == "person:\n  score 0.500."
+
+
+@pytest.mark.parametrize(
+    ("interval", "rival", "words"),
+    [
+        ([0.45, 0.55], 0.1, "the whole interval lies above it"),
+        ([0.45, 0.55], 0.47, "it may be luck"),
+        ([0.45, 0.55], 0.5, "learnt nothing of use"),
+        ([0.45, 0.55], 0.9, "learnt nothing of use"),
+        (None, 0.1, "the model is 0.400 better"),
+    ],
+)
+def test_rival(interval: list[float] | None, rival: float, words: str):
+    numbers: dict[str, Any] = {"score": 0.5, "rival": {"name": "the mean boxes everywhere", "score": rival}}
+    if interval:
+        numbers["interval"] = interval
+    said = say(**numbers)
+    assert words in said
+    assert f"The trivial rival (the mean boxes everywhere) has {rival:.3f}" in said
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_main_kind_of_error_has_its_own_advice(kind: str):
+    said = say(errors=errors(**dict.fromkeys(KINDS, 1) | {kind: 5}))
+    assert f"Main kind of error: {kind} (5 of 10 mistakes, 50%; 5 of 10 objects found)" in said
+    assert ADVICE[kind] in said
+
+
+def test_confused_classes_are_named():
+    said = say(errors=errors(classification=3) | {"confusions": [["bottle", "cup", 2], ["cup", "bowl", 1]]})
+    assert "Most often bottle is taken for cup (2 times)." in said
+
+
+def test_no_mistakes():
+    assert "No mistakes: 10 of 10 objects found." in say(errors=errors(found=10))
+
+
+@pytest.mark.parametrize(
+    ("small", "large", "speaks"), [((3, 40), (45, 50), True), ((30, 40), (45, 50), False), ((0, 5), (45, 50), False), ((0, 40), (0, 0), False)]
+)  # fmt: skip
+def test_small_objects(small: tuple[int, int], large: tuple[int, int], speaks: bool):
+    sizes = {name: {"found": size[0], "objects": size[1]} for name, size in (("small", small), ("large", large))}
+    said = say(errors=errors(missed=1) | {"sizes": sizes})
+    assert ("3 of 40 below 32 × 32 pixels are found, and 45 of 50 above 96 × 96" in said) == speaks
+    assert ("Small objects" in said) == speaks
+
+
+def test_few_objects_are_named_rarest_first():
+    counts = {"oven": 49, "toaster": 4, "sink": 50}
+    assert "Fewer than 50 training objects: toaster (4), oven (49); more" in say(objects=counts)
+    assert "training objects" not in say(objects={"sink": 50})
+    assert "a (0), b (0), c (0), d (0), e (0) and 2 more;" in say(objects=dict.fromkeys("abcdefg", 0))
+
+
+FALLING = [4.0, 3.0, 2.0, 1.0]
+
+
+def test_not_learning_is_told_before_anything_else_of_the_course():
+    said = say(history={"train": [4.0, 4.1, 3.9, 3.8], "val": [4.0, 5.0, 6.0, 7.0], "score": [0, 0, 0.1, 0.3], "epochs": [1, 2, 3, 4]})
+    assert "from 4 to 3.8 in 4 epochs" in said
+    assert "rising" not in said
+    assert "overfits" not in said
+
+
+@pytest.mark.parametrize(
+    ("scores", "speaks"), [([0.1, 0.2, 0.3, 0.4], True), ([0.1, 0.3, 0.4, 0.35], False), ([0.1, 0.3, 0.4, 0.401], False), ([0.1, 0.4], False)]
+)  # fmt: skip
+def test_still_improving(scores: list[float], speaks: bool):
+    said = say(history={"train": FALLING, "score": scores, "epochs": [2, 4, 6, 8][: len(scores)]})
+    assert ("from 0.300 before the last quarter to 0.400 at epoch 8: train longer" in said) == speaks
+
+
+@pytest.mark.parametrize(
+    ("val", "speaks"), [([3.0, 2.0, 2.5, 3.0], True), ([3.0, 2.5, 2.2, 2.0], False), ([3.0, 2.0, 2.1, 2.1], False), ([3.0], False)]
+)  # fmt: skip
+def test_overfitting(val: list[float], speaks: bool):
+    said = say(history={"train": FALLING, "val": val})
+    assert ("since epoch 2 of 4 the val loss rose from 2 to 3 while the training loss fell from 3 to 1" in said) == speaks
+    assert ("overfits" in said) == speaks
+
+
+def test_wide_interval():
+    assert "20 pictures leave an interval 0.200 wide" in say(score=0.5, interval=[0.4, 0.6], images=20)
+    assert "wide" not in say(score=0.5, interval=[0.46, 0.54], images=20)
+
+
+def test_history_reads_results_csv():
+    rows = [
+        {"epoch": "0", "train/loss": "9", "train/food/box": "1.5", "train/food/class": "2", "val/food/box": "", "val/food/ap50": ""},
+        {"epoch": "1", "train/loss": "9", "train/food/box": "1", "train/food/class": "1", "val/food/box": "2", "val/food/ap50": ".25"},
+    ]
+    assert history(rows, "food") == {"epochs": [2], "score": [0.25], "train": [3.5, 2.0], "val": [2.0]}

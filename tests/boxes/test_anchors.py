@@ -1,0 +1,49 @@
+import torch
+from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
+from torchvision.models.detection.image_list import ImageList
+
+from polyhead.boxes.anchors import DefaultBoxes, cells, corners
+
+CPU = torch.device("cpu")
+SHAPES = [(38, 38), (19, 19), (10, 10), (5, 5), (3, 3), (1, 1)]
+STRIDES = [8, 16, 32, 64, 100, 300]
+RATIOS = [[2.0], [2.0, 3.0], [2.0, 3.0], [2.0, 3.0], [2.0], [2.0]]
+
+
+def test_default_boxes_are_those_of_the_paper():
+    anchors = DefaultBoxes(RATIOS)
+    scales = [0.075, 0.15, 0.3375, 0.525, 0.7125, 0.9, 1.0875]
+    rival = DefaultBoxGenerator(RATIOS, scales=scales)
+    pictures = ImageList(torch.zeros(1, 3, 300, 300), [(300, 300)])
+    expected = rival(pictures, [torch.zeros(1, 8, *shape) for shape in SHAPES])[0]
+    boxes, strides = anchors(SHAPES, STRIDES, (300, 300), CPU)
+    assert boxes.shape[0] == 8732
+    torch.testing.assert_close(corners(boxes), expected, atol=1e-3, rtol=0)
+    assert strides[[0, -1]].tolist() == [8, 300]
+
+
+def test_boxes_follow_the_shape_of_the_canvas():
+    boxes, _ = DefaultBoxes([[2.0]])([(2, 4)], [50], (100, 200), CPU)
+    assert boxes[:, :2].unique(dim=0).tolist() == [[x, y] for x in (25, 75, 125, 175) for y in (25, 75)]
+    assert boxes[0, 2] == 2 * boxes[0, 3]
+
+
+def test_centres_go_row_by_row():
+    assert cells((2, 3)).tolist() == [[0.5, 0.5], [1.5, 0.5], [2.5, 0.5], [0.5, 1.5], [1.5, 1.5], [2.5, 1.5]]
+
+
+def test_boxes_are_made_once_and_differ_by_canvas():
+    anchors = DefaultBoxes([[2.0]])
+    first, _ = anchors([(4, 4)], [8], (32, 32), CPU)
+    again, _ = anchors([(4, 4)], [8], (32, 32), CPU)
+    other, _ = anchors([(4, 4)], [8], (30, 30), CPU)
+    assert first is again
+    assert not torch.equal(first, other)
+
+
+def test_boxes_made_while_validating_serve_training():
+    anchors = DefaultBoxes([[2.0]])
+    with torch.inference_mode():
+        boxes, strides = anchors([(4, 4)], [8], (32, 32), CPU)
+    assert not boxes.is_inference()
+    assert not strides.is_inference()

@@ -1,0 +1,162 @@
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from polyhead.commands.compare import main
+from polyhead.errors import PolyheadError
+from polyhead.metrics import store
+from polyhead.metrics.coco import coco
+from polyhead.metrics.intervals import paired
+from polyhead.run import Run
+from polyhead.types import Annotation, Detections
+
+NAMES = ("cat", "dog")
+
+
+def truth(index: int) -> Annotation:
+    generator = torch.Generator().manual_seed(index)
+    corner = torch.rand(3, 2, generator=generator) * 50
+    boxes = torch.cat([corner, corner + 20 + 20 * torch.rand(3, 2, generator=generator)], 1)
+    labels = torch.randint(2, (3,), generator=generator)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    flags = torch.zeros(3, dtype=torch.bool)
+    return Annotation(f"p{index}", f"p{index}.jpg", (100, 100), boxes, labels, flags, areas, torch.ones(2).bool())
+
+
+TRUTHS = tuple(truth(index) for index in range(20))
+
+
+def detected(noise: float) -> dict[str, Detections]:
+    generator = torch.Generator().manual_seed(0)
+    return {
+        truth.id: Detections(
+            truth.boxes + noise * torch.randn(3, 4, generator=generator),
+            torch.rand(3, generator=generator),
+            truth.labels,
+        )
+        for truth in TRUTHS
+    }
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., str]:
+    def write(
+        name: str,
+        predictions: dict[str, Detections],
+        truths: Sequence[Annotation] = TRUTHS,
+        names: Sequence[str] = NAMES,
+        tasks: tuple[str, ...] = ("pets",),
+    ) -> str:
+        run = Run.create(tmp_path, name)
+        run.config.write_text("seed: 0\n")
+        for task in tasks:
+            path = run.predictions_of("test", task)
+            store.save(path, predictions, names)
+            store.save_truths(store.truths_of(path), truths, names)
+        return str(run.folder)
+
+    return write
+
+
+def test_one_table_with_intervals_and_paired_differences(
+    write: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = detected(1.0), detected(4.0)
+    assert main([write("good", good), write("bad", bad)]) == 0
+    head, first, second, note = capsys.readouterr().out.splitlines()
+    assert head.split("  ")[0] == "run"
+    assert first.split()[:4] == ["good", "pets", "20", "60"]
+    assert first.endswith("-")
+    assert f"{coco(TRUTHS, good, NAMES).ap:.3f} [" in first
+    assert f"{coco(TRUTHS, good, NAMES).ap50:.3f} [" in first
+    value, low, high = paired(TRUTHS, [bad], [good], NAMES)
+    assert second.endswith(f"{value:+.3f} [{low:+.3f}, {high:+.3f}]")
+    assert note == "[low, high]: 90% interval, 1000 resamples of the pictures, the same for all runs"
+
+
+def test_the_difference_can_be_of_ap50_and_one_run_alone_has_none(
+    write: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = detected(1.0), detected(8.0)
+    folder = write("good", good)
+    main([folder, write("bad", bad), "--metric", "ap50"])
+    assert f"{paired(TRUTHS, [bad], [good], NAMES, 'ap50').value:+.3f} [" in capsys.readouterr().out
+    main([folder])
+    assert capsys.readouterr().out.splitlines()[1].endswith("-")
+
+
+def test_pictures_in_another_order_are_the_same_truth(
+    write: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    predictions = detected(1.0)
+    assert main([write("a", predictions), write("b", predictions, TRUTHS[::-1])]) == 0
+    assert "+0.000 [+0.000, +0.000]" in capsys.readouterr().out
+
+
+def test_the_task_is_asked_for_only_where_there_are_several(
+    write: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write("two", detected(1.0), tasks=("pets", "food"))
+    with pytest.raises(PolyheadError, match="has 2 tasks; choose one with --task: food, pets"):
+        main([folder])
+    assert main([folder, "--task", "food"]) == 0
+    assert "food" in capsys.readouterr().out
+    with pytest.raises(PolyheadError, match="no predictions of task 'foot'; did you mean 'food'"):
+        main([folder, "--task", "foot"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            {"truths": TRUTHS[1:], "predictions": {}},
+            r"1 picture\(s\) are in the truth of one only, such as 'p0'; compare runs of",
+        ),
+        (
+            {"truths": [*TRUTHS[:-1], TRUTHS[-1]._replace(boxes=TRUTHS[0].boxes)]},
+            r"truth of 1 picture\(s\) differs, .* 'p19'",
+        ),
+        ({"truths": [*TRUTHS[:-1], TRUTHS[-1]._replace(size=(9, 9))]}, r"truth of 1 picture\(s\) differs"),
+        ({"truths": [TRUTHS[0]._replace(ignore=torch.ones(3).bool()), *TRUTHS[1:]]}, "such as that of 'p0'"),
+        ({"names": ["cat", "cow"]}, r"their classes are \['cat', 'dog'\] and \['cat', 'cow'\]; compare runs of"),
+    ],
+)
+def test_runs_with_different_truths_are_refused(
+    write: Callable[..., str], changed: dict[str, Any], message: str
+) -> None:
+    predictions = detected(1.0)
+    other = write("b", **({"predictions": predictions} | changed))
+    with pytest.raises(PolyheadError, match=f"runs .*a' and .*b' cannot be compared: .*{message}"):
+        main([write("a", predictions), other])
+
+
+def test_predictions_and_truth_of_different_classes_are_refused(write: Callable[..., str]) -> None:
+    folder = write("a", detected(1.0))
+    store.save_truths(Run(folder).predictions / "test.pets.truth.npz", TRUTHS, ["a", "b"])
+    with pytest.raises(PolyheadError, match="and its truth have different class names; run 'polyhead evaluate' again"):
+        main([folder])
+
+
+def test_missing_parts_are_named(write: Callable[..., str], tmp_path: Path) -> None:
+    folder = write("a", detected(1.0))
+    with pytest.raises(
+        PolyheadError,
+        match=r"no stored predictions of split 'val'; write them with 'polyhead evaluate .*a --split val'",
+    ):
+        main([folder, "--split", "val"])
+    (Run(folder).predictions / "test.pets.truth.npz").unlink()
+    with pytest.raises(PolyheadError, match=r"no file .*test\.pets\.truth\.npz'"):
+        main([folder])
+    with pytest.raises(PolyheadError, match="does not exist"):
+        main([str(tmp_path / "nowhere")])
+
+
+@pytest.mark.parametrize("argv", [[], ["a", "--met", "ap"], ["a", "--metric", "ap75"]])
+def test_bad_use_ends_with_code_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(argv)
+    assert stop.value.code == 2
+    assert "usage: polyhead compare" in capsys.readouterr().err

@@ -1,0 +1,109 @@
+"""``polyhead init``: a folder becomes a recipe that loads."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision.io import write_jpeg
+
+from polyhead import cli, recipe
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two classes of four pictures, in a folder of the current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("POLYHEAD_WEIGHTS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("cat", "dog"):
+        (tmp_path / "My pets" / name).mkdir(parents=True)
+        for number in range(4):
+            write_jpeg(torch.full((3, 8, 8), 20 * number, dtype=torch.uint8), str(tmp_path / "My pets" / name / f"{number}.jpg"))
+    return Path("My pets")
+
+
+def test_a_folder_of_classes(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["init", str(pictures)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.splitlines() == [
+        "My pets: folder format, 8 train pictures, classes: cat, dog",
+        "checked: every picture opens, every annotation is sound",
+        "wrote my_pets.yaml",
+        "next: polyhead train my_pets.yaml",
+    ]
+    config = recipe.load("my_pets.yaml")
+    assert config["model"]["class_path"].endswith("classifier")
+    assert config["model"]["init_args"]["weights"] is None
+    assert config["data"]["my_pets"]["reader"]["init_args"]["root"] == "My pets"
+    assert config["data"]["my_pets"]["split"] == {"val": 0.15, "test": 0.15}
+    assert len(recipe.instantiate(config).sources["my_pets"].reader) == 8
+    lines = Path("my_pets.yaml").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "# Classifier on My pets: 8 training pictures, classes: cat, dog."
+    assert max(map(len, lines)) <= 120
+
+
+def test_given_splits_are_used(pictures: Path) -> None:
+    (pictures / "train").mkdir()
+    (pictures / "valid").mkdir()
+    for name in ("cat", "dog"):
+        (pictures / name).rename(pictures / "train" / name)
+        (pictures / "valid" / name).mkdir()
+        (pictures / "train" / name / "0.jpg").rename(pictures / "valid" / name / "0.jpg")
+    assert cli.main(["init", str(pictures), "--out", "x.yaml"]) == 0
+    parts = recipe.instantiate(recipe.load("x.yaml"))
+    source = parts.sources["my_pets"]
+    assert source.val is not None
+    assert (len(source.reader), len(source.val), source.test, source.split) == (6, 2, None, {"test": 0.15})
+
+
+def test_minutes_fit_size_and_epochs(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["init", str(pictures), "--minutes", "0.001"]) == 0
+    assert "measured here: " in capsys.readouterr().out
+    config = recipe.load("my_pets.yaml")
+    assert (config["model"]["init_args"]["size"], config["stages"][0]["epochs"]) == (224, 1)
+    assert "  # Measured here: " in Path("my_pets.yaml").read_text(encoding="utf-8")
+
+
+def test_an_existing_file_is_left_alone(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("my_pets.yaml").write_text("mine", encoding="utf-8")
+    assert cli.main(["init", str(pictures)]) == 2
+    line = "polyhead: error: my_pets.yaml exists already and is left as it is; give another file with --out\n"
+    assert capsys.readouterr().err == line
+    assert Path("my_pets.yaml").read_text(encoding="utf-8") == "mine"
+
+
+def test_faults_are_reported_and_nothing_is_written(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (pictures / "cat" / "0.jpg").write_bytes(b"no picture")
+    assert cli.main(["init", str(pictures)]) == 2
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[0] == "polyhead: error: My pets: 1 problem(s) found, nothing was trained or changed"
+    assert "0.jpg" in shown[1]
+    assert not Path("my_pets.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nowhere"], "'nowhere' was not found; looked at "),
+        (["My pets", "--minutes", "-3"], "--minutes must be positive, got -3\n"),
+        (["My pets", "--minutes", "x"], "argument --minutes: invalid float value: 'x'"),
+        (["My pets", "--reader", "coco"], "{root}: the format was not recognised; looked for coco: a JSON file"),
+        (["My pets/cat"], "{root}/cat: the format was not recognised; looked for coco"),
+        ([], "the following arguments are required: FOLDER"),
+    ],
+)
+def test_bad_use(words: list[str], message: str, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["init", *words]) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("polyhead: error: " + message.format(root=pictures.absolute()))
+    assert len(shown.splitlines()) == 1
+
+
+@pytest.mark.parametrize("folder", ["voc_from_coco", "coco_mini/food", "penn_fudan/PennFudanPed", "imagenette"])
+def test_real_layouts(folder: str, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYHEAD_DATA", str(data_root))
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["init", folder, "--out", "x.yaml"]) == 0
+    assert str(data_root) not in Path("x.yaml").read_text(encoding="utf-8")
+    (source,) = recipe.instantiate(recipe.load("x.yaml")).sources.values()
+    assert len(source.reader) > 0

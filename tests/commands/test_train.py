@@ -1,0 +1,109 @@
+"""Bad use of ``polyhead train`` and of runs: one line, exit code 2, no traceback."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from polyhead import checkpoint, cli
+
+RECIPE = """\
+model: {class_path: ssd300, init_args: {backbone: mobilenetv2_035}}
+data: {shapes: {reader: voc, root: ROOT, batch: 4}}
+stages: [{epochs: 2}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("POLYHEAD_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def line(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What a failing command says."""
+    assert cli.main(words) == 2
+    shown = capsys.readouterr()
+    (said,) = shown.err.splitlines()
+    return said.removeprefix("polyhead: error: ")
+
+
+def test_print_config_prints_a_recipe_and_trains_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "ssd_penn_fudan", "--epochs", "3", "--print-config"]) == 0
+    shown = capsys.readouterr().out
+    assert "epochs: 3\n" in shown
+    Path("again.yaml").write_text(shown, encoding="utf-8")
+    assert cli.main(["train", "again.yaml", "--print-config"]) == 0
+    assert capsys.readouterr().out == shown
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "which recipe? 'polyhead recipes' lists those that ship; or give --resume RUN"),
+        (["ssd_voc", "--epochs"], "--epochs needs a value: --epochs VALUE or epochs=VALUE"),
+        (["ssd_voc", "--epoch", "3"], "unknown key 'epoch' of the recipe; choose from data, model, name, precision, runs, seed, stages"),
+        (["ssd_voc", "more"], "polyhead train does not know 'more'"),
+        (["--resume", "runs/x"], "run folder 'runs/x' does not exist; give the folder that 'polyhead train' printed"),
+        (["ssd_voc", "--resume", "runs/x"], "--resume goes on with a run as it was begun; leave out 'ssd_voc'"),
+        (["--resume", "runs/x", "epochs=3"], "--resume goes on with a run as it was begun; leave out 'epochs=3'"),
+    ],
+)
+def test_bad_words(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert line(["train", *words], capsys).startswith(said)
+
+
+def test_missing_data_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine.yaml").write_text(RECIPE.replace("ROOT", "nowhere"), encoding="utf-8")
+    assert line(["train", "mine.yaml"], capsys).startswith("'nowhere' was not found; looked at ")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_folder_of_another_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "pets" / "cat").mkdir(parents=True)
+    Path("mine.yaml").write_text(RECIPE.replace("ROOT", "pets"), encoding="utf-8")
+    said = line(["train", "mine.yaml"], capsys)
+    assert str(tmp_path / "pets") in said
+    assert "Annotations" in said
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run folder with weights that describe no model."""
+    folder = tmp_path / "runs" / "x"
+    (folder / "weights").mkdir(parents=True)
+    (folder / "config.yaml").write_text(RECIPE, encoding="utf-8")
+    checkpoint.save(folder / "weights" / "best.pt", {"state": {"a": torch.zeros(1000)}})
+    return folder
+
+
+def test_a_run_without_weights(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "weights" / "best.pt").unlink()
+    assert line(["predict", "runs/x", "a.jpg"], capsys) == (
+        "run runs/x has no weights yet: its first epoch was not finished; 'polyhead train --resume runs/x' goes on with it"
+    )
+
+
+def test_a_truncated_weights_file(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    best = run / "weights" / "best.pt"
+    best.write_bytes(best.read_bytes()[:1000])
+    assert line(["predict", "runs/x", "a.jpg"], capsys) == (
+        "runs/x/weights/best.pt is damaged or cut short (1000 bytes); copy it again, or use another file of its folder"
+    )
+
+
+def test_a_pickle_that_is_no_checkpoint(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "weights" / "best.pt").write_bytes(pickle.dumps(Path))
+    assert line(["predict", "runs/x", "a.jpg"], capsys) == (
+        "runs/x/weights/best.pt is no Polyhead weights file: it does not hold plain tensors, and nothing else is loaded; "
+        "give weights/best.pt of a run that 'polyhead train' left behind"
+    )
+
+
+def test_weights_that_describe_no_model(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.is_dir()
+    assert line(["predict", "runs/x", "a.jpg"], capsys) == "model.class_path: expected the name of a model, got None"

@@ -1,0 +1,103 @@
+"""A tiny sound data set in each format, to be read as it is or to be broken."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+WIDTH, HEIGHT = 64, 48
+XML = """<annotation>
+<folder>VOC2007</folder>
+<filename>{name}.jpg</filename>
+<size><width>64</width><height>48</height><depth>3</depth></size>
+{objects}</annotation>
+"""
+OBJECT = """<object><name>cat</name><difficult>{difficult}</difficult>
+<bndbox><xmin>11</xmin><ymin>6</ymin><xmax>30</xmax><ymax>25</ymax></bndbox></object>
+"""
+
+
+def picture(path: Path, seed: int = 0) -> None:
+    """A noisy picture of 64 x 48 pixels."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+
+
+def _coco(root: Path) -> None:
+    """Three pictures, the third without objects; category ids 3 and 7; one crowd."""
+    for number in (1, 2, 5):
+        picture(root / "train" / f"{number}.jpg", number)
+    document = {
+        "licenses": [{"id": 1, "name": "CC BY 4.0"}],
+        "images": [{"id": n, "file_name": f"{n}.jpg", "width": WIDTH, "height": HEIGHT} for n in (1, 2, 5)],
+        "categories": [{"id": 7, "name": "dog"}, {"id": 3, "name": "cat"}],
+        "annotations": [
+            {"id": 10, "image_id": 1, "category_id": 7, "bbox": [10, 5, 20, 20], "area": 333.5, "iscrowd": 0},
+            {"id": 11, "image_id": 1, "category_id": 3, "bbox": [0, 0, 64, 48], "iscrowd": 1},
+            {"id": 12, "image_id": 2, "category_id": 3, "bbox": [30.5, 20, 10, 10.25]},
+        ],
+    }
+    (root / "annotations").mkdir()
+    (root / "annotations" / "instances_train.json").write_text(json.dumps(document, indent=1))
+
+
+def _voc(root: Path) -> None:
+    """Three pictures, the third without objects; one difficult object."""
+    base = root / "VOCdevkit" / "VOC2007"
+    (base / "Annotations").mkdir(parents=True)
+    (base / "ImageSets" / "Main").mkdir(parents=True)
+    for number, objects in enumerate((OBJECT.format(difficult=0), OBJECT.format(difficult=1) * 2, "")):
+        picture(base / "JPEGImages" / f"00000{number}.jpg", number)
+        (base / "Annotations" / f"00000{number}.xml").write_text(XML.format(name=f"00000{number}", objects=objects))
+    (base / "ImageSets" / "Main" / "trainval.txt").write_text("000000\n000001\n000002\n")
+    (base / "ImageSets" / "Main" / "train.txt").write_text("000000\n000002\n")
+
+
+def _yolo(root: Path) -> None:
+    """Three pictures, one with an empty label file and one with none."""
+    for number in range(3):
+        picture(root / "images" / "train" / f"{number}.jpg", number)
+    labels = root / "labels" / "train"
+    labels.mkdir(parents=True)
+    (labels / "0.txt").write_text("0 0.5 0.5 0.25 0.5\n1 0.25 0.25 0.125 0.125\n")
+    (labels / "1.txt").write_text("")
+    (root / "data.yaml").write_text("path: ../datasets/tiny\ntrain: images/train\nnc: 2\nnames: [cat, dog]\n")
+
+
+def _penn_fudan(root: Path) -> None:
+    """Two pictures with two people and with none."""
+    masks = root / "PennFudanPed" / "PedMasks"
+    masks.mkdir(parents=True)
+    for number in (1, 2):
+        picture(root / "PennFudanPed" / "PNGImages" / f"P{number}.png", number)
+        mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+        if number == 1:
+            mask[5:25, 10:30] = 1
+            mask[40, 60] = 2
+        Image.fromarray(mask).save(masks / f"P{number}_mask.png")
+
+
+def _folder(root: Path) -> None:
+    """Two pictures of cats, one of a dog."""
+    for number, name in enumerate(("cat/a.jpg", "cat/b.png", "dog/c.jpg")):
+        picture(root / name, number)
+
+
+MAKERS = {"coco": _coco, "voc": _voc, "yolo": _yolo, "penn_fudan": _penn_fudan, "folder": _folder}
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Callable[[str], Path]:
+    """Write the tiny data set of a format, and give its root."""
+
+    def make(name: str) -> Path:
+        root = tmp_path / name
+        root.mkdir()
+        MAKERS[name](root)
+        return root
+
+    return make

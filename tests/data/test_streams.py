@@ -1,0 +1,84 @@
+"""Endless streams: every sample once per cycle, entered at any step, the same with any number of workers."""
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toys import SIDE, Squares, Tints
+
+from polyhead.data.streams import EvalSet, Steps, StreamLoader, TrainSet, collate
+from polyhead.data.transforms import Eval, train_transform
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 12), st.integers(0, 5))
+def test_every_index_comes_once_per_cycle(length: int, batch: int, steps: int, seed: int) -> None:
+    sampler = Steps(length, batch, steps, seed)
+    stream = [index for step in range(2 * length) for index in sampler.at(step)]
+    for cycle in range(2):
+        assert sorted(index for number, index in stream if number == cycle) == list(range(length))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 12), st.integers(0, 30))
+def test_entered_anywhere_it_goes_on_to_the_end_of_the_epoch(length: int, batch: int, steps: int, start: int) -> None:
+    sampler = Steps(length, batch, steps, 0)
+    sampler.start = start
+    rest = list(sampler)
+    assert rest == [sampler.at(step) for step in range(start, (start // steps + 1) * steps)]
+    assert all(len(indices) == batch for indices in rest)
+    assert len(sampler) == steps
+
+
+def test_cycles_differ_and_seeds_differ() -> None:
+    sampler = Steps(20, 20, 1, 0)
+    first, second = ([index for _, index in sampler.at(step)] for step in range(2))
+    assert first != second
+    assert first != [index for _, index in Steps(20, 20, 1, 1).at(0)]
+
+
+def batches(workers: int, start: int) -> list[torch.Tensor]:
+    data = TrainSet(Squares(10), train_transform("ssd", (SIDE, SIDE)), seed=3)
+    loader = StreamLoader(data, batch_sampler=Steps(10, 4, 5, 3), num_workers=workers, collate_fn=collate)
+    loader.position = lambda: start
+    return [torch.cat([batch.inputs.flatten(1).float(), batch.boxes.flatten(1)], 1) for batch in loader]
+
+
+def test_workers_and_resuming_change_no_bit() -> None:
+    whole = batches(0, 0)
+    assert len(whole) == 5
+    assert all(torch.equal(a, b) for a, b in zip(whole, batches(2, 0), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(whole[3:], batches(2, 3), strict=True))
+
+
+def test_the_global_generator_is_left_alone() -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    batches(0, 0)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_evaluation_is_bitwise_the_same_at_every_call() -> None:
+    data = EvalSet(Squares(4), Eval((SIDE, SIDE)))
+    first, second = (collate([data[index] for index in range(len(data))]) for _ in range(2))
+    assert torch.equal(first.inputs, second.inputs)
+    assert torch.equal(first.boxes, second.boxes)
+
+
+def test_a_batch_without_any_box_has_one_padded_row() -> None:
+    reader = Tints(3)
+    batch = collate([reader[index] for index in range(3)])
+    assert batch.boxes.shape == (3, 1, 4)
+    assert batch.labels.tolist() == [[-1]] * 3
+    assert batch.values is not None
+    assert batch.values.shape == (3,)
+
+
+def test_boxes_are_padded_to_the_longest() -> None:
+    one = Squares(1)[0]
+    two = one._replace(
+        boxes=torch.cat([one.boxes, one.boxes]), labels=torch.tensor([0, 1]), ignore=torch.tensor([False, True])
+    )
+    batch = collate([one, two])
+    assert batch.labels.tolist() == [[int(one.labels[0]), -1], [0, 1]]
+    assert batch.ignore.tolist() == [[False, False], [False, True]]

@@ -1,0 +1,137 @@
+import contextlib
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from polyhead.metrics.coco import coco, map50
+from polyhead.types import Annotation, Detections
+
+
+def pycocotools(truths: list[Annotation], predictions: dict[str, Detections], names: list[str]) -> np.ndarray:
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    def rows(picture: int, boxes: Tensor, labels: Tensor, **columns: Tensor) -> Iterator[dict[str, Any]]:
+        sides = torch.cat([boxes[:, :2], boxes[:, 2:].double() - boxes[:, :2].double()], 1).tolist()
+        for index, (box, label) in enumerate(zip(sides, labels.tolist(), strict=True)):
+            row = {"image_id": picture, "category_id": label + 1, "bbox": box}
+            yield row | {name: column[index].item() for name, column in columns.items()}
+
+    true: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
+    for picture, truth in enumerate(truths, 1):
+        true += rows(picture, truth.boxes, truth.labels, area=truth.areas, iscrowd=truth.ignore.int())
+        if truth.id in predictions:
+            seen = predictions[truth.id]
+            found += rows(picture, seen.boxes, seen.labels, score=seen.scores)
+    with contextlib.redirect_stdout(io.StringIO()):
+        gold = COCO()
+        gold.dataset = {
+            "images": [{"id": picture} for picture in range(1, len(truths) + 1)],
+            "categories": [{"id": label} for label in range(1, len(names) + 1)],
+            "annotations": [row | {"id": number} for number, row in enumerate(true, 1)],
+        }
+        gold.createIndex()
+        evaluation = COCOeval(gold, gold.loadRes(found), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return np.where(evaluation.stats < 0, np.nan, evaluation.stats)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_twelve_numbers_are_those_of_pycocotools(make_case: Callable[..., Any], seed: int) -> None:
+    case = make_case(seed)
+    scores = coco(*case)
+    np.testing.assert_allclose(scores[:12], pycocotools(*case), atol=1e-6)
+    assert 0.02 < scores.ap < scores.ap50 < 0.9
+
+
+def test_the_twelve_numbers_are_those_of_pycocotools_on_real_pictures(real_case: Any) -> None:
+    scores = coco(*real_case)
+    np.testing.assert_allclose(scores[:12], pycocotools(*real_case), atol=1e-6)
+    assert (scores.pictures, scores.objects) == (60, 314)  # 317 less 3 crowds
+
+
+def test_torchmetrics_agrees(make_case: Callable[..., Any]) -> None:
+    from torchmetrics.detection import MeanAveragePrecision
+
+    truths, predictions, names = make_case(3)
+    empty = Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
+    metric = MeanAveragePrecision(backend="faster_coco_eval")
+    metric.update(
+        [predictions.get(truth.id, empty)._asdict() for truth in truths],
+        [
+            {"boxes": truth.boxes, "labels": truth.labels, "iscrowd": truth.ignore.int(), "area": truth.areas}
+            for truth in truths
+        ],
+    )
+    theirs, own = metric.compute(), coco(truths, predictions, names)
+    assert own.ap == pytest.approx(float(theirs["map"]), abs=1e-3)
+    assert own.ap50 == pytest.approx(float(theirs["map_50"]), abs=1e-3)
+    assert own.ar100 == pytest.approx(float(theirs["mar_100"]), abs=1e-3)
+
+
+def test_nothing_is_printed(make_case: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    coco(*make_case(0))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_classes_without_objects_are_named_and_in_no_mean(make_case: Callable[..., Any]) -> None:
+    scores = coco(*make_case(0))
+    assert scores.absent == ["class 3"]
+    assert np.isnan(scores.classes[3].ap)
+    assert scores.ap == pytest.approx(np.mean([score.ap for score in scores.classes[:3]]))
+    assert sum(score.objects for score in scores.classes) == scores.objects
+
+
+def test_rare_classes_are_in_the_mean_but_not_in_that_of_frequent_ones(real_case: Any) -> None:
+    truths, predictions, names = real_case
+    knife = names.index("knife")  # five of them
+    dropped = next(truth.id for truth in truths if (truth.labels == knife).any())
+    kept = [truth for truth in truths if truth.id != dropped]
+    predictions = {name: found for name, found in predictions.items() if name != dropped}
+    scores = coco(kept, predictions, names)
+    frequent = [score for score in scores.classes if score.objects >= 5]
+    assert 0 < scores.classes[knife].objects < 5
+    assert scores.ap_frequent == pytest.approx(np.mean([score.ap for score in frequent]))
+    assert scores.ap50_frequent == pytest.approx(np.mean([score.ap50 for score in frequent]))
+    assert scores.ap != scores.ap_frequent
+
+
+def test_size_ranges_go_by_area_not_by_box(make_case: Callable[..., Any]) -> None:
+    truths, predictions, names = make_case(0)
+    tiny = [truth._replace(areas=torch.full_like(truth.areas, 10.0)) for truth in truths]
+    scores = coco(tiny, predictions, names)
+    assert scores.ar_small == pytest.approx(scores.ar100)
+    assert np.isnan(scores.ap_large)
+
+
+def test_truth_as_detections_is_perfect_and_crowds_are_no_objects(make_case: Callable[..., Any]) -> None:
+    truths, _, names = make_case(1)
+    perfect = {t.id: Detections(t.boxes, torch.ones(t.labels.shape[0]), t.labels) for t in truths}
+    scores = coco(truths, perfect, names)
+    assert scores.ap == scores.ap50 == pytest.approx(1.0)
+    assert scores.objects == sum(int((~truth.ignore).sum()) for truth in truths)
+
+
+def test_no_detections_score_zero_and_no_objects_score_nothing(make_case: Callable[..., Any]) -> None:
+    truths, predictions, names = make_case(1)
+    nothing = coco(truths, {}, names)
+    assert (nothing.ap, nothing.ar100, map50(truths, {}, names)) == (0.0, 0.0, 0.0)
+    bare = [truth for truth in truths if not truth.labels.shape[0]]
+    seen = {truth.id: predictions[truth.id] for truth in bare if truth.id in predictions}
+    scores = coco(bare, seen, names)
+    assert np.isnan(scores[:12]).all()
+    assert np.isnan([scores.ap_frequent, map50(bare, seen, names)]).all()
+    assert scores.absent == names
+
+
+def test_map50_is_ap50(make_case: Callable[..., Any], real_case: Any) -> None:
+    for case in (make_case(2), real_case):
+        assert map50(*case) == pytest.approx(coco(*case).ap50, abs=1e-9)

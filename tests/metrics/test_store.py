@@ -1,0 +1,156 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pytest
+import torch
+
+from polyhead.errors import PolyheadError
+from polyhead.metrics import store
+from polyhead.metrics.coco import coco
+from polyhead.types import Detections
+
+
+def test_predictions_come_back_in_order(make_case: Callable[..., Any], tmp_path: Path) -> None:
+    truths, predictions, names = make_case(0)
+    shuffled = dict(sorted(predictions.items(), key=lambda item: item[0][::-1]))
+    store.save(tmp_path / "deep" / "test.a.npz", shuffled, names)
+    loaded, said = store.load(tmp_path / "deep" / "test.a.npz")
+    assert said == names
+    assert list(loaded) == list(shuffled)
+    for name, found in loaded.items():
+        assert all(torch.equal(one, other) for one, other in zip(found, predictions[name], strict=True))
+    assert coco(truths, loaded, names).ap == coco(truths, predictions, names).ap
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["test.a.npz"]
+
+
+def test_the_best_are_kept_best_first(tmp_path: Path) -> None:
+    scores = torch.tensor([0.1, 0.9, 0.5, 0.9])
+    found = Detections(torch.arange(16.0).reshape(4, 4), scores, torch.arange(4))
+    store.save(tmp_path / "a.npz", {"x": found}, ["a", "b", "c", "d"], top_k=3)
+    loaded = store.load(tmp_path / "a.npz")[0]["x"]
+    assert loaded.labels.tolist() == [1, 3, 2]
+    assert torch.equal(loaded.boxes, found.boxes[[1, 3, 2]])
+
+
+def test_half_precision_and_wide_integers_are_stored_as_float32_and_int64(tmp_path: Path) -> None:
+    found = Detections(
+        torch.ones(1, 4, dtype=torch.float64), torch.ones(1).bfloat16(), torch.zeros(1, dtype=torch.int32)
+    )
+    store.save(tmp_path / "a.npz", {"x": found}, ["a"])
+    loaded = store.load(tmp_path / "a.npz")[0]["x"]
+    assert [column.dtype for column in loaded] == [torch.float32, torch.float32, torch.int64]
+
+
+@pytest.mark.parametrize(
+    "predictions", [{}, {"x": Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0).long())}]
+)
+def test_nothing_can_be_stored(tmp_path: Path, predictions: dict[str, Detections]) -> None:
+    store.save(tmp_path / "a.npz", predictions, ["a"])
+    loaded, _ = store.load(tmp_path / "a.npz")
+    assert list(loaded) == list(predictions)
+    assert all(found.boxes.shape == (0, 4) for found in loaded.values())
+
+
+def test_truth_comes_back_without_its_paths(make_case: Callable[..., Any], tmp_path: Path) -> None:
+    truths, _, names = make_case(0)
+    truths[1] = truths[1]._replace(path="photo.jpg", annotated=torch.tensor([True, False, True, False]))
+    path = store.truths_of(tmp_path / "test.food.npz")
+    assert path.name == "test.food.truth.npz"
+    store.save_truths(path, truths, names)
+    loaded, said = store.load_truths(path)
+    assert said == names
+    for one, other in zip(loaded, truths, strict=True):
+        assert (one.id, one.path, one.size, one.value) == (other.id, "", other.size, None)
+        for column in ("boxes", "labels", "ignore", "areas", "annotated"):
+            mine, theirs = getattr(one, column), getattr(other, column)
+            assert mine.dtype == theirs.dtype
+            assert torch.equal(mine, theirs)
+
+
+def test_truth_with_flags_of_other_classes_is_refused(make_case: Callable[..., Any], tmp_path: Path) -> None:
+    truths, _, names = make_case(0)
+    path = tmp_path / "a.truth.npz"
+    store.save_truths(path, truths, names)
+    with np.load(path) as archive:
+        whole: dict[str, Any] = dict(archive)
+    np.savez(path, **whole | {"names": np.array(["a"])})
+    with pytest.raises(PolyheadError, match=r"is broken \(annotated has 4 classes, names 1"):
+        store.load_truths(path)
+
+
+def test_an_interrupted_write_leaves_the_old_file(
+    make_case: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, predictions, names = make_case(0)
+    path = tmp_path / "a.npz"
+    store.save(path, predictions, names)
+    before = path.read_bytes()
+
+    def cut(file: BinaryIO, **_: np.ndarray) -> None:
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez", cut)
+    with pytest.raises(KeyboardInterrupt):
+        store.save(path, {}, names)
+    assert path.read_bytes() == before
+
+
+def columns(**changed: np.ndarray | None) -> dict[str, Any]:
+    whole = {
+        "names": np.array(["a"]),
+        "ids": np.array(["x", "y"]),
+        "counts": np.array([1, 1]),
+        "boxes": np.zeros((2, 4), dtype=np.float32),
+        "scores": np.zeros(2, dtype=np.float32),
+        "labels": np.zeros(2, dtype=np.int64),
+    }
+    return {name: value for name, value in (whole | changed).items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"boxes": None}, "boxes"),
+        ({"boxes": np.zeros((2, 5), dtype=np.float32)}, r"boxes is float32\[2, 5\]"),
+        ({"scores": np.zeros(2, dtype=np.int64)}, r"scores is int64\[2\]"),
+        ({"labels": np.zeros(3, dtype=np.int64)}, "labels has 3 rows, expected 2"),
+        ({"counts": np.array([3, -1])}, "twice in it, or has a negative count"),
+        ({"ids": np.array(["x", "x"])}, "twice in it, or has a negative count"),
+        ({"counts": np.array([2])}, "counts has 1 rows, expected 2"),
+        ({"ids": np.array(["x", None], dtype=object)}, "allow_pickle"),
+    ],
+)
+def test_a_file_that_is_not_whole_is_refused(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, **columns())
+    assert list(store.load(path)[0]) == ["x", "y"]
+    np.savez(path, **columns(**changed))
+    with pytest.raises(
+        PolyheadError, match=f"(?s)a.npz' is broken .*{message}.*write it again with 'polyhead evaluate RUN'"
+    ):
+        store.load(path)
+
+
+@pytest.mark.parametrize("cut", [0, 3, 100, -30])
+def test_a_truncated_file_is_refused(make_case: Callable[..., Any], tmp_path: Path, cut: int) -> None:
+    _, predictions, names = make_case(0)
+    path = tmp_path / "a.npz"
+    store.save(path, predictions, names)
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(PolyheadError, match=r"a\.npz' is broken"):
+        store.load(path)
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_text("boxes, scores\n1, 2\n")
+    with pytest.raises(PolyheadError, match=r"a\.npz' is broken"):
+        store.load(tmp_path / "a.npz")
+    with (tmp_path / "b.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(PolyheadError, match=r"b\.npz' is broken"):
+        store.load_truths(tmp_path / "b.npz")
+    with pytest.raises(PolyheadError, match=r"no file .*c\.npz'; 'polyhead evaluate RUN' writes it"):
+        store.load(tmp_path / "c.npz")

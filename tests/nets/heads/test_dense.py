@@ -1,0 +1,105 @@
+import torch
+from torch import Tensor
+from torchvision.ops import box_iou
+
+from polyhead.boxes.raw import Raw
+from polyhead.models import ssd_head
+from polyhead.nets.heads.dense import Dense
+from polyhead.types import Batch, Pyramid
+
+NAMES = ["cat", "dog", "owl"]
+CANVAS = (300, 300)
+SHAPES = [38, 19, 10, 5]
+
+
+def head() -> Dense:
+    torch.manual_seed(0)
+    return ssd_head([8] * 4, [8, 16, 32, 64], NAMES)
+
+
+def pyramid(count: int = 2) -> Pyramid:
+    source = torch.Generator().manual_seed(0)
+    return Pyramid([torch.randn(count, 8, side, side, generator=source) for side in SHAPES], CANVAS)
+
+
+def batch(boxes: Tensor, labels: Tensor) -> Batch:
+    count = boxes.shape[0]
+    return Batch(
+        torch.zeros(count, 3, 1, 1, dtype=torch.uint8),
+        boxes,
+        labels,
+        torch.zeros_like(labels, dtype=torch.bool),
+        torch.ones(count, len(NAMES), dtype=torch.bool),
+        torch.zeros(count, 3, 2),
+        torch.zeros(count, 2, dtype=torch.int64),
+        [""] * count,
+    )
+
+
+def truth() -> Batch:
+    boxes = torch.tensor([[[20.0, 30, 120, 200], [100, 100, 130, 140]], [[0, 0, 300, 300], [0, 0, 0, 0]]])
+    return batch(boxes, torch.tensor([[0, 2], [1, -1]]))
+
+
+def test_bfloat16_moves_no_anchor_and_costs_no_precision_in_losses():
+    dense = head()
+    plain: Raw = dense(pyramid())
+    with torch.autocast("cpu", torch.bfloat16):
+        raw: Raw = dense(pyramid())
+        losses = dense.losses(raw, truth())
+        found = dense.decode(raw)
+    assert torch.equal(raw.anchors, plain.anchors)
+    assert (plain.anchors.bfloat16().float() - plain.anchors).abs().max() > 0.4  # what is avoided, in pixels
+    assert {raw.codes.dtype, raw.logits.dtype, raw.anchors.dtype, raw.strides.dtype} == {torch.float32}
+    outside = dense.losses(raw, truth())
+    assert all(torch.equal(losses[name], outside[name]) for name in ("box", "class"))
+    assert torch.equal(found[0].boxes, dense.decode(raw)[0].boxes)
+
+
+def test_perfect_predictions_cost_nothing_and_decode_to_the_truth():
+    dense = head()
+    given = truth()
+    raw: Raw = dense(pyramid())
+    index = dense.matcher(raw, dense.coder, given)
+    at = index.clamp(min=0)
+    boxes = given.boxes.gather(1, at[..., None].expand(-1, -1, 4))
+    labels = torch.where(index >= 0, given.labels.gather(1, at), len(NAMES))
+    perfect = raw._replace(
+        codes=dense.coder.encode(boxes, raw.anchors, raw.strides).masked_fill((index < 0)[..., None], 0.0),
+        logits=50 * torch.nn.functional.one_hot(labels, len(NAMES) + 1).float(),
+    )
+    assert all(float(loss) < 1e-5 for loss in dense.losses(perfect, given).values())
+    for i, found in enumerate(dense.decode(perfect)):
+        real = given.labels[i] >= 0
+        assert sorted(found.labels.tolist()) == sorted(given.labels[i][real].tolist())
+        assert (box_iou(given.boxes[i][real], found.boxes).amax(dim=1) > 0.999).all()
+
+
+def test_before_training_nearly_everything_is_background():
+    dense = head()
+    scores = dense.scores(dense(pyramid())).detach()
+    assert abs(float(scores.sum(dim=2).mean()) - 0.1) < 0.02
+
+
+def test_detections_lie_inside_the_canvas_best_first():
+    dense = head()
+    raw: Raw = dense(pyramid())
+    for found in dense.decode(raw._replace(codes=30 * torch.randn(raw.codes.shape))):
+        assert found.boxes.min() >= 0
+        assert found.boxes.max() <= 300
+        assert (found.boxes[:, 2:] > found.boxes[:, :2]).all()
+        assert found.scores.diff().max() <= 0
+
+
+def test_codes_and_anchors_come_in_one_order():
+    """A kernel that answers only to its own cell moves only the boxes of that cell."""
+    dense = head()
+    features = pyramid(1)
+    before: Raw = dense(features)
+    features.levels[2][0, :, 4, 7] += 10
+    after: Raw = dense(features)
+    moved = (before.codes != after.codes).any(dim=2)[0]
+    middle = torch.tensor([7.5 * 30, 4.5 * 30])
+    assert 0 < moved.sum() <= 9 * 6
+    assert ((before.anchors[moved, :2] - middle).abs() <= 30).all()
+    assert (before.strides[moved] == 32).all()

@@ -1,0 +1,177 @@
+"""Weights files: what goes in comes out, and what is none is refused in words."""
+
+import pickle
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from polyhead import checkpoint
+from polyhead.checkpoint import Checkpoint
+from polyhead.errors import PolyheadError
+
+REMEDY = "give weights/best.pt of a run that 'polyhead train' left behind"
+
+
+def example() -> Checkpoint:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    return Checkpoint(
+        state=model.state_dict(),
+        model={"class_path": "polyhead.models.ssd300", "init_args": {"weights": None, "size": 300}},
+        tasks={"a": {"names": ["cat", "dog"], "categories": [17, "d"]}},
+        eval={"size": [300, 300], "fit": "stretch"},
+        stage=1,
+        epoch=7,
+        score=0.5,
+        seed=3,
+    )
+
+
+@pytest.fixture
+def best(tmp_path: Path) -> Path:
+    folder = tmp_path / "runs" / "x" / "weights"
+    folder.mkdir(parents=True)
+    checkpoint.save(folder / "best.pt", example())
+    return folder / "best.pt"
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(PolyheadError) as caught:
+        checkpoint.load(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_goes_in_comes_out(tmp_path: Path) -> None:
+    given = example()
+    checkpoint.save(tmp_path / "best.pt", given)
+    found = checkpoint.load(tmp_path / "best.pt")
+    assert found[1:] == given[1:]
+    assert all(torch.equal(found.state[name], value) for name, value in given.state.items())
+    assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]
+
+
+def test_a_mapping_will_do_and_unknown_entries_will_not(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "best.pt", {"state": {}, "stage": 2})
+    assert checkpoint.load(tmp_path / "best.pt").stage == 2
+    with pytest.raises(TypeError, match="stge"):
+        checkpoint.save(tmp_path / "best.pt", {"state": {}, "stge": 2})
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    path = tmp_path / "best.pt"
+    assert refusal(path) == f"weights file {path} does not exist; {REMEDY}"
+
+
+def test_a_run_without_best_names_what_it_has(best: Path) -> None:
+    run = best.parent.parent
+    best.rename(best.with_name("last.pt"))
+    assert refusal(best) == f"run {run} has no weights/best.pt, only last.pt; give {best.with_name('last.pt')}"
+
+
+def test_a_run_without_weights_can_go_on(best: Path) -> None:
+    run = best.parent.parent
+    best.unlink()
+    assert refusal(best) == (
+        f"run {run} has no weights yet: its first epoch was not finished; 'polyhead train --resume {run}' goes on with it"
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])
+def test_truncated_file(best: Path, share: float) -> None:
+    whole = best.read_bytes()
+    size = int(share * len(whole))
+    best.write_bytes(whole[:size])
+    message = f"{best} is damaged or cut short ({size} bytes); copy it again, or use another file of its folder"
+    assert refusal(best) == message
+
+
+def test_a_damaged_file_never_ends_in_another_error(best: Path) -> None:
+    whole = best.read_bytes()
+    draw = random.Random(0)
+    refused = 0
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for _ in range(20):
+            damaged[draw.randrange(len(damaged))] = draw.randrange(256)
+        best.write_bytes(damaged)
+        try:
+            checkpoint.load(best)
+        except PolyheadError:
+            refused += 1
+    assert refused > 10
+
+
+class Evil:
+    """Would make a file when unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("kind", ["pickle", "text", "object", "list"])
+def test_a_file_that_is_no_checkpoint(tmp_path: Path, kind: str) -> None:
+    path, trace = tmp_path / "x.pt", tmp_path / "trace"
+    if kind == "pickle":
+        path.write_bytes(pickle.dumps({"a": Evil(trace)}))
+    elif kind == "text":
+        path.write_text("hello\n" * 10)
+    elif kind == "object":
+        torch.save({"format": 1, "state": Evil(trace)}, path)
+    else:
+        torch.save([1, 2], path)
+    assert refusal(path).startswith(f"{path} is no Polyhead weights file: it ")
+    assert refusal(path).endswith(REMEDY)
+    assert not trace.exists()
+
+
+def test_a_lightning_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "resume.ckpt"
+    torch.save({"pytorch-lightning_version": "2.6.6", "state_dict": {}}, path)
+    assert refusal(path) == (
+        f"{path} is a Lightning checkpoint, which is for going on with a training; give weights/best.pt of its run"
+    )
+
+
+def test_a_bare_state_dict(tmp_path: Path) -> None:
+    path = tmp_path / "x.pt"
+    torch.save(nn.Linear(2, 2).state_dict(), path)
+    assert refusal(path).startswith(f"{path} is a bare state dict of 2 tensors: it does not say which model and classes")
+
+
+def test_a_newer_format(tmp_path: Path) -> None:
+    path = tmp_path / "x.pt"
+    torch.save({"format": 2}, path)
+    message = f"{path} was written by a newer Polyhead (format 2, this one reads up to 1); upgrade polyhead"
+    assert refusal(path) == message
+
+
+def test_missing_entries(tmp_path: Path) -> None:
+    path = tmp_path / "x.pt"
+    content = {"format": 1, **example()._asdict()}
+    del content["tasks"], content["state"]
+    torch.save(content, path)
+    assert refusal(path) == f"{path} is no complete weights file: it lacks state, tasks; {REMEDY}"
+
+
+def test_no_format_number(tmp_path: Path) -> None:
+    path = tmp_path / "x.pt"
+    torch.save({"epoch": 3}, path)
+    assert refusal(path) == f"{path} is no Polyhead weights file: it has no format number; {REMEDY}"
+
+
+def test_fill_takes_only_what_fits() -> None:
+    model, other = nn.Linear(2, 2), nn.Linear(2, 2)
+    checkpoint.fill(model, other.state_dict(), Path("x.pt"))
+    assert torch.equal(model.weight, other.weight)
+    state = {"weight": torch.zeros(3, 2), "extra": torch.zeros(1)}
+    with pytest.raises(PolyheadError) as caught:
+        checkpoint.fill(model, state, Path("x.pt"))
+    faults = "bias is missing, extra is not in the model, weight is (3, 2), not (2, 2)"
+    assert str(caught.value) == f"x.pt: its tensors do not fit its model: {faults}; {REMEDY}"
+    assert torch.equal(model.weight, other.weight)

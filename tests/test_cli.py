@@ -1,0 +1,136 @@
+"""The command line's own manners; it must not need torch for any of them."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from types import ModuleType
+from typing import NoReturn
+
+import pytest
+
+import polyhead
+from polyhead import cli
+from polyhead.commands.recipes import headline, shipped
+from polyhead.errors import DataError, PolyheadError, Problem
+
+
+def command_that(monkeypatch: pytest.MonkeyPatch, raises: BaseException, name: str = "demo") -> None:
+    def main(_: list[str]) -> NoReturn:
+        raise raises
+
+    module = ModuleType("stand_in")
+    module.main = main  # type: ignore[attr-defined]  # a module made here
+    monkeypatch.setitem(sys.modules, "stand_in", module)
+    monkeypatch.setitem(cli.COMMANDS, name, ("stand_in", "stands in"))
+
+
+@pytest.mark.parametrize("words", [["--help"], [], ["help"], ["-h"]])
+def test_help_lists_every_command(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(words) == 0
+    shown = capsys.readouterr().out
+    assert all(f"  {name} " in shown for name in cli.COMMANDS)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"polyhead {polyhead.__version__}\n"
+
+
+@pytest.mark.parametrize("words", ["--help", "recipes", "--version", "trian"])
+def test_light_commands_import_nothing_heavy(words: str) -> None:
+    heavy = ("torch", "yaml", "jsonargparse", "numpy")
+    code = f"import sys; from polyhead.cli import main; main([{words!r}]); print([m for m in {heavy} if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[-1] == "[]"
+
+
+def test_every_command_has_its_module() -> None:
+    assert {module for module, _ in cli.COMMANDS.values() if find_spec(module) is None} == set()
+    assert set(cli.ALIASES.values()) <= set(cli.COMMANDS)
+
+
+def test_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["trian"]) == 2
+    assert capsys.readouterr().err == "polyhead: error: unknown command 'trian'; did you mean 'train'?\n"
+
+
+def test_a_users_error_is_one_line_and_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    command_that(monkeypatch, PolyheadError("no such thing; give another"))
+    assert cli.main(["demo"]) == 2
+    assert capsys.readouterr().err == "polyhead: error: no such thing; give another\n"
+
+
+@pytest.mark.parametrize("words", [["demo", "--debug"], ["--debug", "demo"]])
+def test_debug_anywhere_shows_the_traceback(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command_that(monkeypatch, PolyheadError("no such thing"))
+    assert cli.main(words) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("Traceback")
+    assert shown.endswith("polyhead: error: no such thing\n")
+
+
+def test_a_data_error_is_shown_whole(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    problems = [Problem(f"a.json: annotation {number}", "no area", "delete it") for number in range(3)]
+    command_that(monkeypatch, DataError("a.json", problems))
+    assert cli.main(["demo"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 4
+
+
+def test_our_own_faults_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    command_that(monkeypatch, ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["demo"])
+
+
+def test_an_interrupted_training_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command_that(monkeypatch, KeyboardInterrupt(), "train")
+    assert cli.main(["train", "x"]) == 130
+    line = "polyhead: interrupted; 'polyhead train --resume RUN' goes on where it stopped\n"
+    assert capsys.readouterr().err == line
+
+
+def test_an_interrupted_command_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    command_that(monkeypatch, KeyboardInterrupt())
+    assert cli.main(["demo"]) == 130
+    assert capsys.readouterr().err == "polyhead: interrupted\n"
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    command = f"{sys.executable} -c 'import sys; from polyhead.cli import main; sys.exit(main([\"--help\"]))' | true"
+    run = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_options_are_never_abbreviated() -> None:
+    parser = cli.Parser(prog="polyhead x")
+    parser.add_argument("--resume")
+    with pytest.raises(PolyheadError, match=r"^polyhead x does not know '--resum'; did you mean '--resume'\?"):
+        parser.parse_args(["--resum", "y"])
+
+
+def test_a_commands_help_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["recipes", "--help"]) == 0
+    assert capsys.readouterr().out.startswith("usage: polyhead recipes")
+
+
+def test_recipes_are_listed_with_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["recipes"]) == 0
+    shown = capsys.readouterr().out
+    assert "ssd_penn_fudan" in shipped()
+    for name, path in shipped().items():
+        assert path.read_text(encoding="utf-8").startswith(f"# {headline(path)}\n")
+        assert f"polyhead train {name} " in path.read_text(encoding="utf-8")
+        assert any(line.startswith(name) and line.endswith(headline(path)) for line in shown.splitlines())
+
+
+def test_the_package_is_lazy_and_knows_its_names() -> None:
+    code = "import sys, polyhead; polyhead.Run, polyhead.Stage; print('torch' in sys.modules, dir(polyhead))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.startswith("False")
+    assert all(repr(name) in shown for name in polyhead.__all__)
+    with pytest.raises(AttributeError, match="module 'polyhead' has no attribute 'laod'"):
+        polyhead.laod  # noqa: B018  # pylint: disable=no-member,pointless-statement  # the access is the test

@@ -1,0 +1,121 @@
+"""Every ``python`` and ``console`` block in the docs is run, or says why it is not.
+
+A page runs from top to bottom in one empty folder: Python blocks share their names, and of console blocks each
+``$ polyhead ...`` line is run; what is shown under it must be among what it prints, in that order (``...`` stands for
+anything). A block under the comment ``<!-- not run: REASON -->`` is left out.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+FENCE = re.compile(
+    r"(?:<!-- not run: (?P<reason>[^\n]+?) -->\s*)?^```(?P<kind>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+
+
+class Block(NamedTuple):
+    """A fenced block of a page; ``reason`` says why it is not run."""
+
+    kind: str
+    code: str
+    line: int
+    reason: str | None
+
+
+def blocks(text: str) -> list[Block]:
+    """The fenced blocks of a page."""
+    return [
+        Block(found["kind"], found["code"], text.count("\n", 0, found.start("code")) + 1, found["reason"])
+        for found in FENCE.finditer(text)
+    ]
+
+
+def run_page(text: str, page: str, folder: Path) -> None:
+    """Run what a page shows, in a folder."""
+    names: dict[str, object] = {"__name__": page}
+    for block in blocks(text):
+        where = f"{page}:{block.line}"
+        if block.reason or block.kind == "text":
+            continue
+        if block.kind == "python":
+            code = compile("\n" * (block.line - 1) + block.code, page, "exec")  # a traceback tells the page's line
+            exec(code, names)  # noqa: S102  # pylint: disable=exec-used  # running the page is the test
+        elif block.kind == "console":
+            run_console(block.code, where, folder)
+        elif block.kind == "yaml":
+            yaml.safe_load(block.code)
+        else:
+            pytest.fail(
+                f"{where}: write the block as python, console, yaml or text, not {block.kind!r}, so that it is run"
+            )
+
+
+def run_console(code: str, where: str, folder: Path) -> None:
+    """Run the commands of a console block, and look for what is shown in what they print."""
+    for shown in re.split(r"^\$ ", code, flags=re.MULTILINE)[1:]:
+        command, *expected = shown.splitlines()
+        words = shlex.split(command, comments=True)
+        assert words[0] == "polyhead", f"{where}: only polyhead is run here; mark the block as not run: {command}"
+        run = subprocess.run(
+            [sys.executable, "-m", *words], cwd=folder, env=os.environ, capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 0, f"{where}: $ {command}\n{run.stdout}{run.stderr}"
+        printed = iter([line.strip() for line in run.stdout.splitlines()])
+        for line in expected:
+            assert line.strip() in ("", "...") or line.strip() in printed, (
+                f"{where}: $ {command} does not print {line!r}"
+            )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_page(page.read_text(encoding="utf-8"), str(page), tmp_path)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_link_leads_nowhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        assert "://" in target or (page.parent / target).exists(), (
+            f"{page.name} links to {target}, which does not exist"
+        )
+
+
+def test_the_architecture_names_every_room() -> None:
+    tree = next(
+        block.code for block in blocks((ROOT / "docs" / "architecture.md").read_text("utf-8")) if block.kind == "text"
+    )
+    rooms = {path.name + "/" * path.is_dir() for path in (ROOT / "polyhead").iterdir()} - {"__pycache__/", "py.typed"}
+    assert set(re.findall(r"^  (\S+)", tree, re.MULTILINE)) == rooms
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("```python\nassert 1 == 2, 'not equal'\n```", "not equal"),
+        ("```python\none = 1\n```\n\n```python\nassert one == 2, 'names are shared'\n```", "names are shared"),
+        ("```console\n$ polyhead --version\npolyhead 99\n```", "does not print 'polyhead 99'"),
+        ("```console\n$ polyhead tarin\n```", "did you mean 'train'"),
+        ("```console\n$ make demo\n```", "mark the block as not run"),
+        ("```bash\npolyhead demo\n```", "so that it is run"),
+    ],
+)
+def test_a_page_that_is_wrong_fails(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises((AssertionError, pytest.fail.Exception), match=re.escape(message)):
+        run_page(f"# A page\n\n{text}\n", "page.md", tmp_path)
+
+
+def test_a_block_with_a_reason_is_not_run(tmp_path: Path) -> None:
+    text = "<!-- not run: it would end the test -->\n```python\nraise SystemExit\n```\n"
+    assert blocks(text)[0].reason == "it would end the test"
+    run_page(text, "page.md", tmp_path)

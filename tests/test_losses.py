@@ -1,0 +1,142 @@
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+from torchvision.models.detection._utils import BoxCoder, SSDMatcher
+from torchvision.models.detection.ssd import SSD
+from torchvision.ops import box_iou
+
+from polyhead.boxes.anchors import DefaultBoxes, corners
+from polyhead.boxes.coders import Offsets
+from polyhead.boxes.matching import by_iou
+from polyhead.boxes.raw import IGNORE, Matched, Raw, gather
+from polyhead.losses import hard_negative_ce, smooth_l1
+from polyhead.types import Batch
+
+CLASSES = 5
+ANCHORS, STRIDES = DefaultBoxes([[2.0], [2.0, 3.0], [2.0]])(
+    [(10, 10), (5, 5), (3, 3)], [10, 20, 40], (100, 100), torch.device("cpu")
+)
+CODER = Offsets(0.1, 0.2)
+
+
+def draw(seed: int, counts: list[int], annotated: Tensor | None = None) -> tuple[Raw, Batch]:
+    source = torch.Generator().manual_seed(seed)
+    pictures, most = len(counts), max(1, *counts)
+    low = torch.rand(pictures, most, 2, generator=source) * 50
+    boxes = torch.cat([low, low + 15 + 30 * torch.rand(pictures, most, 2, generator=source)], dim=2)
+    labels = torch.randint(0, CLASSES, (pictures, most), generator=source)
+    for row, count in enumerate(counts):
+        boxes[row, count:], labels[row, count:] = 0, -1
+    codes = torch.randn(pictures, ANCHORS.shape[0], 4, generator=source).requires_grad_()
+    logits = (3 * torch.randn(pictures, ANCHORS.shape[0], CLASSES + 1, generator=source)).requires_grad_()
+    every = torch.ones(pictures, CLASSES, dtype=torch.bool)
+    batch = Batch(
+        torch.zeros(pictures, 3, 4, 4, dtype=torch.uint8),
+        boxes,
+        labels,
+        torch.zeros_like(labels, dtype=torch.bool),
+        every if annotated is None else annotated,
+        torch.zeros(pictures, 3, 2),
+        torch.zeros(pictures, 2, dtype=torch.int64),
+        [""] * pictures,
+    )
+    return Raw(codes, logits, None, ANCHORS, STRIDES, (100, 100)), batch
+
+
+def match(raw: Raw, batch: Batch) -> Matched:
+    return gather(raw, CODER, by_iou(raw, CODER, batch), batch)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ssd_loss_and_its_gradients_equal_those_of_torchvision(seed: int):
+    raw, batch = draw(seed, [3, 1, 0, 2])
+    targets = [
+        {"boxes": boxes[labels >= 0], "labels": labels[labels >= 0] + 1}
+        for boxes, labels in zip(batch.boxes, batch.labels, strict=True)
+    ]
+    matcher, none = SSDMatcher(0.5), torch.full((ANCHORS.shape[0],), -1)
+    overlaps = [box_iou(target["boxes"], corners(ANCHORS)) for target in targets]
+    indices = [matcher(overlap) if overlap.shape[0] else none for overlap in overlaps]
+    rival = SimpleNamespace(box_coder=BoxCoder((10.0, 10.0, 5.0, 5.0)), neg_to_pos_ratio=3)
+    codes, logits = raw.codes.detach().requires_grad_(), raw.logits.detach().requires_grad_()
+    expected = SSD.compute_loss(
+        rival,
+        targets,
+        {"bbox_regression": codes, "cls_logits": logits.roll(1, dims=2)},
+        [corners(ANCHORS)] * 4,
+        indices,
+    )
+    mine = by_iou(raw, CODER, batch)
+    for index, overlap, given in zip(mine, overlaps, indices, strict=True):
+        shared = overlap.shape[0] > 1 and overlap.argmax(1).unique().shape[0] < overlap.shape[0]
+        assert shared or torch.equal(index, given)  # where truths share their best anchor, torchvision leaves one without
+    matched = gather(raw, CODER, torch.stack(indices), batch)
+    box, label = smooth_l1(matched), hard_negative_ce(matched, least=0)
+    assert float(box.detach()) == pytest.approx(float(expected["bbox_regression"].detach()), abs=2e-6, rel=1e-6)
+    assert float(label.detach()) == pytest.approx(float(expected["classification"].detach()), abs=2e-6, rel=1e-6)
+    (box + label).backward()
+    sum(expected.values()).backward()
+    torch.testing.assert_close(raw.codes.grad, codes.grad)
+    torch.testing.assert_close(raw.logits.grad, logits.grad)
+
+
+def test_a_batch_without_objects_teaches_background_and_weighs_no_more_than_another():
+    raw, batch = draw(0, [0, 0])
+    matched = match(raw, batch)
+    box, label = smooth_l1(matched), hard_negative_ce(matched)
+    (box + label).backward()
+    assert float(box.detach()) == 0
+    assert raw.codes.grad is not None
+    assert raw.logits.grad is not None
+    taught = (raw.logits.grad != 0).any(dim=2)
+    assert taught.sum(dim=1).tolist() == [16, 16]
+    assert (raw.logits.grad[..., -1][taught] < 0).all()
+    losses = -raw.logits.detach().log_softmax(dim=2)[..., -1]
+    mean = losses.topk(16, dim=1).values.mean()
+    assert float(label.detach()) == pytest.approx(3 * float(mean), rel=1e-5)
+
+
+def test_ignored_anchors_get_no_gradient():
+    raw, batch = draw(1, [2, 2])
+    index = torch.full((2, ANCHORS.shape[0]), IGNORE)
+    index[0, 7] = 1
+    matched = gather(raw, CODER, index, batch)
+    (smooth_l1(matched) + hard_negative_ce(matched)).backward()
+    assert raw.logits.grad is not None
+    assert raw.logits.grad.any(dim=2).nonzero().tolist() == [[0, 7]]
+
+
+def test_classes_that_were_not_looked_for_count_as_background():
+    annotated = torch.tensor([[True, True, False, True, False]])
+    raw, batch = draw(2, [0], annotated)
+    hard_negative_ce(match(raw, batch)).backward()
+    gradient = raw.logits.grad
+    assert gradient is not None
+    taught = gradient.any(dim=2)
+    assert (gradient[taught][:, [0, 1, 3]] > 0).all()  # pushed down
+    assert (gradient[taught][:, [2, 4, 5]] < 0).all()  # not punished: they share in the background
+    merged = raw.logits.detach().softmax(dim=2)[0, :, [2, 4, 5]].sum(dim=1)
+    hardest = set(merged.topk(16, largest=False).indices.tolist())
+    assert set(taught[0].nonzero()[:, 0].tolist()) == hardest
+
+
+def test_nothing_looked_for_teaches_nothing():
+    raw, batch = draw(3, [0, 0], torch.zeros(2, CLASSES, dtype=torch.bool))
+    loss = hard_negative_ce(match(raw, batch))
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert raw.logits.grad is not None
+    assert raw.logits.grad.abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("loss", [smooth_l1, hard_negative_ce, partial(hard_negative_ce, ratio=1, least=0)])
+def test_large_logits_stay_finite(loss):  # noqa: ANN001
+    raw, batch = draw(4, [2, 0])
+    extreme = raw._replace(codes=raw.codes * 1e4, logits=raw.logits * 1e4)
+    value = loss(match(extreme, batch))
+    value.backward()
+    assert value.isfinite()
+    assert raw.logits.grad is None or raw.logits.grad.isfinite().all()

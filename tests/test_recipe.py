@@ -1,0 +1,206 @@
+"""Recipes: what loads, loads the same again when written out; what is wrong is said in one line."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from polyhead import cli, recipe
+from polyhead.commands.recipes import shipped
+from polyhead.errors import PolyheadError
+from polyhead.nets.model import Model
+
+
+def write(folder: Path, **changes: Any) -> Path:
+    """A small valid recipe on generated scenes."""
+    content: dict[str, Any] = {
+        "model": {"class_path": "ssd300", "init_args": {"backbone": "mobilenetv2_035"}},
+        "data": {"shapes": {"reader": "voc", "root": "nowhere", "batch": 4}},
+        "stages": [{"epochs": 2}],
+    }
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump({**content, **changes}), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_shipped_recipes_load_and_come_back_the_same(name: str, tmp_path: Path) -> None:
+    config = recipe.load(name)
+    assert config["name"] == name
+    text = recipe.dump(config)
+    (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
+    again = recipe.load(tmp_path / "config.yaml")
+    assert again == config
+    assert recipe.dump(again) == text
+
+
+def test_every_default_is_written_out(tmp_path: Path) -> None:
+    config = recipe.load(write(tmp_path))
+    assert config["stages"][0]["lr"] == 1e-3
+    assert config["stages"][0]["patience"] is None
+    assert config["data"]["shapes"]["val_batch"] is None
+    assert config["model"]["init_args"]["size"] == 300
+    assert (config["seed"], config["precision"], config["name"], config["runs"]) == (0, "auto", "mine", "runs")
+
+
+def test_settings_of_the_reader_stand_beside_those_of_the_source(tmp_path: Path) -> None:
+    data = {"reader": "voc", "root": "a", "year": "VOC2007", "split": {"val": 0.1}, "test": {"split": "test"}, "batch": 2}
+    entry = recipe.load(write(tmp_path, data={"x": data}))["data"]["x"]
+    assert entry["reader"]["class_path"] == "polyhead.data.readers.voc.Voc"
+    assert entry["reader"]["init_args"].items() >= {"root": "a", "year": "VOC2007", "split": "trainval"}.items()
+    assert entry["test"]["init_args"] == entry["reader"]["init_args"] | {"split": "test"}
+    assert (entry["val"], entry["split"], entry["batch"]) == (None, {"val": 0.1}, 2)
+
+
+def test_a_split_that_is_a_name_is_the_readers(tmp_path: Path) -> None:
+    data = {"reader": "yolo", "root": "a", "split": "train", "val": {"split": "val"}, "test": {"reader": "folder", "root": "b"}}
+    entry = recipe.load(write(tmp_path, data={"x": data}))["data"]["x"]
+    assert [entry[part]["init_args"]["split"] for part in ("reader", "val")] == ["train", "val"]
+    assert entry["test"]["class_path"] == "polyhead.data.readers.folder.Folder"
+    assert entry["split"] is None
+
+
+def test_overrides_reach_every_depth(tmp_path: Path) -> None:
+    changes = ["epochs=7", "lr=1e-4", "data.shapes.root=there", "imgsz=512", "batch=3", "seed=9", "stages.0.rates.neck.0=0"]
+    config = recipe.load(write(tmp_path), changes)
+    assert config["stages"][0]["epochs"] == 7
+    assert config["stages"][0]["lr"] == 1e-4
+    assert config["stages"][0]["rates"] == {"neck.0": 0.0}
+    assert config["data"]["shapes"]["reader"]["init_args"]["root"] == "there"
+    assert config["data"]["shapes"]["batch"] == 3
+    assert config["model"]["init_args"]["size"] == 512
+    assert config["seed"] == 9
+
+
+def test_a_written_out_recipe_takes_overrides_too(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(recipe.dump(recipe.load(write(tmp_path))), encoding="utf-8")
+    config = recipe.load(path, ["data.shapes.root=there", "data.shapes.split={val: 0.2}", "model.backbone=resnet18"])
+    assert config["data"]["shapes"]["reader"]["init_args"]["root"] == "there"
+    assert config["data"]["shapes"]["split"] == {"val": 0.2}
+    assert config["model"]["init_args"]["backbone"] == "resnet18"
+
+
+def test_building_a_model_reads_no_pretrained_file() -> None:
+    spec = {"class_path": "ssd300", "init_args": {"backbone": "mobilenetv2_035", "weights": "nowhere.safetensors"}}
+    model = recipe.build_model(spec)
+    assert isinstance(model, Model)
+    assert spec["init_args"] == {"backbone": "mobilenetv2_035", "weights": "nowhere.safetensors"}
+
+
+def test_other_packages_must_be_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "stranger.py").write_text(
+        "from polyhead.models import ssd300\nfrom polyhead.nets.model import Model\n"
+        "def net(size: int = 224) -> Model:\n    return ssd300('mobilenetv2_035', size=size)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    path = write(tmp_path, model="stranger.net")
+    with pytest.raises(PolyheadError) as caught:
+        recipe.load(path)
+    assert str(caught.value) == "model: recipes may not import 'stranger.net'; if you trust it, add --allow stranger"
+    monkeypatch.setattr(recipe, "_importable", ["polyhead"])
+    recipe.allow(["stranger"])
+    assert recipe.load(path)["model"] == {"class_path": "stranger.net", "init_args": {"size": 224}}
+
+
+BAD = [
+    ("epochs=many", "stages.0.epochs: expected int, got 'many'"),
+    ("stages.0.epoch=3", "unknown key 'epoch' of stages.0; did you mean 'epochs'?"),
+    ("stages.0.epochs=", "stages.0.epochs: expected a value, got null; leave the key out to take the default"),
+    ("stages.0.clip=x", "stages.0.clip: expected float or null, got 'x'"),
+    ("stages.0.optimizer=adam", "stages.0.optimizer: expected one of 'sgd', 'adamw', got 'adam'"),
+    ("stages.0.rates.backbone=x", "stages.0.rates: expected float, got 'x'"),
+    ("stages.0.tasks=a", "stages.0.tasks: expected list[str] or null, got 'a'"),
+    ("stages.0.lr=-1", "stage: lr must be positive, got -1.0"),
+    ("stages.5.epochs=1", "'stages.5.epochs=1': there is no entry 5; the recipe has 1 entry, 0"),
+    ("stages=3", "stages: expected a list of stages, got 3"),
+    ("stages=[3]", "stages.0: expected settings 'key: value', got 3"),
+    ("sed=3", "unknown key 'sed' of the recipe; did you mean 'seed'?"),
+    ("seed=x", "seed: expected int, got 'x'"),
+    ("name=3", "name: expected str or null, got '3'"),
+    ("precision=fp32", "precision: expected one of 'auto', '32-true', 'bf16-mixed', '16-mixed', got 'fp32'"),
+    ("data=", "the recipe has no data; a recipe needs model, data, stages"),
+    ("data.shapes=3", "data.shapes: expected {reader: NAME, ...}, got 3"),
+    ("data.shapes.batchs=3", "unknown key 'batchs' of data.shapes; did you mean 'batch'?"),
+    ("data.shapes.rot=x", "unknown key 'rot' of data.shapes; did you mean 'root'?"),
+    ("data.shapes.test={rot: x}", "unknown key 'rot' of data.shapes.test; did you mean 'root'?"),
+    ("data.shapes.batch=x", "data.shapes.batch: expected int, got 'x'"),
+    ("data.shapes.batch=null", "data.shapes.batch: expected a value, got null; leave the key out to take the default"),
+    ("data.shapes.cap=x", "data.shapes.cap: expected float, got 'x'"),
+    ("data.shapes.reader=coko", "data.shapes.reader: unknown data format 'coko'; did you mean 'coco'?"),
+    ("data.shapes.reader=os.system", "data.shapes: recipes may not import 'os.system'; if you trust it, add --allow os"),
+    ("model=ssd30", "model: there is no 'ssd30' in polyhead.models; did you mean 'ssd300'?"),
+    ("model.backbon=x", "unknown key 'backbon' of model; did you mean 'backbone'?"),
+    ("model.size=x", "model.size: expected int, got 'x'"),
+    ("model.class_path=os.system", "model: recipes may not import 'os.system'; if you trust it, add --allow os"),
+    ("model=3", "model: expected the name of a model, or {class_path: NAME, init_args: {...}}, got 3"),
+    ("model.class_path=3", "model.class_path: expected the name of a model, got 3"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BAD)
+def test_bad_settings_end_in_one_line(
+    change: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path)
+    assert cli.main(["train", str(path), change]) == 2
+    assert capsys.readouterr().err == f"polyhead: error: {message}\n"
+
+
+def test_a_reader_needs_its_arguments(tmp_path: Path) -> None:
+    with pytest.raises(PolyheadError) as caught:
+        recipe.load(write(tmp_path, data={"x": {"reader": "voc"}}))
+    assert str(caught.value) == "data.x: root is missing"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("ssd_pen_fudan", "unknown recipe 'ssd_pen_fudan'; did you mean 'ssd_penn_fudan'?"),
+        ("x/ssd_penn.yaml", "recipe file 'x/ssd_penn.yaml' does not exist; did you mean 'ssd_penn_fudan'?"),
+        (".", "recipe '.' is a folder; give a YAML file"),
+    ],
+)
+def test_unknown_recipes(words: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", words]) == 2
+    assert capsys.readouterr().err == f"polyhead: error: {message}\n"
+
+
+def test_a_run_folder_is_no_recipe_but_holds_one(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").touch()
+    with pytest.raises(PolyheadError) as caught:
+        recipe.find(tmp_path)
+    inside = tmp_path / "config.yaml"
+    assert str(caught.value) == f"recipe {str(tmp_path)!r} is a folder; 'polyhead train {inside}' repeats that run"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"model: [", "no valid YAML: while parsing a flow node"),
+        (b"", "a recipe has the keys model, data, stages; this file has no keys"),
+        (b"\xff\xfe\x00", "a recipe is text in UTF-8, and this file is not"),
+        (b"- a", "a recipe has the keys model, data, stages; this file has no keys"),
+    ],
+)
+def test_files_that_are_no_recipe(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(content)
+    with pytest.raises(PolyheadError) as caught:
+        recipe.load(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
+    assert "\n" not in str(caught.value)
+
+
+def test_wrong_stages_are_told_before_torch_is_loaded(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from polyhead.cli import main\n"
+        f"main(['train', {str(write(tmp_path))!r}, 'stages.0.epoch=3'])\nprint('torch' in sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert shown.stdout == "False\n"

@@ -1,0 +1,100 @@
+"""Rates, freezing, groups and schedules."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toys import toy_model
+
+from polyhead.errors import PolyheadError
+from polyhead.nets.model import Model
+from polyhead.train.optim import check_parts, freeze, optimizer_of, rate_of, schedule_of, stage_rates
+from polyhead.train.stage import Stage
+
+
+@pytest.fixture
+def model() -> Model:
+    return toy_model().build({"squares": ["bright", "dark"], "tints": ["red", "green", "blue"]})
+
+
+def test_the_longest_name_decides() -> None:
+    rates = {"backbone": 0.1, "backbone.body.3": 0.0}
+    assert rate_of("backbone.body.0.weight", rates) == 0.1
+    assert rate_of("backbone.body.3.weight", rates) == 0.0
+    assert rate_of("backbone.body.30.weight", rates) == 0.1
+    assert rate_of("heads.tints.decide.bias", rates) == 1.0
+
+
+def test_an_unknown_part_is_refused_with_the_nearest(model: Model) -> None:
+    with pytest.raises(PolyheadError, match=r"rates: the model has no part 'bakbone'; did you mean 'backbone'\?"):
+        check_parts(model, ["bakbone"], "rates")
+
+
+def test_heads_outside_the_stage_are_frozen(model: Model) -> None:
+    rates = stage_rates(model, Stage(rates={"heads": 0.5}), ["tints"])
+    assert rate_of("heads.squares.tower.weight", rates) == 0.0
+    assert rate_of("heads.tints.decide.weight", rates) == 0.5
+
+
+def test_frozen_batch_norm_is_in_eval_and_comes_back(model: Model) -> None:
+    freeze(model, {"backbone": 0.0})
+    assert not any(module.training for module in model.backbone.modules())
+    assert model.heads["tints"].training
+    assert not any(parameter.requires_grad for parameter in model.backbone.parameters())
+    freeze(model, {})
+    assert all(module.training for module in model.modules())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_every_parameter_is_in_one_group_and_norms_and_biases_do_not_decay(model: Model) -> None:
+    optimizer = optimizer_of(model, Stage(weight_decay=0.1, lr=0.01), {"backbone": 0.1})
+    seen = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    assert {id(parameter) for parameter in seen} == {id(parameter) for parameter in model.parameters()}
+    assert len(seen) == len({id(parameter) for parameter in seen})
+    for group in optimizer.param_groups:
+        assert all((parameter.ndim > 1) == (group["weight_decay"] > 0) for parameter in group["params"])
+    assert {group["lr"] for group in optimizer.param_groups} == {0.01, 0.001}
+
+
+def test_all_frozen_is_refused(model: Model) -> None:
+    with pytest.raises(PolyheadError, match="every part of the model is frozen"):
+        optimizer_of(model, Stage(), dict.fromkeys(("backbone", "heads"), 0.0))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(["constant", "cosine", "onecycle", "step", "plateau"]), st.integers(1, 300), st.integers(0, 20))
+def test_schedules_stay_in_bounds(name: str, total: int, warmup: int) -> None:
+    factor = schedule_of(Stage(schedule=name, warmup=warmup), total)  # type: ignore[arg-type]  # sampled from the literal
+    values = [factor(step) for step in range(total)]
+    assert all(0 <= value <= 1 + 1e-9 for value in values)
+    assert values == [factor(step) for step in range(total)]
+
+
+def test_shapes_of_schedules() -> None:
+    cycle = schedule_of(Stage(schedule="onecycle"), 100)
+    assert cycle(0) == pytest.approx(1 / 25)
+    assert cycle(25) == pytest.approx(1.0)
+    assert cycle(99) < 0.01
+    steps = schedule_of(Stage(schedule="step"), 90)
+    assert [steps(0), steps(60), steps(80)] == pytest.approx([1, 0.1, 0.01])
+    warm = schedule_of(Stage(schedule="constant", warmup=4), 90)
+    assert [warm(step) for step in range(6)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"epochs": 0}, "epochs must be positive, got 0"),
+        ({"lr": -1.0}, "lr must be positive"),
+        ({"rates": {"backbone": -0.5}}, r"rates.backbone must be 0 \(frozen\) or more"),
+        ({"ema": 1.0}, "ema must lie between 0 and 1"),
+    ],
+)
+def test_wrong_settings_are_refused(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(PolyheadError, match=message):
+        Stage(**wrong)  # type: ignore[arg-type]  # the point of the test
+
+
+def test_sgd_and_adamw(model: Model) -> None:
+    assert isinstance(optimizer_of(model, Stage(optimizer="sgd"), {}), torch.optim.SGD)
+    assert isinstance(optimizer_of(model, Stage(optimizer="adamw"), {}), torch.optim.AdamW)
