@@ -43,7 +43,7 @@ class Checkpoint(NamedTuple):
 
 
 def save(path: Path, checkpoint: Checkpoint | Mapping[str, Any]) -> None:
-    """Write a weights file, whole or not at all; the description of a model that no recipe can build may be left out."""
+    """Write a weights file, whole or not at all; what describes a model that no recipe builds may be left out."""
     entries = checkpoint._asdict() if isinstance(checkpoint, Checkpoint) else dict(checkpoint)
     whole = Checkpoint(**{"model": {}, "tasks": {}, "eval": {}, **entries})
     partial = path.with_name(path.name + ".partial")
@@ -110,7 +110,7 @@ def _read(path: Path) -> Any:
         raise PolyheadError(_absent(path))
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # pylint: disable=broad-exception-caught  # a damaged pickle can raise anything
+    except Exception as error:  # a damaged pickle can raise anything
         size = path.stat().st_size
         with path.open("rb") as file:
             zipped = file.read(len(_ZIP)) == _ZIP
@@ -131,4 +131,4 @@ def _absent(path: Path) -> str:
     if others:
         nearest = path.with_name("last.pt" if "last.pt" in others else others[0])
         return f"run {run} has no weights/{path.name}, only {', '.join(others)}; give {nearest}"
-    return f"run {run} has no weights yet: its first epoch was not finished; 'polyhead train --resume {run}' goes on with it"
+    return f"run {run} has no weights yet: its first epoch did not end; 'polyhead train --resume {run}' goes on with it"

@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": ("polyhead.commands.demo", "the main job on generated pictures: offline, minutes on a laptop"),
     "recipes": ("polyhead.commands.recipes", "list the recipes with one line each"),
     "init": ("polyhead.commands.init", "recognise the data in a folder, check it, write a recipe for it"),
+    "data": ("polyhead.commands.data", "check the data in a folder without training on it"),
     "train": ("polyhead.commands.train", "train a recipe into a run folder, or go on with a run"),
     "evaluate": ("polyhead.commands.evaluate", "measure a run, with intervals (val is the same)"),
     "predict": ("polyhead.commands.predict", "use a run on pictures: drawn pictures, JSON, CSV"),

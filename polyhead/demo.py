@@ -43,5 +43,7 @@ def demo(runs: str | Path = "runs", changes: tuple[str, ...] = (), show: Callabl
     show(f"detections on {SHOWN} unseen scenes: {sheet}")
     show(f"test AP50 {score:.3f} after {minutes(time.monotonic() - begun)}; everything is in {run.folder}")
     if score < WANTED:
-        raise PolyheadError(f"the demo reached AP50 {score:.3f} and should reach {WANTED}; please report this with {run.log}")
+        raise PolyheadError(
+            f"the demo reached AP50 {score:.3f} and should reach {WANTED}; please report this with {run.log}"
+        )
     return run

@@ -67,7 +67,7 @@ def evaluate(model: Model, tasks: Mapping[str, TaskData], split: str, run: Run) 
 def measure(
     model: Model, tasks: Mapping[str, TaskData], run: Run, splits: Sequence[str], log: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Score splits, keep the numbers in ``results.json``, draw, and say in plain words what came out on the last one."""
+    """Score splits into ``results.json``, draw, and say in plain words what came out on the last one."""
     results: dict[str, Any] = {}
     for split in splits:
         results = evaluate(model, tasks, split, run)
@@ -132,7 +132,9 @@ def _labels(
 ) -> dict[str, Any]:
     """Accuracy with a Wilson interval beside that of always naming the most frequent training class."""
     scores = labels(truths, found, names)
-    counts = [sum(int(truth.value) == index for truth in train if truth.value is not None) for index in range(len(names))]
+    counts = [
+        sum(int(truth.value) == index for truth in train if truth.value is not None) for index in range(len(names))
+    ]
     usual = max(range(len(names)), key=counts.__getitem__)
     guess = sum(int(truth.value) == usual for truth in truths if truth.value is not None) / len(truths)
     low, high = wilson(scores.accuracy, len(truths))

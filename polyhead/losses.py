@@ -17,7 +17,7 @@ def smooth_l1(matched: Matched) -> Float[Tensor, ""]:
     raw, anchor = matched.raw, matched.anchor
     codes = raw.codes[matched.picture, anchor]
     target = matched.coder.encode(matched.boxes, raw.anchors[anchor], raw.strides[anchor])
-    return F.smooth_l1_loss(codes, target, reduction="sum") / matched.count
+    return F.smooth_l1_loss(codes, target, reduction="sum") / matched.positives
 
 
 def hard_negative_ce(matched: Matched, ratio: int = 3, least: int = 16) -> Float[Tensor, ""]:
@@ -48,4 +48,4 @@ def hard_negative_ce(matched: Matched, ratio: int = 3, least: int = 16) -> Float
     merged = negative.masked_fill(sought[picture], -torch.inf).logsumexp(dim=1)
     total = (negative.logsumexp(dim=1) - merged).sum()
     total = total + F.cross_entropy(logits[matched.picture, matched.anchor], matched.labels, reduction="sum")
-    return total / max(matched.count, anchor.shape[0] / ratio)
+    return total / max(matched.positives, anchor.shape[0] / ratio)

@@ -31,10 +31,9 @@ def explain(text: str, where: str, more_keys: Iterable[str] = ()) -> str:
         return f"{place}: {missing[1]} is missing"
     if absent := re.search(r"module '([^']+)' has no attribute '([^']+)'", text):
         return f"{place}: there is no {absent[2]!r} in {absent[1]}{suggest(absent[2], _classes(absent[1]))}"
-    if wrong := re.search(r"Expected an? (.+)\. Got value: (.*)", text):
-        return f"{place}: expected {_plain(wrong[1])}, got {_value(wrong[2], wrong[1])}"
-    if wrong := re.search(r"Subtypes: \[(.+)\]\n(?:.*\n)*? *Given value: (.*)", text):
-        return f"{place}: expected {_plain(wrong[1])}, got {_value(wrong[2], wrong[1])}"
+    for report in (r"Expected an? (.+)\. Got value: (.*)", r"Subtypes: \[(.+)\]\n(?:.*\n)*? *Given value: (.*)"):
+        if wrong := re.search(report, text):
+            return f"{place}: expected {_plain(wrong[1])}, got {_value(wrong[2], wrong[1])}"
     return f"{place}: {' '.join(text.split())}"
 
 

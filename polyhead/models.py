@@ -48,14 +48,14 @@ def ssd300(
     necks: list[NeckFactory] = [partial(SsdExtras, size=(size, size), width=width)]
     if neck == "fpn":
         necks.append(partial(Fpn, width=width))
-    suppress = {"hard": per_class, "soft": soft}[nms]
+    suppress: Suppress = soft if nms == "soft" else per_class
     return Model(trunk, necks, partial(ssd_head, depth=depth, suppress=suppress), (size, size))
 
 
 def ssd_head(
     channels: list[int], strides: list[int], names: list[str], *, depth: int = 0, suppress: Suppress = per_class
 ) -> Dense:
-    """SSD's seven words (its sections 2.1 to 2.3): the paper's aspect ratios, 4 boxes a cell at both ends and 6 between."""
+    """SSD's seven words (sections 2.1 to 2.3), with the paper's aspect ratios: 4 boxes a cell at both ends, else 6."""
     levels = len(channels)
     ratios = [(2.0,) if level == 0 or level >= levels - 2 else (2.0, 3.0) for level in range(levels)]
     return Dense(

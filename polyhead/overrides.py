@@ -1,12 +1,12 @@
 """Changes to a recipe from the command line: ``stages.0.epochs=5``, ``--seed 3``, ``batch=4``."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import yaml
 
-from polyhead.errors import PolyheadError
+from polyhead.errors import PolyheadError, suggest
 
 ALIASES = {
     "epochs": "stages.0.epochs",
@@ -50,8 +50,13 @@ def separate(argv: Sequence[str], own: Iterable[str]) -> tuple[list[str], list[s
     return rest, changes
 
 
-def apply(config: dict[str, Any], change: str) -> None:
-    """Change ``config`` in place; ``change`` is ``key=value``, its value YAML.
+def apply(config: dict[str, Any], change: str, known: Collection[str]) -> None:
+    """Change ``config`` in place.
+
+    Args:
+        config: a recipe.
+        change: ``key=value``, its value YAML.
+        known: the keys of a recipe.
 
     Raises:
         PolyheadError: when the key leads nowhere, or the value is no YAML.
@@ -63,10 +68,12 @@ def apply(config: dict[str, Any], change: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise PolyheadError(f"{change!r}: the value is no valid YAML; put it in quotes") from error
+    path = ALIASES.get(key, key).split(".")
+    if path[0] not in known:
+        raise PolyheadError(f"unknown key {path[0]!r} of the recipe{suggest(path[0], [*known, *ALIASES])}")
     stages = config.get("stages")
     if ALIASES.get(key, "").startswith("stages") and isinstance(stages, list) and len(stages) > 1:
         raise PolyheadError(f"{key!r} is ambiguous: the recipe has {len(stages)} stages; write stages.0.{key}={text}")
-    path = ALIASES.get(key, key).split(".")
     if path[0] == "stages" and len(path) > 4 and path[2] in DOTTED:
         path[3:] = [".".join(path[3:])]
     _put(config, path, value, change)
@@ -86,6 +93,8 @@ def _put(node: Any, path: list[str], value: Any, change: str) -> None:
         if rest:
             if isinstance(node, dict) and node.get(key) is None:
                 node[key] = {}
+            if key in ("model", "reader") and isinstance(node[key], str):
+                node[key] = {"class_path": node[key]}  # a bare name gets a place for its settings
             _put(node[key], rest, value, change)
         else:
             node[key] = value

@@ -1,7 +1,7 @@
-"""How far a training gets in the time there is: steps are timed on this machine, size and epochs follow."""
+"""How far a training gets in the time there is: a step is timed on this machine, size and epochs follow."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +12,9 @@ from polyhead.types import Batch
 
 SIZES = (320, 300, 224)
 """Sides of pictures to choose from, best first: bigger pictures show smaller objects."""
+
+TIMED = 300
+"""Side of the pictures that a step is timed with."""
 
 ENOUGH = 30
 """Epochs that a larger size must leave time for; a smaller size is better than fewer."""
@@ -31,24 +34,24 @@ class Pace(NamedTuple):
     why: str
 
 
-def choose(minutes: float, steps: int, seconds: Callable[[int], float]) -> Pace:
+def choose(minutes: float, steps: int, seconds: float) -> Pace:
     """The largest size at which enough epochs fit into the time, and their number.
 
     Args:
         minutes: for the whole training.
         steps: training steps an epoch.
-        seconds: of one step at a size.
+        seconds: of one step at ``TIMED`` pixels; other sizes take time by their area.
     """
-    tried = []
+    fitting = 0
     for size in SIZES:
-        step = seconds(size)
-        fitting = int(minutes * 60 * SHARE / (steps * step))
-        tried.append(f"{step:.2f} s a step at {size} pixels ({fitting} epochs)")
-        if fitting >= ENOUGH or size == SIZES[-1]:
+        fitting = int(minutes * 60 * SHARE / (steps * seconds * (size / TIMED) ** 2))
+        if fitting >= ENOUGH:
             break
     epochs = min(max(fitting, 1), MOST)
     fits = f"{epochs} epochs of {steps} steps fit in" if fitting else f"one epoch of {steps} steps takes longer than"
-    return Pace(size, epochs, f"measured here: {', '.join(tried)}; at {size} pixels {fits} {minutes:g} minutes")
+    return Pace(
+        size, epochs, f"{seconds:.2f} s a step at {TIMED} pixels here; at {size} pixels {fits} {minutes:g} minutes"
+    )
 
 
 def step_seconds(spec: dict[str, Any], names: Sequence[str], count: int) -> float:

@@ -1,38 +1,49 @@
-"""Where files that a recipe names by a short path lie (floor 0)."""
+"""Where data and weights lie on this machine: one rule for both; and where our recipes lie (floor 0)."""
 
 import os
 from pathlib import Path
 
 from polyhead.errors import PolyheadError
 
+DATA = "POLYHEAD_DATA"
+WEIGHTS = "POLYHEAD_WEIGHTS"
+RECIPES = Path(__file__).parent / "recipes"
 
-def find(path: str | Path, variable: str) -> Path:
-    """The first place where a file or folder of this relative path exists; an absolute path is taken as it is.
+
+def shipped() -> dict[str, Path]:
+    """The recipes that come with the package, by name."""
+    return {path.stem: path for path in sorted(RECIPES.glob("*.yaml"))}
+
+
+def find(path: str | Path, variable: str = DATA) -> Path:
+    """The first place where a file or folder of this relative path exists.
 
     Looked up in the current folder, then in each folder that the environment variable lists (like ``PATH``), then in
-    the user's cache folder (``~/.cache/polyhead/data`` or ``.../weights``).
+    the user's cache folder (``~/.cache/polyhead/data`` or ``.../weights``). An absolute path is taken as it is.
 
     Args:
         path: as the user wrote it; ``~`` is the home folder.
         variable: ``POLYHEAD_DATA`` or ``POLYHEAD_WEIGHTS``.
 
     Raises:
-        PolyheadError: when there is none, with all places that were tried.
+        PolyheadError: naming every place looked in.
     """
     wanted = Path(path).expanduser()
-    places = [wanted] if wanted.is_absolute() else [folder / wanted for folder in folders(variable)]
-    for place in places:
-        if place.exists():
-            return place.absolute()
-    tried = ", ".join(str(place.absolute()) for place in places)
+    places = [
+        Path(),
+        *(Path(place) for place in os.environ.get(variable, "").split(os.pathsep) if place),
+        _cache(variable),
+    ]
+    candidates = [wanted] if wanted.is_absolute() else [place.expanduser() / wanted for place in places]
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate.absolute()
+    looked = ", ".join(str(candidate.absolute()) for candidate in candidates)
     unset = "" if os.environ.get(variable) else f" ({variable} is not set)"
-    raise PolyheadError(
-        f"'{path}' was not found; looked at {tried}{unset}; correct the path, or let {variable} name the folder it is in"
-    )
+    remedy = f"correct the path, or let {variable} name the folder it is in"
+    raise PolyheadError(f"'{path}' was not found; looked at {looked}{unset}; {remedy}")
 
 
-def folders(variable: str) -> list[Path]:
-    """All folders that are looked in, in order."""
-    listed = [Path(folder).expanduser() for folder in os.environ.get(variable, "").split(os.pathsep) if folder]
+def _cache(variable: str) -> Path:
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return [Path(), *listed, base / "polyhead" / variable.removeprefix("POLYHEAD_").lower()]
+    return base / "polyhead" / variable.removeprefix("POLYHEAD_").lower()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from glob import glob, has_magic
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -32,8 +32,8 @@ from polyhead.run import Run
 from polyhead.types import Annotation, Detections, Labels, Prediction, Sample
 
 Source = str | Path | Image.Image | np.ndarray | Tensor
-"""A file, a folder, a glob, or pixels: a PIL picture, uint8 RGB ``[h, w, 3]`` or grey ``[h, w]`` (OpenCV has BGR: turn it
-round), or a uint8 tensor ``[3, h, w]`` or ``[b, 3, h, w]``."""
+"""A file, a folder, a glob, or pixels: a PIL picture, a uint8 array, RGB ``[h, w, 3]`` (OpenCV has BGR: turn it round)
+or grey ``[h, w]``, or a uint8 RGB tensor ``[3, h, w]`` or ``[b, 3, h, w]``."""
 
 
 class Predictor:
@@ -106,7 +106,9 @@ class Predictor:
                 picture = read_picture(entry.name) if entry.pixels is None else entry.pixels
             except FileFault as fault:
                 if on_bad == "stop":
-                    raise PolyheadError(f"{fault}; or leave out such pictures with on_bad='skip' (--on-bad skip)") from fault
+                    raise PolyheadError(
+                        f"{fault}; or leave out such pictures with on_bad='skip' (--on-bad skip)"
+                    ) from fault
                 self.skipped.append(fault.problem)
                 continue
             yield entry, picture
@@ -150,7 +152,9 @@ def load(run: str | Path) -> Predictor:
         path = Run.open(run).best
     weights = checkpoint.load(path)
     if not (weights.model and weights.tasks and weights.eval):
-        raise PolyheadError(f"{path} does not say how to build its model; give weights/best.pt of a run of 'polyhead train'")
+        raise PolyheadError(
+            f"{path} does not say how to build its model; give weights/best.pt of a run of 'polyhead train'"
+        )
     names = {task: list(entry["names"]) for task, entry in weights.tasks.items()}
     model = build_model(weights.model).build(names)
     checkpoint.fill(model, weights.state, path)
@@ -165,7 +169,8 @@ def expand(source: Source | Sequence[Source]) -> list[Input]:
         PolyheadError: when a path does not exist, a folder or glob has no picture, or pixels are not as expected.
     """
     inputs: list[Input] = []
-    for entry in source if isinstance(source, list | tuple) else [source]:
+    sources: Sequence[Any] = source if isinstance(source, list | tuple) else [source]
+    for entry in sources:
         if isinstance(entry, str | Path):
             inputs += [Input(str(path)) for path in _files(entry)]
         else:
@@ -180,15 +185,20 @@ def _files(source: str | Path) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        found, what = path.iterdir(), f"folder {str(source)!r}"
+        found, what = list(path.iterdir()), f"folder {str(source)!r}"
         remedy = f"; for the folders in it, give {str(path / '**' / '*')!r}"
     elif has_magic(str(path)):
-        found, what, remedy = map(Path, glob(str(path), recursive=True)), f"{str(source)!r}", ""  # noqa: PTH207  # ** and absolute
+        names = glob(str(path), recursive=True)  # noqa: PTH207  # Path.glob refuses absolute patterns
+        found, what, remedy = [Path(name) for name in names], f"{str(source)!r}", ""
     else:
-        raise PolyheadError(f"{str(source)!r} does not exist; give a picture file, a folder or a pattern such as 'photos/*.jpg'")
+        raise PolyheadError(
+            f"{str(source)!r} does not exist; give a picture file, a folder or a pattern such as 'photos/*.jpg'"
+        )
     pictures = sorted(each for each in found if is_picture(each) and each.is_file() and not each.name.startswith("."))
     if not pictures:
-        raise PolyheadError(f"{what} has no picture; files with these endings were looked for: {', '.join(sorted(SUFFIXES))}{remedy}")
+        raise PolyheadError(
+            f"{what} has no picture; files with these endings were looked for: {', '.join(sorted(SUFFIXES))}{remedy}"
+        )
     return pictures
 
 
@@ -199,14 +209,14 @@ def _pixels(entry: Image.Image | np.ndarray | Tensor) -> list[tv.Image]:
         return [tv.Image(torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous())]
     form = f"{entry.dtype} {list(entry.shape)}"
     if isinstance(entry, np.ndarray):
-        grey = entry.ndim == 2  # noqa: PLR2004  # height and width
+        grey = entry.ndim == 2  # height and width
         colour = np.repeat(entry[..., None], 3, axis=2) if grey else entry
         if colour.dtype != np.uint8 or colour.shape[2:] != (3,) or 0 in colour.shape:
             raise PolyheadError(f"expected an array of uint8 (0..255), RGB [h, w, 3] or grey [h, w]; got {form}")
         return [tv.Image(torch.from_numpy(np.ascontiguousarray(colour)).permute(2, 0, 1).contiguous())]
     if isinstance(entry, Tensor):
-        batch = entry[None] if entry.ndim == 3 else entry  # noqa: PLR2004  # channels, height and width
-        if batch.dtype != torch.uint8 or batch.ndim != 4 or batch.shape[1] != 3 or 0 in batch.shape:  # noqa: PLR2004
+        batch = entry[None] if entry.ndim == 3 else entry  # channels, height and width
+        if batch.dtype != torch.uint8 or batch.ndim != 4 or batch.shape[1] != 3 or 0 in batch.shape:
             raise PolyheadError(f"expected a tensor of uint8 (0..255), RGB [3, h, w] or [b, 3, h, w]; got {form}")
         return [tv.Image(picture.cpu()) for picture in batch]
     raise PolyheadError(f"expected a path, a PIL picture, an array or a tensor; got {type(entry).__name__}")

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import yaml
 
 from polyhead import overrides
-from polyhead.commands.recipes import shipped
 from polyhead.errors import PolyheadError, suggest
 from polyhead.mistakes import explain, parameters
+from polyhead.places import shipped
 from polyhead.shorthand import SECTIONS, check_keys, check_sections, expand_model, expand_task
 from polyhead.train.stage import Stage
 
@@ -48,6 +48,9 @@ class Settings:
     runs: str = "runs"
 
 
+_KEYS = [*SECTIONS, *(field.name for field in fields(Settings))]
+
+
 class Parts(NamedTuple):
     """What a recipe describes, built. The model has no heads yet: they are made when the data has told the classes."""
 
@@ -74,10 +77,8 @@ def load(recipe: str | Path, changes: Sequence[str] = ()) -> dict[str, Any]:
     """
     path = find(recipe)
     config = _read(path)
-    if isinstance(config.get("model"), str):
-        config["model"] = expand_model(config["model"])  # so that model.size=512 has a place
     for change in changes:
-        overrides.apply(config, change)
+        overrides.apply(config, change, _KEYS)
     config = _expand(config)
     settings = _resolve(Settings, _settings(config), "")
     settings["name"] = settings["name"] or path.stem
@@ -158,7 +159,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _expand(config: dict[str, Any]) -> dict[str, Any]:
     """Write short forms out, and check first what can be checked without importing anything that costs seconds."""
-    check_keys(config, [*SECTIONS, *(field.name for field in fields(Settings))], "the recipe")
+    check_keys(config, _KEYS, "the recipe")
     check_sections(config)
     for number, stage in enumerate(config["stages"]):
         check_keys(stage, [field.name for field in fields(Stage)], f"stages.{number}")

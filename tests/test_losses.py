@@ -12,7 +12,7 @@ from polyhead.boxes.anchors import DefaultBoxes, corners
 from polyhead.boxes.coders import Offsets
 from polyhead.boxes.matching import by_iou
 from polyhead.boxes.raw import IGNORE, Matched, Raw, gather
-from polyhead.losses import hard_negative_ce, smooth_l1
+from polyhead.losses import Loss, hard_negative_ce, smooth_l1
 from polyhead.types import Batch
 
 CLASSES = 5
@@ -51,7 +51,7 @@ def match(raw: Raw, batch: Batch) -> Matched:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_ssd_loss_and_its_gradients_equal_those_of_torchvision(seed: int):
+def test_ssd_loss_and_its_gradients_equal_those_of_torchvision(seed: int) -> None:
     raw, batch = draw(seed, [3, 1, 0, 2])
     targets = [
         {"boxes": boxes[labels >= 0], "labels": labels[labels >= 0] + 1}
@@ -72,22 +72,24 @@ def test_ssd_loss_and_its_gradients_equal_those_of_torchvision(seed: int):
     mine = by_iou(raw, CODER, batch)
     for index, overlap, given in zip(mine, overlaps, indices, strict=True):
         shared = overlap.shape[0] > 1 and overlap.argmax(1).unique().shape[0] < overlap.shape[0]
-        assert shared or torch.equal(index, given)  # where truths share their best anchor, torchvision leaves one without
+        assert shared or torch.equal(
+            index, given
+        )  # where truths share their best anchor, torchvision leaves one without
     matched = gather(raw, CODER, torch.stack(indices), batch)
     box, label = smooth_l1(matched), hard_negative_ce(matched, least=0)
     assert float(box.detach()) == pytest.approx(float(expected["bbox_regression"].detach()), abs=2e-6, rel=1e-6)
     assert float(label.detach()) == pytest.approx(float(expected["classification"].detach()), abs=2e-6, rel=1e-6)
-    (box + label).backward()
-    sum(expected.values()).backward()
+    torch.autograd.backward(box + label)
+    torch.autograd.backward(sum(expected.values()))
     torch.testing.assert_close(raw.codes.grad, codes.grad)
     torch.testing.assert_close(raw.logits.grad, logits.grad)
 
 
-def test_a_batch_without_objects_teaches_background_and_weighs_no_more_than_another():
+def test_a_batch_without_objects_teaches_background_and_weighs_no_more_than_another() -> None:
     raw, batch = draw(0, [0, 0])
     matched = match(raw, batch)
     box, label = smooth_l1(matched), hard_negative_ce(matched)
-    (box + label).backward()
+    torch.autograd.backward(box + label)
     assert float(box.detach()) == 0
     assert raw.codes.grad is not None
     assert raw.logits.grad is not None
@@ -99,20 +101,20 @@ def test_a_batch_without_objects_teaches_background_and_weighs_no_more_than_anot
     assert float(label.detach()) == pytest.approx(3 * float(mean), rel=1e-5)
 
 
-def test_ignored_anchors_get_no_gradient():
+def test_ignored_anchors_get_no_gradient() -> None:
     raw, batch = draw(1, [2, 2])
     index = torch.full((2, ANCHORS.shape[0]), IGNORE)
     index[0, 7] = 1
     matched = gather(raw, CODER, index, batch)
-    (smooth_l1(matched) + hard_negative_ce(matched)).backward()
+    torch.autograd.backward(smooth_l1(matched) + hard_negative_ce(matched))
     assert raw.logits.grad is not None
     assert raw.logits.grad.any(dim=2).nonzero().tolist() == [[0, 7]]
 
 
-def test_classes_that_were_not_looked_for_count_as_background():
+def test_classes_that_were_not_looked_for_count_as_background() -> None:
     annotated = torch.tensor([[True, True, False, True, False]])
     raw, batch = draw(2, [0], annotated)
-    hard_negative_ce(match(raw, batch)).backward()
+    torch.autograd.backward(hard_negative_ce(match(raw, batch)))
     gradient = raw.logits.grad
     assert gradient is not None
     taught = gradient.any(dim=2)
@@ -123,20 +125,20 @@ def test_classes_that_were_not_looked_for_count_as_background():
     assert set(taught[0].nonzero()[:, 0].tolist()) == hardest
 
 
-def test_nothing_looked_for_teaches_nothing():
+def test_nothing_looked_for_teaches_nothing() -> None:
     raw, batch = draw(3, [0, 0], torch.zeros(2, CLASSES, dtype=torch.bool))
     loss = hard_negative_ce(match(raw, batch))
-    loss.backward()
+    torch.autograd.backward(loss)
     assert float(loss.detach()) == 0
     assert raw.logits.grad is not None
     assert raw.logits.grad.abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("loss", [smooth_l1, hard_negative_ce, partial(hard_negative_ce, ratio=1, least=0)])
-def test_large_logits_stay_finite(loss):  # noqa: ANN001
+def test_large_logits_stay_finite(loss: Loss) -> None:
     raw, batch = draw(4, [2, 0])
     extreme = raw._replace(codes=raw.codes * 1e4, logits=raw.logits * 1e4)
     value = loss(match(extreme, batch))
-    value.backward()
+    torch.autograd.backward(value)
     assert value.isfinite()
     assert raw.logits.grad is None or raw.logits.grad.isfinite().all()

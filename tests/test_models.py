@@ -6,7 +6,7 @@ import torch
 from polyhead.boxes.raw import Raw
 from polyhead.models import classifier, ssd300
 from polyhead.nets.heads.dense import Dense
-from polyhead.types import Batch
+from polyhead.types import Batch, Labels
 
 TRUNK = "test_resnet"
 
@@ -17,15 +17,15 @@ def pictures(count: int, size: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("size", "boxes"), [(300, 8766), (512, 24564)])
-def test_ssd_has_the_boxes_of_the_paper(size: int, boxes: int):
-    """512: exactly the paper's; 300: its 8732, less 1 x 4 of the last level, and 2 x 2 x 4 + ... of one level more."""
+def test_ssd_has_the_boxes_of_the_paper(size: int, boxes: int) -> None:
+    """At 512 exactly the paper's; at 300 its 8732, 2 x 2 x 4 of one level more, and two more in each of 3 x 3 cells."""
     model = ssd300(TRUNK, size=size, width=16).build({"pets": ["cat", "dog"]}).eval()
     raw: Raw = model(pictures(1, size))["pets"]
     assert raw.codes.shape == (1, boxes, 4)
     assert model.strides == [8, 16, 32, 64, 128, 256, 512]
 
 
-def test_another_size_needs_no_other_model():
+def test_another_size_needs_no_other_model() -> None:
     model = ssd300(TRUNK, size=96, width=16).build({"pets": ["cat"]}).eval()
     head = model.head("pets")
     for size in (64, 96, 160):
@@ -33,7 +33,7 @@ def test_another_size_needs_no_other_model():
 
 
 @pytest.mark.parametrize(("neck", "nms", "depth"), [("extras", "hard", 1), ("fpn", "soft", 0)])
-def test_ssd_learns_two_pictures_by_heart(neck: str, nms: str, depth: int):
+def test_ssd_learns_two_pictures_by_heart(neck: str, nms: str, depth: int) -> None:
     torch.manual_seed(0)
     model = ssd300(TRUNK, size=64, width=32, depth=depth, neck=neck, nms=nms).build({"pets": ["cat", "dog"]})  # type: ignore[arg-type]
     head = model.head("pets")
@@ -52,7 +52,7 @@ def test_ssd_learns_two_pictures_by_heart(neck: str, nms: str, depth: int):
     for _ in range(40):
         loss = torch.stack(list(head.losses(model(given.inputs)["pets"], given).values())).sum()
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
     for i, found in enumerate(head.decode(model(given.inputs)["pets"])):
         assert found.labels[0] == given.labels[i, 0]
@@ -60,18 +60,17 @@ def test_ssd_learns_two_pictures_by_heart(neck: str, nms: str, depth: int):
         torch.testing.assert_close(found.boxes[0], given.boxes[i, 0], atol=4, rtol=0)
 
 
-def test_classifier_gives_a_probability_a_class():
+def test_classifier_gives_a_probability_a_class() -> None:
     model = classifier(TRUNK, size=64).build({"pets": ["cat", "dog", "owl"]}).eval()
     found = model.head("pets").decode(model(pictures(2, 64))["pets"])
-    assert [labels.scores.shape for labels in found] == [(3,), (3,)]
+    assert [labels.scores.shape for labels in found if isinstance(labels, Labels)] == [(3,), (3,)]
 
 
-def test_weights_of_the_trunk_are_loaded(weights_root: Path):
+def test_weights_of_the_trunk_are_loaded(weights_root: Path) -> None:
     path = str(weights_root / "mobilenetv2_100.safetensors")
     half = (0.5, 0.5, 0.5)
     first, second, without = (
-        ssd300("mobilenetv2_100", weights, mean=half, std=half).backbone for weights in (path, path, None)
+        ssd300("mobilenetv2_100", weights, mean=half, std=half).backbone.state_dict() for weights in (path, path, None)
     )
-    alike = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
-    assert all(torch.equal(a, b) for a, b in alike)
-    assert not torch.equal(first.net.conv_stem.weight, without.net.conv_stem.weight)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert not torch.equal(first["net.conv_stem.weight"], without["net.conv_stem.weight"])

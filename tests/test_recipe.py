@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from polyhead import cli, recipe
-from polyhead.commands.recipes import shipped
 from polyhead.errors import PolyheadError
 from polyhead.nets.model import Model
+from polyhead.places import shipped
 
 
 def write(folder: Path, **changes: Any) -> Path:
@@ -46,16 +46,17 @@ def test_every_default_is_written_out(tmp_path: Path) -> None:
 
 
 def test_settings_of_the_reader_stand_beside_those_of_the_source(tmp_path: Path) -> None:
-    data = {"reader": "voc", "root": "a", "year": "VOC2007", "split": {"val": 0.1}, "test": {"split": "test"}, "batch": 2}
+    data = {"reader": "voc", "root": "a", "year": "2007", "split": {"val": 0.1}, "test": {"split": "test"}, "batch": 2}
     entry = recipe.load(write(tmp_path, data={"x": data}))["data"]["x"]
     assert entry["reader"]["class_path"] == "polyhead.data.readers.voc.Voc"
-    assert entry["reader"]["init_args"].items() >= {"root": "a", "year": "VOC2007", "split": "trainval"}.items()
+    assert entry["reader"]["init_args"].items() >= {"root": "a", "year": "2007", "split": "trainval"}.items()
     assert entry["test"]["init_args"] == entry["reader"]["init_args"] | {"split": "test"}
     assert (entry["val"], entry["split"], entry["batch"]) == (None, {"val": 0.1}, 2)
 
 
 def test_a_split_that_is_a_name_is_the_readers(tmp_path: Path) -> None:
-    data = {"reader": "yolo", "root": "a", "split": "train", "val": {"split": "val"}, "test": {"reader": "folder", "root": "b"}}
+    test = {"reader": "folder", "root": "b"}
+    data = {"reader": "yolo", "root": "a", "split": "train", "val": {"split": "val"}, "test": test}
     entry = recipe.load(write(tmp_path, data={"x": data}))["data"]["x"]
     assert [entry[part]["init_args"]["split"] for part in ("reader", "val")] == ["train", "val"]
     assert entry["test"]["class_path"] == "polyhead.data.readers.folder.Folder"
@@ -63,8 +64,8 @@ def test_a_split_that_is_a_name_is_the_readers(tmp_path: Path) -> None:
 
 
 def test_overrides_reach_every_depth(tmp_path: Path) -> None:
-    changes = ["epochs=7", "lr=1e-4", "data.shapes.root=there", "imgsz=512", "batch=3", "seed=9", "stages.0.rates.neck.0=0"]
-    config = recipe.load(write(tmp_path), changes)
+    changes = ["epochs=7", "lr=1e-4", "data.shapes.root=there", "imgsz=512", "batch=3", "seed=9"]
+    config = recipe.load(write(tmp_path), [*changes, "stages.0.rates.neck.0=0"])
     assert config["stages"][0]["epochs"] == 7
     assert config["stages"][0]["lr"] == 1e-4
     assert config["stages"][0]["rates"] == {"neck.0": 0.0}
@@ -72,6 +73,14 @@ def test_overrides_reach_every_depth(tmp_path: Path) -> None:
     assert config["data"]["shapes"]["batch"] == 3
     assert config["model"]["init_args"]["size"] == 512
     assert config["seed"] == 9
+
+
+def test_a_bare_name_takes_settings(tmp_path: Path) -> None:
+    path = write(tmp_path, model="ssd300")
+    config = recipe.load(path, ["model.size=512", "data.shapes.reader.split=val", "data.shapes.split={test: 0.3}"])
+    assert config["model"]["init_args"]["size"] == 512
+    assert config["data"]["shapes"]["reader"]["init_args"]["split"] == "val"
+    assert config["data"]["shapes"]["split"] == {"test": 0.3}
 
 
 def test_a_written_out_recipe_takes_overrides_too(tmp_path: Path) -> None:
@@ -130,7 +139,7 @@ BAD = [
     ("data.shapes.batch=null", "data.shapes.batch: expected a value, got null; leave the key out to take the default"),
     ("data.shapes.cap=x", "data.shapes.cap: expected float, got 'x'"),
     ("data.shapes.reader=coko", "data.shapes.reader: unknown data format 'coko'; did you mean 'coco'?"),
-    ("data.shapes.reader=os.system", "data.shapes: recipes may not import 'os.system'; if you trust it, add --allow os"),
+    ("data.shapes.reader=os.kill", "data.shapes: recipes may not import 'os.kill'; if you trust it, add --allow os"),
     ("model=ssd30", "model: there is no 'ssd30' in polyhead.models; did you mean 'ssd300'?"),
     ("model.backbon=x", "unknown key 'backbon' of model; did you mean 'backbone'?"),
     ("model.size=x", "model.size: expected int, got 'x'"),

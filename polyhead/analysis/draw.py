@@ -64,6 +64,7 @@ def draw(picture: Image.Image, marks: Sequence[Marks]) -> Image.Image:
     canvas = ImageDraw.Draw(drawn)
     width = max(2, round(min(drawn.size) / 200))
     font = _font(max(12, round(min(drawn.size) / 32)))
+    marks = [_clean(mark) for mark in marks]
     for mark in marks:
         for box, shade in reversed(list(zip(mark.boxes, mark.colours, strict=True))):
             canvas.rectangle(_ordered(box), outline=shade, width=width)
@@ -142,6 +143,15 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
 
 
+def _clean(mark: Marks) -> Marks:
+    """Line breaks and control characters in names become question marks: letters have no place for them."""
+
+    def line(text: str) -> str:
+        return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+    return mark._replace(title=line(mark.title), captions=[*map(line, mark.captions)], notes=[*map(line, mark.notes)])
+
+
 def _height(font: ImageFont.FreeTypeFont) -> int:
     return sum(font.getmetrics())
 
@@ -153,7 +163,7 @@ def _ordered(box: Sequence[float]) -> Corners:
 
 def _ink(back: Colour) -> Colour:
     """Dark letters on light colours, white ones on dark (luma of ITU-R BT.601)."""
-    return INK if 0.299 * back[0] + 0.587 * back[1] + 0.114 * back[2] > 140 else WHITE  # noqa: PLR2004  # half of 255, up a bit
+    return INK if 0.299 * back[0] + 0.587 * back[1] + 0.114 * back[2] > 140 else WHITE  # half of 255, up a bit
 
 
 def _shorten(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:

@@ -110,7 +110,7 @@ def split(
 
 
 class _Picture(NamedTuple):
-    """Kinds of one picture's detections (-1 = right), which objects were found, how many were missed, what was confused."""
+    """Kinds of one picture's detections (-1: right), which objects were found, how many missed, what was confused."""
 
     kinds: Tensor
     found: Tensor
@@ -137,11 +137,12 @@ def _picture(annotation: Annotation, predicted: Detections, near: float, right: 
     blank = overlap.new_zeros(overlap.shape[0], 1)
     mine, my_object = torch.cat([torch.where(same, overlap, 0.0), blank], 1).max(1)
     other, other_object = torch.cat([torch.where(same, 0.0, overlap), blank], 1).max(1)
-    first = [match >= 0, mine >= right, other >= right, mine >= near, other >= near]
-    kind = [-1, "duplicate", "classification", "localisation", "both"]
     kinds = torch.full_like(match, KINDS.index("background"))
-    for applies, name in reversed(list(zip(first, kind, strict=True))):
-        kinds[applies] = KINDS.index(name) if isinstance(name, str) else name
+    kinds[other >= near] = KINDS.index("both")
+    kinds[mine >= near] = KINDS.index("localisation")
+    kinds[other >= right] = KINDS.index("classification")
+    kinds[mine >= right] = KINDS.index("duplicate")
+    kinds[match >= 0] = -1
 
     found = torch.zeros(labels.shape[0], dtype=torch.bool)
     found[match[match >= 0]] = True
@@ -154,7 +155,7 @@ def _picture(annotation: Annotation, predicted: Detections, near: float, right: 
 
 
 def _match(overlap: Tensor, right: float) -> Tensor:
-    """The object of each detection ``[d, n]``, best first: the nearest one that is still free; -1 where there is none."""
+    """The object of each detection ``[d, n]``, best first: the nearest that is still free, or -1."""
     match = torch.full((overlap.shape[0],), -1)
     if overlap.shape[1] == 0:
         return match

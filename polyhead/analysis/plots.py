@@ -1,4 +1,4 @@
-"""The pictures in a run's ``plots/``: matplotlib's object interface on the Agg canvas, so no global figure and no display.
+"""The pictures in a run's ``plots/``, by matplotlib's object interface: no global figure and no display.
 
 A function makes one file, and takes nothing but what it shows; :func:`data` and :func:`results` make those of a run.
 """
@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,9 +40,10 @@ CELL = 400
 def data(run: Run, task: TaskData) -> list[Path]:
     """What a task is about to learn from: its classes and boxes, and its first training batch; returns the files."""
     loader = task.train(1, lambda: 0, 0)
+    samples: Any = loader.dataset  # its type is that of the batches
     sampler = loader.batch_sampler
     assert isinstance(sampler, Steps)
-    first = collate([loader.dataset[index] for index in sampler.at(0)])
+    first = collate([samples[index] for index in sampler.at(0)])
     return [
         labels(task.truths("train"), task.names, task.name, run.plots / f"labels.{task.name}.png"),
         train_batch(first, task.names, run.plots / f"train_batch.{task.name}.png"),
@@ -130,7 +132,9 @@ def truth_beside_prediction(
         shades = [draw.GREY if skip else draw.colour(label) for label, skip in kinds]
         tags = [names[label] for label in truth.labels.tolist()]
         guesses = [draw.colour(label) for label in sure.labels.tolist()]
-        captions = [f"{names[k]} {score:.2f}" for k, score in zip(sure.labels.tolist(), sure.scores.tolist(), strict=True)]
+        captions = [
+            f"{names[k]} {score:.2f}" for k, score in zip(sure.labels.tolist(), sure.scores.tolist(), strict=True)
+        ]
         pictures += [
             draw.draw(picture, [draw.Marks("", (truth.boxes * scale).tolist(), tags, shades)]),
             draw.draw(picture, [draw.Marks("", (sure.boxes * scale).tolist(), captions, guesses)]),
@@ -141,7 +145,9 @@ def truth_beside_prediction(
 
 def precision_recall(steps: Curves, names: Sequence[str], path: Path) -> Path:
     """Precision over recall of each class that has objects, and their mean."""
-    figure, axes = _square("precision and recall, IoU 0.5", "recall: objects that are found", "precision: boxes that are right")
+    figure, axes = _square(
+        "precision and recall, IoU 0.5", "recall: objects that are found", "precision: boxes that are right"
+    )
     there = np.flatnonzero(~np.isnan(steps.recall[:, 0])).tolist()
     grid = np.linspace(0, 1, 101)
     envelopes = []
@@ -149,7 +155,7 @@ def precision_recall(steps: Curves, names: Sequence[str], path: Path) -> Path:
         known = ~np.isnan(steps.precision[place])
         recall, precision = steps.recall[place, known], steps.precision[place, known]
         reached = recall[None] >= grid[:, None]
-        envelopes.append(np.where(reached, precision[None], 0.0).max(axis=1, initial=0.0))
+        envelopes.append(np.max(np.where(reached, precision[None], 0.0), axis=1, initial=0.0))
         axes.plot(recall, precision, **_style(place, len(there), names))
     return _finish(figure, axes, grid, envelopes, path)
 
@@ -164,7 +170,9 @@ def f1(steps: Curves, names: Sequence[str], path: Path) -> Path:
         mean = steps.f1[there].mean(axis=0)
         best = int(mean.argmax())
         axes.axvline(steps.thresholds[best], color=FAINT, linestyle=":", linewidth=1)
-        axes.set_title(f"F1 over the score threshold, IoU 0.5\nbest {mean[best]:.2f} at {steps.thresholds[best]:.2f}", fontsize=11)
+        axes.set_title(
+            f"F1 over the score threshold, IoU 0.5\nbest {mean[best]:.2f} at {steps.thresholds[best]:.2f}", fontsize=11
+        )
     return _finish(figure, axes, steps.thresholds, list(steps.f1[there]), path)
 
 
@@ -179,7 +187,7 @@ def confusion_matrix(matrix: Int[np.ndarray, "n n"], names: Sequence[str], path:
     rows, columns = list(names), list(names)
     if matrix.shape[0] > len(names):
         rows, columns = [*names, "nothing there"], [*names, "missed"]
-    side = min(24.0, max(4.5, 0.42 * len(rows) + 2.5))
+    side = min(16.0, max(4.5, 0.42 * len(rows) + 2.5))
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axes = figure.add_subplot()
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -189,10 +197,12 @@ def confusion_matrix(matrix: Int[np.ndarray, "n n"], names: Sequence[str], path:
     axes.set_yticks(range(len(rows)), [_text(name) for name in rows], fontsize=small)
     axes.set_xlabel("prediction")
     axes.set_ylabel("truth")
-    axes.set_title(f"confusion, IoU 0.5, score {CONFIDENT} and above" if len(rows) > len(names) else "confusion", fontsize=11)
+    axes.set_title(
+        f"confusion, IoU 0.5, score {CONFIDENT} and above" if len(rows) > len(names) else "confusion", fontsize=11
+    )
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the row")
     for row, column in np.argwhere(matrix > 0) if len(rows) <= LISTED else ():
-        ink = "white" if shares[row, column] > 0.55 else INK  # noqa: PLR2004  # where Blues turns dark
+        ink = "white" if shares[row, column] > 0.55 else INK  # where Blues turns dark
         axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=ink, fontsize=small)
     return _save(figure, path)
 
@@ -259,7 +269,7 @@ def _square(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _style(place: int, count: int, names: Sequence[str]) -> dict[str, str | float]:
+def _style(place: int, count: int, names: Sequence[str]) -> dict[str, Any]:
     """A class's line: its colour and name while there are few, thin grey when there are many."""
     if count > MANY:
         return {"color": FAINT, "linewidth": 0.8}

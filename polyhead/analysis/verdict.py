@@ -14,11 +14,11 @@ MANY_SMALL = 10
 """From so many small objects on their recall means something."""
 
 ADVICE = {
-    "classification": "the boxes are right and the classes are not: look at the labels of the confused classes, and add pictures of them",
-    "localisation": "objects are seen but not outlined: train longer or at a larger size, and check how tightly the data's boxes were drawn",
+    "classification": "boxes are right, classes wrong: check labels of the confused classes, add pictures of them",
+    "localisation": "boxes are loose: train longer or at a larger size, and check how tight the data's boxes are",
     "both": "boxes are off and wrongly named: the model has seen too little yet; train longer or add data",
     "duplicate": "one object gets several boxes: lower the IoU of the non-maximum suppression",
-    "background": "boxes on nothing: raise --conf, add pictures without objects, and look for objects that nobody labelled",
+    "background": "boxes on nothing: raise --conf, add pictures without objects, and look for unlabelled ones",
     "missed": "objects are overlooked: lower --conf, train longer or at a larger size, or add pictures like those",
 }
 
@@ -50,8 +50,8 @@ def verdict(results: Mapping[str, Any]) -> str:
 def history(rows: Sequence[Mapping[str, str]], task: str, metric: str = "ap50") -> dict[str, list[float]]:
     """The course of a task from the rows of ``results.csv``: sums of its train and val losses, and its val score.
 
-    Rows in which a column is empty are left out of that column's list, as ``epochs`` tells: it holds the epochs (from 1,
-    counted through all stages) of the rows that have a val score.
+    Rows in which a column is empty are left out of that column's list. ``epochs`` holds the epochs of the rows that
+    have a val score, counted from 1 through all stages.
     """
     score = f"val/{task}/{metric}"
     course: dict[str, list[float]] = {"epochs": [], "score": [], "train": [], "val": []}
@@ -125,10 +125,9 @@ def _small(numbers: Mapping[str, Any]) -> list[str]:
         return []
     if small["found"] / small["objects"] >= large["found"] / large["objects"] / 2:
         return []
-    return [
-        f"Small objects are missed: {small['found']} of {small['objects']} below 32 × 32 pixels are found, and "
-        f"{large['found']} of {large['objects']} above 96 × 96; a larger input size is the first thing to try."
-    ]
+    few = f"{small['found']} of {small['objects']} below 32 × 32 pixels are found"
+    many = f"{large['found']} of {large['objects']} above 96 × 96"
+    return [f"Small objects are missed: {few}, and {many}; a larger input size is the first thing to try."]
 
 
 def _few(numbers: Mapping[str, Any]) -> list[str]:
@@ -137,7 +136,7 @@ def _few(numbers: Mapping[str, Any]) -> list[str]:
     if not few:
         return []
     shown = ", ".join(f"{name} ({count})" for count, name in few[:5])
-    more = f" and {len(few) - 5} more" if len(few) > 5 else ""  # noqa: PLR2004  # as many as are shown
+    more = f" and {len(few) - 5} more" if len(few) > 5 else ""  # as many as are shown
     return [f"Fewer than {FEW_OBJECTS} training objects: {shown}{more}; more pictures of these help most."]
 
 
@@ -153,7 +152,7 @@ def _course(numbers: Mapping[str, Any]) -> list[str]:
 
 def _unlearnt(course: Mapping[str, Sequence[float]]) -> str:
     train = course.get("train", [])
-    if len(train) < 2 or train[-1] < 0.9 * train[0]:  # noqa: PLR2004  # a tenth is the least to call learning
+    if len(train) < 2 or train[-1] < 0.9 * train[0]:  # a tenth is the least to call learning
         return ""
     return (
         f"The training loss went from {train[0]:.3g} to {train[-1]:.3g} in {len(train)} epochs, so nothing was learnt: "
@@ -163,10 +162,10 @@ def _unlearnt(course: Mapping[str, Sequence[float]]) -> str:
 
 def _improving(course: Mapping[str, Sequence[float]]) -> str:
     scores, epochs = course.get("score", []), course.get("epochs", [])
-    if len(scores) < 4:  # noqa: PLR2004  # a last quarter needs four
+    if len(scores) < 4:  # a last quarter needs four
         return ""
     before = max(scores[: -(len(scores) // 4)])
-    if max(scores) != scores[-1] or scores[-1] < before + 0.01:  # noqa: PLR2004  # a hundredth is worth an epoch
+    if max(scores) != scores[-1] or scores[-1] < before + 0.01:  # a hundredth is worth an epoch
         return ""
     return (
         f"The val score was still rising at the end, from {before:.3f} before the last quarter to {scores[-1]:.3f} "
@@ -179,11 +178,12 @@ def _overfits(course: Mapping[str, Sequence[float]]) -> str:
     if not val or len(train) != len(val):
         return ""
     best = min(range(len(val)), key=lambda epoch: val[epoch])
-    if val[-1] < 1.1 * val[best] or train[-1] >= train[best]:  # noqa: PLR2004  # a tenth is more than noise
+    if val[-1] < 1.1 * val[best] or train[-1] >= train[best]:  # a tenth is more than noise
         return ""
     return (
-        f"It overfits: since epoch {best + 1} of {len(val)} the val loss rose from {val[best]:.3g} to {val[-1]:.3g} while the "
-        f"training loss fell from {train[best]:.3g} to {train[-1]:.3g}; try stronger augmentation, more data or fewer epochs."
+        f"It overfits: since epoch {best + 1} of {len(val)} the val loss rose from {val[best]:.3g} to {val[-1]:.3g} "
+        f"while the training loss fell from {train[best]:.3g} to {train[-1]:.3g}; "
+        "try stronger augmentation, more data or fewer epochs."
     )
 
 
@@ -192,11 +192,10 @@ def _wide(numbers: Mapping[str, Any]) -> list[str]:
     if "interval" not in numbers or "images" not in numbers:
         return []
     low, high = numbers["interval"]
-    if high - low <= 0.1:  # noqa: PLR2004  # a tenth is what a good idea is worth
+    if high - low <= 0.1:  # a tenth is what a good idea is worth
         return []
-    return [
-        f"{numbers['images']} pictures leave an interval {high - low:.3f} wide: measure on more before choosing between models."
-    ]
+    wide = f"{numbers['images']} pictures leave an interval {high - low:.3f} wide"
+    return [f"{wide}: measure on more before choosing between models."]
 
 
 RULES: list[Callable[[Mapping[str, Any]], list[str]]] = [_score, _errors, _small, _few, _course, _wide]

@@ -78,7 +78,7 @@ class DefaultBoxes(Anchors):
             self.sides.append(sides)
         self.per_cell = [len(sides) for sides in self.sides]
 
-    def boxes(self, level: int, shape: Size, stride: int, canvas: Size) -> Float[Tensor, "n 4"]:  # noqa: ARG002
+    def boxes(self, level: int, shape: Size, stride: int, canvas: Size) -> Float[Tensor, "n 4"]:
         """Boxes about the middle of each cell; cells share the canvas evenly (300 pixels: 38 cells of 7.9 pixels)."""
         size = torch.tensor([canvas[1], canvas[0]], dtype=torch.float32)
         centres = cells(shape) / torch.tensor([shape[1], shape[0]]) * size

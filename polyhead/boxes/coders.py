@@ -43,7 +43,7 @@ class Offsets(Coder):
         self,
         boxes: Float[Tensor, "*b n 4"],
         anchors: Float[Tensor, "n 4"],
-        strides: Float[Tensor, " n"],  # noqa: ARG002
+        strides: Float[Tensor, " n"],
     ) -> Float[Tensor, "*b n 4"]:
         """Boxes without area give large finite codes."""
         low, high = boxes[..., :2], boxes[..., 2:]
@@ -55,7 +55,7 @@ class Offsets(Coder):
         self,
         codes: Float[Tensor, "*b n 4"],
         anchors: Float[Tensor, "n 4"],
-        strides: Float[Tensor, " n"],  # noqa: ARG002
+        strides: Float[Tensor, " n"],
     ) -> Float[Tensor, "*b n 4"]:
         """Sides are cut at :attr:`longest`."""
         centre = codes[..., :2] * self.centre * anchors[:, 2:] + anchors[:, :2]

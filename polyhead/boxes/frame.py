@@ -66,7 +66,8 @@ def _restore_boxes(detections: Detections, matrix: Tensor, origin: Tensor, size:
 def _inverse(matrix: Tensor) -> Tensor:
     """Inverse of 2 x 2 whose zeros stay exact zeros."""
     (a, b), (c, d) = matrix
-    return torch.stack([torch.stack([d, -b]), torch.stack([-c, a])]) / (a * d - b * c)
+    inverse: Tensor = torch.stack([torch.stack([d, -b]), torch.stack([-c, a])]) / (a * d - b * c)
+    return inverse
 
 
 def _restore_mask(mask: Mask, matrix: Tensor, origin: Tensor, size: Size) -> Mask:

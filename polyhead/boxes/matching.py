@@ -20,7 +20,7 @@ Matcher = Callable[[Raw, Coder, Batch], Tensor]
 
 def by_iou(
     raw: Raw,
-    coder: Coder,  # noqa: ARG001
+    coder: Coder,  # pylint: disable=unused-argument  # other matchers look at the decoded boxes
     batch: Batch,
     *,
     high: float = 0.5,
@@ -57,7 +57,7 @@ def by_iou(
         picture, truth = (best >= 0).nonzero(as_tuple=True)
         index[picture, best[picture, truth]] = truth
     if bool(spared.any()):
-        inside = (common / size).masked_fill_(~spared[..., None], 0.0).amax(dim=1) >= 0.5  # noqa: PLR2004
+        inside = (common / size).masked_fill_(~spared[..., None], 0.0).amax(dim=1) >= 0.5
         index.masked_fill_(inside & (index == BACKGROUND), IGNORE)
     return index
 

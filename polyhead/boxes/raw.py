@@ -57,7 +57,7 @@ class Matched(NamedTuple):
     annotated: Bool[Tensor, "b c"]
 
     @property
-    def count(self) -> int:
+    def positives(self) -> int:
         """Positives of the whole batch, at least 1."""
         return max(self.anchor.shape[0], 1)
 

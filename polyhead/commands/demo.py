@@ -10,7 +10,7 @@ def main(argv: list[str]) -> int:
     command = Parser(
         prog="polyhead demo",
         usage="polyhead demo [key=value ...]",
-        description="Train, measure and use a detector on generated pictures: offline, a few minutes on a laptop's CPU.",
+        description="Train, measure and use a detector on generated pictures: offline, minutes on a laptop.",
         epilog="key=value changes a setting of the recipe 'demo', for example epochs=2.",
     )
     command.parse_args(words)

@@ -40,10 +40,11 @@ def main(argv: list[str]) -> int:
 def table(name: str, numbers: dict[str, Any]) -> list[str]:
     """A task's numbers as lines of text."""
     low, high = numbers["interval"]
+    interval = f"{100 * numbers['level']:.0f} % interval {_figure(low)} to {_figure(high)}"
+    rival = f"trivial rival {_figure(numbers['rival']['score'])}"
     lines = [
         f"{name} on {numbers['images']} {numbers['split']} pictures ({numbers['protocol']})",
-        f"  {numbers['metric']:<14}{_figure(numbers['score'])}   {100 * numbers['level']:.0f} % interval "
-        f"{_figure(low)} to {_figure(high)}   trivial rival {_figure(numbers['rival']['score'])}",
+        f"  {numbers['metric']:<14}{_figure(numbers['score'])}   {interval}   {rival}",
     ]
     lines += [f"  {key:<14}{_figure(value)}" for key, value in numbers.get("coco", {}).items()]
     lines += [f"  {key:<14}{_figure(numbers[key])}" for key in ("voc2007", "voc2010", "macro_f1") if key in numbers]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from polyhead import recipe
 from polyhead.cli import Parser
-from polyhead.data.roots import WEIGHTS, find_root
 from polyhead.errors import DataError, PolyheadError
+from polyhead.places import WEIGHTS, find
 
 if TYPE_CHECKING:
     from polyhead.data.doctor import Layout
@@ -28,7 +28,7 @@ def parser() -> Parser:
         "write a commented recipe. The data is not changed.",
     )
     command.add_argument("folder", metavar="FOLDER", help="where the data lies")
-    command.add_argument("--minutes", type=float, help="time for the training: picture size and epochs are fitted to it")
+    command.add_argument("--minutes", type=float, help="time for the training, which size and epochs are fitted to")
     command.add_argument("--out", metavar="FILE", help="the recipe to write (default: FOLDER's name + .yaml)")
     command.add_argument("--reader", help="the format, where a folder holds several")
     return command
@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
     _check(folder, layout)
     spec = _model(layout)
     size, epochs = 224 if layout.reader == "folder" else 300, 40
-    why = "size and epochs are a guess; --minutes 20 fits them to 20 minutes on this machine"
+    why = "Size and epochs are a guess; --minutes 20 fits them to 20 minutes on this machine"
     if given.minutes is not None:
         size, epochs, why = _fit(given.minutes, spec, layout)
         print(why)
@@ -80,7 +80,7 @@ def _check(folder: Path, layout: "Layout") -> None:
 
 def _model(layout: "Layout") -> dict[str, Any]:
     try:
-        find_root(WEIGHTS_FILE, WEIGHTS)
+        find(WEIGHTS_FILE, WEIGHTS)
         weights: str | None = WEIGHTS_FILE
     except PolyheadError:
         weights = None
@@ -91,10 +91,8 @@ def _model(layout: "Layout") -> dict[str, Any]:
 def _fit(minutes: float, spec: dict[str, Any], layout: "Layout") -> tuple[int, int, str]:
     from polyhead import pace
 
-    def seconds(size: int) -> float:
-        sized = {**spec, "init_args": {**spec["init_args"], "size": size}}
-        return pace.step_seconds(sized, layout.classes, BATCH)
-
+    timed = {**spec, "init_args": {**spec["init_args"], "size": pace.TIMED}}
+    seconds = pace.step_seconds(timed, layout.classes, BATCH)
     return pace.choose(minutes, -(-layout.counts["train"] // BATCH), seconds)
 
 
@@ -118,7 +116,7 @@ def _text(out: Path, folder: Path, task: str, layout: "Layout", spec: dict[str, 
         f"    transforms: {transforms}  # how training pictures are varied",
         f"    batch: {BATCH}",
         "stages:",
-        *wrap(why[0].upper() + why[1:] + ".", 110, initial_indent="  # ", subsequent_indent="  # "),
+        *wrap(why, 110, initial_indent="  # ", subsequent_indent="  # "),
         f"  - epochs: {epochs}",
         "    optimizer: adamw",
         "    lr: 0.001",
@@ -134,7 +132,7 @@ def _classes(layout: "Layout") -> str:
 
 def _readers(folder: Path, layout: "Layout") -> list[str]:
     """The reader's settings; of val and test only what differs from train."""
-    root = str(find_root(folder))
+    root = str(find(folder))
     given = {
         split: {key: _as_typed(value, root, str(folder)) for key, value in arguments.items()}
         for split, arguments in layout.init_args.items()
@@ -142,10 +140,11 @@ def _readers(folder: Path, layout: "Layout") -> list[str]:
     train = given.pop("train")
     lines = [f"    {key}: {_flow(value)}" for key, value in train.items() if key != "split"]
     # A task has a setting named split, too: which share of train becomes val and test.
-    own = f"{{class_path: {layout.reader}, init_args: {{split: {_flow(train['split'])}}}}}" if "split" in train else layout.reader
-    lines.insert(0, f"    reader: {own}")
+    own = f"{{class_path: {layout.reader}, init_args: {{split: {_flow(train.get('split'))}}}}}"
+    lines.insert(0, f"    reader: {own if 'split' in train else layout.reader}")
     for split, arguments in given.items():
-        lines.append(f"    {split}: {_flow({key: value for key, value in arguments.items() if train.get(key) != value})}")
+        other = {key: value for key, value in arguments.items() if train.get(key) != value}
+        lines.append(f"    {split}: {_flow(other)}")
     cut = [split for split in ("val", "test") if split not in given]
     if cut:
         shares = ", ".join(f"{split}: 0.15" for split in cut)

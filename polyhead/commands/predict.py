@@ -24,14 +24,20 @@ def parser() -> Parser:
     """What the command takes."""
     command = Parser(prog="polyhead predict", description="Use a run on pictures.", epilog=_EPILOG)
     command.add_argument("run", metavar="RUN", help="a run folder, or a weights file such as best.pt")
-    command.add_argument("sources", metavar="SOURCE", nargs="+", help="picture files, folders, or patterns such as 'photos/*.jpg'")
+    command.add_argument(
+        "sources", metavar="SOURCE", nargs="+", help="picture files, folders, or patterns such as 'photos/*.jpg'"
+    )
     command.add_argument("--json", metavar="FILE", help="write all results to this JSON file")
     command.add_argument("--csv", metavar="FILE", help="write a row for each answer to this CSV file")
-    command.add_argument("--out", metavar="DIR", help="folder of the drawn pictures (default: RUN/predict, or ./predict)")
+    command.add_argument(
+        "--out", metavar="DIR", help="folder of the drawn pictures (default: RUN/predict, or ./predict)"
+    )
     command.add_argument("--conf", type=float, default=0.25, help="leave out boxes with a lower score (default: 0.25)")
     command.add_argument("--task", metavar="NAME", help="use this head alone (default: all)")
     command.add_argument("--batch", type=int, default=8, help="pictures at a time (default: 8)")
-    command.add_argument("--on-bad", choices=["stop", "skip"], default="stop", help="what to do about a picture that cannot be read")
+    command.add_argument(
+        "--on-bad", choices=["stop", "skip"], default="stop", help="what to do about a picture that cannot be read"
+    )
     return command
 
 
@@ -60,7 +66,9 @@ def main(argv: list[str]) -> int:
     if folder is None:
         raise PolyheadError(f"none of the {len(predictor.skipped)} pictures could be read")
     if given.json:
-        write_text(Path(given.json), json.dumps([result.to_json() for result in results], indent=1, ensure_ascii=False) + "\n")
+        write_text(
+            Path(given.json), json.dumps([result.to_json() for result in results], indent=1, ensure_ascii=False) + "\n"
+        )
     if given.csv:
         write_text(Path(given.csv), table(results).to_csv(index=False))
     skipped = f", {len(predictor.skipped)} skipped" if predictor.skipped else ""

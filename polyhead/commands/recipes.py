@@ -3,13 +3,7 @@
 from pathlib import Path
 
 from polyhead.cli import Parser
-
-FOLDER = Path(__file__).parent.parent / "recipes"
-
-
-def shipped() -> dict[str, Path]:
-    """The recipes that come with the package, by name."""
-    return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+from polyhead.places import shipped
 
 
 def headline(path: Path) -> str:

@@ -97,7 +97,7 @@ def sample(annotation: Annotation, picture: Tensor, mask: tv.Mask | None = None)
     canvas = (height, width)
     return Sample(
         input=tv.Image(picture),
-        boxes=tv.BoundingBoxes(annotation.boxes, format="XYXY", canvas_size=canvas),  # type: ignore[call-overload]
+        boxes=tv.BoundingBoxes(annotation.boxes, format="XYXY", canvas_size=canvas),
         labels=annotation.labels,
         ignore=annotation.ignore,
         annotated=annotation.annotated,

@@ -15,8 +15,8 @@ from polyhead.data.readers.folder import Folder, class_folders
 from polyhead.data.readers.pedestrians import PennFudan, pedestrian_folder
 from polyhead.data.readers.voc import Voc, voc_years
 from polyhead.data.readers.yolo import Yolo, describe_yolo, yolo_description
-from polyhead.data.roots import find_root
 from polyhead.errors import DataError, PolyheadError, Problem
+from polyhead.places import find
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
@@ -87,7 +87,7 @@ def recognise(folder: str | Path, reader: str | None = None) -> Layout:
     Raises:
         PolyheadError: when no format or more than one is found, naming what was looked for.
     """
-    root = find_root(folder)
+    root = find(folder)
     if not root.is_dir():
         raise PolyheadError(f"{root} is a file; give the folder of the data set")
     if reader is not None and reader not in FORMATS:
@@ -102,7 +102,7 @@ def recognise(folder: str | Path, reader: str | None = None) -> Layout:
         hint = f"; there is a data set in each of {', '.join(inside)}" if inside else ""
         raise PolyheadError(f"{root}: the format was not recognised; looked for {told}{hint}")
     if len(found) > 1:
-        raise PolyheadError(f"{root}: more than one format found ({', '.join(found)}); choose one with reader=NAME")
+        raise PolyheadError(f"{root}: more than one format found ({', '.join(found)}); choose one with --reader NAME")
     name, splits = next(iter(found.items()))
     first = "train" if "train" in splits else next(iter(splits))
     init_args = {"train" if split == first else split: arguments for split, arguments in splits.items()}

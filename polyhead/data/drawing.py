@@ -2,7 +2,8 @@
 
 import colorsys
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from math import prod
+from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ Canvas = NDArray[np.uint8]
 Points = NDArray[np.float64]
 Colour = tuple[float, float, float]
 
+Plane = NDArray[np.float32]
 Choice = TypeVar("Choice")
 
 SHIFT = 4  # fractional bits of OpenCV's coordinates
@@ -25,14 +27,17 @@ class Dice:
 
     def __init__(self, *parts: int | str) -> None:
         self._generator = torch.Generator().manual_seed(key(*parts))
+        self._pool: list[float] = []  # drawing hundreds at once takes as long as drawing two
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
         """A number between ``low`` and ``high``."""
-        return low + (high - low) * torch.rand((), generator=self._generator).item()
+        if not self._pool:
+            self._pool = torch.rand(256, dtype=torch.float64, generator=self._generator).tolist()
+        return low + (high - low) * self._pool.pop()
 
-    def spread(self, low: float, high: float, *shape: int) -> Points:
-        """An array of such numbers."""
-        return low + (high - low) * torch.rand(shape, generator=self._generator).double().numpy()
+    def spread(self, *shape: int) -> Points:
+        """An array of numbers between 0 and 1."""
+        return np.array([self.uniform() for _ in range(prod(shape))]).reshape(shape)
 
     def below(self, count: int) -> int:
         """A whole number from 0 to ``count - 1``."""
@@ -49,7 +54,7 @@ class Dice:
     def grain(self, count: int) -> NDArray[np.uint8]:
         """Whole numbers from 0 to 15, eight from each draw."""
         words = torch.empty(count // 8 + 1, dtype=torch.int64).random_(generator=self._generator)
-        return words.numpy().view(np.uint8)[:count] & 15
+        return words.numpy().view(np.uint8)[:count] & np.uint8(15)
 
 
 class Layer(NamedTuple):
@@ -128,7 +133,7 @@ WHITE, BLACK, RED, BLUE, YELLOW = (
 )  # fmt: skip
 DISC = around(40)
 OCTAGON = around(8, start=22.5)
-DELTA = around(3, start=90)
+DELTA = around(3, start=90.0)
 DIAMOND = around(4)
 PLATE = rectangle(-0.85, -0.85, 0.85, 0.85)
 LETTER = np.array(
@@ -138,24 +143,24 @@ ARROW = np.array([[0, -0.7], [0.5, -0.1], [0.18, -0.1], [0.18, 0.62], [-0.18, 0.
 
 SHAPES = (
     Kind("circle", DISC),
-    Kind("square", PLATE, turn=25),
+    Kind("square", PLATE, turn=25.0),
     Kind("triangle", around(3)),
     Kind("star", around(5, inner=0.42)),
-    Kind("cross", _cross(), turn=25),
+    Kind("cross", _cross(), turn=25.0),
 )
 SIGNS = (
     Kind(
         "stop",
         OCTAGON,
         (Layer(OCTAGON, WHITE), Layer(OCTAGON * 0.9, RED), Layer(rectangle(-0.62, -0.2, 0.62, 0.2), WHITE)),
-        turn=8,
+        turn=8.0,
     ),
-    Kind("yield", DELTA, (Layer(DELTA, RED), Layer(DELTA * 0.58, WHITE)), turn=8),
+    Kind("yield", DELTA, (Layer(DELTA, RED), Layer(DELTA * 0.58, WHITE)), turn=8.0),
     Kind(
         "priority",
         DIAMOND,
         (Layer(DIAMOND, WHITE), Layer(DIAMOND * 0.9, BLACK), Layer(DIAMOND * 0.8, YELLOW)),
-        turn=8,
+        turn=8.0,
     ),
     Kind(
         "parking",
@@ -166,20 +171,21 @@ SIGNS = (
             Layer(LETTER, WHITE),
             Layer(rectangle(-0.12, -0.32, 0.16, -0.06), BLUE),
         ),
-        turn=8,
+        turn=8.0,
     ),
-    Kind("ahead", DISC, (Layer(DISC, WHITE), Layer(DISC * 0.92, BLUE), Layer(ARROW, WHITE)), turn=8),
+    Kind("ahead", DISC, (Layer(DISC, WHITE), Layer(DISC * 0.92, BLUE), Layer(ARROW, WHITE)), turn=8.0),
 )
 STRANGERS = (
-    Kind("heart", _heart(), turn=30),
+    Kind("heart", _heart(), turn=30.0),
     Kind("crescent", _crescent()),
-    Kind("bolt", np.array([[0.2, -1], [-0.6, 0.2], [-0.1, 0.2], [-0.3, 1], [0.6, -0.3], [0.05, -0.3]]), turn=30),
+    Kind("bolt", np.array([[0.2, -1], [-0.6, 0.2], [-0.1, 0.2], [-0.3, 1], [0.6, -0.3], [0.05, -0.3]]), turn=30.0),
 )
+DAWN, DUSK, NIGHT = (1.0, 0.95, 0.92), (0.95, 0.8, 0.78), (0.68, 0.72, 0.9)
 SKIES = (
-    Sky("dawn", (126, 148, 204), (250, 206, 180), (170, 140, 160), (112, 98, 118), (1.0, 0.95, 0.92)),
-    Sky("day", (74, 144, 216), (198, 226, 242), (128, 170, 132), (78, 128, 74)),
-    Sky("dusk", (88, 54, 106), (248, 140, 78), (130, 72, 84), (74, 44, 66), (0.95, 0.8, 0.78)),
-    Sky("night", (14, 18, 46), (48, 60, 104), (30, 40, 70), (18, 24, 42), (0.68, 0.72, 0.9)),
+    Sky("dawn", (126.0, 148.0, 204.0), (250.0, 206.0, 180.0), (170.0, 140.0, 160.0), (112.0, 98.0, 118.0), DAWN),
+    Sky("day", (74.0, 144.0, 216.0), (198.0, 226.0, 242.0), (128.0, 170.0, 132.0), (78.0, 128.0, 74.0)),
+    Sky("dusk", (88.0, 54.0, 106.0), (248.0, 140.0, 78.0), (130.0, 72.0, 84.0), (74.0, 44.0, 66.0), DUSK),
+    Sky("night", (14.0, 18.0, 46.0), (48.0, 60.0, 104.0), (30.0, 40.0, 70.0), (18.0, 24.0, 42.0), NIGHT),
 )
 
 
@@ -188,11 +194,11 @@ def landscape(sky: Sky, size: tuple[int, int], dice: Dice) -> Canvas:
     height, width = size
     down = np.linspace(0, 1, 9)[:, None]
     gradient = (1 - down) * sky.top + down * sky.horizon
-    small = (gradient[:, None] + dice.spread(-12, 12, 9, 7, 1)).clip(0, 255).astype(np.uint8)
-    canvas = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC))
+    small = (gradient[:, None] + 24 * dice.spread(9, 7, 1) - 12).clip(0, 255).astype(np.uint8)
+    canvas = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
     x = np.linspace(0, width, 24)
     for base, colour in ((0.62, sky.far), (0.78, sky.near)):
-        waves = dice.spread(0, 2 * np.pi, 2)
+        waves = 2 * np.pi * dice.spread(2)
         tops = base + 0.05 * np.sin(x / width * 7 + waves[0]) + 0.03 * np.sin(x / width * 15 + waves[1])
         hill = np.concatenate([np.stack([x, tops * height], 1), [[width, height], [0, height]]])
         fill(canvas, hill, colour)
@@ -242,43 +248,54 @@ def patch(points: Points, size: tuple[int, ...]) -> Patch | None:
     return Patch(slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0])), cover)
 
 
-def blend(canvas: Canvas, where: Patch, paint: NDArray[np.float32]) -> None:
-    """Lay ``paint``, ``[h, w, 3]`` of the patch's size, over the canvas as far as the patch covers it."""
-    under = canvas[where.rows, where.columns]
-    weight = where.cover[..., None] * np.float32(1 / 255)
-    canvas[where.rows, where.columns] = (under + weight * (paint - under)).astype(np.uint8)
+def blend(canvas: Canvas, where: Patch, paint: Canvas) -> None:
+    """Lay ``paint``, uint8 ``[h, w, 3]`` of the patch's size, over the canvas as far as the patch covers it."""
+    weight = where.cover * np.float32(1 / 255)
+    here = where.rows, where.columns
+    canvas[here] = cv2.blendLinear(paint, canvas[here], weight, 1 - weight)
 
 
 def darken(canvas: Canvas, where: Patch, strength: float) -> None:
     """A soft shadow: the canvas loses up to ``strength`` of its light where the patch covers it."""
-    light = 1 - cv2.blur(where.cover, (5, 5))[..., None] * np.float32(strength / 255)
-    canvas[where.rows, where.columns] = (canvas[where.rows, where.columns] * light).astype(np.uint8)
+    light = cv2.convertScaleAbs(cv2.blur(where.cover, (5, 5)), alpha=-strength, beta=255)
+    here = where.rows, where.columns
+    canvas[here] = cv2.multiply(canvas[here], cv2.merge([light] * 3), scale=1 / 255)
 
 
 def bright(dice: Dice) -> Colour:
     """A strong colour of any hue."""
-    hue, saturation, value = dice.spread(0, 1, 3).tolist()
-    red, green, blue = colorsys.hsv_to_rgb(hue, 0.55 + 0.4 * saturation, 0.65 + 0.35 * value)
+    red, green, blue = colorsys.hsv_to_rgb(dice.uniform(), dice.uniform(0.55, 0.95), dice.uniform(0.65, 1.0))
     return red * 255, green * 255, blue * 255
 
 
-def texture(shape: tuple[int, ...], radius: float, dice: Dice) -> NDArray[np.float32]:
-    """``[h, w, 3]`` of stripes, checks, dots or plain paint in two shades of a strong colour, lit from above."""
-    base = np.array(bright(dice), np.float32)
-    shade = base * np.float32(0.62) if dice.uniform() < 0.6 else base + (255 - base) * np.float32(0.6)
-    angle, period = dice.uniform(0, np.pi), max(radius * dice.uniform(0.3, 0.6), 3.0)
+def texture(shape: tuple[int, ...], radius: float, dice: Dice) -> Canvas:
+    """uint8 ``[h, w, 3]`` of stripes, checks, dots or plain paint in two shades of a strong colour."""
+    base = np.array(bright(dice))
+    shade = base * 0.6 if dice.uniform() < 0.6 else base + (255 - base) * 0.6
+    angle, period = dice.uniform(0.0, np.pi), max(radius * dice.uniform(0.15, 0.3), 1.5)
     across, down = np.float32(np.cos(angle) / period), np.float32(np.sin(angle) / period)
     x, y = np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32)[:, None]
-    second = dice.pick(PATTERNS)(x * across + y * down, y * across - x * down)
-    light = np.linspace(1.0, 0.8, shape[0], dtype=np.float32)[:, None, None]
-    return np.where(second[..., None], shade * light, base * light)
+    u, v = x * across + y * down + FAR, y * across - x * down + FAR
+    second = np.ascontiguousarray(np.broadcast_to(dice.pick(PATTERNS)(u, v), shape), np.uint8)
+    table = np.array([base, shade]).round().astype(np.uint8)
+    return np.asarray(cv2.merge([table[second, channel] for channel in range(3)]))
 
 
-PATTERNS: tuple[Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.bool_]], ...] = (
-    lambda u, v: np.zeros(u.shape, bool),
-    lambda u, v: (u % 1) < 0.45,  # stripes
-    lambda u, v: ((u % 1) < 0.5) ^ ((v % 1) < 0.5),  # checks
-    lambda u, v: ((u % 1) - 0.5) ** 2 + ((v % 1) - 0.5) ** 2 < 0.09,  # dots
+def _checks(u: Plane, v: Plane) -> NDArray[np.int32]:
+    return (u.astype(np.int32) ^ v.astype(np.int32)) & 1
+
+
+def _dots(u: Plane, v: Plane) -> NDArray[np.bool_]:
+    u, v = u / 2, v / 2
+    return (u - np.floor(u) - 0.5) ** 2 + (v - np.floor(v) - 0.5) ** 2 < 0.09
+
+
+FAR = np.float32(4096)  # keeps coordinates positive, so that cutting decimals off rounds down
+PATTERNS: tuple[Callable[[Plane, Plane], NDArray[Any]], ...] = (
+    lambda u, v: np.zeros(1),
+    lambda u, v: u.astype(np.int32) & 1,
+    _checks,
+    _dots,
 )
 
 

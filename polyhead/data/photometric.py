@@ -29,7 +29,7 @@ class PhotometricDistortion(v2.Transform):  # type: ignore[misc]  # torchvision'
     _transformed_types = (tv.Image,)
 
     def __init__(
-        self, brightness: float = 32, contrast: float = 0.5, saturation: float = 0.5, hue: float = 18
+        self, brightness: float = 32.0, contrast: float = 0.5, saturation: float = 0.5, hue: float = 18
     ) -> None:
         super().__init__()
         self.brightness, self.contrast, self.saturation, self.hue = brightness, contrast, saturation, hue

@@ -69,8 +69,7 @@ class TaskData:
         self.seed = key(seed, name)
         given: dict[str, Reader] = {"train": source.reader}
         given |= {part: reader for part, reader in (("val", source.val), ("test", source.test)) if reader is not None}
-        for part, reader in given.items():
-            require_sound(reader, f"{name}/{part}")
+        given = {part: require_sound(reader, f"data.{name} ({part})") for part, reader in given.items()}
         self.readers = _cut(name, given, source.split, seed, ids)
         self._truths: dict[str, list[Annotation]] = {}
         self.names = source.reader.names
@@ -156,8 +155,11 @@ def _cut(
         if part not in readers or len(readers[part]) == 0:
             raise PolyheadError(f"data.{name}: the {part} split is empty; every run needs train, val and test samples")
         for index in range(len(readers[part])):
-            sample = readers[part].annotation(index).id
-            if part == "train" or readers[part] is not given.get(part):
-                if seen.setdefault(sample, part) != part:
-                    raise PolyheadError(f"data.{name}: sample {sample!r} is in both {seen[sample]} and {part}; splits may not overlap")
+            truth = readers[part].annotation(index)
+            if seen.setdefault(truth.path or truth.id, part) != part:
+                other = seen[truth.path or truth.id]
+                raise PolyheadError(
+                    f"data.{name}: sample {truth.id!r} is in both {other} and {part}; a score on what was trained on "
+                    "says nothing: give each split its own samples, or leave val and test out to have them cut"
+                )
     return {part: readers[part] for part in SPLITS}

@@ -2,7 +2,7 @@
 
 The cut is stratified by class presence: rarest class first, each picture goes where its classes are missed most. After
 Sechidis, Tsoumakas, Vlahavas, "On the Stratification of Multi-Label Data", ECML PKDD 2011, algorithm 1; there only the
-rarest class decides, here all of the picture's do, each by its share.
+rarest class decides, here all classes of the picture do, each relative to its count and the part's share.
 """
 
 from collections import Counter
@@ -14,6 +14,9 @@ from polyhead.chance import key
 from polyhead.data.base import Reader, Subset
 from polyhead.data.files import read_text
 from polyhead.errors import PolyheadError
+from polyhead.places import RECIPES
+
+EVERY = -1  # a class that every picture has; by it pictures of no class, and the sizes, are spread like any other
 
 
 def split(reader: Reader, fractions: dict[str, float], seed: int) -> dict[str, list[str]]:
@@ -39,46 +42,48 @@ def split(reader: Reader, fractions: dict[str, float], seed: int) -> dict[str, l
             raise PolyheadError(
                 f"split: the share {fractions[part]:g} of {len(classes)} pictures leaves {part!r} empty"
             )
-    order = sorted(classes, key=lambda ident: key(seed, "split", ident))
     members: dict[int, list[str]] = {}
-    for ident in order:
+    for ident in sorted(classes, key=lambda ident: key(seed, "split", ident)):
         for label in classes[ident]:
             members.setdefault(label, []).append(ident)
-    wanted = {part: {label: fractions[part] * len(ids) for label, ids in members.items()} for part in fractions}
+    wanted = {part: {label: share * len(ids) for label, ids in members.items()} for part, share in fractions.items()}
     left = Counter({label: len(ids) for label, ids in members.items()})
-    parts: dict[str, str] = {}
+    chosen: dict[str, str] = {}
 
     def place(ident: str) -> None:
-        open_parts = [part for part in fractions if room[part] > 0]
-        missed = {
-            part: sum(wanted[part][label] / len(members[label]) for label in classes[ident]) for part in open_parts
-        }
-        part = max(open_parts, key=lambda part: (missed[part], room[part], key(seed, "tie", ident, part)))
-        parts[ident] = part
+        """Give a picture to the part that it brings nearest to its shares: by the fall of the sum of squares."""
+
+        def gain(part: str) -> float:
+            return sum((wanted[part][label] - 0.5) / len(members[label]) for label in classes[ident]) / fractions[part]
+
+        part = max((part for part in fractions if room[part] > 0), key=gain)
+        chosen[ident] = part
         room[part] -= 1
-        for other in classes[ident]:
-            wanted[part][other] -= 1
-            left[other] -= 1
+        for label in classes[ident]:
+            wanted[part][label] -= 1
+            left[label] -= 1
 
     while left := +left:
         rarest = min(left, key=lambda label: (left[label], label))
         for ident in members[rarest]:
-            if ident not in parts:
+            if ident not in chosen:
                 place(ident)
-    for ident in order:
-        if ident not in parts:
-            place(ident)
-    return {part: [ident for ident in classes if parts[ident] == part] for part in fractions}
+    return {part: [ident for ident in classes if chosen[ident] == part] for part in fractions}
 
 
 def read_list(path: str | Path) -> list[str]:
     """The ids of a text file, one per line; empty lines do not count.
 
+    A path that leads nowhere from the current folder is looked up beside the recipes that ship.
+
     Raises:
         PolyheadError: when the file cannot be read, names an id twice (with the line), or names none.
     """
+    shipped = RECIPES / path
     seen: dict[str, int] = {}
-    for number, line in enumerate(read_text(Path(path)).splitlines(), 1):
+    for number, line in enumerate(
+        read_text(shipped if shipped.is_file() and not Path(path).is_file() else Path(path)).splitlines(), 1
+    ):
         ident = line.strip()
         if ident and seen.setdefault(ident, number) != number:
             raise PolyheadError(
@@ -104,13 +109,13 @@ def subset(reader: Reader, ids: list[str]) -> Subset:
     return Subset(reader, [known[ident] for ident in ids])
 
 
-def _presence(reader: Reader, index: int) -> tuple[str, set[int]]:
-    """Id and classes of a picture: those of its boxes to be found, and its own."""
+def _presence(reader: Reader, index: int) -> tuple[str, list[int]]:
+    """Id and classes of a picture: those of its boxes to be found, its own, and EVERY."""
     truth = reader.annotation(index)
-    classes = set(truth.labels[~truth.ignore].tolist())
+    classes = {EVERY} | set(truth.labels[~truth.ignore].tolist())
     if truth.value is not None and not truth.value.is_floating_point():
         classes.add(int(truth.value))
-    return truth.id, classes
+    return truth.id, sorted(classes)
 
 
 def _sizes(count: int, fractions: dict[str, float]) -> dict[str, int]:

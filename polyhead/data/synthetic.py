@@ -42,7 +42,7 @@ from polyhead.errors import PolyheadError, suggest
 from polyhead.types import Annotation, Sample
 
 DOMAINS = {"shapes": SHAPES, "signs": SIGNS}
-SHOWN = 0.4
+SHOWN = 0.5
 COUNTS = (0.05, 0.3, 0.57, 0.77, 0.9)  # share of scenes with at most 0, 1, 2... objects
 HALF = 127
 POLE = (120.0, 122.0, 126.0)
@@ -84,7 +84,7 @@ class Scene(NamedTuple):
 class Scenes(Reader):
     """Scenes drawn when asked for, the same ones in every process.
 
-    An object of which less than 40 % is visible, for others hide it or the border cuts it, is ignored; one that cannot
+    An object of which less than half is visible, for others hide it or the border cuts it, is ignored; one that cannot
     be seen is not annotated. Boxes enclose what is visible. One picture in twenty has no objects. A sample's mask is 0
     for the background, 255 for ignored objects, and 1 + class for the others; its value is the time of day.
 
@@ -205,7 +205,7 @@ def _arrange(own: tuple[Kind, ...], others: list[Kind], size: int, dice: Dice) -
             radius = size * 0.5 * 0.15 * 4 ** dice.uniform()  # sides of 15 to 60 % of the picture's
             if any(kind is stranger for stranger in STRANGERS):
                 radius *= 0.6
-            centre = dice.spread(0.7 * radius, size - 0.7 * radius, 2)
+            centre = 0.7 * radius + (size - 1.4 * radius) * dice.spread(2)
             if all(_free(centre, radius, item) for item in items):
                 items.append(_Item(kind, label, centre, radius, dice.uniform(-kind.turn, kind.turn)))
                 break
@@ -218,10 +218,10 @@ def _count(dice: Dice) -> int:
 
 
 def _free(centre: Points, radius: float, item: _Item) -> bool:
-    """Whether the squares around both overlap by at most 0.6 of the smaller one."""
+    """Whether the squares around both overlap by at most 0.65 of the smaller one."""
     sides = radius + item.radius - np.abs(centre - item.centre)
     least = 2 * min(radius, item.radius)
-    return bool(np.prod(sides.clip(0, least)) <= 0.6 * least**2)
+    return bool(np.prod(sides.clip(0, least)) <= 0.65 * least**2)
 
 
 def _pole(item: _Item, dice: Dice) -> Points:
@@ -246,12 +246,12 @@ def _strew(canvas: Canvas, dice: Dice) -> None:
     """Strokes and dots that are no objects."""
     size = len(canvas)
     for _ in range(1 + dice.below(4)):
-        start, bend, end = dice.spread(0, size, 3, 2)
+        start, bend, end = size * dice.spread(3, 2)
         t = np.linspace(0, 1, 12)[:, None]
         curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * bend + t**2 * end
         stroke(canvas, curve, bright(dice), 1 + dice.below(2))
     for _ in range(2 + dice.below(7)):
-        dot(canvas, dice.spread(0, size, 2), size * dice.uniform(0.006, 0.018), bright(dice))
+        dot(canvas, size * dice.spread(2), size * dice.uniform(0.006, 0.018), bright(dice))
 
 
 def _visible(owner: NDArray[np.uint8], drawn: list[tuple[int, float]]) -> tuple[list[Thing], NDArray[np.uint8]]:

@@ -79,7 +79,7 @@ def flip(sample: Sample) -> Sample:
 
 
 def _boxes(boxes: Tensor, size: Size) -> tv.BoundingBoxes:
-    return tv.BoundingBoxes(boxes, format="XYXY", canvas_size=size)  # type: ignore[call-overload]
+    return tv.BoundingBoxes(boxes, format="XYXY", canvas_size=size)
 
 
 def _length(span: Span) -> int:

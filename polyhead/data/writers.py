@@ -27,7 +27,7 @@ def write_coco(scenes: Scenes, folder: str | Path, split: Split = "train") -> No
 
     Ids are whole numbers with holes, as COCO's own are. Outlines are polygons, those of crowds run lengths.
     """
-    root = _new(folder, split, Path("annotations") / f"instances_{split}.json")
+    root = new_split(folder, split, Path("annotations") / f"instances_{split}.json")
     categories = [2 * label + 3 for label in range(len(scenes.names))]
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -66,7 +66,7 @@ def write_voc(scenes: Scenes, folder: str | Path, split: Split = "train") -> Non
 
     Pixels are counted from 1, both borders included.
     """
-    root = _new(folder, split, Path("ImageSets") / "Main" / f"{split}.txt")
+    root = new_split(folder, split, Path("ImageSets") / "Main" / f"{split}.txt")
     for index in range(len(scenes)):
         scene, name = scenes.scene(index), scenes.id(index)
         height, width = scene.picture.shape[:2]
@@ -79,7 +79,8 @@ def write_voc(scenes: Scenes, folder: str | Path, split: Split = "train") -> Non
             x1, y1, x2, y2 = map(int, thing.box)
             entry = ET.SubElement(page, "object")
             cut = int(x1 == 0 or y1 == 0 or x2 == width or y2 == height)
-            _texts(entry, name=scenes.names[thing.label], pose="Unspecified", truncated=cut, difficult=int(thing.ignore))
+            _texts(entry, name=scenes.names[thing.label], pose="Unspecified")
+            _texts(entry, truncated=cut, difficult=int(thing.ignore))
             _texts(ET.SubElement(entry, "bndbox"), xmin=x1 + 1, ymin=y1 + 1, xmax=x2, ymax=y2)
         ET.indent(page)
         _write(root / "Annotations" / f"{name}.xml", ET.tostring(page, encoding="unicode"))
@@ -88,8 +89,11 @@ def write_voc(scenes: Scenes, folder: str | Path, split: Split = "train") -> Non
 
 
 def write_yolo(scenes: Scenes, folder: str | Path, split: Split = "train") -> None:
-    """``data.yaml``, ``images/SPLIT/*.png`` and ``labels/SPLIT/*.txt``; ignored objects are left out, the format has none."""
-    root = _new(folder, split, Path("images") / split)
+    """``data.yaml``, ``images/SPLIT/*.png`` and ``labels/SPLIT/*.txt``.
+
+    The format cannot tell that an object is to be ignored: such objects are left out.
+    """
+    root = new_split(folder, split, Path("images") / split)
     for index in range(len(scenes)):
         scene, name = scenes.scene(index), scenes.id(index)
         height, width = scene.picture.shape[:2]
@@ -98,8 +102,8 @@ def write_yolo(scenes: Scenes, folder: str | Path, split: Split = "train") -> No
         for thing in scene.things:
             if not thing.ignore:
                 x1, y1, x2, y2 = thing.box
-                centre = (x1 + x2) / 2 / width, (y1 + y2) / 2 / height
-                lines.append(f"{thing.label} {centre[0]:.6f} {centre[1]:.6f} {(x2 - x1) / width:.6f} {(y2 - y1) / height:.6f}\n")
+                shares = (x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height
+                lines.append(" ".join([str(thing.label), *(f"{share:.6f}" for share in shares)]) + "\n")
         _write(root / "labels" / split / f"{name}.txt", "".join(lines))
     splits = {known: f"images/{known}" for known in SPLITS if (root / "images" / known).is_dir()}
     (root / "data.yaml").write_text(yaml.safe_dump(splits | {"names": dict(enumerate(scenes.names))}, sort_keys=False))
@@ -107,14 +111,20 @@ def write_yolo(scenes: Scenes, folder: str | Path, split: Split = "train") -> No
 
 def write_folder(scenes: Scenes, folder: str | Path, split: Split = "train") -> None:
     """``SPLIT/TIME OF DAY/*.png``: the scene labels."""
-    root = _new(folder, split, Path(split))
+    root = new_split(folder, split, Path(split))
     for index in range(len(scenes)):
         scene = scenes.scene(index)
         _write_picture(root / split / scenes.times[scene.time] / f"{scenes.id(index)}.png", scene)
 
 
-def _new(folder: str | Path, split: str, mark: Path) -> Path:
-    """The folder to write into, once it is clear that this split is not there yet."""
+def new_split(folder: str | Path, split: str, mark: Path) -> Path:
+    """The folder to write into, once it is clear that the split is a known one and not there yet.
+
+    Args:
+        folder: the data set's.
+        split: ``train``, ``val`` or ``test``.
+        mark: a path inside the folder that exists when the split does.
+    """
     if split not in SPLITS:
         raise PolyheadError(f"unknown split {split!r}{suggest(split, SPLITS)}")
     root = Path(folder)
@@ -130,7 +140,8 @@ def _write(path: Path, text: str) -> None:
 
 
 def _write_picture(path: Path, scene: Scene) -> None:
-    _, code = cv2.imencode(path.suffix, cv2.cvtColor(scene.picture, cv2.COLOR_RGB2BGR), JPEG if path.suffix == ".jpg" else [])
+    settings = JPEG if path.suffix == ".jpg" else []
+    _, code = cv2.imencode(path.suffix, cv2.cvtColor(scene.picture, cv2.COLOR_RGB2BGR), settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as file:
         file.write(code.tobytes())
@@ -142,7 +153,7 @@ def _texts(parent: ET.Element, **texts: str | int) -> None:
 
 
 def _polygons(shown: NDArray[np.bool_]) -> list[list[float]]:
-    """Outlines along the outer borders of the pixels; holes are not cut out."""
+    """Outlines a quarter of a pixel inside the outer borders; holes are not cut out."""
     twice = cv2.resize(shown.astype(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
     found, _ = cv2.findContours(twice, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     return [((contour.reshape(-1, 2) + 0.5) / 2).ravel().tolist() for contour in found]

@@ -4,7 +4,7 @@ Each resample draws as many pictures as there are, with replacement. Two runs ar
 that easy and hard pictures cancel out; intervals of the difference are much narrower than those of either score.
 
 A resample shows some pictures twice and others not at all, which makes precision-recall curves ragged and AP a little
-higher: where AP is low or objects are few, its interval lies somewhat high. In paired differences most of it cancels out.
+higher: where AP is low or objects are few, its interval lies somewhat high. In paired differences most of that cancels.
 """
 
 from collections.abc import Mapping, Sequence

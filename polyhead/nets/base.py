@@ -26,7 +26,7 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, inputs: Tensor) -> Pyramid:
-        """Pictures ``[b, 3, h, w]`` (uint8, 0..255) to one feature map ``[b, channels[i], ~h/strides[i], ~w/strides[i]]`` a level."""
+        """Pictures ``[b, 3, h, w]`` (uint8, 0..255) to a map ``[b, channels[i], ~h/strides[i], ~w/strides[i]]`` a level."""
 
 
 class Neck(nn.Module, ABC):
@@ -55,7 +55,7 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def losses(self, raw: Any, batch: Batch) -> dict[str, Tensor]:
-        """Named float32 scalars, already weighted; their sum is the task's loss. Finite also for a batch without any object."""
+        """Named float32 scalars, already weighted, whose sum is the task's loss; finite also without any object."""
 
     @abstractmethod
     def decode(self, raw: Any) -> list[Prediction]:

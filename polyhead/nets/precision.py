@@ -20,7 +20,7 @@ def spare_depthwise(model: nn.Module) -> None:
 
 
 def _slow(conv: nn.Conv2d) -> bool:
-    return max(conv.stride) > 1 or max(conv.kernel_size) > 3  # noqa: PLR2004
+    return max(conv.stride) > 1 or max(conv.kernel_size) > 3
 
 
 def _forward(conv: nn.Conv2d, forward: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:

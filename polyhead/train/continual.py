@@ -16,7 +16,7 @@ class Keep(ABC):
 
     @abstractmethod
     def start(self, model: Model, tasks: Mapping[str, Task]) -> None:
-        """Called when the stage begins, before its first step, and again after a resume, before :meth:`load_state_dict`."""
+        """Called before the stage's first step, and after a resume before :meth:`load_state_dict`."""
 
     @abstractmethod
     def losses(
@@ -33,5 +33,5 @@ class Keep(ABC):
         """Tensors and plain types that go into the resume state."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027  # nothing to take back is the default
         """Take back what :meth:`state_dict` gave."""

@@ -93,9 +93,7 @@ def _learner(model: Model, tasks: Mapping[str, Task], stages: Sequence[Stage], n
     return Learner(model, scored, stage, number, seed)
 
 
-def _fit_stage(
-    learner: Learner, run: Run, precision: str, callbacks: list[Callback], state: Path | None
-) -> None:
+def _fit_stage(learner: Learner, run: Run, precision: str, callbacks: list[Callback], state: Path | None) -> None:
     """Train one stage, from its beginning or from a saved state."""
     stage, tasks = learner.stage, learner.tasks
     trainer = Trainer(
@@ -120,13 +118,16 @@ def _fit_stage(
         return int(trainer.fit_loop.total_batch_idx) + 1
 
     loaders = {name: tasks[name].train(learner.steps, position, learner.number) for name in learner.learning}
-    trainer.fit(
-        learner,
-        CombinedLoader(loaders, "max_size"),
-        [task.evaluation("val") for task in tasks.values()],
-        ckpt_path=state,
-        weights_only=True,
-    )
+    try:
+        trainer.fit(
+            learner,
+            CombinedLoader(loaders, "max_size"),
+            [task.evaluation("val") for task in tasks.values()],
+            ckpt_path=state,
+            weights_only=True,
+        )
+    except SystemExit as stop:  # so Lightning ends on Ctrl-C
+        raise KeyboardInterrupt from stop
 
 
 @contextmanager
@@ -143,11 +144,13 @@ def _quiet() -> Iterator[None]:
 def _close_stage(learner: Learner, run: Run, number: int, count: int) -> list[Row]:
     """Take the stage's best weights, and write the state from which the next stage begins."""
     best = run.stage_weights(number)
-    learner.model.load_state_dict(checkpoint.load(best).state)
+    checkpoint.fill(learner.model, checkpoint.load(best).state, best)
     rows: list[Row] = learner.progress["rows"]
     if number + 1 < count:
         state = {f"model.{name}": value for name, value in learner.model.state_dict().items()}
-        save_atomically({"state_dict": state, "polyhead": {"stage": number + 1, "progress": {"rows": rows}}}, run.resume)
+        save_atomically(
+            {"state_dict": state, "polyhead": {"stage": number + 1, "progress": {"rows": rows}}}, run.resume
+        )
     write_rows(run.results_csv, rows)
     return rows
 

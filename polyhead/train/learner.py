@@ -19,13 +19,12 @@ from polyhead.train.stage import Stage
 from polyhead.train.task import Task
 from polyhead.types import Batch, Prediction
 
-
 Row = dict[str, int | float]
 """One epoch in ``results.csv``."""
 
 
 class Epoch(NamedTuple):
-    """What one validated epoch brought: a row of ``results.csv``, the score it is judged by, and whether it is the best."""
+    """What an epoch brought: a row of ``results.csv``, the score that it is judged by, whether it is the best."""
 
     row: Row
     score: float | None
@@ -43,9 +42,7 @@ class Learner(LightningModule):
         seed: of the run.
     """
 
-    def __init__(
-        self, model: Model, tasks: Mapping[str, Task], stage: Stage, number: int, seed: int
-    ) -> None:
+    def __init__(self, model: Model, tasks: Mapping[str, Task], stage: Stage, number: int, seed: int) -> None:
         super().__init__()
         self.model = model
         self.ema = deepcopy(model).requires_grad_(False) if stage.ema else None
@@ -96,14 +93,14 @@ class Learner(LightningModule):
 
     # One step
 
-    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:  # noqa: ARG002  # Lightning's signature
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:  # Lightning's signature
         """Set this step's rate and seed: both are functions of the step alone."""
         factor = self.factor(self.trainer.global_step) * self.progress["plateau"]
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = group["base"] * factor
         torch.manual_seed(key(self.seed, self.number, self.trainer.fit_loop.total_batch_idx))
 
-    def training_step(self, batches: dict[str, Batch], batch_idx: int) -> Tensor:  # noqa: ARG002
+    def training_step(self, batches: dict[str, Batch], batch_idx: int) -> Tensor:
         """One forward pass of the trunk for all tasks of one input shape; the sum of all losses."""
         features = self.model.features({task: batch.inputs for task, batch in batches.items()})
         raws = {task: self.model.head(task)(pyramid) for task, pyramid in features.items()}
@@ -162,7 +159,7 @@ class Learner(LightningModule):
         self.predictions = {task: {} for task in self.tasks}
         self.val_losses = {}
 
-    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:  # noqa: ARG002
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Losses and predictions of one task's batch."""
         task = list(self.tasks)[dataloader_idx]
         head = self.judged.head(task)
@@ -172,7 +169,7 @@ class Learner(LightningModule):
         self.predictions[task] |= restored(head.decode(raw), batch)
 
     def scores(self) -> dict[str, dict[str, float]]:
-        """The scores of every task on val, from the predictions of the last validation; the first of each is its main one."""
+        """The scores of every task on val, from the last validation's predictions; the first of each is its main one."""
         return {
             name: score(task.truths("val"), self.predictions[name], task.names) for name, task in self.tasks.items()
         }

@@ -36,7 +36,8 @@ class Progress(Callback):
     """
 
     def __init__(self, log: Log, stages: int) -> None:
-        self.log, self.stages = log, stages
+        self.say = log  # not self.log: Lightning puts its own there
+        self.stages = stages
         self.moves = sys.stderr.isatty()
         self.told = False
         self.first = self.epoch = 0.0
@@ -58,7 +59,7 @@ class Progress(Callback):
         left = self._left(trainer)
         if self.done == 21 and not self.told:
             self.told = True
-            self.log(f"20 steps seen: this stage will take about {minutes(left)}, validation not counted")
+            self.say(f"20 steps seen: this stage will take about {minutes(left)}, validation not counted")
         if self.moves:
             assert isinstance(pl_module, Learner)
             state = pl_module.progress
@@ -66,7 +67,9 @@ class Progress(Callback):
             steps = trainer.num_training_batches
             rate = trainer.optimizers[0].param_groups[0]["lr"]
             line = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs} step {batch_idx + 1}/{steps}"
-            print(f"\r{line} loss {loss:.3f} lr {rate:.2e} left {minutes(left)}   ", end="", file=sys.stderr, flush=True)
+            print(
+                f"\r{line} loss {loss:.3f} lr {rate:.2e} left {minutes(left)}   ", end="", file=sys.stderr, flush=True
+            )
 
     def _left(self, trainer: Trainer) -> float:
         pace = (time.monotonic() - self.first) / max(1, self.done - 1)
@@ -82,7 +85,7 @@ class Progress(Callback):
         number = f"stage {learner.number + 1}/{self.stages} " if self.stages > 1 else ""
         losses = " ".join(f"{name[6:]} {value:.3f}" for name, value in row.items() if name.startswith("train/"))
         scores = " ".join(f"{name[4:]} {value:.3f}" for name, value in row.items() if name.startswith("val/"))
-        self.log(
+        self.say(
             f"{number}epoch {int(row['epoch']) + 1}/{learner.stage.epochs} {now - self.epoch:.1f}s "
             f"lr {row['lr']:.1e} | train {losses} | val {scores}"
         )

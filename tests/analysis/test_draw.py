@@ -21,14 +21,14 @@ def shades(picture: Image.Image) -> set[tuple[int, ...]]:
     return {tuple(pixel) for pixel in np.array(picture).reshape(-1, 3).tolist()}
 
 
-def test_two_hundred_classes_have_two_hundred_colours():
+def test_two_hundred_classes_have_two_hundred_colours() -> None:
     colours = [colour(index) for index in range(200)]
     assert len(set(colours)) == 200
     assert colours[:10] == PALETTE
     assert all(0 <= part <= 255 for shade in colours for part in shade)
 
 
-def test_the_picture_itself_is_left_alone():
+def test_the_picture_itself_is_left_alone() -> None:
     picture = blank()
     drawn = draw(picture, [Marks("", [[10.0, 40.0, 50.0, 80.0]], [""], [PALETTE[1]])])
     assert shades(picture) == {BLACK}
@@ -39,32 +39,32 @@ def test_the_picture_itself_is_left_alone():
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P"])
-def test_any_picture_becomes_rgb(mode: str):
+def test_any_picture_becomes_rgb(mode: str) -> None:
     assert draw(blank().convert(mode), []).mode == "RGB"
 
 
-def test_a_tag_lies_above_its_box_and_below_where_there_is_no_room():
+def test_a_tag_lies_above_its_box_and_below_where_there_is_no_room() -> None:
     above = np.array(draw(blank(), [Marks("", [[10.0, 40.0, 50.0, 80.0]], ["cup"], [PALETTE[1]])]))
     assert (above[30, 12] == PALETTE[1]).all()
     below = np.array(draw(blank(), [Marks("", [[10.0, 2.0, 50.0, 30.0]], ["cup"], [PALETTE[1]])]))
     assert (below[32, 12] == PALETTE[1]).all()
 
 
-def test_of_two_equal_boxes_both_tags_can_be_read():
+def test_of_two_equal_boxes_both_tags_can_be_read() -> None:
     one, two = PALETTE[1], PALETTE[2]
     drawn = np.array(draw(blank(), [Marks("", [[10.0, 40.0, 90.0, 60.0]] * 2, ["cup", "cap"], [one, two])]))
     assert (drawn == one).all(2).sum() > 200
     assert (drawn == two).all(2).sum() > 200
 
 
-def test_a_tag_without_a_free_place_is_left_out():
+def test_a_tag_without_a_free_place_is_left_out() -> None:
     box = [[0.0, 0.0, 200.0, 100.0]]
     crowd = draw(blank(), [Marks("", box * 50, [f"cup {number}" for number in range(50)], [PALETTE[1]] * 50)])
     assert crowd.size == (200, 100)
     assert BLACK in shades(crowd)
 
 
-def test_several_tasks_have_a_legend_and_one_has_none():
+def test_several_tasks_have_a_legend_and_one_has_none() -> None:
     mark = Marks("food", [], [], [], ())
     assert shades(draw(blank(), [mark])) == {BLACK}
     assert len(shades(draw(blank(), [mark, mark._replace(title="scene")]))) > 2
@@ -79,13 +79,13 @@ def test_several_tasks_have_a_legend_and_one_has_none():
     boxes=st.lists(st.tuples(*[st.floats(-50, 400)] * 4).map(list), max_size=5),
     text=st.text(max_size=12),
 )
-def test_nothing_that_can_be_drawn_breaks_it(size: tuple[int, int], boxes: list[list[float]], text: str):
+def test_nothing_that_can_be_drawn_breaks_it(size: tuple[int, int], boxes: list[list[float]], text: str) -> None:
     count = len(boxes)
     drawn = draw(blank(*size), [Marks("a", boxes, [text] * count, [GREY] * count, [text])] * 2)
     assert drawn.size == size
 
 
-def test_grid_places_pictures_row_by_row():
+def test_grid_places_pictures_row_by_row() -> None:
     sheet = grid([blank(shade=PALETTE[0]), blank(50, 100, PALETTE[1]), blank(shade=PALETTE[2])], columns=2, cell=100)
     assert sheet.size == (2 * 108 + 8, 100 + 50 + 3 * 8)
     assert sheet.getpixel((58, 33)) == PALETTE[0]
@@ -96,11 +96,11 @@ def test_grid_places_pictures_row_by_row():
 
 @given(width=st.integers(1, 500), height=st.integers(1, 500))
 @settings(max_examples=20, deadline=None)
-def test_fit_keeps_the_longer_side(width: int, height: int):
+def test_fit_keeps_the_longer_side(width: int, height: int) -> None:
     assert max(fit(blank(width, height), 100).size) == 100
 
 
-def test_batch_shows_padded_rows_nowhere_and_ignored_ones_in_grey():
+def test_batch_shows_padded_rows_nowhere_and_ignored_ones_in_grey() -> None:
     samples = Batch(
         inputs=torch.zeros(2, 3, 100, 100, dtype=torch.uint8),
         boxes=torch.tensor([[[20.0, 30, 60, 70], [70, 70, 90, 90]], [[0, 0, 0, 0], [0, 0, 0, 0]]]),

@@ -15,13 +15,20 @@ HALF: Box = (10, 10, 50, 28)  # IoU .45 with OBJECT
 FAR: Box = (70, 70, 90, 90)
 
 
-def truth(*objects: tuple[Box, int], ignore: tuple[int, ...] = (), annotated: tuple[bool, ...] = (True, True)) -> Annotation:
+def truth(
+    *objects: tuple[Box, int], ignore: tuple[int, ...] = (), annotated: tuple[bool, ...] = (True, True)
+) -> Annotation:
     boxes = torch.tensor([box for box, _ in objects], dtype=torch.float32).reshape(-1, 4)
     return Annotation(
-        id="a", path="", size=(100, 100), boxes=boxes, labels=torch.tensor([label for _, label in objects], dtype=torch.int64),
+        id="a",
+        path="",
+        size=(100, 100),
+        boxes=boxes,
+        labels=torch.tensor([label for _, label in objects], dtype=torch.int64),
         ignore=torch.tensor([index in ignore for index in range(len(objects))], dtype=torch.bool),
-        areas=(boxes[:, 2:] - boxes[:, :2]).prod(1), annotated=torch.tensor(annotated),
-    )  # fmt: skip
+        areas=(boxes[:, 2:] - boxes[:, :2]).prod(1),
+        annotated=torch.tensor(annotated),
+    )
 
 
 def seen(*boxes: tuple[Box, int, float]) -> dict[str, Detections]:
@@ -46,28 +53,31 @@ def mistakes(errors: Errors) -> dict[str, int]:
         ([(FAR, 0, 0.9)], {"background": 1, "missed": 1}),
         ([(OBJECT, 0, 0.9), (OBJECT, 0, 0.8)], {"duplicate": 1}),
         ([(OBJECT, 1, 0.9), (OBJECT, 0, 0.8)], {"classification": 1}),
-        ([(HALF, 0, 0.9), (OBJECT, 0, 0.8), (OBJECT, 0, 0.7), (FAR, 1, 0.6)], {"localisation": 1, "duplicate": 1, "background": 1}),
+        (
+            [(HALF, 0, 0.9), (OBJECT, 0, 0.8), (OBJECT, 0, 0.7), (FAR, 1, 0.6)],
+            {"localisation": 1, "duplicate": 1, "background": 1},
+        ),
     ],
 )
-def test_each_kind(boxes: list[tuple[Box, int, float]], expected: dict[str, int]):
+def test_each_kind(boxes: list[tuple[Box, int, float]], expected: dict[str, int]) -> None:
     assert mistakes(split([truth((OBJECT, 0))], seen(*boxes))) == expected
 
 
-def test_the_better_box_is_right_and_the_other_a_duplicate():
+def test_the_better_box_is_right_and_the_other_a_duplicate() -> None:
     shifted: Box = (12, 10, 52, 50)
     errors = split([truth((OBJECT, 0), (FAR, 0))], seen((OBJECT, 0, 0.9), (shifted, 0, 0.8), (FAR, 0, 0.7)))
     assert (errors.found, errors.objects, errors.detections) == (2, 2, 3)
     assert mistakes(errors) == {"duplicate": 1}
 
 
-def test_a_wrong_class_beside_a_real_one_is_a_wrong_class():
+def test_a_wrong_class_beside_a_real_one_is_a_wrong_class() -> None:
     beside: Box = (44, 10, 84, 50)
     errors = split([truth((OBJECT, 0), (beside, 1))], seen((OBJECT, 1, 0.9), (beside, 1, 0.8)))
     assert mistakes(errors) == {"classification": 1}
     assert errors.confusions == {(0, 1): 1}
 
 
-def test_ignored_regions_neither_count_nor_punish():
+def test_ignored_regions_neither_count_nor_punish() -> None:
     crowd = truth((OBJECT, 0), ignore=(0,))
     inside: Box = (20, 20, 30, 30)
     errors = split([crowd], seen((inside, 0, 0.9), (OBJECT, 0, 0.8), (inside, 1, 0.7)))
@@ -75,18 +85,18 @@ def test_ignored_regions_neither_count_nor_punish():
     assert mistakes(errors) == {"background": 1}  # of the other class
 
 
-def test_classes_that_nobody_looked_for_are_left_out():
+def test_classes_that_nobody_looked_for_are_left_out() -> None:
     errors = split([truth((OBJECT, 0), annotated=(True, False))], seen((FAR, 1, 0.9), (OBJECT, 0, 0.8)))
     assert (errors.detections, errors.found, mistakes(errors)) == (1, 1, {})
 
 
-def test_sizes_by_area():
+def test_sizes_by_area() -> None:
     small: Box = (60, 60, 70, 70)
     errors = split([truth((OBJECT, 0), (small, 0))], seen((OBJECT, 0, 0.9)))
     assert errors.sizes == {"small": (0, 1), "medium": (1, 1), "large": (0, 0)}
 
 
-def test_summary_has_names_and_shares():
+def test_summary_has_names_and_shares() -> None:
     errors = split([truth((OBJECT, 0), (FAR, 0))], seen((OBJECT, 1, 0.9)))
     summary = errors.summary(["cup", "bottle"])
     assert summary["confusions"] == [["cup", "bottle", 1]]
@@ -94,7 +104,7 @@ def test_summary_has_names_and_shares():
     assert summary["sizes"]["medium"] == {"found": 0, "objects": 1}
 
 
-def test_a_picture_without_prediction_is_named():
+def test_a_picture_without_prediction_is_named() -> None:
     with pytest.raises(PolyheadError, match="no prediction for picture 'a'; evaluate the run again"):
         split([truth()], {})
 
@@ -109,7 +119,9 @@ corners = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(5, 40), 
     objects=st.lists(st.tuples(corners, st.integers(0, 1)), max_size=6),
     boxes=st.lists(st.tuples(corners, st.integers(0, 1), st.floats(0.3125, 1.0, width=32)), max_size=8),
 )
-def test_every_detection_is_right_or_one_kind_of_wrong(objects: list[tuple[Box, int]], boxes: list[tuple[Box, int, float]]):
+def test_every_detection_is_right_or_one_kind_of_wrong(
+    objects: list[tuple[Box, int]], boxes: list[tuple[Box, int, float]]
+) -> None:
     boxes.sort(key=lambda entry: -entry[2])
     errors = split([truth(*objects)], seen(*boxes))
     wrong = sum(errors.counts[kind] for kind in KINDS if kind != "missed")

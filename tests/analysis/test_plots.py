@@ -1,4 +1,4 @@
-"""Every plot is made from real arrays, without warnings and without global figures; what it shows is checked where it can be."""
+"""Every plot is made, without warnings and global figures; what it shows is checked where it can be."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from toys import Squares, Tints
 
 from polyhead.analysis import plots
 from polyhead.data.source import Source, TaskData
@@ -15,7 +16,6 @@ from polyhead.metrics import store
 from polyhead.metrics.curves import Curves
 from polyhead.run import Run, write_rows
 from polyhead.types import Detections
-from tests.toys import Squares, Tints
 
 NAMES = ["bright", "dark"]
 
@@ -53,15 +53,18 @@ def task() -> TaskData:
     return TaskData("squares", Source(Squares(12), split={"val": 0.3, "test": 0.3}, workers=0, batch=4), (32, 32), 0)
 
 
-def test_panels_put_train_and_val_together_and_leave_gaps_out():
+def test_panels_put_train_and_val_together_and_leave_gaps_out() -> None:
     panels = plots._panels([{key: str(value) for key, value in row.items()} for row in rows()])
     assert set(panels) == {"time / seconds", "loss", "food/box", "food: average precision", "lr"}
-    assert panels["food/box"] == {"train": ([1, 2, 3, 4, 5], [2.0, 1.75, 1.5, 1.25, 1.0]), "val": ([1, 3, 5], [2.0] * 3)}
+    assert panels["food/box"] == {
+        "train": ([1, 2, 3, 4, 5], [2.0, 1.75, 1.5, 1.25, 1.0]),
+        "val": ([1, 3, 5], [2.0] * 3),
+    }
     assert panels["food: average precision"] == {"ap50": ([1, 3, 5], [0.0, 0.2, 0.4])}
     assert plots._panel("lr/heads.food") == ("lr", "heads.food")
 
 
-def test_a_run_gets_all_its_plots(run: Run, task: TaskData):
+def test_a_run_gets_all_its_plots(run: Run, task: TaskData) -> None:
     made = plots.data(run, task)
     assert plots.results(run, task) == []
     write_rows(run.results_csv, rows())
@@ -85,7 +88,7 @@ def test_a_run_gets_all_its_plots(run: Run, task: TaskData):
     assert "matplotlib.pyplot" not in sys.modules
 
 
-def test_the_training_batch_is_the_one_that_is_trained_on(run: Run, task: TaskData):
+def test_the_training_batch_is_the_one_that_is_trained_on(run: Run, task: TaskData) -> None:
     plots.data(run, task)
     drawn = pixels(run.plots / "train_batch.squares.png")
     first = next(iter(task.train(3, lambda: 0, 0)))
@@ -93,7 +96,7 @@ def test_the_training_batch_is_the_one_that_is_trained_on(run: Run, task: TaskDa
     np.testing.assert_array_equal(drawn, pixels(again))
 
 
-def test_classes_of_whole_pictures_are_counted(tmp_path: Path):
+def test_classes_of_whole_pictures_are_counted(tmp_path: Path) -> None:
     reader = Tints(9)
     truths = [reader.annotation(index) for index in range(9)]
     assert pixels(plots.labels(truths, reader.names, "tints", tmp_path / "labels.png")).std() > 1
@@ -110,21 +113,24 @@ def wavy(classes: int) -> Curves:
 
 
 @pytest.mark.parametrize("classes", [1, 2, 3, 30])
-def test_curves_of_few_and_many_classes(classes: int, tmp_path: Path):
+def test_curves_of_few_and_many_classes(classes: int, tmp_path: Path) -> None:
     names = ["$cost$", *(f"class {number}" for number in range(1, classes))]
     for function in (plots.precision_recall, plots.f1):
         assert pixels(function(wavy(classes), names, tmp_path / "curve.png")).std() > 1
 
 
-@pytest.mark.parametrize("classes", [1, 5, 60])
-def test_confusion_with_and_without_background(classes: int, tmp_path: Path):
-    names = ["ねこ_$x^2", *(f"class {number}" for number in range(1, classes))]  # no font has it, and it is no mathematics
+@pytest.mark.parametrize("classes", [1, 5, 45])
+def test_confusion_with_and_without_background(classes: int, tmp_path: Path) -> None:
+    names = [
+        "ねこ_$x^2",
+        *(f"class {number}" for number in range(1, classes)),
+    ]  # no font has it, and it is no mathematics
     for size in (classes, classes + 1):
         matrix = np.arange(size * size).reshape(size, size)
         assert pixels(plots.confusion_matrix(matrix, names, tmp_path / "confusion.png")).std() > 1
 
 
-def test_truth_beside_prediction_has_two_cells_a_picture(tmp_path: Path):
+def test_truth_beside_prediction_has_two_cells_a_picture(tmp_path: Path) -> None:
     reader = Squares(3)
     nothing = Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
     found = {reader.annotation(index).id: nothing for index in range(3)}

@@ -16,16 +16,16 @@ def errors(found: int = 5, objects: int = 10, **counts: int) -> dict[str, Any]:
     return {"found": found, "objects": objects, "counts": dict.fromkeys(KINDS, 0) | counts}
 
 
-def test_nothing_measured_is_said():
+def test_nothing_measured_is_said() -> None:
     assert say() == "person:\n  Nothing was measured."
 
 
-def test_score_with_everything_that_was_given():
+def test_score_with_everything_that_was_given() -> None:
     said = say(score=0.91, metric="AP50", images=50, split="test", interval=[0.88, 0.94])
     assert said == "person:\n  AP50 0.910 on 50 test pictures (90 % interval 0.880 to 0.940)."
 
 
-def test_score_alone():
+def test_score_alone() -> None:
     assert say(score=0.5) == "person:\n  score 0.500."
 
 
@@ -39,7 +39,7 @@ def test_score_alone():
         (None, 0.1, "the model is 0.400 better"),
     ],
 )
-def test_rival(interval: list[float] | None, rival: float, words: str):
+def test_rival(interval: list[float] | None, rival: float, words: str) -> None:
     numbers: dict[str, Any] = {"score": 0.5, "rival": {"name": "the mean boxes everywhere", "score": rival}}
     if interval:
         numbers["interval"] = interval
@@ -49,32 +49,33 @@ def test_rival(interval: list[float] | None, rival: float, words: str):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_main_kind_of_error_has_its_own_advice(kind: str):
+def test_main_kind_of_error_has_its_own_advice(kind: str) -> None:
     said = say(errors=errors(**dict.fromkeys(KINDS, 1) | {kind: 5}))
     assert f"Main kind of error: {kind} (5 of 10 mistakes, 50%; 5 of 10 objects found)" in said
     assert ADVICE[kind] in said
 
 
-def test_confused_classes_are_named():
+def test_confused_classes_are_named() -> None:
     said = say(errors=errors(classification=3) | {"confusions": [["bottle", "cup", 2], ["cup", "bowl", 1]]})
     assert "Most often bottle is taken for cup (2 times)." in said
 
 
-def test_no_mistakes():
+def test_no_mistakes() -> None:
     assert "No mistakes: 10 of 10 objects found." in say(errors=errors(found=10))
 
 
 @pytest.mark.parametrize(
-    ("small", "large", "speaks"), [((3, 40), (45, 50), True), ((30, 40), (45, 50), False), ((0, 5), (45, 50), False), ((0, 40), (0, 0), False)]
-)  # fmt: skip
-def test_small_objects(small: tuple[int, int], large: tuple[int, int], speaks: bool):
+    ("small", "large", "speaks"),
+    [((3, 40), (45, 50), True), ((30, 40), (45, 50), False), ((0, 5), (45, 50), False), ((0, 40), (0, 0), False)],
+)
+def test_small_objects(small: tuple[int, int], large: tuple[int, int], speaks: bool) -> None:
     sizes = {name: {"found": size[0], "objects": size[1]} for name, size in (("small", small), ("large", large))}
     said = say(errors=errors(missed=1) | {"sizes": sizes})
     assert ("3 of 40 below 32 × 32 pixels are found, and 45 of 50 above 96 × 96" in said) == speaks
     assert ("Small objects" in said) == speaks
 
 
-def test_few_objects_are_named_rarest_first():
+def test_few_objects_are_named_rarest_first() -> None:
     counts = {"oven": 49, "toaster": 4, "sink": 50}
     assert "Fewer than 50 training objects: toaster (4), oven (49); more" in say(objects=counts)
     assert "training objects" not in say(objects={"sink": 50})
@@ -84,38 +85,73 @@ def test_few_objects_are_named_rarest_first():
 FALLING = [4.0, 3.0, 2.0, 1.0]
 
 
-def test_not_learning_is_told_before_anything_else_of_the_course():
-    said = say(history={"train": [4.0, 4.1, 3.9, 3.8], "val": [4.0, 5.0, 6.0, 7.0], "score": [0, 0, 0.1, 0.3], "epochs": [1, 2, 3, 4]})
+def test_not_learning_is_told_before_anything_else_of_the_course() -> None:
+    said = say(
+        history={
+            "train": [4.0, 4.1, 3.9, 3.8],
+            "val": [4.0, 5.0, 6.0, 7.0],
+            "score": [0, 0, 0.1, 0.3],
+            "epochs": [1, 2, 3, 4],
+        }
+    )
     assert "from 4 to 3.8 in 4 epochs" in said
     assert "rising" not in said
     assert "overfits" not in said
 
 
 @pytest.mark.parametrize(
-    ("scores", "speaks"), [([0.1, 0.2, 0.3, 0.4], True), ([0.1, 0.3, 0.4, 0.35], False), ([0.1, 0.3, 0.4, 0.401], False), ([0.1, 0.4], False)]
-)  # fmt: skip
-def test_still_improving(scores: list[float], speaks: bool):
+    ("scores", "speaks"),
+    [
+        ([0.1, 0.2, 0.3, 0.4], True),
+        ([0.1, 0.3, 0.4, 0.35], False),
+        ([0.1, 0.3, 0.4, 0.401], False),
+        ([0.1, 0.4], False),
+    ],
+)
+def test_still_improving(scores: list[float], speaks: bool) -> None:
     said = say(history={"train": FALLING, "score": scores, "epochs": [2, 4, 6, 8][: len(scores)]})
     assert ("from 0.300 before the last quarter to 0.400 at epoch 8: train longer" in said) == speaks
 
 
 @pytest.mark.parametrize(
-    ("val", "speaks"), [([3.0, 2.0, 2.5, 3.0], True), ([3.0, 2.5, 2.2, 2.0], False), ([3.0, 2.0, 2.1, 2.1], False), ([3.0], False)]
-)  # fmt: skip
-def test_overfitting(val: list[float], speaks: bool):
+    ("val", "speaks"),
+    [
+        ([3.0, 2.0, 2.5, 3.0], True),
+        ([3.0, 2.5, 2.2, 2.0], False),
+        ([3.0, 2.0, 2.1, 2.1], False),
+        ([3.0], False),
+    ],
+)
+def test_overfitting(val: list[float], speaks: bool) -> None:
     said = say(history={"train": FALLING, "val": val})
-    assert ("since epoch 2 of 4 the val loss rose from 2 to 3 while the training loss fell from 3 to 1" in said) == speaks
+    assert (
+        "since epoch 2 of 4 the val loss rose from 2 to 3 while the training loss fell from 3 to 1" in said
+    ) == speaks
     assert ("overfits" in said) == speaks
 
 
-def test_wide_interval():
+def test_wide_interval() -> None:
     assert "20 pictures leave an interval 0.200 wide" in say(score=0.5, interval=[0.4, 0.6], images=20)
     assert "wide" not in say(score=0.5, interval=[0.46, 0.54], images=20)
 
 
-def test_history_reads_results_csv():
+def test_history_reads_results_csv() -> None:
     rows = [
-        {"epoch": "0", "train/loss": "9", "train/food/box": "1.5", "train/food/class": "2", "val/food/box": "", "val/food/ap50": ""},
-        {"epoch": "1", "train/loss": "9", "train/food/box": "1", "train/food/class": "1", "val/food/box": "2", "val/food/ap50": ".25"},
+        {
+            "epoch": "0",
+            "train/loss": "9",
+            "train/food/box": "1.5",
+            "train/food/class": "2",
+            "val/food/box": "",
+            "val/food/ap50": "",
+        },
+        {
+            "epoch": "1",
+            "train/loss": "9",
+            "train/food/box": "1",
+            "train/food/class": "1",
+            "val/food/box": "2",
+            "val/food/ap50": ".25",
+        },
     ]
     assert history(rows, "food") == {"epochs": [2], "score": [0.25], "train": [3.5, 2.0], "val": [2.0]}

@@ -22,29 +22,32 @@ def draw(seed: int, count: int = 50) -> tuple[torch.Tensor, torch.Tensor, torch.
     return anchors, corners(torch.cat([moved, scaled], dim=1)), torch.full((count,), 16.0)
 
 
-def test_every_coder_is_listed():
+def test_every_coder_is_listed() -> None:
     assert Coder.__subclasses__() == list(CODERS)
 
 
 @pytest.mark.parametrize("coder", [coder for coders in CODERS.values() for coder in coders])
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=20, deadline=None)
-def test_decode_is_the_inverse_of_encode(coder: Coder, seed: int):
+def test_decode_is_the_inverse_of_encode(coder: Coder, seed: int) -> None:
     anchors, boxes, strides = draw(seed)
     again = coder.decode(coder.encode(boxes, anchors, strides), anchors, strides)
     torch.testing.assert_close(again, boxes, atol=1e-3, rtol=1e-5)
 
 
 @pytest.mark.parametrize("coder", [coder for coders in CODERS.values() for coder in coders])
-def test_nothing_overflows(coder: Coder):
+def test_nothing_overflows(coder: Coder) -> None:
     anchors, _, strides = draw(0)
     assert coder.decode(torch.full((2, 50, 4), 1e4), anchors, strides).isfinite().all()
     assert coder.encode(torch.zeros(50, 4), anchors, strides).isfinite().all()
 
 
-def test_offsets_are_those_of_torchvision():
+def test_offsets_are_those_of_torchvision() -> None:
     anchors, boxes, strides = draw(1)
     rival = BoxCoder((10.0, 10.0, 5.0, 5.0))
     torch.testing.assert_close(
-        Offsets(0.1, 0.2).encode(boxes, anchors, strides), rival.encode_single(boxes, corners(anchors)), atol=1e-3, rtol=1e-4
+        Offsets(0.1, 0.2).encode(boxes, anchors, strides),
+        rival.encode_single(boxes, corners(anchors)),
+        atol=1e-3,
+        rtol=1e-4,
     )

@@ -15,7 +15,7 @@ def draw(seed: int, pictures: int = 2, count: int = 60, classes: int = 3) -> tup
 
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=20, deadline=None)
-def test_each_class_is_suppressed_by_itself(seed: int):
+def test_each_class_is_suppressed_by_itself(seed: int) -> None:
     boxes, scores = draw(seed)
     found = per_class(boxes, scores, threshold=0.2, iou=0.4, candidates=1000, keep=1000)
     for i, detections in enumerate(found):
@@ -27,7 +27,7 @@ def test_each_class_is_suppressed_by_itself(seed: int):
             assert torch.equal(detections.boxes[mine], boxes[i][good][kept])
 
 
-def test_limits_hold():
+def test_limits_hold() -> None:
     boxes, scores = draw(0)
     assert all(found.scores.shape[0] <= 7 for found in per_class(boxes, scores, keep=7))
     assert all(found.scores.shape[0] <= 5 for found in per_class(boxes, scores, candidates=5))
@@ -36,28 +36,28 @@ def test_limits_hold():
         assert [found.boxes.shape for found in suppress(boxes, scores * 0)] == [(0, 4), (0, 4)]
 
 
-def test_boxes_without_area_are_left_out():
+def test_boxes_without_area_are_left_out() -> None:
     boxes = torch.tensor([[[5.0, 5, 5, 9], [1, 1, 4, 4], [-9, 0, -2, 5]]])
     for suppress in (per_class, soft):
         found = suppress(clip(boxes, (10, 10)), torch.full((1, 3, 1), 0.9))
         assert found[0].boxes.tolist() == [[1, 1, 4, 4]]
 
 
-def test_clip_knows_height_from_width():
+def test_clip_knows_height_from_width() -> None:
     assert clip(torch.tensor([[-5.0, -5, 500, 500]]), (30, 40)).tolist() == [[0, 0, 40, 30]]
 
 
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=10, deadline=None)
-def test_soft_suppression_is_that_of_the_paper(seed: int):
+def test_soft_suppression_is_that_of_the_paper(seed: int) -> None:
     boxes, scores = draw(seed, pictures=1, count=20, classes=2)
     found = soft(boxes, scores, sigma=0.5, threshold=0.1, keep=100)[0]
     expected = []
     for label in range(2):
         left = [(float(score), box) for box, score in zip(boxes[0], scores[0, :, label], strict=True)]
         while left:
-            best = max(range(len(left)), key=lambda i, rows=left: rows[i][0])
-            score, box = left.pop(best)
+            best = max((score, -i) for i, (score, _) in enumerate(left))[1]
+            score, box = left.pop(-best)
             expected += [(score, label, box)] if score > 0.1 else []
             left = [(s * float(torch.exp(-(box_iou(box[None], b[None]) ** 2) / 0.5)), b) for s, b in left]
     expected.sort(key=lambda row: -row[0])
@@ -65,7 +65,7 @@ def test_soft_suppression_is_that_of_the_paper(seed: int):
     assert found.labels.tolist() == [row[1] for row in expected]
 
 
-def test_pairwise_iou_is_that_of_torchvision():
+def test_pairwise_iou_is_that_of_torchvision() -> None:
     boxes, _ = draw(3)
     torch.testing.assert_close(pairwise_iou(boxes)[1], box_iou(boxes[1], boxes[1]))
     assert pairwise_iou(torch.zeros(1, 2, 4)).tolist() == [[[0, 0], [0, 0]]]

@@ -113,7 +113,9 @@ def test_recognise_says_what_it_looked_for(tiny: Tiny, tmp_path: Path) -> None:
         recognise(tmp_path / "none")
     root = tiny("coco")
     shutil.copytree(tiny("yolo"), root, dirs_exist_ok=True)
-    with pytest.raises(PolyheadError, match=r"more than one format found \(coco, yolo\); choose one with reader=NAME"):
+    with pytest.raises(
+        PolyheadError, match=r"more than one format found \(coco, yolo\); choose one with --reader NAME"
+    ):
         recognise(root)
     assert recognise(root, "yolo").reader == "yolo"
     with pytest.raises(PolyheadError, match=r"looked for voc: Annotations/\*.xml"):

@@ -55,6 +55,6 @@ def test_only_pictures_change_in_half_of_the_calls_each(layout: str) -> None:
         assert 150 <= int((values != 0).sum()) <= 250
         assert 0.9 * most < values.abs().max() <= most
     assert all(torch.equal(output["labels"], labels) for output in outputs)
-    assert all(type(o["image"]) is tv.Image and o["image"].shape == image.shape for o in outputs)
+    assert all(isinstance(o["image"], tv.Image) and o["image"].shape == image.shape for o in outputs)
     assert len({o["image"].sum().item() for o in outputs}) > 10
     assert torch.equal(image, picture)

@@ -35,7 +35,7 @@ class Listed(Reader):
 PARTS = {"train": 0.7, "val": 0.15, "test": 0.15}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.sets(st.integers(0, 9), max_size=4), min_size=10, max_size=60), st.integers(0, 2**40))
 def test_parts_are_disjoint_complete_sized_and_repeatable(classes: list[set[int]], seed: int) -> None:
     reader = Listed(classes)
@@ -47,9 +47,9 @@ def test_parts_are_disjoint_complete_sized_and_repeatable(classes: list[set[int]
 
 
 def test_classes_are_spread_by_share() -> None:
-    rare = [{0, 9}] * 4 + [{label % 9, (label * 7) % 9} for label in range(500)] + [set()] * 96
+    rare = [{0, 9}] * 4 + [{label % 9, (label * 7) % 9} for label in range(270)] + [set()] * 46
     reader = Listed(rare)
-    for seed in range(3):
+    for seed in range(2):
         parts = split(reader, {"train": 0.5, "val": 0.25, "test": 0.25}, seed)
         counts = {
             part: Counter(label for ident in ids for label in rare[int(ident[1:])]) for part, ids in parts.items()

@@ -32,7 +32,7 @@ def noisy(seed: int, count: int = 4) -> Sample:
     canvas = (height, width)
     return Sample(
         input=tv.Image(torch.randint(0, 256, (3, height, width), generator=generator, dtype=torch.uint8)),
-        boxes=tv.BoundingBoxes(torch.cat([low, high], 1), format="XYXY", canvas_size=canvas),  # type: ignore[call-overload]
+        boxes=tv.BoundingBoxes(torch.cat([low, high], 1), format="XYXY", canvas_size=canvas),
         labels=torch.arange(count),
         ignore=ignore,
         annotated=torch.ones(count + 1, dtype=torch.bool),
@@ -50,9 +50,7 @@ def drawn(transform: Train, sample: Sample, key: int) -> Sample:
 
 
 def same(one: Sample, other: Sample) -> bool:
-    return all(
-        torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b for a, b in zip(one, other, strict=True)
-    )
+    return all(torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b for a, b in zip(one, other, strict=True))
 
 
 @presets
@@ -105,7 +103,7 @@ def test_same_key_same_sample_other_key_other(preset: str) -> None:
 @presets
 def test_input_sample_is_left_alone_and_transforms_pickle(preset: str) -> None:
     sample, before = noisy(5), noisy(5)
-    transform = pickle.loads(pickle.dumps(train_transform(preset, SIZE)))  # noqa: S301  # our own bytes
+    transform = pickle.loads(pickle.dumps(train_transform(preset, SIZE)))
     assert same(drawn(transform, sample, 3), drawn(train_transform(preset, SIZE), before, 3))
     assert same(sample, before)
 
@@ -118,7 +116,7 @@ def test_eval_is_bitwise_the_same_and_never_draws(fit: str) -> None:
     assert same(first, transform(sample))
     assert torch.equal(state, torch.random.get_rng_state())
     assert first.labels.tolist() == sample.labels.tolist()
-    assert same(first, pickle.loads(pickle.dumps(transform))(sample))  # noqa: S301  # our own bytes
+    assert same(first, pickle.loads(pickle.dumps(transform))(sample))
 
 
 @pytest.mark.parametrize("fit", ["stretch", "letterbox"])

@@ -21,7 +21,7 @@ def painted(height: int, width: int, box: tuple[int, int, int, int], *, ignore: 
     canvas = (height, width)
     return Sample(
         input=tv.Image(picture),
-        boxes=tv.BoundingBoxes(torch.tensor([box]).float(), format="XYXY", canvas_size=canvas),  # type: ignore[call-overload]
+        boxes=tv.BoundingBoxes(torch.tensor([box]).float(), format="XYXY", canvas_size=canvas),
         labels=torch.tensor([3]),
         ignore=torch.tensor([ignore]),
         annotated=torch.ones(5, dtype=torch.bool),

@@ -106,7 +106,7 @@ def check_levels(part: Backbone | Neck, levels: list[Tensor], size: Size) -> Non
 def check_gradients(part: nn.Module, loss: Tensor) -> None:
     """Every parameter learns."""
     part.zero_grad()
-    loss.backward()
+    torch.autograd.backward(loss)
     for name, parameter in part.named_parameters():
         assert parameter.grad is not None, f"{name} has no gradient"
         assert parameter.grad.isfinite().all(), f"the gradient of {name} is not finite"
@@ -180,24 +180,24 @@ def check_head(make: Callable[[list[int], list[int], list[str]], Head]) -> None:
     check_export(head, size, pyramid(size).levels, pyramid(size, 3).levels)
 
 
-def test_no_part_is_overlooked():
+def test_no_part_is_overlooked() -> None:
     assert {Timm} <= set(BACKBONES)
     assert {"Fpn", "SsdExtras"} <= {neck.__name__ for neck in NECKS}
     assert {"Classify", "Dense"} <= {head.__name__ for head in HEADS}
 
 
 @pytest.mark.parametrize("part", BACKBONES)
-def test_backbone(part: type[Backbone]):
+def test_backbone(part: type[Backbone]) -> None:
     check_backbone(SETTINGS.get(part, part))
 
 
 @pytest.mark.parametrize("part", NECKS)
-def test_neck(part: type[Neck]):
+def test_neck(part: type[Neck]) -> None:
     check_neck(SETTINGS.get(part, part))
 
 
 @pytest.mark.parametrize("part", HEADS)
-def test_head(part: type[Head]):
+def test_head(part: type[Head]) -> None:
     check_head(SETTINGS.get(part, part))
 
 
@@ -252,10 +252,10 @@ def careless(loss: str) -> Callable[..., Head]:
         (check_head, careless("rows"), "bad is no scalar"),
     ],
 )
-def test_a_broken_part_is_found(check: Callable[[Any], None], broken: Callable[..., Any], message: str):
+def test_a_broken_part_is_found(check: Callable[[Any], None], broken: Callable[..., Any], message: str) -> None:
     with pytest.raises(AssertionError, match=message):
         check(broken)
 
 
-def test_broken_parts_of_the_tests_are_not_taken_for_parts_of_the_package():
+def test_broken_parts_of_the_tests_are_not_taken_for_parts_of_the_package() -> None:
     assert not {"WrongStride", "IdleLayer", "OtherCanvas"} & {part.__name__ for part in [*BACKBONES, *NECKS, *HEADS]}

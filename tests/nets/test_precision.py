@@ -17,7 +17,7 @@ from polyhead.nets.precision import spare_depthwise
         (nn.Conv2d(1, 8, 5), False),
     ],
 )
-def test_only_slow_depthwise_convolutions_train_in_float32(conv: nn.Conv2d, spared: bool):
+def test_only_slow_depthwise_convolutions_train_in_float32(conv: nn.Conv2d, spared: bool) -> None:
     inputs = torch.randn(1, conv.in_channels, 9, 9)
     expected = conv(inputs).detach()
     spare_depthwise(nn.Sequential(conv))
@@ -31,13 +31,12 @@ def test_only_slow_depthwise_convolutions_train_in_float32(conv: nn.Conv2d, spar
         assert torch.equal(learning, expected)
 
 
-def test_a_copy_uses_its_own_weights():
+def test_a_copy_uses_its_own_weights() -> None:
     model = nn.Sequential(nn.Conv2d(8, 8, 5, groups=8))
     spare_depthwise(model)
     twin = deepcopy(model)
-    with torch.no_grad():
-        twin[0].weight.zero_()
-        twin[0].bias.zero_()
+    for parameter in twin.parameters():
+        nn.init.zeros_(parameter)
     assert not twin(torch.randn(1, 8, 9, 9)).any()
     assert model(torch.randn(1, 8, 9, 9)).any()
     assert list(model.state_dict()) == ["0.weight", "0.bias"]

@@ -22,7 +22,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_both_tasks_learn(whole: Run) -> None:
     rows = read_rows(whole.results_csv)
-    assert [(row["stage"], row["epoch"]) for row in rows] == [("0", "0"), ("0", "1"), ("0", "2"), ("1", "0"), ("1", "1"), ("1", "2")]
+    assert [(row["stage"], row["epoch"]) for row in rows] == [
+        ("0", "0"),
+        ("0", "1"),
+        ("0", "2"),
+        ("1", "0"),
+        ("1", "1"),
+        ("1", "2"),
+    ]
     assert float(rows[2]["train/squares/class"]) < float(rows[0]["train/squares/class"])
     assert float(rows[5]["train/tints/class"]) < float(rows[0]["train/tints/class"])
     assert float(rows[5]["val/tints/accuracy"]) > 1 / 2

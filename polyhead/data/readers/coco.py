@@ -8,8 +8,8 @@ from typing import Any
 from polyhead.data.files import FileFault, Listing, escapes, read_text
 from polyhead.data.listed import Box, Faults, Listed, Scene, box_fault
 from polyhead.data.pictures import MAX_PIXELS
-from polyhead.data.roots import find_root
 from polyhead.errors import PolyheadError, Problem, suggest
+from polyhead.places import find
 
 Entry = dict[str, Any]
 KEYS = ("images", "annotations", "categories")
@@ -40,7 +40,7 @@ class Coco(Listed):
         on_bad: str = "stop",
         cap: float = 0.1,
     ) -> None:
-        folder = find_root(root)
+        folder = find(root)
         self.file = folder / annotations if annotations else _only_json(folder)
         document = load_coco(self.file)
         faults = Faults()

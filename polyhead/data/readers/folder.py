@@ -5,8 +5,8 @@ from pathlib import Path
 from polyhead.data.files import FileFault, Listing
 from polyhead.data.listed import Faults, Listed, Scene
 from polyhead.data.pictures import is_picture, picture_size
-from polyhead.data.roots import find_root
 from polyhead.errors import PolyheadError, Problem, suggest
+from polyhead.places import find
 
 
 class Folder(Listed):
@@ -22,7 +22,7 @@ class Folder(Listed):
     def __init__(
         self, root: str | Path, *, classes: list[str] | None = None, on_bad: str = "stop", cap: float = 0.1
     ) -> None:
-        folder = find_root(root)
+        folder = find(root)
         found = class_folders(folder)
         if not found:
             raise PolyheadError(f"{folder}: no class folders; expected a folder of pictures for each class")

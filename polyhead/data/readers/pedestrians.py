@@ -10,8 +10,8 @@ import numpy as np
 from polyhead.data.files import FileFault, Listing
 from polyhead.data.listed import Faults, Listed, Scene
 from polyhead.data.pictures import is_picture, picture_size, read_classes
-from polyhead.data.roots import find_root
 from polyhead.errors import PolyheadError, Problem
+from polyhead.places import find
 
 PICTURES, MASKS = "PNGImages", "PedMasks"
 
@@ -26,9 +26,9 @@ class PennFudan(Listed):
     """
 
     def __init__(self, root: str | Path, *, on_bad: str = "stop", cap: float = 0.1) -> None:
-        folder = pedestrian_folder(find_root(root))
+        folder = pedestrian_folder(find(root))
         if folder is None:
-            raise PolyheadError(f"{find_root(root)}: no Penn-Fudan layout; looked for {PICTURES} and {MASKS}")
+            raise PolyheadError(f"{find(root)}: no Penn-Fudan layout; looked for {PICTURES} and {MASKS}")
         faults = Faults()
         masks = Listing(folder / MASKS, folder)
         pictures = Listing(folder / PICTURES, folder)

@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 
 from polyhead.data.files import FileFault, Listing, escapes, read_text
 from polyhead.data.listed import Box, Faults, Listed, Scene, box_fault
-from polyhead.data.roots import find_root
 from polyhead.errors import PolyheadError, Problem, suggest
+from polyhead.places import find
 from polyhead.types import Size
 
 CLASSES = (
@@ -62,7 +62,7 @@ class Voc(Listed):
         on_bad: str = "stop",
         cap: float = 0.1,
     ) -> None:
-        folder = find_root(root)
+        folder = find(root)
         faults = Faults()
         pages: dict[str, Page] = {}
         listings: dict[str, Listing] = {}

@@ -12,8 +12,8 @@ import yaml
 from polyhead.data.files import FileFault, Listing, escapes, read_text
 from polyhead.data.listed import Box, Faults, Listed, Scene, box_fault
 from polyhead.data.pictures import is_picture, picture_size
-from polyhead.data.roots import find_root
 from polyhead.errors import PolyheadError, Problem, suggest
+from polyhead.places import find
 from polyhead.types import Size
 
 COLUMNS = 5
@@ -38,7 +38,7 @@ class Yolo(Listed):
     """
 
     def __init__(self, root: str | Path, split: str = "train", *, on_bad: str = "stop", cap: float = 0.1) -> None:
-        folder = find_root(root)
+        folder = find(root)
         names, splits = describe_yolo(folder)
         if split not in splits:
             raise PolyheadError(f"{folder}: there is no split {split!r}{suggest(split, splits)}")

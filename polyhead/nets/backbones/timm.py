@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +17,10 @@ from torch import Tensor, nn
 from polyhead.errors import PolyheadError, suggest
 from polyhead.nets.base import Backbone
 from polyhead.nets.precision import spare_depthwise
-from polyhead.places import find
+from polyhead.places import WEIGHTS, find
 from polyhead.types import Pyramid
 
 HUB = "hub"
-WEIGHTS = "POLYHEAD_WEIGHTS"
 
 
 class Timm(Backbone):
@@ -42,6 +42,8 @@ class Timm(Backbone):
 
     mean: Tensor
     std: Tensor
+    net: Any  # timm's wrappers share no class
+    last: nn.Sequential | None
 
     def __init__(
         self,
@@ -59,7 +61,7 @@ class Timm(Backbone):
         told: dict[str, list[float]] = {}
         options: dict[str, Any] = {}
         if weights is not None or last_conv:
-            whole = timm.create_model(name, pretrained=weights == HUB)
+            whole: Any = timm.create_model(name, pretrained=weights == HUB)
             if weights is not None and weights != HUB:
                 told = load(whole, find(weights, WEIGHTS))
             options = {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": whole.state_dict()}}
@@ -72,7 +74,7 @@ class Timm(Backbone):
         self.channels = list(self.net.feature_info.channels())
         self.strides = list(self.net.feature_info.reduction())
         if self.last is not None:
-            self.channels[-1] = self.last[0].out_channels
+            self.channels[-1] = self.last[0].out_channels  # type: ignore[assignment]  # a convolution comes first
         self.last_axis = str(getattr(self.net, "output_fmt", "NCHW")).endswith("NHWC")
         settings = timm.get_pretrained_cfg(name)
         for key, given in (("mean", mean), ("std", std)):
@@ -103,7 +105,7 @@ def quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def pick(net: nn.Module, strides: Sequence[int], name: str) -> list[int]:
+def pick(net: Any, strides: Sequence[int], name: str) -> list[int]:
     """Which of timm's levels have these strides."""
     deepest = {stride: index for index, stride in enumerate(net.feature_info.reduction())}
     missing = [stride for stride in strides if stride not in deepest]
@@ -114,13 +116,13 @@ def pick(net: nn.Module, strides: Sequence[int], name: str) -> list[int]:
 
 def last_convolution(whole: nn.Module, name: str) -> nn.Sequential:
     """The layers between the last level and the classifier of EfficientNet-like networks."""
-    layers = [getattr(whole, part) for part in ("conv_head", "norm_head", "bn2", "act2") if hasattr(whole, part)]
     if not hasattr(whole, "conv_head"):
         raise PolyheadError(f"{name!r} has no convolution before its classifier; leave last_conv out")
-    return nn.Sequential(*layers)
+    parts = [part for part in ("conv_head", "norm_head", "bn2", "act2") if hasattr(whole, part)]
+    return nn.Sequential(OrderedDict((part, getattr(whole, part)) for part in parts))
 
 
-def load(net: nn.Module, path: Path) -> dict[str, list[float]]:
+def load(net: Any, path: Path) -> dict[str, list[float]]:
     """Fill a whole timm network from a file, and give back what the file tells of its mean and std.
 
     The classifier may differ or be absent; every other tensor must be there with the right shape.
@@ -140,7 +142,7 @@ def load(net: nn.Module, path: Path) -> dict[str, list[float]]:
     ]
     if faults:
         name = net.pretrained_cfg.get("architecture", type(net).__name__)
-        rest = f" and {len(faults) - 3} more" if len(faults) > 3 else ""  # noqa: PLR2004
+        rest = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise PolyheadError(
             f"{path} does not hold weights of timm's {name!r}: {'; '.join(faults[:3])}{rest}; "
             "give the network's own file, with timm's key names"

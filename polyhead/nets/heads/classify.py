@@ -27,7 +27,12 @@ class Classify(Head):
         names: class names.
     """
 
-    def __init__(self, channels: list[int], strides: list[int], names: list[str]) -> None:  # noqa: ARG002
+    def __init__(
+        self,
+        channels: list[int],
+        strides: list[int],  # pylint: disable=unused-argument  # every head is told
+        names: list[str],
+    ) -> None:
         super().__init__()
         self.names = names
         self.linear = nn.Linear(channels[-1], len(names))

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -17,14 +18,17 @@ def state() -> dict[str, torch.Tensor]:
     return timm.create_model(SMALL).state_dict()
 
 
-def test_levels_are_picked_by_stride():
+def test_levels_are_picked_by_stride() -> None:
     backbone = Timm(SMALL, strides=(32, 4))
     assert backbone.strides == [4, 32]
     levels = backbone(torch.zeros(1, 3, 64, 96)).levels
-    assert [tuple(level.shape[1:]) for level in levels] == [(backbone.channels[0], 16, 24), (backbone.channels[1], 2, 3)]
+    assert [tuple(level.shape[1:]) for level in levels] == [
+        (backbone.channels[0], 16, 24),
+        (backbone.channels[1], 2, 3),
+    ]
 
 
-def test_pictures_are_normalised_once_and_as_the_weights_want_it():
+def test_pictures_are_normalised_once_and_as_the_weights_want_it() -> None:
     backbone = Timm(SMALL, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)).eval()
     picture = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
     expected = backbone.net((picture / 255 - 0.5) / 0.25)
@@ -33,20 +37,23 @@ def test_pictures_are_normalised_once_and_as_the_weights_want_it():
     assert {"mean", "std"} <= set(backbone.state_dict())
 
 
-def test_mean_and_std_come_from_the_argument_then_the_file_then_timm(tmp_path: Path, state: dict[str, torch.Tensor]):
+def test_mean_and_std_come_from_the_argument_then_the_file_then_timm(
+    tmp_path: Path, state: dict[str, torch.Tensor]
+) -> None:
     path = tmp_path / "a.safetensors"
     save_file(state, path, {"mean": "[0.1, 0.2, 0.3]"})
     told = Timm(SMALL, str(path))
     torch.testing.assert_close(told.mean.flatten(), 255 * torch.tensor([0.1, 0.2, 0.3]))
     settings = timm.get_pretrained_cfg(SMALL)
+    assert settings is not None
     torch.testing.assert_close(told.std.flatten(), 255 * torch.tensor(settings.std))
     given = Timm(SMALL, str(path), mean=(0.0, 0.0, 0.0))
     assert not given.mean.any()
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "pth"])
-def test_weights_come_from_a_file(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    whole = timm.create_model(SMALL, num_classes=7).eval()  # another classifier does no harm
+def test_weights_come_from_a_file(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole: Any = timm.create_model(SMALL, num_classes=7).eval()  # another classifier does no harm
     path = tmp_path / f"a.{suffix}"
     if suffix == "pth":
         torch.save({"state_dict": whole.state_dict()}, path)
@@ -58,7 +65,7 @@ def test_weights_come_from_a_file(suffix: str, tmp_path: Path, monkeypatch: pyte
     torch.testing.assert_close(backbone(picture).levels[0], whole.forward_features(picture / 255))
 
 
-def test_faulty_weights_are_refused_by_name(tmp_path: Path, state: dict[str, torch.Tensor]):
+def test_faulty_weights_are_refused_by_name(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
     path = tmp_path / "a.pth"
     key = next(iter(state))
     for fault, message in [
@@ -79,7 +86,7 @@ def test_faulty_weights_are_refused_by_name(tmp_path: Path, state: dict[str, tor
         Timm(SMALL, "none.pth")
 
 
-def test_wrong_names_and_strides_end_in_a_hint():
+def test_wrong_names_and_strides_end_in_a_hint() -> None:
     with pytest.raises(PolyheadError, match=r"no network 'resnet5O'; did you mean 'resnet50"):
         Timm("resnet5O")
     with pytest.raises(PolyheadError, match=r"levels of strides \[2, 4, 8, 16, 32\], not \[64\]"):
@@ -88,7 +95,7 @@ def test_wrong_names_and_strides_end_in_a_hint():
         Timm(SMALL, last_conv=True)
 
 
-def test_the_last_convolution_of_efficientnet():
+def test_the_last_convolution_of_efficientnet() -> None:
     backbone = Timm("test_efficientnet", strides=(16, 32), last_conv=True)
     whole = timm.create_model("test_efficientnet")
     assert backbone.channels[-1] == whole.num_features
@@ -96,17 +103,19 @@ def test_the_last_convolution_of_efficientnet():
     assert levels[1].shape == (1, whole.num_features, 2, 2)
 
 
-def test_channels_last_networks_give_channels_first_maps():
+def test_channels_last_networks_give_channels_first_maps() -> None:
     backbone = Timm("test_convnext", strides=(8, 32))
     assert [level.shape[1] for level in backbone(torch.zeros(1, 3, 64, 64)).levels] == backbone.channels
 
 
-def test_real_weights_know_what_they_see(weights_root: Path):
+def test_real_weights_know_what_they_see(weights_root: Path) -> None:
     path = weights_root / "mobilenetv2_100.safetensors"
     half = (0.5, 0.5, 0.5)
     backbone = Timm("mobilenetv2_100", str(path), mean=half, std=half, last_conv=True).eval()
     assert backbone.channels == [32, 96, 1280]
-    whole = timm.create_model("mobilenetv2_100", pretrained=True, pretrained_cfg_overlay={"file": str(path)}).eval()
+    whole: Any = timm.create_model(
+        "mobilenetv2_100", pretrained=True, pretrained_cfg_overlay={"file": str(path)}
+    ).eval()
     picture = torch.randint(0, 256, (1, 3, 96, 96), dtype=torch.uint8)
     with torch.inference_mode():
         expected = whole.forward_features(picture / 127.5 - 1)

@@ -21,7 +21,7 @@ def batch(values: torch.Tensor | None) -> Batch:
     )
 
 
-def test_probabilities_and_loss():
+def test_probabilities_and_loss() -> None:
     head = Classify([4, 8], [8, 16], ["cat", "dog", "owl"])
     raw = head(Pyramid([torch.zeros(2, 4, 2, 2), torch.randn(2, 8, 1, 1)], (16, 16)))
     scores = torch.stack([labels.scores for labels in head.decode(raw)])
@@ -30,7 +30,7 @@ def test_probabilities_and_loss():
     torch.testing.assert_close(loss, -scores[[0, 1], [0, 2]].log().mean())
 
 
-def test_pictures_without_a_class_end_in_a_hint():
+def test_pictures_without_a_class_end_in_a_hint() -> None:
     head = Classify([8], [16], ["cat", "dog"])
     with pytest.raises(PolyheadError, match="use a reader that gives a value"):
         head.losses(Logits(torch.zeros(2, 2)), batch(None))

@@ -41,7 +41,7 @@ def truth() -> Batch:
     return batch(boxes, torch.tensor([[0, 2], [1, -1]]))
 
 
-def test_bfloat16_moves_no_anchor_and_costs_no_precision_in_losses():
+def test_bfloat16_moves_no_anchor_and_costs_no_precision_in_losses() -> None:
     dense = head()
     plain: Raw = dense(pyramid())
     with torch.autocast("cpu", torch.bfloat16):
@@ -56,7 +56,7 @@ def test_bfloat16_moves_no_anchor_and_costs_no_precision_in_losses():
     assert torch.equal(found[0].boxes, dense.decode(raw)[0].boxes)
 
 
-def test_perfect_predictions_cost_nothing_and_decode_to_the_truth():
+def test_perfect_predictions_cost_nothing_and_decode_to_the_truth() -> None:
     dense = head()
     given = truth()
     raw: Raw = dense(pyramid())
@@ -75,13 +75,13 @@ def test_perfect_predictions_cost_nothing_and_decode_to_the_truth():
         assert (box_iou(given.boxes[i][real], found.boxes).amax(dim=1) > 0.999).all()
 
 
-def test_before_training_nearly_everything_is_background():
+def test_before_training_nearly_everything_is_background() -> None:
     dense = head()
     scores = dense.scores(dense(pyramid())).detach()
     assert abs(float(scores.sum(dim=2).mean()) - 0.1) < 0.02
 
 
-def test_detections_lie_inside_the_canvas_best_first():
+def test_detections_lie_inside_the_canvas_best_first() -> None:
     dense = head()
     raw: Raw = dense(pyramid())
     for found in dense.decode(raw._replace(codes=30 * torch.randn(raw.codes.shape))):
@@ -91,7 +91,7 @@ def test_detections_lie_inside_the_canvas_best_first():
         assert found.scores.diff().max() <= 0
 
 
-def test_codes_and_anchors_come_in_one_order():
+def test_codes_and_anchors_come_in_one_order() -> None:
     """A kernel that answers only to its own cell moves only the boxes of that cell."""
     dense = head()
     features = pyramid(1)

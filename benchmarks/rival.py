@@ -1,0 +1,202 @@
+"""Train torchvision's own SSD on the data of a recipe: the rival that Polyhead's SSD has to beat.
+
+    python benchmarks/rival.py ssd_penn_fudan --seed 1 [key=value ...]
+
+Trunk, weights, levels, splits, picture size, batch size and number of epochs are the recipe's; AdamW at 1e-3 with
+OneCycle, a flip and light colour jitter are what a careful user of torchvision would take. Its best epoch is chosen on
+val as ours is, and test is read once. The folder it leaves can be given to ``polyhead compare``.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, RandomSampler
+from torchvision import tv_tensors as tv
+from torchvision.models.detection.ssd import SSD
+from torchvision.transforms import v2
+
+from benchmarks.torchvision_ssd import ssd
+from polyhead import overrides, recipe
+from polyhead.chance import key, seeded
+from polyhead.data.base import Reader
+from polyhead.data.source import SPLITS, TaskData, one_thread, open_tasks
+from polyhead.errors import PolyheadError
+from polyhead.evaluate import _boxes, _plain
+from polyhead.metrics import store
+from polyhead.metrics.score import score
+from polyhead.nets.backbones.timm import Timm
+from polyhead.nets.necks.ssd_extras import SsdExtras
+from polyhead.run import Run, write_rows, write_text
+from polyhead.train.progress import Log
+from polyhead.training import _manifest
+from polyhead.types import Detections
+
+LR = 1e-3
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+LOOK = v2.ToDtype(torch.float32, scale=True)
+JITTER = v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.02)
+AUGMENT = v2.Compose([v2.RandomHorizontalFlip(), JITTER, LOOK])
+
+Item = tuple[Tensor, dict[str, Tensor], str]
+
+
+class Pictures(Dataset[Item]):
+    """Pictures of any size as torchvision's detectors want them, 0 being background; boxes to ignore are left out."""
+
+    def __init__(self, reader: Reader, transform: v2.Transform) -> None:
+        self.reader, self.transform = reader, transform
+
+    def __len__(self) -> int:
+        return len(self.reader)
+
+    def __getitem__(self, index: int) -> Item:
+        sample = self.reader[index]
+        boxes = tv.wrap(sample.boxes[~sample.ignore], like=sample.boxes)
+        picture, target = self.transform(sample.input, {"boxes": boxes, "labels": sample.labels[~sample.ignore] + 1})
+        return (
+            picture.as_subclass(Tensor),
+            {name: value.as_subclass(Tensor) for name, value in target.items()},
+            sample.id,
+        )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Train the rival and say where its folder is."""
+    words, changes = overrides.separate(argv, ("--help", "-h"))
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        usage="rival.py RECIPE [--seed N] [key=value ...]",
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    parser.add_argument("recipe", help="of Polyhead's own SSD: a name that 'polyhead recipes' lists, or a YAML file")
+    given = parser.parse_args(words)
+    try:
+        run = train(recipe.load(given.recipe, changes))
+    except PolyheadError as error:
+        parser.error(str(error))
+    print(f"next: polyhead compare {run.folder} RUN")
+    return 0
+
+
+def train(config: dict[str, Any]) -> Run:
+    """Train and measure the rival of a resolved recipe with one task, in a new run folder."""
+    seed = int(config["seed"])
+    with seeded(seed, "weights"):
+        parts = recipe.instantiate(config)
+    trunk = parts.model.backbone
+    if len(parts.sources) != 1 or not any(isinstance(neck, SsdExtras) for neck in parts.model.neck):
+        raise PolyheadError("the rival needs a recipe of ssd300 with one task; give one, such as ssd_penn_fudan")
+    assert isinstance(trunk, Timm)
+    epochs = sum(stage.epochs for stage in parts.stages)
+    tasks = open_tasks(parts.sources, parts.model.size, seed)
+    name, task = next(iter(tasks.items()))
+    torch.manual_seed(key(seed, "rival"))
+    model = ssd(trunk, parts.model.size, len(task.names)).to(DEVICE)
+    run = Run.create(config["runs"], f"{config['name']}_rival")
+    how = {"model": "torchvision.models.detection.SSD", "epochs": epochs, "optimizer": "adamw", "lr": LR}
+    how |= {"schedule": "onecycle", "transforms": "flip, light colour jitter", "seed": seed}
+    write_text(run.config, yaml.safe_dump({"rival": how, "recipe": config}, sort_keys=False))
+    settings = replace(parts.settings, precision="32-true")
+    run.update_manifest(**_manifest(parts._replace(model=model, settings=settings), tasks))
+    log = Log(run)
+    log(f"run folder: {run.folder}; {', '.join(f'{len(task.readers[part])} {part}' for part in SPLITS)} pictures")
+    fit(model, name, task, epochs, run, log)
+    for split in ("val", "test"):
+        numbers = measure(model, name, task, split, run)
+        run.update_results(**{split: {"tasks": {name: numbers}}})
+        low, high = numbers["interval"]
+        log(f"{split}: AP50 {numbers['score']:.3f} [{low:.3f}, {high:.3f}], AP {numbers['coco']['ap']:.3f}")
+    return run
+
+
+def fit(model: SSD, name: str, task: TaskData, epochs: int, run: Run, log: Log) -> None:
+    """Train, score every epoch on val, and leave the best epoch's weights in the model."""
+    loader = batches(task, "train")
+    optimizer = torch.optim.AdamW(model.parameters(), lr=LR)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=LR, total_steps=epochs * len(loader))
+    begun = time.monotonic()
+    rows: list[dict[str, Any]] = []
+    best, kept = -1.0, model.state_dict()
+    for epoch in range(epochs):
+        model.train()
+        sums = torch.zeros(2)
+        for pictures, targets, _ in loader:
+            moved = [{column: value.to(DEVICE) for column, value in target.items()} for target in targets]
+            losses = model([picture.to(DEVICE) for picture in pictures], moved)
+            total = losses["bbox_regression"] + losses["classification"]
+            optimizer.zero_grad()
+            total.backward()
+            optimizer.step()
+            schedule.step()
+            sums += torch.stack([losses["bbox_regression"], losses["classification"]]).detach().cpu()
+        box, kind = (sums / len(loader)).tolist()
+        scores = score(task.truths("val"), predict(model, task, "val"), task.names)
+        row = {"stage": 0, "epoch": epoch, "time": time.monotonic() - begun, "train/loss": box + kind}
+        row |= {f"train/{name}/box": box, f"train/{name}/class": kind}
+        row |= {f"val/{name}/{metric}": value for metric, value in scores.items()}
+        rows.append({**row, "lr": schedule.get_last_lr()[0]})
+        write_rows(run.results_csv, rows)
+        if scores["ap50"] > best:
+            best, kept = scores["ap50"], deepcopy(model.state_dict())
+        log(
+            f"epoch {epoch + 1}/{epochs} {row['time'] / (epoch + 1):.1f} s each | train loss {box + kind:.3f} "
+            f"box {box:.3f} class {kind:.3f} | val ap50 {scores['ap50']:.3f} ap {scores['ap']:.3f}"
+        )
+    model.load_state_dict(kept)
+
+
+def batches(task: TaskData, split: str) -> DataLoader[Item]:
+    """Batches of a split; those for training are always full, as ours are, and as many."""
+    learning = split == "train"
+    data = Pictures(task.readers[split], AUGMENT if learning else LOOK)
+    count = -(-len(data) // task.batch) * task.batch
+    workers = min(2, os.cpu_count() or 1, task.workers)
+    return DataLoader(
+        data,
+        batch_size=task.batch,
+        sampler=RandomSampler(data, num_samples=count) if learning else None,
+        num_workers=workers,
+        collate_fn=columns,
+        persistent_workers=learning and workers > 0,
+        worker_init_fn=one_thread,
+    )
+
+
+def columns(items: list[Item]) -> list[Any]:
+    """Pictures, targets and ids; pictures of many sizes are not stacked."""
+    return [list(column) for column in zip(*items, strict=True)]
+
+
+@torch.no_grad()
+def predict(model: SSD, task: TaskData, split: str) -> dict[str, Detections]:
+    """Detections of every picture of a split, by id, in original pixels."""
+    model.eval()
+    found: dict[str, Detections] = {}
+    for pictures, _, ids in batches(task, split):
+        for name, said in zip(ids, model([picture.to(DEVICE) for picture in pictures]), strict=True):
+            found[name] = Detections(said["boxes"].cpu(), said["scores"].cpu(), said["labels"].cpu() - 1)
+    return found
+
+
+def measure(model: SSD, name: str, task: TaskData, split: str, run: Run) -> dict[str, Any]:
+    """The numbers that ``polyhead evaluate`` gives, from predictions that are stored in the run."""
+    truths, found = task.truths(split), predict(model, task, split)
+    path = run.predictions_of(split, name)
+    store.save(path, found, task.names)
+    store.save_truths(store.truths_of(path), truths, task.names)
+    numbers = _boxes(truths, found, task.truths("train"), task.names)
+    plain: dict[str, Any] = _plain({**numbers, "split": split, "images": len(truths)})
+    return plain
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,60 @@
+"""torchvision's own SSD on a timm trunk: what Polyhead's SSD is measured against.
+
+Network head, default boxes, resizing, loss and suppression are torchvision's; only the trunk and the levels behind it
+are put together here, since torchvision ships its SSD on VGG16 alone.
+"""
+
+from collections import OrderedDict
+
+from torch import Tensor, nn
+from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
+from torchvision.models.detection.ssd import SSD
+from torchvision.ops import Conv2dNormActivation
+
+from polyhead.nets.backbones.timm import Timm
+from polyhead.types import Size
+
+
+class Levels(nn.Module):
+    """A trunk's levels and further ones of half the size each, until one has a single cell.
+
+    The widths are those of torchvision's SSD300 (512, then 256). Batch norm in the extra layers, as torchvision's
+    SSDlite has it: without it the rival would need a gentler start.
+    """
+
+    def __init__(self, trunk: Timm, size: Size) -> None:
+        super().__init__()
+        self.trunk = trunk.net
+        self.extras = nn.ModuleList()
+        self.out_channels = list(trunk.channels)
+        stride = trunk.strides[-1]
+        while max(size) > stride:
+            width = 256 if self.extras else 512
+            squeeze = Conv2dNormActivation(self.out_channels[-1], width // 2, kernel_size=1)
+            self.extras.append(nn.Sequential(squeeze, Conv2dNormActivation(width // 2, width, kernel_size=3, stride=2)))
+            self.out_channels.append(width)
+            stride *= 2
+
+    def forward(self, pictures: Tensor) -> OrderedDict[str, Tensor]:
+        """The levels by number, finest first."""
+        levels = self.trunk(pictures)
+        for extra in self.extras:
+            levels.append(extra(levels[-1]))
+        return OrderedDict((str(number), level) for number, level in enumerate(levels))
+
+
+def ssd(trunk: Timm, size: Size, classes: int) -> SSD:
+    """The SSD of torchvision with the scales and ratios of the SSD paper for so many levels, and all else by default.
+
+    Args:
+        trunk: its layers, and the mean and std of its weights; its own forward pass is not used.
+        size: height and width that torchvision resizes pictures to.
+        classes: without background.
+    """
+    levels = Levels(trunk, size)
+    count = len(levels.out_channels)
+    step = 0.75 / (count - 2)
+    ratios = [[2] if level == 0 or level >= count - 2 else [2, 3] for level in range(count)]
+    boxes = DefaultBoxGenerator(ratios, scales=[0.07, *(0.15 + step * level for level in range(count))])
+    mean, std = ((value.flatten() / 255).tolist() for value in (trunk.mean, trunk.std))
+    return SSD(levels, boxes, size, classes + 1, image_mean=mean, image_std=std)
