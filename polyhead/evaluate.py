@@ -10,6 +10,7 @@ import torch
 
 from polyhead import recipe
 from polyhead.analysis import errors, plots, verdict
+from polyhead.analysis.errors import CONFIDENT
 from polyhead.data.source import TaskData, open_tasks
 from polyhead.errors import PolyheadError
 from polyhead.metrics import store
@@ -23,9 +24,6 @@ from polyhead.nets.model import Model
 from polyhead.predict import load
 from polyhead.run import Run, read_rows, write_text
 from polyhead.types import Annotation, Detections, Labels, Prediction
-
-CONFIDENT = 0.25
-"""Score from which detections are shown, and counted as mistakes when they are wrong."""
 
 
 def evaluate(model: Model, tasks: Mapping[str, TaskData], split: str, run: Run) -> dict[str, Any]:

@@ -37,10 +37,10 @@ def hard_negative_ce(matched: Matched, ratio: int = 3, least: int = 16) -> Float
     logits = matched.raw.logits
     sought = F.pad(matched.annotated, (0, 1), value=False)
     with torch.no_grad():
-        background = matched.index == BACKGROUND
+        background = matched.target == BACKGROUND
         hardness = torch.einsum("bnk,bk->bn", logits.softmax(dim=-1), sought.to(logits.dtype))
         hardness.masked_fill_(~background, -1.0)
-        wanted = (ratio * (matched.index >= 0).sum(dim=1)).clamp(min=least).minimum(background.sum(dim=1))
+        wanted = (ratio * (matched.target >= 0).sum(dim=1)).clamp(min=least).minimum(background.sum(dim=1))
         order = hardness.topk(int(wanted.max()), dim=1).indices
         chosen = torch.arange(order.shape[1], device=order.device) < wanted[:, None]
         picture, anchor = chosen.nonzero(as_tuple=True)[0], order[chosen]

@@ -20,7 +20,7 @@ from polyhead import checkpoint
 from polyhead.analysis.errors import CONFIDENT
 from polyhead.data.base import sample
 from polyhead.data.files import FileFault
-from polyhead.data.pictures import SUFFIXES, _rgb, is_picture, read_picture
+from polyhead.data.pictures import SUFFIXES, is_picture, read_picture, to_rgb
 from polyhead.data.streams import collate
 from polyhead.data.transforms import Eval
 from polyhead.errors import PolyheadError, Problem
@@ -205,7 +205,7 @@ def _files(source: str | Path) -> list[Path]:
 def _pixels(entry: Image.Image | np.ndarray | Tensor) -> list[tv.Image]:
     """Upright RGB pixels ``[3, h, w]``; one picture, or all of a batch."""
     if isinstance(entry, Image.Image):
-        rgb = _rgb(ImageOps.exif_transpose(entry), "the given picture")
+        rgb = to_rgb(ImageOps.exif_transpose(entry), "the given picture")
         return [tv.Image(torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous())]
     form = f"{entry.dtype} {list(entry.shape)}"
     if isinstance(entry, np.ndarray):

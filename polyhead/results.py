@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,11 +119,12 @@ class Result:
 
 
 def plot(results: Sequence[Result]) -> Image.Image:
-    """Everything that was said of one picture, by all its heads, drawn on it."""
+    """Everything that was said of one picture, by all its heads, drawn on it; no two heads share a colour."""
     first = results[0]
     pixels = read_picture(first.image) if first.picture is None else first.picture
     picture = Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
-    return draw.draw(picture, [_marks(result) for result in results])
+    firsts = accumulate((len(result.names) for result in results), initial=0)
+    return draw.draw(picture, [_marks(result, colour) for result, colour in zip(results, firsts, strict=False)])
 
 
 def table(results: Sequence[Result]) -> "pd.DataFrame":
@@ -142,12 +144,13 @@ def _corners(result: Result) -> Float[np.ndarray, "m 4"]:
     return np.full((len(result), 4), np.nan, dtype=np.float32) if result.whole else result.boxes
 
 
-def _marks(result: Result) -> draw.Marks:
+def _marks(result: Result, first: int) -> draw.Marks:
+    """What to draw; ``first`` is the number of the first class's colour."""
     texts = [f"{label} {score:.2f}" for label, score in zip(result.labels, result.scores, strict=True)]
     if result.whole:
         return draw.Marks(result.task, [], [], [], texts[:SHOWN])
     return draw.Marks(
-        result.task, result.boxes.tolist(), texts, [draw.colour(index) for index in result.classes.tolist()]
+        result.task, result.boxes.tolist(), texts, [draw.colour(first + index) for index in result.classes.tolist()]
     )
 
 

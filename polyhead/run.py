@@ -41,7 +41,7 @@ class Run:
 
     @classmethod
     def create(cls, root: str | Path, name: str) -> "Run":
-        """Make ``root/name``, or ``root/name2``, ``root/name3``… where those exist; an existing run is never touched."""
+        """Make ``root/name``, or ``root/name2``, ``root/name3``… where those exist; no run is ever overwritten."""
         number = 1
         while True:
             folder = Path(root) / (name if number == 1 else f"{name}{number}")

@@ -15,11 +15,12 @@ from PIL import Image
 
 import polyhead
 from polyhead import checkpoint
+from polyhead.analysis.draw import colour
 from polyhead.commands.predict import main
 from polyhead.errors import PolyheadError
 from polyhead.models import classifier, ssd300
 from polyhead.predict import Predictor
-from polyhead.results import Result, table
+from polyhead.results import Result, plot, table
 
 ARGUMENTS: dict[str, Any] = {"backbone": "test_resnet", "size": 160}
 
@@ -252,6 +253,14 @@ def test_without_supervision_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "supervision", None)
     with pytest.raises(PolyheadError, match=r"pip install 'polyhead\[supervision\]'"):
         predictor.predict(photos / "photo0.png")[0].to_supervision()
+
+
+def test_two_heads_have_different_colours(predictor: Predictor, photos: Path) -> None:
+    results = predictor.predict(photos / "photo0.png", conf=0.02)
+    assert [len(result) > 0 for result in results] == [True, True]
+    drawn = np.array(plot(results)).reshape(-1, 3)
+    assert (drawn == colour(2)).all(1).any()  # the only class of the second head
+    assert not (np.array(results[1].plot()).reshape(-1, 3) == colour(2)).all(1).any()
 
 
 def test_pictures_are_saved_by_suffix(predictor: Predictor, photos: Path, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class Toy(Reader):
     def known(self, index: int, boxes: Tensor, labels: Tensor, value: Tensor | None) -> Annotation:
         count = boxes.shape[0]
         return Annotation(
-            id=f"{type(self).__name__}{index}",
+            id=f"{type(self).__name__}{self.seed}-{index}",
             path="",
             size=(SIDE, SIDE),
             boxes=boxes,

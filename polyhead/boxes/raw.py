@@ -39,7 +39,7 @@ class Matched(NamedTuple):
     """Predictions beside their truth; the positive anchors of all pictures in one list of length ``p``.
 
     Attributes:
-        index: truth of each anchor, :data:`BACKGROUND` or :data:`IGNORE`.
+        target: index of each anchor's truth, :data:`BACKGROUND` or :data:`IGNORE`.
         picture: which picture each positive is of.
         anchor: which anchor each positive is.
         boxes: true box of each positive.
@@ -49,7 +49,7 @@ class Matched(NamedTuple):
 
     raw: Raw
     coder: Coder
-    index: Int[Tensor, "b n"]
+    target: Int[Tensor, "b n"]
     picture: Int[Tensor, " p"]
     anchor: Int[Tensor, " p"]
     boxes: Float[Tensor, "p 4"]

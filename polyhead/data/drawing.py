@@ -286,8 +286,7 @@ def _checks(u: Plane, v: Plane) -> NDArray[np.int32]:
 
 
 def _dots(u: Plane, v: Plane) -> NDArray[np.bool_]:
-    u, v = u / 2, v / 2
-    return (u - np.floor(u) - 0.5) ** 2 + (v - np.floor(v) - 0.5) ** 2 < 0.09
+    return (u % 2 - 1) ** 2 + (v % 2 - 1) ** 2 < 0.36
 
 
 FAR = np.float32(4096)  # keeps coordinates positive, so that cutting decimals off rounds down

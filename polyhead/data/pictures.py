@@ -51,7 +51,7 @@ def read_picture(path: str | Path) -> tv.Image:
     """
     with _opened(path) as image:
         turn = TURNS.get(_orientation(image))
-        pixels = _rgb(image, path)
+        pixels = to_rgb(image, path)
         if turn is not None:
             pixels = pixels.transpose(turn)
         return tv.Image(torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous())
@@ -121,7 +121,7 @@ def _orientation(image: Image.Image) -> int:
     return turn if turn in TURNS else 1
 
 
-def _rgb(image: Image.Image, path: str | Path) -> Image.Image:
+def to_rgb(image: Image.Image, path: str | Path) -> Image.Image:
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):

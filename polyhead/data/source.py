@@ -13,7 +13,7 @@ from polyhead.data.splits import read_list, split, subset
 from polyhead.data.streams import EvalSet, Steps, StreamLoader, TrainSet, collate
 from polyhead.data.transforms import Eval, Train, fit_of, train_transform
 from polyhead.errors import PolyheadError
-from polyhead.types import Annotation, Batch, Size
+from polyhead.types import Annotation, Sample, Size
 
 SPLITS = ("train", "val", "test")
 
@@ -106,10 +106,10 @@ class TaskData:
         loader.position = position
         return loader
 
-    def evaluation(self, split: str) -> DataLoader[Batch]:
+    def evaluation(self, split: str) -> DataLoader[Sample]:
         """Every sample of a split once, in order."""
         return DataLoader(
-            EvalSet(self.readers[split], self.eval_transform),  # type: ignore[arg-type]  # collate makes the batches
+            EvalSet(self.readers[split], self.eval_transform),
             batch_size=self.source.val_batch or 4 * self.batch,
             num_workers=self.workers if split == "val" else 0,
             collate_fn=collate,

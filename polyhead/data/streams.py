@@ -79,7 +79,7 @@ class EvalSet(Dataset[Sample]):
         return self.transform(self.reader[index])
 
 
-class StreamLoader(DataLoader[Batch]):
+class StreamLoader(DataLoader[Sample]):
     """A loader whose every epoch begins where ``position()`` says, in steps from the beginning of the stage.
 
     It is a generator: the position is read at the first ``next()``, since Lightning asks for the iterator of a resumed

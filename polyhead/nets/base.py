@@ -26,7 +26,7 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, inputs: Tensor) -> Pyramid:
-        """Pictures ``[b, 3, h, w]`` (uint8, 0..255) to a map ``[b, channels[i], ~h/strides[i], ~w/strides[i]]`` a level."""
+        """Pictures ``[b, 3, h, w]`` (0..255) to a map ``[b, channels[i], ~h/strides[i], ~w/strides[i]]`` a level."""
 
 
 class Neck(nn.Module, ABC):

@@ -81,7 +81,7 @@ class Model(nn.Module):
                 continue
             joined = self.trunk(torch.cat([inputs[task] for task in tasks]))
             counts = [inputs[task].shape[0] for task in tasks]
-            parts = zip(*(level.split(counts) for level in joined.levels), strict=True)
+            parts = zip(*(torch.split(level, counts) for level in joined.levels), strict=True)
             for task, levels in zip(tasks, parts, strict=True):
                 pyramids[task] = Pyramid(list(levels), joined.canvas)
         return {task: pyramids[task] for task in inputs}

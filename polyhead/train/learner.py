@@ -169,7 +169,7 @@ class Learner(LightningModule):
         self.predictions[task] |= restored(head.decode(raw), batch)
 
     def scores(self) -> dict[str, dict[str, float]]:
-        """The scores of every task on val, from the last validation's predictions; the first of each is its main one."""
+        """The scores of every task on val, from the last validation's predictions; the main one first."""
         return {
             name: score(task.truths("val"), self.predictions[name], task.names) for name, task in self.tasks.items()
         }

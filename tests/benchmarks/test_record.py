@@ -43,7 +43,7 @@ def test_a_row_tells_the_run_without_the_machine_s_folders(tmp_path: Path) -> No
     assert (row["ap"], row["ap50"], row["ap50_low"], row["ap_frequent"]) == ("0.5000", "0.9000", "0.8000", "")
     assert row["commit"] == "0123456789ab+changes"
     assert str(tmp_path) not in table.read_text()
-    assert TABLE.read_text().splitlines()[0] == ",".join(row), "the committed table has these columns"
+    assert TABLE.read_text(encoding="utf-8").splitlines()[0] == ",".join(row), "the committed table has these columns"
 
 
 def test_rows_are_added_and_a_run_is_taken_once(tmp_path: Path) -> None:

@@ -71,8 +71,8 @@ def test_domains_have_own_classes_and_every_one_occurs(domain: str) -> None:
 
 
 def test_hidden_objects_are_ignored() -> None:
-    scenes = Scenes(150, size=48)
-    things = [thing for index in range(150) for thing in scenes.scene(index).things]
+    scenes = Scenes(100, "signs", size=48)
+    things = [thing for index in range(100) for thing in scenes.scene(index).things]
     ignored = [thing for thing in things if thing.ignore]
     assert 0.002 < len(ignored) / len(things) < 0.05
     assert 0 < SHOWN < 1

@@ -11,7 +11,8 @@ import torch
 from killable import fingerprint, stages, toy_tasks, train
 from toys import toy_model
 
-from polyhead.run import Run
+from polyhead.run import Run, replace
+from polyhead.train import saver
 from polyhead.train.fit import fit
 
 KILLS = 10
@@ -28,9 +29,7 @@ def test_every_state_that_is_written_goes_on_to_the_same_weights(
     """Stop after each write of resume.ckpt in turn: inside epochs, after them, at the change of stages."""
     expected = train(tmp_path / "whole", kind, 0)
     folder = tmp_path / "stopped"
-    import polyhead.train.saver as room
-
-    real = room.replace
+    real = replace
     writes = 0
 
     def stop_after(partial: Path, path: Path) -> None:
@@ -40,7 +39,7 @@ def test_every_state_that_is_written_goes_on_to_the_same_weights(
             writes += 1
             raise Stop
 
-    monkeypatch.setattr(room, "replace", stop_after)
+    monkeypatch.setattr(saver, "replace", stop_after)
     for _ in range(200):
         try:
             result = train(folder, kind, 0)
@@ -52,8 +51,11 @@ def test_every_state_that_is_written_goes_on_to_the_same_weights(
 
 
 @pytest.mark.parametrize(("kind", "workers", "seed"), [("onecycle", 2, 0), ("plateau", 0, 1)])
-def test_sigkill_at_random_moments(kind: str, workers: int, seed: int, tmp_path: Path) -> None:
+def test_sigkill_at_random_moments(
+    kind: str, workers: int, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ten kills a run: while training, validating, writing, between stages; whenever chance has it."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))  # the server preloads, so a life is short
     expected = train(tmp_path / "whole", kind, 0)
     folder = tmp_path / "killed"
     context = multiprocessing.get_context("forkserver")

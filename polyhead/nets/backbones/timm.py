@@ -58,23 +58,19 @@ class Timm(Backbone):
         super().__init__()
         if not timm.is_model(name):
             raise PolyheadError(f"timm has no network {name!r}{suggest(name, timm.list_models())}")
-        told: dict[str, list[float]] = {}
-        options: dict[str, Any] = {}
-        if weights is not None or last_conv:
-            whole: Any = timm.create_model(name, pretrained=weights == HUB)
-            if weights is not None and weights != HUB:
-                told = load(whole, find(weights, WEIGHTS))
-            options = {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": whole.state_dict()}}
-            self.last = last_convolution(whole, name) if last_conv else None
-        else:
-            self.last = None
-        picked = pick(timm.create_model(name, features_only=True), strides, name)
+        whole: Any = timm.create_model(name, pretrained=weights == HUB)
+        told = load(whole, find(weights, WEIGHTS)) if weights not in {None, HUB} else {}
+        picked = pick(whole, strides, name)
+        source = {"state_dict": whole.state_dict()}
         with quiet():
-            self.net = timm.create_model(name, features_only=True, out_indices=picked, **options)
+            self.net = timm.create_model(
+                name, pretrained=True, pretrained_cfg_overlay=source, features_only=True, out_indices=picked
+            )
         self.channels = list(self.net.feature_info.channels())
         self.strides = list(self.net.feature_info.reduction())
-        if self.last is not None:
-            self.channels[-1] = self.last[0].out_channels  # type: ignore[assignment]  # a convolution comes first
+        self.last = last_convolution(whole, name) if last_conv else None
+        if last_conv:
+            self.channels[-1] = whole.conv_head.out_channels
         self.last_axis = str(getattr(self.net, "output_fmt", "NCHW")).endswith("NHWC")
         settings = timm.get_pretrained_cfg(name)
         for key, given in (("mean", mean), ("std", std)):
@@ -105,9 +101,9 @@ def quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def pick(net: Any, strides: Sequence[int], name: str) -> list[int]:
+def pick(whole: Any, strides: Sequence[int], name: str) -> list[int]:
     """Which of timm's levels have these strides."""
-    deepest = {stride: index for index, stride in enumerate(net.feature_info.reduction())}
+    deepest = {level["reduction"]: index for index, level in enumerate(whole.feature_info)}
     missing = [stride for stride in strides if stride not in deepest]
     if missing:
         raise PolyheadError(f"{name!r} has levels of strides {list(deepest)}, not {missing}; choose strides among them")

@@ -103,9 +103,11 @@ def test_the_last_convolution_of_efficientnet() -> None:
     assert levels[1].shape == (1, whole.num_features, 2, 2)
 
 
-def test_channels_last_networks_give_channels_first_maps() -> None:
-    backbone = Timm("test_convnext", strides=(8, 32))
-    assert [level.shape[1] for level in backbone(torch.zeros(1, 3, 64, 64)).levels] == backbone.channels
+def test_networks_that_keep_channels_last_give_them_first() -> None:
+    backbone = Timm("swin_tiny_patch4_window7_224", strides=(16, 32)).eval()
+    with torch.inference_mode():
+        levels = backbone(torch.zeros(1, 3, 224, 224, dtype=torch.uint8)).levels
+    assert [tuple(level.shape) for level in levels] == [(1, 384, 14, 14), (1, 768, 7, 7)]
 
 
 def test_real_weights_know_what_they_see(weights_root: Path) -> None:
@@ -113,9 +115,8 @@ def test_real_weights_know_what_they_see(weights_root: Path) -> None:
     half = (0.5, 0.5, 0.5)
     backbone = Timm("mobilenetv2_100", str(path), mean=half, std=half, last_conv=True).eval()
     assert backbone.channels == [32, 96, 1280]
-    whole: Any = timm.create_model(
-        "mobilenetv2_100", pretrained=True, pretrained_cfg_overlay={"file": str(path)}
-    ).eval()
+    overlay = {"file": str(path)}
+    whole: Any = timm.create_model("mobilenetv2_100", pretrained=True, pretrained_cfg_overlay=overlay).eval()
     picture = torch.randint(0, 256, (1, 3, 96, 96), dtype=torch.uint8)
     with torch.inference_mode():
         expected = whole.forward_features(picture / 127.5 - 1)

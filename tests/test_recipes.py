@@ -1,0 +1,49 @@
+"""Every recipe that ships is trained, evaluated and used in a small form, on real data where it names some."""
+
+from pathlib import Path
+
+import pytest
+
+from polyhead import cli
+from polyhead.places import shipped
+from polyhead.run import Run, read_json, read_rows
+
+SMALL: dict[str, list[str]] = {
+    "demo": ["data.shapes.count=24", "data.shapes.val.count=8", "data.shapes.test.count=8", "batch=8"],
+    "ssd_coco_mini": ["imgsz=128", "batch=32"],
+    "ssd_penn_fudan": ["imgsz=128", "batch=32"],
+    "ssd_voc": [
+        "imgsz=128", "batch=32", "model.backbone=resnet10t",
+        "data.voc.root=voc_from_coco", "data.voc.year=VOC2012", "data.voc.reader.split=train", "data.voc.test.split=val",
+    ],
+}  # fmt: skip
+
+
+def test_every_recipe_has_a_small_form() -> None:
+    assert set(SMALL) == set(shipped())
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_recipe_trains_evaluates_and_predicts(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    if name != "demo":
+        request.getfixturevalue("data_root")
+        request.getfixturevalue("weights_root")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["train", name, "epochs=1", "workers=0", "name=small", *SMALL[name]]) == 0
+    run = Run.open(tmp_path / "runs" / "small")
+    assert len(read_rows(run.results_csv)) == 1
+    results = read_json(run.results_json)
+    assert {"val", "test"} <= set(results)
+    (numbers,) = results["test"]["tasks"].values()
+    assert 0 <= numbers["score"] <= 1
+    assert numbers["interval"][0] <= numbers["interval"][1]
+    assert {"rival", "protocol", "images", "coco", "voc2007", "voc2010"} <= set(numbers)
+    for path in (run.best, run.last, run.stage_weights(0), run.resume, run.config, run.manifest, run.log, run.verdict):
+        assert path.is_file(), path
+    assert len(list(run.plots.glob("*.png"))) >= 6
+    picture = tmp_path / "plots.png"
+    picture.write_bytes((run.plots / "results.png").read_bytes())
+    assert cli.main(["predict", str(run.folder), str(picture), "--json", "found.json", "--conf", "0.01"]) == 0
+    assert (tmp_path / "found.json").is_file()
