@@ -6,7 +6,6 @@ The moments are spread over the whole command: start-up, training, validation, w
 """
 
 import argparse
-import random
 import subprocess
 import sys
 import time
@@ -48,14 +47,16 @@ def main() -> int:
         raise SystemExit("the untouched training failed")
     seconds = time.monotonic() - begun
     print(f"untouched: {seconds:.0f} s")
-    chance = random.Random(options.seed)
+    chance = torch.Generator().manual_seed(options.seed)
     killed = Run(Path(options.runs) / "killed")
     kills = 0
     while True:
         again = killed.config.is_file()
         process = command("train", "--resume", str(killed.folder)) if again else command(*words, "name=killed")
         try:
-            code = process.wait(chance.uniform(0.1, 0.6) * seconds if kills < options.kills else None)
+            code = process.wait(
+                float(torch.rand((), generator=chance) * 0.5 + 0.1) * seconds if kills < options.kills else None
+            )
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -13,10 +13,15 @@ SMALL: dict[str, list[str]] = {
     "ssd_coco_mini": ["imgsz=128", "batch=32"],
     "ssd_penn_fudan": ["imgsz=128", "batch=32"],
     "ssd_voc": [
-        "imgsz=128", "batch=32", "model.backbone=resnet10t",
-        "data.voc.root=voc_from_coco", "data.voc.year=VOC2012", "data.voc.reader.split=train", "data.voc.test.split=val",
+        "imgsz=128",
+        "batch=32",
+        "model.backbone=resnet10t",
+        "data.voc.root=voc_from_coco",
+        "data.voc.year=VOC2012",
+        "data.voc.reader.split=train",
+        "data.voc.test.split=val",
     ],
-}  # fmt: skip
+}
 
 
 def test_every_recipe_has_a_small_form() -> None:

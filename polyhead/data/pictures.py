@@ -122,6 +122,11 @@ def _orientation(image: Image.Image) -> int:
 
 
 def to_rgb(image: Image.Image, path: str | Path) -> Image.Image:
+    """Any picture as RGB; 16 bits are cut to 8, and what is transparent lies on white.
+
+    Raises:
+        FileFault: for pixels of 32 bits, whose range nobody knows.
+    """
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):

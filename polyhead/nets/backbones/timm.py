@@ -66,6 +66,7 @@ class Timm(Backbone):
             self.net = timm.create_model(
                 name, pretrained=True, pretrained_cfg_overlay=source, features_only=True, out_indices=picked
             )
+        self.net.default_cfg = self.net.pretrained_cfg = {}  # timm keeps the tensors that it was given here
         self.channels = list(self.net.feature_info.channels())
         self.strides = list(self.net.feature_info.reduction())
         self.last = last_convolution(whole, name) if last_conv else None

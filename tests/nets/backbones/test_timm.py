@@ -65,6 +65,12 @@ def test_weights_come_from_a_file(suffix: str, tmp_path: Path, monkeypatch: pyte
     torch.testing.assert_close(backbone(picture).levels[0], whole.forward_features(picture / 255))
 
 
+def test_weights_are_kept_once() -> None:
+    backbone = Timm(SMALL)
+    held = [value for module in backbone.modules() for value in vars(module).values() if isinstance(value, dict)]
+    assert not [value for value in held if value.get("state_dict") or value.get("pretrained_cfg")]
+
+
 def test_faulty_weights_are_refused_by_name(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
     path = tmp_path / "a.pth"
     key = next(iter(state))

@@ -1,0 +1,38 @@
+"""``polyhead data check``: sound data is called sound, faults come in one report."""
+
+from pathlib import Path
+
+import pytest
+
+from polyhead import cli
+from polyhead.data.synthetic import Scenes
+from polyhead.data.writers import write_yolo
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_yolo(Scenes(4, size=64), tmp_path / "shapes")
+    return tmp_path / "shapes"
+
+
+def test_sound_data(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["data", "check", str(folder)]) == 0
+    shown = capsys.readouterr().out
+    assert "yolo format, 5 classes" in shown
+    assert shown.splitlines()[-1] == "every picture opens, every annotation is sound"
+
+
+def test_faults_are_named_together(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = sorted(folder.rglob("labels/**/*.txt"))[:2]
+    first.write_text("99 0.5 0.5 0.1 0.1\n", encoding="utf-8")
+    second.write_text("0 0.5 nan 0.1 0.1\n", encoding="utf-8")
+    assert cli.main(["data", "check", str(folder)]) == 2
+    report = capsys.readouterr().err
+    assert "2 problem(s) found" in report
+    assert f"{first}: line 1" in report
+    assert f"{second}: line 1" in report
+
+
+def test_an_unknown_action_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["data", "chek", "x"]) == 2
+    assert "invalid choice: 'chek'" in capsys.readouterr().err
