@@ -26,6 +26,7 @@ def ssd300(
     *,
     width: int = 256,
     depth: int = 0,
+    smallest: float = 0.15,
     neck: Literal["extras", "fpn"] = "extras",
     nms: Literal["hard", "soft"] = "hard",
     mean: Sequence[float] | None = None,
@@ -39,6 +40,8 @@ def ssd300(
         size: side of the square pictures in pixels; the paper has 300 and 512.
         width: channels of every level that the head sees.
         depth: further 3x3 convolutions in the head, a level.
+        smallest: scale of the default boxes of the second level, as a fraction of the picture; the first has half of
+            it, those of the last are 0.9. Larger objects want more: they are then found on finer, denser levels.
         neck: ``"fpn"`` lets coarse levels inform fine ones, after the extra levels were added.
         nms: ``"soft"`` lowers the scores of overlapped boxes instead of leaving them out.
         mean: of the weights' pictures in 0..1; None where the file or timm tells it.
@@ -49,11 +52,17 @@ def ssd300(
     if neck == "fpn":
         necks.append(partial(Fpn, width=width))
     suppress: Suppress = soft if nms == "soft" else per_class
-    return Model(trunk, necks, partial(ssd_head, depth=depth, suppress=suppress), (size, size))
+    return Model(trunk, necks, partial(ssd_head, depth=depth, smallest=smallest, suppress=suppress), (size, size))
 
 
 def ssd_head(
-    channels: list[int], strides: list[int], names: list[str], *, depth: int = 0, suppress: Suppress = per_class
+    channels: list[int],
+    strides: list[int],
+    names: list[str],
+    *,
+    depth: int = 0,
+    smallest: float = 0.15,
+    suppress: Suppress = per_class,
 ) -> Dense:
     """SSD's seven words (sections 2.1 to 2.3), with the paper's aspect ratios: 4 boxes a cell at both ends, else 6."""
     levels = len(channels)
@@ -62,7 +71,7 @@ def ssd_head(
         channels,
         strides,
         names,
-        anchors=DefaultBoxes(ratios),
+        anchors=DefaultBoxes(ratios, smallest),
         tower=partial(SoftmaxTower, depth=depth),
         coder=Offsets(centre=0.1, side=0.2),
         matcher=partial(by_iou, high=0.5, low=0.5, force_best=True),
