@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch.utils.data import DataLoader
 
 from polyhead.chance import key
@@ -115,6 +116,7 @@ class TaskData:
             collate_fn=collate,
             persistent_workers=self.workers > 0 and split == "val",
             worker_init_fn=one_thread,
+            generator=torch.Generator(),
         )
 
 

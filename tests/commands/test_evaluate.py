@@ -40,4 +40,4 @@ def test_a_run_without_weights(run: Run, tmp_path: Path, capsys: pytest.CaptureF
     assert cli.main(["evaluate", str(bare)]) == 2
     error = capsys.readouterr().err
     assert error.startswith("polyhead: error: ")
-    assert "best.pt" in error
+    assert "has no weights yet" in error

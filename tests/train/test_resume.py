@@ -1,9 +1,9 @@
 """A run that was killed, at any moment, ends with the weights of one that was not."""
 
-import multiprocessing
-import random
+import os
+import subprocess
+import sys
 import time
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from polyhead.train import saver
 from polyhead.train.fit import fit
 
 KILLS = 10
+LIFE = Path(__file__).parent.parent / "life.py"
 
 
 class Stop(Exception):
@@ -50,40 +51,32 @@ def test_every_state_that_is_written_goes_on_to_the_same_weights(
     assert result == expected
 
 
-@pytest.mark.parametrize(("kind", "workers", "seed"), [("onecycle", 2, 0), ("plateau", 0, 1)])
-def test_sigkill_at_random_moments(
-    kind: str, workers: int, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def start(folder: Path, kind: str, workers: int) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, str(LIFE), str(folder), kind, str(workers)]
+    return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize(("kind", "workers"), [("onecycle", 2), ("plateau", 0)])
+def test_sigkill_at_random_moments(kind: str, workers: int, tmp_path: Path) -> None:
     """Ten kills a run: while training, validating, writing, between stages; whenever chance has it."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))  # the server preloads, so a life is short
     expected = train(tmp_path / "whole", kind, 0)
     folder = tmp_path / "killed"
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["killable"])
-    chance = random.Random(seed)
-    kills = 0
-    while kills < KILLS:
-        process = context.Process(target=train, args=(folder, kind, workers))
-        process.start()
+    chance = torch.Generator().manual_seed(workers)
+    for _ in range(KILLS):
+        process = start(folder, kind, workers)
         _wait_for_news(folder / "resume.ckpt", process)
-        process.join(chance.uniform(0, 0.15))
-        if process.exitcode is not None:
-            break
+        time.sleep(0.15 * float(torch.rand((), generator=chance)))
+        assert process.poll() is None, "the training ended before it was killed often enough; give it more epochs"
         process.kill()
-        process.join()
-        kills += 1
-    process = context.Process(target=train, args=(folder, kind, workers))
-    process.start()
-    process.join(120)
-    assert process.exitcode == 0
-    assert kills == KILLS
+        process.wait()
+    assert start(folder, kind, workers).wait(120) == 0
     assert fingerprint(Run(folder)) == expected
 
 
-def _wait_for_news(path: Path, process: BaseProcess) -> None:
+def _wait_for_news(path: Path, process: "subprocess.Popen[bytes]") -> None:
     """Until the process has written its first state, so that every life brings the run a little further."""
     before = path.stat().st_mtime_ns if path.exists() else 0
-    while process.exitcode is None and (not path.exists() or path.stat().st_mtime_ns == before):
+    while process.poll() is None and (not path.exists() or path.stat().st_mtime_ns == before):
         time.sleep(0.002)
 
 
