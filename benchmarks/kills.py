@@ -1,6 +1,6 @@
 """Kill a real training at random moments, resume it each time, and compare its weights with an untouched run's.
 
-    python benchmarks/kills.py demo epochs=2 data.shapes.count=320 --kills 20
+    python benchmarks/kills.py demo epochs=2 data.signs.count=320 --kills 20
 
 The moments are spread over the whole command: start-up, training, validation, writing, the final measurement.
 """

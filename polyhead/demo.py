@@ -33,13 +33,13 @@ def demo(runs: str | Path = "runs", changes: tuple[str, ...] = (), show: Callabl
     begun = time.monotonic()
     config = recipe.load("demo", [f"runs={runs}", *changes])
     run = train(config, show)
-    scenes = recipe.instantiate(config).sources["shapes"].test
+    scenes = recipe.instantiate(config).sources["signs"].test
     assert scenes is not None
     pictures = [Image.fromarray(scenes[index].input.permute(1, 2, 0).numpy()) for index in range(SHOWN)]
     results = load(run.folder).predict(pictures)
     sheet = run.folder / "demo.png"
     grid([result.plot() for result in results], columns=4).save(sheet)
-    score = read_json(run.results_json)["test"]["tasks"]["shapes"]["score"]
+    score = read_json(run.results_json)["test"]["tasks"]["signs"]["score"]
     show(f"detections on {SHOWN} unseen scenes: {sheet}")
     show(f"test AP50 {score:.3f} after {minutes(time.monotonic() - begun)}; everything is in {run.folder}")
     if score < WANTED:

@@ -7,7 +7,7 @@ import pytest
 from polyhead.demo import demo
 from polyhead.errors import PolyheadError
 
-TINY = ("data.shapes.count=16", "data.shapes.val.count=8", "data.shapes.test.count=8", "epochs=1", "workers=0")
+TINY = ("data.signs.count=16", "data.signs.val.count=8", "data.signs.test.count=8", "epochs=1", "workers=0")
 
 
 def test_a_demo_that_has_not_learnt_fails(tmp_path: Path) -> None:

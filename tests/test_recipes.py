@@ -9,7 +9,7 @@ from polyhead.places import shipped
 from polyhead.run import Run, read_json, read_rows
 
 SMALL: dict[str, list[str]] = {
-    "demo": ["data.shapes.count=24", "data.shapes.val.count=8", "data.shapes.test.count=8", "batch=8"],
+    "demo": ["data.signs.count=24", "data.signs.val.count=8", "data.signs.test.count=8", "batch=8"],
     "ssd_coco_mini": ["imgsz=128", "batch=32"],
     "ssd_penn_fudan": ["imgsz=128", "batch=32"],
     "ssd_voc": [

@@ -48,15 +48,13 @@ def extent(shown: torch.Tensor) -> torch.Tensor:
 
 
 def together(sample: Sample) -> None:
-    """The one box lies around the white pixels and around the masked ones, but for rounding and the ramp between pixels."""
+    """The one box lies around the white pixels and the masked ones, but for rounding and the ramp between pixels."""
     origin, right, down = sample.frame.as_subclass(torch.Tensor)
-    magnified = max(
-        float((right - origin).abs().max()) / sample.size[1], float((down - origin).abs().max()) / sample.size[0]
-    )
-    for shown in (sample.input[0].as_subclass(torch.Tensor) > 180, sample.mask.as_subclass(torch.Tensor) == 1):  # type: ignore[union-attr]
-        assert (extent(shown) - sample.boxes[0].as_subclass(torch.Tensor)).abs().max() <= 1.5 + 0.25 * max(
-            0.0, magnified - 1
-        )
+    steps = float((right - origin).abs().max()) / sample.size[1], float((down - origin).abs().max()) / sample.size[0]
+    allowed = 1.5 + 0.25 * max(0.0, max(steps) - 1)
+    assert sample.mask is not None
+    for shown in (sample.input[0].as_subclass(torch.Tensor) > 180, sample.mask.as_subclass(torch.Tensor) == 1):
+        assert (extent(shown) - sample.boxes[0].as_subclass(torch.Tensor)).abs().max() <= allowed
 
 
 @settings(max_examples=30, deadline=None)

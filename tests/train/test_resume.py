@@ -1,9 +1,11 @@
 """A run that was killed, at any moment, ends with the weights of one that was not."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,6 @@ from polyhead.train import saver
 from polyhead.train.fit import fit
 
 KILLS = 10
-LIFE = Path(__file__).parent.parent / "life.py"
 
 
 class Stop(Exception):
@@ -51,32 +52,63 @@ def test_every_state_that_is_written_goes_on_to_the_same_weights(
     assert result == expected
 
 
-def start(folder: Path, kind: str, workers: int) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, str(LIFE), str(folder), kind, str(workers)]
-    return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL)
+class Nursery:
+    """Starts lives of a training, and ends them."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, str(Path(__file__).parent.parent / "nursery.py")]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def answer(self) -> int:
+        assert self.process.stdout is not None
+        return int(self.process.stdout.readline())
+
+    def start(self, folder: Path, kind: str, workers: int) -> int:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{folder}\t{kind}\t{workers}\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    made = Nursery()
+    yield made
+    made.process.kill()
+    made.process.communicate()
 
 
 @pytest.mark.parametrize(("kind", "workers"), [("onecycle", 2), ("plateau", 0)])
-def test_sigkill_at_random_moments(kind: str, workers: int, tmp_path: Path) -> None:
+def test_sigkill_at_random_moments(nursery: Nursery, kind: str, workers: int, tmp_path: Path) -> None:
     """Ten kills a run: while training, validating, writing, between stages; whenever chance has it."""
     expected = train(tmp_path / "whole", kind, 0)
     folder = tmp_path / "killed"
     chance = torch.Generator().manual_seed(workers)
     for _ in range(KILLS):
-        process = start(folder, kind, workers)
-        _wait_for_news(folder / "resume.ckpt", process)
+        life = nursery.start(folder, kind, workers)
+        _wait_for_news(folder / "resume.ckpt")
         time.sleep(0.15 * float(torch.rand((), generator=chance)))
-        assert process.poll() is None, "the training ended before it was killed often enough; give it more epochs"
-        process.kill()
-        process.wait()
-    assert start(folder, kind, workers).wait(120) == 0
+        os.kill(life, signal.SIGKILL)
+        assert nursery.answer() == -signal.SIGKILL
+    nursery.start(folder, kind, workers)
+    assert nursery.answer() == 0
     assert fingerprint(Run(folder)) == expected
 
 
-def _wait_for_news(path: Path, process: "subprocess.Popen[bytes]") -> None:
-    """Until the process has written its first state, so that every life brings the run a little further."""
+def _wait_for_news(path: Path) -> None:
+    """Until the first state of this life is written, so that every life brings the run a little further."""
     before = path.stat().st_mtime_ns if path.exists() else 0
-    while process.poll() is None and (not path.exists() or path.stat().st_mtime_ns == before):
+    end = time.monotonic() + 100
+    while not path.exists() or path.stat().st_mtime_ns == before:
+        assert time.monotonic() < end, "the training writes no state"
         time.sleep(0.002)
 
 
