@@ -1,5 +1,6 @@
 """The smallest parts that fill every contract: two readers, a trunk, a dense head, a classifier, a way to keep."""
 
+from abc import ABC
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from polyhead.types import Annotation, Batch, Detections, Labels, Prediction, Py
 SIDE = 32
 
 
-class Toy(Reader):
+class Toy(Reader, ABC):
     """Pictures that are a function of ``(seed, index)``."""
 
     def __init__(self, count: int, names: list[str], seed: int = 0) -> None:

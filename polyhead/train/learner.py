@@ -100,6 +100,7 @@ class Learner(LightningModule):
             group["lr"] = group["base"] * factor
         torch.manual_seed(key(self.seed, self.number, self.trainer.fit_loop.total_batch_idx))
 
+    # pylint: disable-next=arguments-differ,unused-argument  # Lightning's signature
     def training_step(self, batches: dict[str, Batch], batch_idx: int) -> Tensor:
         """One forward pass of the trunk for all tasks of one input shape; the sum of all losses."""
         features = self.model.features({task: batch.inputs for task, batch in batches.items()})
@@ -159,6 +160,7 @@ class Learner(LightningModule):
         self.predictions = {task: {} for task in self.tasks}
         self.val_losses = {}
 
+    # pylint: disable-next=arguments-differ,unused-argument  # Lightning's signature
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Losses and predictions of one task's batch."""
         task = list(self.tasks)[dataloader_idx]

@@ -58,7 +58,7 @@ class Nursery:
     def __init__(self) -> None:
         command = [sys.executable, str(Path(__file__).parent.parent / "nursery.py")]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # pylint: disable=consider-using-with  # the fixture ends it
             command,
             env=environment,
             stdin=subprocess.PIPE,
