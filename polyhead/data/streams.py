@@ -88,9 +88,9 @@ class StreamLoader(DataLoader[Sample]):
 
     position: Callable[[], int]
 
-    def __init__(self, *args: Any, **settings: Any) -> None:
+    def __init__(self, data: Dataset[Sample], **settings: Any) -> None:
         # Without a generator of its own, a loader draws a number from the global one each time that it begins.
-        super().__init__(*args, generator=torch.Generator(), **settings)
+        super().__init__(data, generator=torch.Generator(), **settings)
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # DataLoader promises its private iterator class
         sampler = self.batch_sampler
