@@ -75,7 +75,7 @@ def results(run: Run, task: TaskData) -> list[Path]:
 
 def progress(rows: Sequence[Mapping[str, str]], path: Path) -> Path:
     """Every numeric column of ``results.csv`` over the epochs; train and val of one loss share a panel."""
-    panels = _panels(rows)
+    panels = group(rows)
     columns = max(1, min(4, math.ceil(math.sqrt(len(panels)))))
     lines = max(1, math.ceil(len(panels) / columns))
     figure = Figure(figsize=(4.2 * columns, 3.1 * lines), layout="constrained")
@@ -207,7 +207,7 @@ def confusion_matrix(matrix: Int[np.ndarray, "n n"], names: Sequence[str], path:
     return _save(figure, path)
 
 
-def _panels(rows: Sequence[Mapping[str, str]]) -> dict[str, dict[str, tuple[list[int], list[float]]]]:
+def group(rows: Sequence[Mapping[str, str]]) -> dict[str, dict[str, tuple[list[int], list[float]]]]:
     """Panel title -> name of the line -> epochs (counted through all stages) and values; gaps are left out."""
     panels: dict[str, dict[str, tuple[list[int], list[float]]]] = {}
     for column in dict.fromkeys(column for row in rows for column in row):
@@ -215,12 +215,12 @@ def _panels(rows: Sequence[Mapping[str, str]]) -> dict[str, dict[str, tuple[list
         finite = [(number, value) for number, value in filled if math.isfinite(value)]
         if column in ("epoch", "stage") or not finite:
             continue
-        title, name = _panel(column)
+        title, name = place(column)
         panels.setdefault(title, {})[name] = ([number for number, _ in finite], [value for _, value in finite])
     return panels
 
 
-def _panel(column: str) -> tuple[str, str]:
+def place(column: str) -> tuple[str, str]:
     """``train/food/box`` and ``val/food/box`` share the panel ``food/box``; scores of a task share one; so do rates."""
     first, _, rest = column.partition("/")
     if first in ("train", "val"):

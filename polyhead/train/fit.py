@@ -73,10 +73,10 @@ def fit(
         if state is not None and number == first:
             own = {name[6:]: value for name, value in state["state_dict"].items() if name.startswith("model.")}
             model.load_state_dict(own)
-        learner = _learner(model, tasks, stages, number, seed)
-        learner.progress |= {"rows": rows, "time": rows[-1]["time"] if rows else 0.0}
         if not inside:
             initialise(model, stages[number].init)
+        learner = _learner(model, tasks, stages, number, seed)
+        learner.progress |= {"rows": rows, "time": rows[-1]["time"] if rows else 0.0}
         saver = Saver(run, dict(describe), save_seconds, progress)
         shown = [] if progress is None else [progress]
         with _quiet():
