@@ -45,8 +45,8 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    # Threads that spin while they wait take the core from the loader's workers: on 2 shared cores a step took 3.8 times
-    # as long (docs/LOG.md). It must be set before torch is imported, which no command has done yet.
+    # Threads that spin while they wait take the core from the loader's workers: on shared cores a step then
+    # takes a multiple of its time (docs/LOG.md). It must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words

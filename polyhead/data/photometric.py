@@ -53,11 +53,11 @@ def distort(
 ) -> NDArray[np.uint8]:
     """Change uint8 RGB ``[h, w, 3]``: add brightness, multiply by 1 + contrast and 1 + saturation, turn by hue."""
     if brightness or contrast:
-        picture = cv2.LUT(picture, _table((LEVELS + brightness) * (1 + contrast)))  # type: ignore[assignment]
+        picture = cv2.LUT(picture, _table((LEVELS + brightness) * (1 + contrast)))  # type: ignore[assignment]  # cv2 says any dtype
     if saturation or hue:
         table = np.stack([_table((LEVELS + round(hue / 2)) % HUES), _table(LEVELS * (1 + saturation)), _table(LEVELS)])
         turned = cv2.LUT(cv2.cvtColor(picture, cv2.COLOR_RGB2HSV), np.ascontiguousarray(table.T[None]))
-        picture = cv2.cvtColor(turned, cv2.COLOR_HSV2RGB)  # type: ignore[assignment]
+        picture = cv2.cvtColor(turned, cv2.COLOR_HSV2RGB)  # type: ignore[assignment]  # cv2 says any dtype
     return picture
 
 
