@@ -30,14 +30,14 @@ from polyhead.chance import key, seeded
 from polyhead.data.base import Reader
 from polyhead.data.source import SPLITS, TaskData, one_thread, open_tasks
 from polyhead.errors import PolyheadError
-from polyhead.evaluate import _boxes, _plain
+from polyhead.evaluate import box_numbers, plain
 from polyhead.metrics import store
 from polyhead.metrics.score import score
 from polyhead.nets.backbones.timm import Timm
 from polyhead.nets.necks.ssd_extras import SsdExtras
 from polyhead.run import Run, write_rows, write_text
 from polyhead.train.progress import Log
-from polyhead.training import _manifest
+from polyhead.training import describe_run
 from polyhead.types import Detections
 
 LR = 1e-3
@@ -106,7 +106,7 @@ def train(config: dict[str, Any]) -> Run:
     how |= {"schedule": "onecycle", "transforms": "flip, light colour jitter", "seed": seed}
     write_text(run.config, yaml.safe_dump({"rival": how, "recipe": config}, sort_keys=False))
     settings = replace(parts.settings, precision="32-true")
-    run.update_manifest(**_manifest(parts._replace(model=model, settings=settings), tasks))
+    run.update_manifest(**describe_run(parts._replace(model=model, settings=settings), tasks))
     log = Log(run)
     log(f"run folder: {run.folder}; {', '.join(f'{len(task.readers[part])} {part}' for part in SPLITS)} pictures")
     fit(model, name, task, epochs, run, log)
@@ -193,9 +193,9 @@ def measure(model: SSD, name: str, task: TaskData, split: str, run: Run) -> dict
     path = run.predictions_of(split, name)
     store.save(path, found, task.names)
     store.save_truths(store.truths_of(path), truths, task.names)
-    numbers = _boxes(truths, found, task.truths("train"), task.names)
-    plain: dict[str, Any] = _plain({**numbers, "split": split, "images": len(truths)})
-    return plain
+    numbers = box_numbers(truths, found, task.truths("train"), task.names)
+    result: dict[str, Any] = plain({**numbers, "split": split, "images": len(truths)})
+    return result
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from polyhead.models import ssd300
 from polyhead.nets.backbones.timm import Timm
 from polyhead.nets.inference import predict_batch
 from polyhead.nets.model import Model
-from polyhead.train.precision import resolve
+from polyhead.nets.precision import resolve
 from polyhead.types import Annotation, Batch
 
 CLASSES = 20

@@ -22,7 +22,8 @@ COMMANDS = {
     "train": ("polyhead.commands.train", "train a recipe into a run folder, or go on with a run"),
     "evaluate": ("polyhead.commands.evaluate", "measure a run, with intervals (val is the same)"),
     "predict": ("polyhead.commands.predict", "use a run on pictures: drawn pictures, JSON, CSV"),
-    "compare": ("polyhead.commands.compare", "paired differences between runs, with intervals"),
+    "compare": ("polyhead.commands.compare", "runs side by side: scores, paired differences, intervals"),
+    "study": ("polyhead.commands.study", "variations of a recipe, with every seed, in one table"),
 }
 ALIASES = {"val": "evaluate"}
 OK, WRONG, INTERRUPTED = 0, 2, 130

@@ -46,7 +46,7 @@ def evaluate(model: Model, tasks: Mapping[str, TaskData], split: str, run: Run) 
             path = run.predictions_of(split, name)
             store.save(path, boxes, task.names)
             store.save_truths(store.truths_of(path), truths, task.names)
-            numbers = _boxes(truths, boxes, task.truths("train"), task.names)
+            numbers = box_numbers(truths, boxes, task.truths("train"), task.names)
         elif len(classes) == len(truths):
             numbers = _labels(truths, classes, task.truths("train"), task.names)
         else:
@@ -58,8 +58,8 @@ def evaluate(model: Model, tasks: Mapping[str, TaskData], split: str, run: Run) 
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
         found[name] = numbers
-    plain: dict[str, Any] = _plain({"tasks": found})
-    return plain
+    result: dict[str, Any] = plain({"tasks": found})
+    return result
 
 
 def measure(
@@ -94,11 +94,11 @@ def predict_split(model: Model, name: str, task: TaskData, split: str, device: s
     predictions: dict[str, Prediction] = {}
     for batch in task.evaluation(split):
         moved = batch._replace(inputs=batch.inputs.to(device))
-        predictions |= predict_batch(model, moved, [name])[name]
+        predictions |= predict_batch(model, moved, [name], "auto")[name]
     return predictions
 
 
-def _boxes(
+def box_numbers(
     truths: Sequence[Annotation], found: Mapping[str, Detections], train: Sequence[Annotation], names: Sequence[str]
 ) -> dict[str, Any]:
     """COCO's and VOC's numbers, intervals, the rival, and the kinds of error."""
@@ -162,12 +162,12 @@ def _objects(truths: Sequence[Annotation], names: Sequence[str]) -> dict[str, in
     return dict(zip(names, torch.bincount(found, minlength=len(names)).tolist(), strict=True))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Numbers that JSON knows: NaN becomes None."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -6,18 +6,78 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
+from torchvision.ops import complete_box_iou_loss
 
-from polyhead.boxes.raw import BACKGROUND, Matched
+from polyhead.boxes.raw import BACKGROUND, IGNORE, Matched
 
 Loss = Callable[[Matched], Tensor]
 
 
 def smooth_l1(matched: Matched) -> Float[Tensor, ""]:
     """Smooth L1 between predicted and true codes, summed and divided by the positives of the batch (SSD, eq. 2)."""
+    return F.smooth_l1_loss(*codes(matched), reduction="sum") / matched.positives
+
+
+def huber(matched: Matched, delta: float = 0.1) -> Float[Tensor, ""]:
+    """Mean Huber loss of the four codes, summed and divided by the positives of the batch (EfficientDet's code).
+
+    Args:
+        matched: predictions beside their truth.
+        delta: error from which the loss grows evenly; about the mean of the true codes.
+    """
+    return F.huber_loss(*codes(matched), reduction="sum", delta=delta) / (4 * matched.positives)
+
+
+def codes(matched: Matched) -> tuple[Float[Tensor, "p 4"], Float[Tensor, "p 4"]]:
+    """Codes of the positives: predicted and true."""
     raw, anchor = matched.raw, matched.anchor
-    codes = raw.codes[matched.picture, anchor]
     target = matched.coder.encode(matched.boxes, raw.anchors[anchor], raw.strides[anchor])
-    return F.smooth_l1_loss(codes, target, reduction="sum") / matched.positives
+    return raw.codes[matched.picture, anchor], target
+
+
+def ciou(matched: Matched, least: float = 0.01) -> Float[Tensor, ""]:
+    """Complete IoU loss of the decoded boxes, summed and divided by the positives of the batch (Zheng et al. 2020).
+
+    Args:
+        matched: predictions beside their truth.
+        least: sides are at least so long, in pixels: the ratio of sides that are zero is no number.
+    """
+    raw, anchor = matched.raw, matched.anchor
+    boxes = matched.coder.decode(raw.codes[matched.picture, anchor], raw.anchors[anchor], raw.strides[anchor])
+    low, high = torch.split(boxes, 2, dim=1)
+    boxes = torch.cat([low, torch.maximum(high, low + least)], dim=1)
+    total: Tensor = complete_box_iou_loss(boxes, matched.boxes, reduction="sum")
+    return total / matched.positives
+
+
+def focal(matched: Matched, alpha: float = 0.25, gamma: float = 1.5, label_smoothing: float = 0.0) -> Float[Tensor, ""]:
+    """Focal loss of all classes at all anchors, divided by the positives of the batch (Lin et al. 2017, eq. 5).
+
+    Each class is a yes or no of its own. Where a class was not looked for in a picture, its negatives are left out.
+
+    Args:
+        matched: predictions beside their truth.
+        alpha: weight of positives; that of negatives is the rest to 1.
+        gamma: how much what is already known counts less (EfficientDet: 1.5, RetinaNet: 2).
+        label_smoothing: half of it is the truth of negatives instead of 0, and that below 1 of positives. It does not
+            touch the focus, as in EfficientDet's code.
+    """
+    logits, positive = matched.raw.logits, (matched.picture, matched.anchor, matched.labels)
+    taught = (matched.target != IGNORE)[..., None] & matched.annotated[:, None]
+    taught[positive] = False
+    negatives = focused(logits, gamma, label_smoothing).masked_fill(~taught, 0.0).sum()
+    positives = focused(-logits[positive], gamma, label_smoothing).sum()
+    return (alpha * positives + (1 - alpha) * negatives) / matched.positives
+
+
+def focused(logits: Float[Tensor, "*n"], gamma: float, label_smoothing: float) -> Float[Tensor, "*n"]:
+    """Cross-entropy of answers that should be no, times ``p ** gamma`` of their probabilities.
+
+    The power is taken in logarithms, where its gradient is finite for every logit.
+    """
+    surprise = F.softplus(logits)  # -log(1 - p), and logits - surprise is log(p)
+    focus = (gamma * (logits - surprise)).exp()
+    return focus * (surprise - label_smoothing / 2 * logits)
 
 
 def hard_negative_ce(matched: Matched, ratio: int = 3, least: int = 16) -> Float[Tensor, ""]:

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
-from polyhead.boxes.anchors import DefaultBoxes
+from polyhead.boxes.anchors import DefaultBoxes, ScaledAnchors
 from polyhead.boxes.coders import Offsets
 from polyhead.boxes.matching import by_iou
 from polyhead.boxes.nms import Suppress, per_class, soft
-from polyhead.losses import hard_negative_ce, smooth_l1
+from polyhead.losses import ciou, focal, hard_negative_ce, huber, smooth_l1
 from polyhead.nets.backbones.timm import Timm
 from polyhead.nets.base import NeckFactory
 from polyhead.nets.heads.classify import Classify
-from polyhead.nets.heads.dense import Dense, softmax_scores
-from polyhead.nets.heads.towers import SoftmaxTower
+from polyhead.nets.heads.dense import Dense, sigmoid_scores, softmax_scores
+from polyhead.nets.heads.towers import SharedTower, SoftmaxTower
 from polyhead.nets.model import Model
+from polyhead.nets.necks.bifpn import Bifpn
 from polyhead.nets.necks.fpn import Fpn
 from polyhead.nets.necks.ssd_extras import SsdExtras
 
@@ -77,6 +78,92 @@ def ssd_head(
         matcher=partial(by_iou, high=0.5, low=0.5, force_best=True),
         losses={"box": (1.0, smooth_l1), "class": (1.0, hard_negative_ce)},
         scores=softmax_scores,
+        suppress=suppress,
+    )
+
+
+SCALES = {
+    "d0": ("efficientnet_b0", 512, 64, 3, 3),
+    "d1": ("efficientnet_b1", 640, 88, 4, 3),
+    "d2": ("efficientnet_b2", 768, 112, 5, 3),
+    "d3": ("efficientnet_b3", 896, 160, 6, 4),
+    "d4": ("efficientnet_b4", 1024, 224, 7, 4),
+    "d5": ("efficientnet_b5", 1280, 288, 7, 4),
+    "d6": ("efficientnet_b6", 1280, 384, 8, 5),
+    "d7": ("efficientnet_b6", 1536, 384, 8, 5),
+}
+"""Trunk, size, width, repeats and depth of each EfficientDet (the paper's table 1)."""
+
+
+def efficientdet(
+    backbone: str | None = None,
+    weights: str | None = None,
+    size: int | None = None,
+    *,
+    scale: Literal["d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7"] = "d0",
+    width: int | None = None,
+    repeats: int | None = None,
+    depth: int | None = None,
+    anchor_scale: float = 4.0,
+    loss: Literal["huber", "ciou"] = "huber",
+    label_smoothing: float = 0.0,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> Model:
+    """EfficientDet (Tan, Pang & Le 2020, "EfficientDet: Scalable and Efficient Object Detection") on any timm trunk.
+
+    Args:
+        backbone: timm's name of the trunk; its levels of strides 8, 16 and 32 are used. None for the scale's own.
+        weights: of the trunk: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
+        size: side of the square pictures in pixels. None for the scale's own, and so with the next three.
+        scale: from the smallest, ``d0``, to the largest, ``d7``; each doubles, roughly, the cost of the one before.
+        width: channels of every level in neck and head.
+        repeats: layers of the neck.
+        depth: convolutions of the head's nets before the last.
+        anchor_scale: side of a level's smallest square box, in cells; small objects want less.
+        loss: of the boxes: ``"huber"`` on their codes, as in the paper's code, or ``"ciou"`` on the boxes themselves.
+        label_smoothing: of the classes (:func:`~polyhead.losses.focal`).
+        mean: of the weights' pictures in 0..1; None where the file or timm tells it.
+        std: likewise.
+    """
+    trunk, *numbers = SCALES[scale]
+    given = zip((size, width, repeats, depth), numbers, strict=True)
+    side, width, repeats, depth = (own if value is None else value for value, own in given)
+    head = partial(
+        efficientdet_head, depth=depth, anchor_scale=anchor_scale, loss=loss, label_smoothing=label_smoothing
+    )
+    neck = partial(Bifpn, width=width, repeats=repeats)
+    return Model(Timm(backbone or trunk, weights, mean=mean, std=std), [neck], head, (side, side))
+
+
+def efficientdet_head(
+    channels: list[int],
+    strides: list[int],
+    names: list[str],
+    *,
+    depth: int = 3,
+    anchor_scale: float = 4.0,
+    loss: Literal["huber", "ciou"] = "huber",
+    label_smoothing: float = 0.0,
+    suppress: Suppress = per_class,
+) -> Dense:
+    """EfficientDet's seven words; what the paper leaves open (matching at 0.5, weights of losses) is its code's.
+
+    Only CIoU's weight is not from there: it is that of the IoU loss in ATSS (Zhang et al. 2020), beside focal loss too.
+    """
+    return Dense(
+        channels,
+        strides,
+        names,
+        anchors=ScaledAnchors(len(channels), anchor_scale),
+        tower=partial(SharedTower, depth=depth),
+        coder=Offsets(),
+        matcher=partial(by_iou, high=0.5, low=0.5, force_best=True),
+        losses={
+            "box": (50.0, huber) if loss == "huber" else (2.0, ciou),
+            "class": (1.0, partial(focal, label_smoothing=label_smoothing)),
+        },
+        scores=sigmoid_scores,
         suppress=suppress,
     )
 

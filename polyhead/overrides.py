@@ -1,7 +1,7 @@
 """Changes to a recipe from the command line: ``stages.0.epochs=5``, ``--seed 3``, ``batch=4``."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -50,6 +50,16 @@ def separate(argv: Sequence[str], own: Iterable[str]) -> tuple[list[str], list[s
     return rest, changes
 
 
+def lay(config: dict[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """``config`` with ``patch`` laid over it: mappings are merged key by key, all else is replaced; null takes out."""
+    result = {key: value for key, value in config.items() if key not in patch or patch[key] is not None}
+    for key, value in patch.items():
+        if value is not None:
+            old = result.get(key)
+            result[key] = lay(old if isinstance(old, dict) else {}, value) if isinstance(value, Mapping) else value
+    return result
+
+
 def apply(config: dict[str, Any], change: str, known: Collection[str]) -> None:
     """Change ``config`` in place.
 
@@ -93,7 +103,7 @@ def _put(node: Any, path: list[str], value: Any, change: str) -> None:
         if rest:
             if isinstance(node, dict) and node.get(key) is None:
                 node[key] = {}
-            if key in ("model", "reader") and isinstance(node[key], str):
+            if key in ("model", "reader", "transforms") and isinstance(node[key], str):
                 node[key] = {"class_path": node[key]}  # a bare name gets a place for its settings
             _put(node[key], rest, value, change)
         else:

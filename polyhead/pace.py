@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 
 from polyhead import recipe
-from polyhead.train.precision import resolve
+from polyhead.nets.precision import resolve
 from polyhead.types import Batch
 
 SIZES = (320, 300, 224)

@@ -15,6 +15,11 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(RECIPES.glob("*.yaml"))}
 
 
+def studies() -> dict[str, Path]:
+    """The studies that come with the package, by name."""
+    return {path.stem: path for path in sorted((RECIPES / "studies").glob("*.yaml"))}
+
+
 def find(path: str | Path, variable: str = DATA) -> Path:
     """The first place where a file or folder of this relative path exists.
 
@@ -32,7 +37,7 @@ def find(path: str | Path, variable: str = DATA) -> Path:
     places = [
         Path(),
         *(Path(place) for place in os.environ.get(variable, "").split(os.pathsep) if place),
-        _cache(variable),
+        cache(variable),
     ]
     candidates = [wanted] if wanted.is_absolute() else [place.expanduser() / wanted for place in places]
     for candidate in candidates:
@@ -44,6 +49,7 @@ def find(path: str | Path, variable: str = DATA) -> Path:
     raise PolyheadError(f"'{path}' was not found; looked at {looked}{unset}; {remedy}")
 
 
-def _cache(variable: str) -> Path:
+def cache(variable: str) -> Path:
+    """The folder of data (or weights) in the user's cache."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "polyhead" / variable.removeprefix("POLYHEAD_").lower()

@@ -1,7 +1,7 @@
 """A trained run, ready to use: ``polyhead.load(run).predict(source)``.
 
 Pictures are prepared by the same :class:`~polyhead.data.transforms.Eval` that val and test saw, as the weights file has
-it. Everything is computed in float32, so a result does not depend on what else is in the batch.
+it. The network runs in the precision that the hardware computes natively; boxes are decoded in float32.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,8 +26,9 @@ from polyhead.data.transforms import Eval
 from polyhead.errors import PolyheadError, Problem
 from polyhead.nets.inference import predict_batch
 from polyhead.nets.model import Model
+from polyhead.nets.precision import resolve
 from polyhead.recipe import build_model
-from polyhead.results import Result
+from polyhead.results import Result, best_of_heads
 from polyhead.run import Run
 from polyhead.types import Annotation, Detections, Labels, Prediction, Sample
 
@@ -43,13 +44,16 @@ class Predictor:
         model: with all its heads and weights.
         names: class names of each task.
         transform: how pictures are prepared.
+        precision: ``auto`` (see :func:`polyhead.nets.precision.resolve`), or ``32-true``, in which a result does not
+            depend on what else is in the batch.
     """
 
-    def __init__(self, model: Model, names: dict[str, list[str]], transform: Eval) -> None:
+    def __init__(self, model: Model, names: dict[str, list[str]], transform: Eval, precision: str = "auto") -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = model.to(self.device).to(memory_format=torch.channels_last).eval()
         self.names = names
         self.transform = transform
+        self.precision = resolve(precision)
         self.skipped: list[Problem] = []
 
     def predict(
@@ -59,6 +63,7 @@ class Predictor:
         conf: float = CONFIDENT,
         batch: int = 8,
         on_bad: str = "stop",
+        across: float | None = None,
     ) -> list[Result]:
         """Use the model on pictures.
 
@@ -68,6 +73,8 @@ class Predictor:
             conf: detections with a lower score are left out; a classifier always tells all of its classes.
             batch: pictures at a time; changes the speed and the memory, not the results.
             on_bad: ``"stop"`` at a picture that cannot be read, or ``"skip"`` it and keep the problem in ``skipped``.
+            across: overlap (IoU) from which a box of one head is left out for a better one of another head; None
+                leaves the heads alone.
 
         Returns:
             For each picture, in order, a result for each task.
@@ -75,7 +82,7 @@ class Predictor:
         Raises:
             PolyheadError: when there is no picture, one cannot be read, or there is no such task.
         """
-        return [result for results in self.stream(source, tasks, conf, batch, on_bad) for result in results]
+        return [result for results in self.stream(source, tasks, conf, batch, on_bad, across) for result in results]
 
     def stream(
         self,
@@ -84,12 +91,15 @@ class Predictor:
         conf: float = CONFIDENT,
         batch: int = 8,
         on_bad: str = "stop",
+        across: float | None = None,
     ) -> Iterator[list[Result]]:
         """As :meth:`predict`, but picture after picture, so that a large folder does not fill the memory."""
         if not 0 <= conf <= 1:
             raise PolyheadError(f"conf must lie between 0 and 1, got {conf}")
         if batch < 1:
             raise PolyheadError(f"batch must be 1 or more, got {batch}")
+        if across is not None and not 0 < across <= 1:
+            raise PolyheadError(f"across must be an overlap above 0 and at most 1, got {across}")
         if on_bad not in ("stop", "skip"):
             raise PolyheadError(f"on_bad must be 'stop' or 'skip', got {on_bad!r}")
         chosen = list(self.names) if tasks is None else [tasks] if isinstance(tasks, str) else list(tasks)
@@ -98,7 +108,8 @@ class Predictor:
         self.skipped = []
         pictures = self._read(expand(source), on_bad)
         while group := list(islice(pictures, batch)):
-            yield from self._predict(group, chosen, conf)
+            found = self._predict(group, chosen, conf)
+            yield from found if across is None else (best_of_heads(results, across) for results in found)
 
     def _read(self, inputs: Iterable["Input"], on_bad: str) -> Iterator[tuple["Input", tv.Image]]:
         for entry in inputs:
@@ -116,7 +127,7 @@ class Predictor:
     def _predict(self, group: list[tuple["Input", tv.Image]], tasks: list[str], conf: float) -> Iterator[list[Result]]:
         samples = collate([self.transform(_sample(picture, str(number))) for number, (_, picture) in enumerate(group)])
         inputs = samples.inputs.to(self.device).contiguous(memory_format=torch.channels_last)
-        found = predict_batch(self.model, samples._replace(inputs=inputs), tasks)
+        found = predict_batch(self.model, samples._replace(inputs=inputs), tasks, self.precision)
         for number, (entry, _) in enumerate(group):
             yield [self._result(entry, task, found[task][str(number)], conf) for task in tasks]
 

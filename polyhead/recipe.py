@@ -65,18 +65,19 @@ def allow(packages: Iterable[str]) -> None:
     _importable.extend(packages)
 
 
-def load(recipe: str | Path, changes: Sequence[str] = ()) -> dict[str, Any]:
+def load(recipe: str | Path, changes: Sequence[str] = (), patch: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The fully resolved settings of a recipe: plain types, every default filled in. No data is opened.
 
     Args:
-        recipe: path of a YAML file, or the name of a recipe that ships.
+        recipe: path of a YAML file, or the name of a recipe that ships. A task that is null is left out.
         changes: overrides ``key=value`` (:mod:`polyhead.overrides`).
+        patch: part of a recipe that is laid over it before the overrides (:func:`polyhead.overrides.lay`).
 
     Raises:
         PolyheadError: when there is no such recipe, a key is unknown or a value has the wrong type.
     """
     path = find(recipe)
-    config = _read(path)
+    config = overrides.lay(_read(path), patch or {})
     for change in changes:
         overrides.apply(config, change, _KEYS)
     config = _expand(config)
@@ -160,6 +161,8 @@ def _read(path: Path) -> dict[str, Any]:
 def _expand(config: dict[str, Any]) -> dict[str, Any]:
     """Write short forms out, and check first what can be checked without importing anything that costs seconds."""
     check_keys(config, _KEYS, "the recipe")
+    if isinstance(config.get("data"), dict):
+        config = {**config, "data": {task: entry for task, entry in config["data"].items() if entry is not None}}
     check_sections(config)
     for number, stage in enumerate(config["stages"]):
         check_keys(stage, [field.name for field in fields(Stage)], f"stages.{number}")

@@ -1,15 +1,17 @@
 """What a model said of one picture, to look at, to store and to hand on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
+from torchvision.ops import box_iou
 
 from polyhead.analysis import draw
 from polyhead.data.pictures import read_picture
@@ -125,6 +127,33 @@ def plot(results: Sequence[Result]) -> Image.Image:
     picture = Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
     firsts = accumulate((len(result.names) for result in results), initial=0)
     return draw.draw(picture, [_marks(result, colour) for result, colour in zip(results, firsts, strict=False)])
+
+
+def best_of_heads(results: Sequence[Result], overlap: float) -> list[Result]:
+    """Answers of several heads for one picture, without boxes that a better one of another head overlaps.
+
+    Best first, over all heads; what a head says beside its own boxes is left as it is.
+
+    Args:
+        results: one for each head.
+        overlap: IoU from which two boxes are of one object.
+    """
+    scores = np.concatenate([result.scores[: len(result.boxes)] for result in results])
+    boxes = torch.from_numpy(np.concatenate([result.boxes for result in results]))
+    heads = np.repeat(np.arange(len(results)), [len(result.boxes) for result in results])
+    near = (box_iou(boxes, boxes) >= overlap).numpy() & (heads[:, None] != heads)
+    kept = np.ones(len(scores), dtype=np.bool_)
+    for index in np.argsort(-scores, kind="stable"):
+        if kept[index]:
+            kept[near[index] & (scores <= scores[index])] = False
+            kept[index] = True
+    chosen = [kept[heads == head] for head in range(len(results))]
+    return [
+        result
+        if result.whole
+        else replace(result, boxes=result.boxes[mask], scores=result.scores[mask], classes=result.classes[mask])
+        for result, mask in zip(results, chosen, strict=True)
+    ]
 
 
 def table(results: Sequence[Result]) -> "pd.DataFrame":

@@ -23,8 +23,12 @@ READERS = {
     "penn_fudan": "polyhead.data.readers.pedestrians.PennFudan",
     "folder": "polyhead.data.readers.folder.Folder",
     "scenes": "polyhead.data.synthetic.Scenes",
+    "merge": "polyhead.data.readers.merge.Merge",
 }
 """Short names of the data formats."""
+
+LOOKS = {"yolov4": "polyhead.data.yolov4.Yolov4"}
+"""Presets of transforms that have settings."""
 
 _KINDS: dict[str, type | tuple[type, ...]] = {"model": (str, dict), "data": dict, "stages": list}
 
@@ -77,7 +81,19 @@ def expand_task(entry: object, own: Collection[str], where: str) -> dict[str, An
             task[part] = {"class_path": reader["class_path"], "init_args": {**reader["init_args"], **given}}
         elif given is not None:
             task[part] = _expand_reader(given, {}, f"{where}.{part}")
+    if isinstance(task.get("transforms"), dict):
+        task["transforms"] = _expand_transforms(task["transforms"], f"{where}.transforms")
     return task
+
+
+def _expand_transforms(given: dict[str, Any], where: str) -> dict[str, Any]:
+    """``{preset: NAME, setting: value}``, written out as ``{class_path, init_args}``."""
+    if "preset" in given:
+        given = {"class_path": given["preset"], "init_args": {key: given[key] for key in given if key != "preset"}}
+    path = check_keys(given, ("preset", "class_path", "init_args"), where).get("class_path")
+    if not isinstance(path, str) or ("." not in path and path not in LOOKS):
+        raise PolyheadError(f"{where}: expected a preset with settings ({', '.join(LOOKS)}), got {path!r}")
+    return {"class_path": LOOKS.get(path, path), "init_args": dict(given.get("init_args") or {})}
 
 
 def _expand_reader(given: object, arguments: dict[str, Any], where: str) -> dict[str, Any]:
@@ -92,4 +108,8 @@ def _expand_reader(given: object, arguments: dict[str, Any], where: str) -> dict
         raise PolyheadError(f"{where}: expected a data format ({', '.join(READERS)}), got {given!r}")
     if "." not in given and given not in READERS:
         raise PolyheadError(f"{where}: unknown data format {given!r}{suggest(given, READERS)}")
-    return {"class_path": READERS.get(given, given), "init_args": arguments}
+    path = READERS.get(given, given)
+    if path == READERS["merge"] and isinstance(arguments.get("parts"), dict):
+        parts = {name: _expand_reader(part, {}, f"{where}.parts.{name}") for name, part in arguments["parts"].items()}
+        arguments = {**arguments, "parts": parts}
+    return {"class_path": path, "init_args": arguments}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 import polyhead
 from polyhead import checkpoint, recipe
@@ -18,13 +19,15 @@ from polyhead.chance import seeded
 from polyhead.data.doctor import fingerprint
 from polyhead.data.source import SPLITS, TaskData, open_tasks
 from polyhead.evaluate import measure
+from polyhead.nets.precision import resolve
 from polyhead.recipe import Parts
 from polyhead.run import Run, write_text
 from polyhead.train.fit import fit
-from polyhead.train.precision import resolve
 from polyhead.train.progress import Log, Progress
 
 LIBRARIES = ("torch", "torchvision", "lightning", "timm", "numpy")
+SAMPLES = 4
+"""Test pictures of each task that a run keeps."""
 
 
 def train(config: Mapping[str, Any], show: Callable[[str], None] = print) -> Run:
@@ -36,7 +39,7 @@ def train(config: Mapping[str, Any], show: Callable[[str], None] = print) -> Run
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed)
     run = Run.create(parts.settings.runs, str(parts.settings.name))
     write_text(run.config, recipe.dump(config))
-    run.update_manifest(**_manifest(parts, tasks))
+    run.update_manifest(**describe_run(parts, tasks))
     log = Log(run, show)
     log(f"run folder: {run.folder}")
     for name, task in tasks.items():
@@ -89,10 +92,21 @@ def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData],
     )
     checkpoint.fill(parts.model, checkpoint.load(run.best).state, run.best)
     measure(parts.model, tasks, run, ("val", "test"), log)
+    _keep_samples(run, tasks)
     return run
 
 
-def _manifest(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
+def _keep_samples(run: Run, tasks: Mapping[str, TaskData]) -> None:
+    """The first test pictures of each task as files, so that a run can be shown where its data is not."""
+    for name, task in tasks.items():
+        reader = task.readers["test"]
+        for index in range(min(SAMPLES, len(reader))):
+            picture = reader[index].input.permute(1, 2, 0).numpy()
+            Image.fromarray(picture).save(run.samples / f"{name}_{index}.jpg", quality=92)
+
+
+def describe_run(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
+    """What the manifest says: command, seed, precision, versions, hardware, commit, parameters, data and splits."""
     data = {
         name: {
             "fingerprint": {part: fingerprint(task.readers[part]) for part in SPLITS},
@@ -112,12 +126,20 @@ def _manifest(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
             "python": platform.python_version(),
             **{name: version(name) for name in LIBRARIES},
         },
-        "hardware": {"machine": platform.platform(), "threads": torch.get_num_threads(), "gpu": cuda},
+        "hardware": {"machine": platform.platform(), "cpu": _cpu(), "threads": torch.get_num_threads(), "gpu": cuda},
         "git": _git(),
         "parameters": {name: sum(p.numel() for p in part.parameters()) for name, part in parts.model.named_children()},
         "data": data,
         "splits": {name: {part: task.ids(part) for part in SPLITS} for name, task in tasks.items()},
     }
+
+
+def _cpu() -> str:
+    """The processor's name, as Linux tells it; else what Python knows."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _git() -> dict[str, str | bool] | None:

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 from torchvision.models.detection._utils import BoxCoder, SSDMatcher
 from torchvision.models.detection.ssd import SSD
-from torchvision.ops import box_iou
+from torchvision.ops import box_iou, complete_box_iou_loss, sigmoid_focal_loss
 
 from polyhead.boxes.anchors import DefaultBoxes, corners
 from polyhead.boxes.coders import Offsets
 from polyhead.boxes.matching import by_iou
 from polyhead.boxes.raw import IGNORE, Matched, Raw, gather
-from polyhead.losses import Loss, hard_negative_ce, smooth_l1
+from polyhead.losses import Loss, ciou, focal, hard_negative_ce, huber, smooth_l1
 from polyhead.types import Batch
 
 CLASSES = 5
@@ -132,6 +132,123 @@ def test_nothing_looked_for_teaches_nothing() -> None:
     assert float(loss.detach()) == 0
     assert raw.logits.grad is not None
     assert raw.logits.grad.abs().max() < 1e-6
+
+
+def answers(matched: Matched) -> Matched:
+    """Without the background that only softmax heads have."""
+    return matched._replace(raw=matched.raw._replace(logits=matched.raw.logits[..., :CLASSES]))
+
+
+def truth(matched: Matched) -> Tensor:
+    """1 for the class of each positive, else 0."""
+    rows = torch.zeros_like(matched.raw.logits)
+    rows[matched.picture, matched.anchor, matched.labels] = 1
+    return rows
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("alpha", "gamma"), [(0.25, 1.5), (0.25, 2.0), (0.6, 0.0)])
+def test_focal_loss_and_its_gradient_equal_those_of_torchvision(seed: int, alpha: float, gamma: float) -> None:
+    raw, batch = draw(seed, [3, 0, 1])
+    matched = answers(match(raw, batch))
+    logits = raw.logits.detach()[..., :CLASSES].requires_grad_()
+    expected = sigmoid_focal_loss(logits, truth(matched), alpha, gamma, "sum") / matched.positives
+    loss = focal(matched, alpha, gamma)
+    torch.testing.assert_close(loss, expected)
+    torch.autograd.backward(loss)
+    torch.autograd.backward(expected)
+    assert raw.logits.grad is not None
+    torch.testing.assert_close(raw.logits.grad[..., :CLASSES], logits.grad)
+
+
+def test_smoothed_labels_change_the_entropy_but_not_the_focus() -> None:
+    raw, batch = draw(5, [2, 1])
+    matched = answers(match(raw, batch))
+    wanted = truth(matched)
+    chance = matched.raw.logits.sigmoid()
+    focus = torch.where(wanted > 0, 0.25 * (1 - chance) ** 1.5, 0.75 * chance**1.5)
+    smooth = wanted * 0.9 + 0.05
+    entropy = -smooth * chance.log() - (1 - smooth) * (1 - chance).log()
+    expected = (focus * entropy).sum() / matched.positives
+    torch.testing.assert_close(focal(matched, label_smoothing=0.1), expected)
+
+
+def focal_gradient(seed: int, annotated: Tensor) -> tuple[Tensor, Matched]:
+    raw, batch = draw(seed, [3, 2], annotated)
+    matched = match(raw, batch)
+    torch.autograd.backward(focal(answers(matched)))
+    assert raw.logits.grad is not None
+    return raw.logits.grad[..., :CLASSES], matched
+
+
+@pytest.mark.parametrize("label", range(CLASSES))
+def test_a_class_that_was_not_looked_for_has_no_negatives_in_its_picture_and_nothing_else_changes(label: int) -> None:
+    every = torch.ones(2, CLASSES, dtype=torch.bool)
+    some = every.clone()
+    some[1, label] = False
+    before, matched = focal_gradient(6, every)
+    after, _ = focal_gradient(6, some)
+    silent = torch.zeros_like(before, dtype=torch.bool)
+    silent[1, :, label] = True
+    silent[matched.picture, matched.anchor, matched.labels] = False
+    assert torch.equal(before != after, silent)
+    assert not after[silent].any()
+    assert after[~silent].all()
+
+
+def test_ignored_anchors_are_silent_in_sigmoid_heads_too() -> None:
+    raw, batch = draw(1, [2, 2])
+    index = torch.full((2, ANCHORS.shape[0]), IGNORE)
+    index[0, 7] = 1
+    matched = answers(gather(raw, CODER, index, batch))
+    torch.autograd.backward(focal(matched) + huber(matched) + ciou(matched))
+    assert raw.logits.grad is not None
+    assert raw.codes.grad is not None
+    assert raw.logits.grad.any(dim=2).nonzero().tolist() == [[0, 7]]
+    assert raw.codes.grad.any(dim=2).nonzero().tolist() == [[0, 7]]
+
+
+def test_a_batch_without_objects_has_no_box_loss_and_all_its_classes_are_pushed_down() -> None:
+    raw, batch = draw(0, [0, 0])
+    matched = answers(match(raw, batch))
+    boxes, label = huber(matched) + ciou(matched), focal(matched)
+    torch.autograd.backward(boxes + label)
+    assert float(boxes.detach()) == 0
+    assert raw.logits.grad is not None
+    assert (raw.logits.grad[..., :CLASSES] > 0).all()
+
+
+def test_huber_loss_is_quadratic_below_delta_and_even_above() -> None:
+    raw, batch = draw(2, [2, 1])
+    matched = match(raw, batch)
+    anchors, strides = ANCHORS[matched.anchor], STRIDES[matched.anchor]
+    target = CODER.encode(matched.boxes, anchors, strides)
+    error = (raw.codes[matched.picture, matched.anchor] - target).abs()
+    expected = torch.where(error < 0.1, error**2 / 2, 0.1 * (error - 0.05)).mean(dim=1).sum() / matched.positives
+    torch.testing.assert_close(huber(matched), expected)
+
+
+def test_ciou_is_that_of_the_decoded_boxes_and_nothing_for_perfect_ones() -> None:
+    raw, batch = draw(3, [2, 1])
+    matched = match(raw, batch)
+    boxes = CODER.decode(raw.codes, ANCHORS, STRIDES)[matched.picture, matched.anchor]
+    expected = complete_box_iou_loss(boxes, matched.boxes, reduction="sum") / matched.positives
+    torch.testing.assert_close(ciou(matched), expected)
+    codes = raw.codes.detach().clone()
+    anchors, strides = ANCHORS[matched.anchor], STRIDES[matched.anchor]
+    codes[matched.picture, matched.anchor] = CODER.encode(matched.boxes, anchors, strides)
+    assert float(ciou(matched._replace(raw=raw._replace(codes=codes)))) == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("loss", [huber, ciou, focal, partial(focal, gamma=0.5), partial(focal, label_smoothing=0.1)])
+@pytest.mark.parametrize("factor", [1e4, -1e4])
+def test_large_answers_stay_finite(loss: Loss, factor: float) -> None:
+    raw, batch = draw(4, [2, 0])
+    extreme = raw._replace(codes=raw.codes * factor, logits=raw.logits * factor)
+    value = loss(answers(match(extreme, batch)))
+    torch.autograd.backward(value)
+    assert value.isfinite()
+    assert all(each.grad is None or each.grad.isfinite().all() for each in (raw.codes, raw.logits))
 
 
 @pytest.mark.parametrize("loss", [smooth_l1, hard_negative_ce, partial(hard_negative_ce, ratio=1, least=0)])

@@ -92,6 +92,19 @@ def test_a_written_out_recipe_takes_overrides_too(tmp_path: Path) -> None:
     assert config["model"]["init_args"]["backbone"] == "resnet18"
 
 
+def test_presets_take_settings(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    assert recipe.load(path, ["data.shapes.transforms=yolov4"])["data"]["shapes"]["transforms"] == "yolov4"
+    long = "{class_path: polyhead.data.yolov4.Yolov4, init_args: {mosaic: 0.5}}"
+    for changes in (["={preset: yolov4, mosaic: 0.5}"], [f"={long}"], ["=yolov4", ".mosaic=0.5"]):
+        config = recipe.load(path, [f"data.shapes.transforms{change}" for change in changes])
+        given = config["data"]["shapes"]["transforms"]
+        assert given["class_path"] == "polyhead.data.yolov4.Yolov4"
+        assert (given["init_args"]["mosaic"], given["init_args"]["mixup"]) == (0.5, 0.1)
+        (tmp_path / "config.yaml").write_text(recipe.dump(config), encoding="utf-8")
+        assert recipe.load(tmp_path / "config.yaml")["data"] == config["data"]
+
+
 def test_building_a_model_reads_no_pretrained_file() -> None:
     spec = {"class_path": "ssd300", "init_args": {"backbone": "mobilenetv2_035", "weights": "nowhere.safetensors"}}
     model = recipe.build_model(spec)
@@ -136,6 +149,22 @@ BAD = [
     ("data.shapes.rot=x", "unknown key 'rot' of data.shapes; did you mean 'root'?"),
     ("data.shapes.test={rot: x}", "unknown key 'rot' of data.shapes.test; did you mean 'root'?"),
     ("data.shapes.batch=x", "data.shapes.batch: expected int, got 'x'"),
+    (
+        "data.shapes.transforms={preset: yolov4, mozaic: 1}",
+        "unknown key 'mozaic' of data.shapes.transforms; did you mean 'mosaic'?",
+    ),
+    (
+        "data.shapes.transforms={preset: yolov4, mosaic: x}",
+        "data.shapes.transforms.mosaic: expected float, got 'x'",
+    ),
+    (
+        "data.shapes.transforms={preset: ssd}",
+        "data.shapes.transforms: expected a preset with settings (yolov4), got 'ssd'",
+    ),
+    (
+        "data.shapes.transforms={mosaic: 1}",
+        "unknown key 'mosaic' of data.shapes.transforms; choose from class_path, init_args, preset",
+    ),
     ("data.shapes.batch=null", "data.shapes.batch: expected a value, got null; leave the key out to take the default"),
     ("data.shapes.cap=x", "data.shapes.cap: expected float, got 'x'"),
     ("data.shapes.reader=coko", "data.shapes.reader: unknown data format 'coko'; did you mean 'coco'?"),

@@ -8,7 +8,21 @@ from polyhead import cli
 from polyhead.places import shipped
 from polyhead.run import Run, read_json, read_rows
 
+COCO = "annotations/instances_train2017.json"
+
 SMALL: dict[str, list[str]] = {
+    "appliance_food": [
+        "imgsz=128",
+        "batch=16",
+        "model.weights=null",
+        "model.backbone=regnetx_002",
+        "data.appliance.root=coco_mini/appliance",
+        f"data.appliance.annotations={COCO}",
+        "data.food.root=coco_mini/food",
+        f"data.food.annotations={COCO}",
+    ],
+    "appliance_food_small": ["imgsz=128", "batch=16"],
+    "two_domains": ["imgsz=64", "data.*.count=24", "data.*.val.count=8", "data.*.test.count=8"],
     "demo": ["data.signs.count=24", "data.signs.val.count=8", "data.signs.test.count=8", "batch=8"],
     "ssd_coco_mini": ["imgsz=128", "batch=32"],
     "ssd_penn_fudan": ["imgsz=128", "batch=32"],
@@ -32,19 +46,20 @@ def test_every_recipe_has_a_small_form() -> None:
 def test_a_recipe_trains_evaluates_and_predicts(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    if name != "demo":
+    if name not in ("demo", "two_domains"):
         request.getfixturevalue("data_root")
         request.getfixturevalue("weights_root")
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["train", name, "epochs=1", "workers=0", "name=small", *SMALL[name]]) == 0
+    assert cli.main(["train", name, "epochs=1", "stages.0.ratio=0.25", "workers=0", "name=small", *SMALL[name]]) == 0
     run = Run.open(tmp_path / "runs" / "small")
     assert len(read_rows(run.results_csv)) == 1
     results = read_json(run.results_json)
     assert {"val", "test"} <= set(results)
-    (numbers,) = results["test"]["tasks"].values()
-    assert 0 <= numbers["score"] <= 1
-    assert numbers["interval"][0] <= numbers["interval"][1]
-    assert {"rival", "protocol", "images", "coco", "voc2007", "voc2010"} <= set(numbers)
+    for task, numbers in results["test"]["tasks"].items():
+        assert 0 <= numbers["score"] <= 1
+        assert numbers["interval"][0] <= numbers["interval"][1]
+        assert {"rival", "protocol", "images", "coco", "voc2007", "voc2010"} <= set(numbers)
+        assert (run.samples / f"{task}_0.jpg").is_file()
     for path in (run.best, run.last, run.stage_weights(0), run.resume, run.config, run.manifest, run.log, run.verdict):
         assert path.is_file(), path
     assert len(list(run.plots.glob("*.png"))) >= 6

@@ -39,7 +39,7 @@ CELL = 400
 
 def data(run: Run, task: TaskData) -> list[Path]:
     """What a task is about to learn from: its classes and boxes, and its first training batch; returns the files."""
-    loader = task.train(1, lambda: 0, 0)
+    loader = task.train(1, lambda: 0, 0, 1)
     samples: Any = loader.dataset  # its type is that of the batches
     sampler = loader.batch_sampler
     assert isinstance(sampler, Steps)

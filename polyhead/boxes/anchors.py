@@ -83,14 +83,49 @@ class DefaultBoxes(Anchors):
         size = torch.tensor([canvas[1], canvas[0]], dtype=torch.float32)
         centres = cells(shape) / torch.tensor([shape[1], shape[0]]) * size
         sides = torch.tensor(self.sides[level]).clamp(max=1.0) * size
-        count, each = centres.shape[0], sides.shape[0]
-        return torch.cat([centres.repeat_interleave(each, dim=0), sides.repeat(count, 1)], dim=1)
+        return around(centres, sides)
+
+
+class ScaledAnchors(Anchors):
+    """RetinaNet's anchors: the same few shapes in every cell, in proportion to the cell (Lin et al. 2017, section 4).
+
+    The figures by default are EfficientDet's. Cells share the canvas evenly, so that one of a level of stride 64 has
+    60 pixels where 300 pixels make five of them.
+
+    Args:
+        levels: number of levels.
+        scale: side of the smallest square, in cells.
+        octaves: sides between one level's smallest and the next's, evenly spaced in logarithm.
+        ratios: width and height of each shape, as parts of the side.
+    """
+
+    def __init__(
+        self,
+        levels: int,
+        scale: float = 4.0,
+        octaves: int = 3,
+        ratios: Sequence[tuple[float, float]] = ((1.0, 1.0), (1.4, 0.7), (0.7, 1.4)),
+    ) -> None:
+        super().__init__()
+        sides = [scale * 2 ** (step / octaves) for step in range(octaves)]
+        self.sides = [(side * wide, side * high) for side in sides for wide, high in ratios]
+        self.per_cell = [len(self.sides)] * levels
+
+    def boxes(self, level: int, shape: Size, stride: int, canvas: Size) -> Float[Tensor, "n 4"]:
+        """Boxes about the middle of each cell; they may reach beyond the canvas."""
+        cell = torch.tensor([canvas[1] / shape[1], canvas[0] / shape[0]])
+        return around(cells(shape) * cell, torch.tensor(self.sides) * cell)
 
 
 def cells(shape: Size) -> Float[Tensor, "n 2"]:
     """Middle ``x, y`` of each cell of a grid, in cells, row by row."""
     y, x = torch.meshgrid(torch.arange(shape[0]) + 0.5, torch.arange(shape[1]) + 0.5, indexing="ij")
     return torch.stack([x, y], dim=-1).flatten(0, 1)
+
+
+def around(centres: Float[Tensor, "n 2"], sides: Float[Tensor, "k 2"]) -> Float[Tensor, "n*k 4"]:
+    """Boxes of all sides about each centre in turn."""
+    return torch.cat([centres.repeat_interleave(sides.shape[0], dim=0), sides.repeat(centres.shape[0], 1)], dim=1)
 
 
 def corners(boxes: Float[Tensor, "*b 4"]) -> Float[Tensor, "*b 4"]:

@@ -34,6 +34,12 @@ def parser() -> Parser:
     )
     command.add_argument("--conf", type=float, default=0.25, help="leave out boxes with a lower score (default: 0.25)")
     command.add_argument("--task", metavar="NAME", help="use this head alone (default: all)")
+    command.add_argument(
+        "--across", type=float, metavar="IOU", help="of boxes of different heads that overlap so far, keep the best"
+    )
+    command.add_argument(
+        "--beside", metavar="RUN[+RUN]", help="draw beside each picture what this run (or these together) says of it"
+    )
     command.add_argument("--batch", type=int, default=8, help="pictures at a time (default: 8)")
     command.add_argument(
         "--on-bad", choices=["stop", "skip"], default="stop", help="what to do about a picture that cannot be read"
@@ -47,6 +53,7 @@ def main(argv: list[str]) -> int:
     for file in (given.json, given.csv):
         if file and not Path(file).absolute().parent.is_dir():
             raise PolyheadError(f"the folder of {file!r} does not exist; make it first, or name another file")
+    from polyhead.analysis.draw import grid
     from polyhead.predict import load
     from polyhead.results import plot, table
 
@@ -55,9 +62,14 @@ def main(argv: list[str]) -> int:
     results: list[Result] = []
     folder: Path | None = None
     taken: set[str] = set()
-    for found in predictor.stream(given.sources, given.task, given.conf, given.batch, given.on_bad):
+    others = [load(run) for run in given.beside.split("+")] if given.beside else []
+    for found in predictor.stream(given.sources, given.task, given.conf, given.batch, given.on_bad, given.across):
         folder = folder or _folder(given)
-        plot(found).save(folder / _name(found[0].image, taken), quality=92)
+        drawn = plot(found)
+        if others:
+            said_too = [result for other in others for result in other.predict(found[0].image, conf=given.conf)]
+            drawn = grid([drawn, plot(said_too)], 2, max(drawn.size), [given.run, given.beside])
+        drawn.save(folder / _name(found[0].image, taken), quality=92)
         said = [f"{result.task}: {result}" if len(found) > 1 else str(result) for result in found]
         print(f"{found[0].image}: {'; '.join(said)}")
         results += found

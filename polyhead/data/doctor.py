@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from polyhead.data.readers.pedestrians import PennFudan, pedestrian_folder
 from polyhead.data.readers.voc import Voc, voc_years
 from polyhead.data.readers.yolo import Yolo, describe_yolo, yolo_description
 from polyhead.errors import DataError, PolyheadError, Problem
-from polyhead.places import find
+from polyhead.places import cache, find
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
@@ -111,6 +112,11 @@ def recognise(folder: str | Path, reader: str | None = None) -> Layout:
 
 
 def _undecodable(reader: Reader) -> dict[int, Problem]:
+    """The pictures that cannot be read. A set without any is remembered, until a file's size or time changes."""
+    mark = cache("POLYHEAD_CHECKED") / _state(reader)
+    if mark.is_file():
+        return {}
+
     def look(index: int) -> Problem | None:
         try:
             reader[index]
@@ -118,8 +124,24 @@ def _undecodable(reader: Reader) -> dict[int, Problem]:
             return fault.problem
         return None
 
+    files = [index for index in range(len(reader)) if reader.annotation(index).path]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return {index: problem for index, problem in enumerate(pool.map(look, range(len(reader)))) if problem}
+        found = {index: problem for index, problem in zip(files, pool.map(look, files), strict=True) if problem}
+    if not found:
+        with suppress(OSError):  # a cache that cannot be written costs time, nothing else
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+    return found
+
+
+def _state(reader: Reader) -> str:
+    """A digest of what reading every picture depends on: paths, sizes and times of the files, and their annotations."""
+    digest = blake2b(fingerprint(reader).encode(), digest_size=16)
+    for index in range(len(reader)):
+        path = Path(reader.annotation(index).path)
+        changed = path.stat().st_mtime_ns if path.is_file() else 0
+        digest.update(repr((str(path), changed)).encode())
+    return digest.hexdigest()
 
 
 Arguments = dict[str, dict[str, Any]]

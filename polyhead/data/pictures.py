@@ -44,7 +44,7 @@ def is_picture(name: str | Path) -> bool:
 
 
 def read_picture(path: str | Path) -> tv.Image:
-    """The upright picture, uint8 ``[3, h, w]``.
+    """The upright picture, uint8 ``[3, h, w]``; channels come last in memory, as pictures are decoded.
 
     Raises:
         FileFault: naming the file, when it is missing, empty, broken, or larger than ``MAX_PIXELS``.
@@ -54,7 +54,7 @@ def read_picture(path: str | Path) -> tv.Image:
         pixels = to_rgb(image, path)
         if turn is not None:
             pixels = pixels.transpose(turn)
-        return tv.Image(torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous())
+        return tv.Image(torch.from_numpy(np.array(pixels)).permute(2, 0, 1))
 
 
 def picture_size(path: str | Path) -> Size:

@@ -9,9 +9,12 @@ from torch.utils.data import DataLoader
 
 from polyhead.chance import key
 from polyhead.data.base import Reader
+from polyhead.data.cache import GIB, Cached
 from polyhead.data.doctor import require_sound
+from polyhead.data.look import Look
+from polyhead.data.readers.merge import Merge, by_part
 from polyhead.data.splits import read_list, split, subset
-from polyhead.data.streams import EvalSet, Steps, StreamLoader, TrainSet, collate
+from polyhead.data.streams import EvalSet, Steps, StreamLoader, TrainSet, collate, peers
 from polyhead.data.transforms import Eval, Train, fit_of, train_transform
 from polyhead.errors import PolyheadError
 from polyhead.types import Annotation, Sample, Size
@@ -28,21 +31,25 @@ class Source:
         val: reader of the validation set, on which everything is chosen.
         test: reader of the test set, which is read once, at the end.
         split: how to cut ``reader``: a share (``{val: 0.15, test: 0.15}``) or a file with one id per line
-            (``{train: FILE, val: FILE, test: FILE}``). What is not cut off is for training.
-        transforms: name of a preset of :mod:`polyhead.data.transforms`.
+            (``{train: FILE, val: FILE, test: FILE}``). What is not cut off is for training. ``{folds: 3, fold: 0}``
+            tests on one of three parts, which are the same for every seed, and cuts val from the rest.
+        transforms: name of a preset of :mod:`polyhead.data.transforms`, or one with settings of its own
+            (``{preset: yolov4, mosaic: 0.5}``).
         batch: training samples per step.
         val_batch: samples per evaluation batch; four times ``batch`` when None.
         workers: loader processes; None takes one per core, at most 8.
+        cache: GiB of decoded training pictures that are kept in memory, in all loader processes together.
     """
 
     reader: Reader
     val: Reader | None = None
     test: Reader | None = None
-    split: dict[str, float | str] | None = None
-    transforms: str = "plain"
+    split: dict[str, int | float | str] | None = None
+    transforms: str | Look = "plain"
     batch: int = 8
     val_batch: int | None = None
     workers: int | None = None
+    cache: float = 0.5
 
 
 class TaskData:
@@ -93,12 +100,19 @@ class TaskData:
             self._truths[split] = [reader.annotation(index) for index in range(len(reader))]
         return self._truths[split]
 
-    def train(self, steps: int, position: Callable[[], int], stage: int) -> StreamLoader:
-        """An endless stream of training batches, ``steps`` an epoch, that begins where ``position`` says."""
+    def train(self, steps: int, position: Callable[[], int], stage: int, quiet: int) -> StreamLoader:
+        """An endless stream of training batches, ``steps`` an epoch, that begins where ``position`` says.
+
+        From step ``quiet`` of the stage on, samples are not mixed with others.
+        """
         seed = key(self.seed, stage)
+        reader, truths = self.readers["train"], self.truths("train")
+        if self.source.cache:
+            limit = int(self.source.cache * GIB / max(1, self.workers))
+            reader = Cached(reader, [truth.path for truth in truths], limit)
         loader = StreamLoader(
-            TrainSet(self.readers["train"], self.train_transform, seed),
-            batch_sampler=Steps(len(self), self.batch, steps, seed),
+            TrainSet(reader, self.train_transform, seed, peers(truths)),
+            batch_sampler=Steps(len(self), self.batch, steps, seed, quiet),
             num_workers=self.workers,
             collate_fn=collate,
             persistent_workers=self.workers > 0,
@@ -134,10 +148,32 @@ def one_thread(_: int) -> None:
     cv2.setNumThreads(0)
 
 
+def _listed(
+    name: str, reader: Reader, missing: list[str], wanted: Mapping[str, float], seed: int
+) -> dict[str, list[str]]:
+    """The ids of each split that has no reader of its own, and of train; a merged reader is cut part by part."""
+    if isinstance(reader, Merge):
+        return by_part({part: _listed(name, own, missing, wanted, seed) for part, own in reader.parts.items()})
+    rest, listed = reader, {}
+    if "folds" in wanted:
+        folds, fold = int(wanted["folds"]), int(wanted.get("fold", 0))
+        if "test" not in missing or not 0 <= fold < folds:
+            raise PolyheadError(
+                f"data.{name}: split: fold must be 0 to {folds - 1}, and test may have no reader of its own; "
+                f"got fold {fold}" + ("" if "test" in missing else " and a test reader")
+            )
+        parts = split(reader, {str(part): 1 / folds for part in range(folds)}, 0)
+        listed["test"] = parts.pop(str(fold))
+        rest = subset(reader, [ident for members in parts.values() for ident in members])
+        missing = [part for part in missing if part != "test"]
+    shares = {part: wanted.get(part, 0.15) for part in missing}
+    return {**split(rest, {"train": 1 - sum(shares.values()), **shares}, seed), **listed}
+
+
 def _cut(
     name: str,
     given: dict[str, Reader],
-    wanted: dict[str, float | str] | None,
+    wanted: dict[str, int | float | str] | None,
     seed: int,
     ids: dict[str, list[str]] | None,
 ) -> dict[str, Reader]:
@@ -149,8 +185,9 @@ def _cut(
     elif wanted and any(isinstance(value, str) for value in wanted.values()):
         listed = {part: read_list(value) for part, value in wanted.items() if isinstance(value, str)}
     elif missing:
-        shares = {part: float((wanted or {}).get(part, 0.15)) for part in missing}
-        listed = split(given["train"], {"train": 1 - sum(shares.values()), **shares}, seed)
+        listed = _listed(
+            name, given["train"], missing, {key: float(value) for key, value in (wanted or {}).items()}, seed
+        )
     readers = {**given, **{part: subset(given["train"], members) for part, members in listed.items()}}
     seen: dict[str, str] = {}
     for part in SPLITS:

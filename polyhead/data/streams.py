@@ -1,11 +1,12 @@
 """An endless, seeded stream of samples that can be entered at any step: the reason why a resumed run is exact.
 
 The order is a function of ``(seed, cycle)``, a sample of ``(seed, cycle, index)``; the position comes from one counter,
-which the trainer keeps. Workers learn the cycle from the index itself, so it reaches persistent ones too.
+which the trainer keeps. Workers learn the cycle from the index itself, so it reaches persistent ones too, and so does
+whether pictures are still mixed.
 """
 
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -14,10 +15,10 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from polyhead.chance import key, seeded
 from polyhead.data.base import Reader
 from polyhead.data.transforms import Eval, Train
-from polyhead.types import Batch, Sample
+from polyhead.types import Annotation, Batch, Sample
 
-Index = tuple[int, int]
-"""Cycle (how often the set was passed before) and index within the set."""
+Index = tuple[int, int, bool]
+"""Cycle (how often the set was passed before), index within the set, and whether other samples may be mixed in."""
 
 
 class Steps(Sampler[list[Index]]):
@@ -28,10 +29,11 @@ class Steps(Sampler[list[Index]]):
         batch: samples per step.
         steps: steps per epoch.
         seed: of the order.
+        quiet: the step, counted from the beginning of the stage, from which samples are no longer mixed.
     """
 
-    def __init__(self, length: int, batch: int, steps: int, seed: int) -> None:
-        self.length, self.batch, self.steps, self.seed = length, batch, steps, seed
+    def __init__(self, length: int, batch: int, steps: int, seed: int, quiet: int = 0) -> None:
+        self.length, self.batch, self.steps, self.seed, self.quiet = length, batch, steps, seed, quiet
         self.start = 0
         self._order = lru_cache(maxsize=2)(self._permutation)
 
@@ -40,10 +42,8 @@ class Steps(Sampler[list[Index]]):
 
     def at(self, step: int) -> list[Index]:
         """The indices of one step, counted from the beginning of the stage."""
-        positions = range(step * self.batch, (step + 1) * self.batch)
-        return [
-            (cycle, self._order(cycle)[place]) for cycle, place in (divmod(spot, self.length) for spot in positions)
-        ]
+        places = (divmod(spot, self.length) for spot in range(step * self.batch, (step + 1) * self.batch))
+        return [(cycle, self._order(cycle)[place], step < self.quiet) for cycle, place in places]
 
     def _permutation(self, cycle: int) -> list[int]:
         generator = torch.Generator().manual_seed(key(self.seed, cycle))
@@ -56,14 +56,43 @@ class Steps(Sampler[list[Index]]):
 
 
 class TrainSet(Dataset[Sample]):
-    """Samples as the network trains on them; chance is a function of ``(seed, cycle, index)``."""
+    """Samples as the network trains on them; chance is a function of ``(seed, cycle, index)``, mixed samples included.
 
-    def __init__(self, reader: Reader, transform: Train, seed: int) -> None:
-        self.reader, self.transform, self.seed = reader, transform, seed
+    Args:
+        reader: of the training samples.
+        transform: what is done to each.
+        seed: of all choices.
+        peers: for each sample, the indices of those that may be mixed into it (:func:`peers`); all when None.
+    """
+
+    def __init__(
+        self, reader: Reader, transform: Train, seed: int, peers: Sequence[Sequence[int]] | None = None
+    ) -> None:
+        self.reader, self.transform, self.seed, self.peers = reader, transform, seed, peers
 
     def __getitem__(self, index: Index) -> Sample:
-        with seeded(self.seed, *index):
-            return self.transform(self.reader[index[1]])
+        cycle, place, mixing = index
+        with seeded(self.seed, cycle, place):
+            return self.transform(self.reader[place], partial(self._other, place) if mixing else None)
+
+    def _other(self, place: int) -> Sample:
+        """Any of a sample's peers but itself, unless it has no other."""
+        peers = range(len(self.reader)) if self.peers is None else self.peers[place]
+        drawn = peers[int(torch.randint(max(1, len(peers) - 1), ()))]
+        return self.reader[peers[-1] if drawn == place else drawn]
+
+
+def peers(truths: Sequence[Annotation]) -> list[list[int]]:
+    """For each sample, the indices of those in which the same classes were looked for.
+
+    In a picture mixed of others a class gives a negative loss only where it was looked for in all of them. Mixed across
+    merged data sets, most classes would give none.
+    """
+    kinds = [truth.annotated.numpy().tobytes() for truth in truths]
+    groups: dict[bytes, list[int]] = {}
+    for index, kind in enumerate(kinds):
+        groups.setdefault(kind, []).append(index)
+    return [groups[kind] for kind in kinds]
 
 
 class EvalSet(Dataset[Sample]):
@@ -120,7 +149,7 @@ def collate(samples: list[Sample]) -> Batch:
     masks = [sample.mask for sample in samples if sample.mask is not None]
     values = [sample.value for sample in samples if sample.value is not None]
     return Batch(
-        inputs=torch.stack([sample.input.as_subclass(torch.Tensor) for sample in samples]),
+        inputs=_stack([sample.input.as_subclass(torch.Tensor) for sample in samples]),
         boxes=boxes,
         labels=labels,
         ignore=ignore,
@@ -131,3 +160,8 @@ def collate(samples: list[Sample]) -> Batch:
         masks=torch.stack([mask.as_subclass(torch.Tensor) for mask in masks]) if masks else None,
         values=torch.stack(values) if values else None,
     )
+
+
+def _stack(pictures: list[torch.Tensor]) -> torch.Tensor:
+    """Pictures as one tensor, channels last in memory, as decoding leaves them: reordering takes four times as long."""
+    return torch.stack([picture.permute(1, 2, 0) for picture in pictures]).permute(0, 3, 1, 2)

@@ -110,6 +110,7 @@ class Scenes(Reader):
         self.names = [kind.name for kind in DOMAINS[domain]]
         self.categories = [*self.names]
         self.problems, self.skipped = [], []
+        self._known: dict[int, Annotation] = {}  # drawing takes milliseconds, and the truth is asked for many times
 
     def __len__(self) -> int:
         return self.count
@@ -129,7 +130,9 @@ class Scenes(Reader):
 
     def annotation(self, index: int) -> Annotation:
         """The truth of one scene; it has to be drawn for that, since what is hidden counts."""
-        return self._annotation(index, self.scene(index))
+        if index not in self._known:
+            self._known[index] = self._annotation(index, self.scene(index))
+        return self._known[index]
 
     def __getitem__(self, index: int) -> Sample:
         """The drawn scene with its truth."""

@@ -2,18 +2,20 @@
 
 :class:`Train` draws at random, :class:`Eval` never does; they are different types, so that validation, test, predict,
 export and app cannot be handed the wrong one. Chance is torch's global generator, which the loader seeds per sample.
+What training does is a :class:`polyhead.data.look.Look`; the presets are named ones.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
+from polyhead.data.look import Look, Partner
 from polyhead.data.photometric import PhotometricDistortion
 from polyhead.data.view import Window, flip, view, whole
+from polyhead.data.yolov4 import Yolov4
 from polyhead.errors import PolyheadError, suggest
 from polyhead.types import Sample, Size
 
@@ -67,6 +69,16 @@ def ssd_window(sample: Sample) -> Window:
     return iou_crop(sample, zoom_out(whole(sample)))
 
 
+def scale_jitter(sample: Sample) -> Window:
+    """A window of 3/4 to 4/3 of the picture's sides, each side stretched by up to a tenth, moved by up to a tenth."""
+    _, _, width, height = whole(sample)
+    draws = 2 * torch.rand(5) - 1
+    scale = (4 / 3) ** float(draws[0])
+    wide, high = width * scale * 1.1 ** float(draws[1]), height * scale * 1.1 ** float(draws[2])
+    x, y = width * (0.5 + 0.1 * float(draws[3])), height * (0.5 + 0.1 * float(draws[4]))
+    return x - wide / 2, y - high / 2, x + wide / 2, y + high / 2
+
+
 def area_crop(sample: Sample) -> Window:
     """A part of 0.08 to 1 of the picture's area and of ratio 3/4 to 4/3 (Szegedy et al. 2015, section 6)."""
     height, width = sample.input.shape[-2:]
@@ -82,41 +94,51 @@ def area_crop(sample: Sample) -> Window:
     return left, top, left + float(sides[trial, 0]), top + float(sides[trial, 1])
 
 
-class Preset(NamedTuple):
-    """How training looks at pictures, and how evaluation fits them to the canvas."""
+@dataclass(frozen=True)
+class Windowed(Look):
+    """Each picture by itself: a window, a flip in half of the calls, and colours.
 
-    window: Callable[[Sample], Window]
-    colour: Callable[[Sample], Sample] | None
-    fit: str
+    Attributes:
+        window: what is seen; may draw at random.
+        colour: changes pixels and nothing else; any torchvision v2 transform that does so will do.
+    """
+
+    window: Callable[[Sample], Window] = whole
+    colour: Callable[[Sample], Sample] | None = None
+
+    def __call__(self, sample: Sample, size: Size, partner: Partner | None) -> Sample:
+        """The sample on a canvas of ``size``; nothing is mixed into it."""
+        del partner
+        seen = view(sample, self.window(sample), size)
+        if _coin():
+            seen = flip(seen)
+        return self.colour(seen) if self.colour else seen
 
 
-PRESETS = {
-    "plain": Preset(whole, None, "stretch"),
-    "ssd": Preset(ssd_window, PhotometricDistortion(), "stretch"),
-    "classify": Preset(area_crop, None, "stretch"),
+PRESETS: dict[str, Look] = {
+    "plain": Windowed(),
+    "light": Windowed(scale_jitter, PhotometricDistortion(24.0, 0.2, 0.2, 6.0)),
+    "ssd": Windowed(ssd_window, PhotometricDistortion()),
+    "yolov4": Yolov4(),
+    "classify": Windowed(area_crop),
 }
 
 
 @dataclass(frozen=True)
 class Train:
-    """A random look at a sample, different at each call: a window, a flip in half of the calls, and colours.
+    """A random look at a sample, different at each call.
 
     Attributes:
         size: height and width of the canvas.
-        window: what is seen; may draw at random.
-        colour: changes pixels and nothing else; any torchvision v2 transform that does so will do.
+        look: what is seen there.
     """
 
     size: Size
-    window: Callable[[Sample], Window] = whole
-    colour: Callable[[Sample], Sample] | None = None
+    look: Look
 
-    def __call__(self, sample: Sample) -> Sample:
-        """The sample as the network is to see it this time."""
-        seen = view(sample, self.window(sample), self.size)
-        if _coin():
-            seen = flip(seen)
-        return self.colour(seen) if self.colour else seen
+    def __call__(self, sample: Sample, partner: Partner | None = None) -> Sample:
+        """The sample as the network is to see it this time; ``partner`` gives others that may be mixed in."""
+        return self.look(sample, self.size, partner)
 
 
 @dataclass(frozen=True)
@@ -146,25 +168,26 @@ class Eval:
         return view(sample, window, self.size)
 
 
-def train_transform(preset: str, size: Size) -> Train:
-    """The training transform of a preset: ``plain``, ``ssd`` or ``classify``.
+def train_transform(transforms: str | Look, size: Size) -> Train:
+    """The training transform of a preset (:data:`PRESETS`), or of what a recipe gives in its place.
 
     Raises:
         PolyheadError: for a name that is no preset.
     """
-    chosen = _preset(preset)
-    return Train(size, chosen.window, chosen.colour)
+    return Train(size, _look(transforms))
 
 
-def fit_of(preset: str) -> str:
-    """How evaluation fits pictures to the canvas of a network that was trained with ``preset``."""
-    return _preset(preset).fit
+def fit_of(transforms: str | Look) -> str:
+    """How evaluation fits pictures to the canvas of a network that was trained with ``transforms``."""
+    return _look(transforms).fit
 
 
-def _preset(name: str) -> Preset:
-    if name not in PRESETS:
-        raise PolyheadError(f"unknown transforms {name!r}{suggest(name, PRESETS)}")
-    return PRESETS[name]
+def _look(transforms: str | Look) -> Look:
+    if isinstance(transforms, Look):
+        return transforms
+    if transforms not in PRESETS:
+        raise PolyheadError(f"unknown transforms {transforms!r}{suggest(transforms, PRESETS)}")
+    return PRESETS[transforms]
 
 
 def _coin() -> bool:

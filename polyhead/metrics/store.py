@@ -39,7 +39,7 @@ _TRUTHS: Layout = {
 }
 
 
-def save(path: Path, predictions: Mapping[str, Detections], names: Sequence[str], top_k: int = 100) -> None:
+def save(path: Path, predictions: Mapping[str, Detections], names: Sequence[str], top_k: int = 300) -> None:
     """Write the best ``top_k`` detections of each picture, as float32, best first; the order of the ids is kept.
 
     COCO measures up to 100 detections of *each class* in a picture: scores from the file and from memory are the same

@@ -6,6 +6,7 @@ import torch
 
 from polyhead.boxes.frame import restore
 from polyhead.nets.model import Model
+from polyhead.nets.precision import autocast
 from polyhead.types import Batch, Prediction
 
 
@@ -18,10 +19,14 @@ def restored(predictions: Iterable[Prediction], batch: Batch) -> dict[str, Predi
 
 
 @torch.inference_mode()
-def predict_batch(model: Model, batch: Batch, tasks: Iterable[str]) -> dict[str, dict[str, Prediction]]:
+def predict_batch(
+    model: Model, batch: Batch, tasks: Iterable[str], precision: str = "32-true"
+) -> dict[str, dict[str, Prediction]]:
     """``{task: {sample id: prediction}}`` of the given heads on one batch; the trunk runs once."""
-    pyramid = model.trunk(batch.inputs)
-    return {task: restored(model.head(task).decode(model.head(task)(pyramid)), batch) for task in tasks}
+    with autocast(precision, batch.inputs.device):
+        pyramid = model.trunk(batch.inputs)
+        raws = {task: model.head(task)(pyramid) for task in tasks}
+    return {task: restored(model.head(task).decode(raw), batch) for task, raw in raws.items()}
 
 
 def _cpu(prediction: Prediction) -> Prediction:

@@ -15,10 +15,10 @@ from polyhead import checkpoint
 from polyhead.chance import key
 from polyhead.errors import PolyheadError, suggest
 from polyhead.nets.model import Model
+from polyhead.nets.precision import resolve
 from polyhead.run import Run, replace, write_rows
 from polyhead.train.init import initialise
 from polyhead.train.learner import Learner, Row
-from polyhead.train.precision import resolve
 from polyhead.train.progress import Progress
 from polyhead.train.saver import Saver
 from polyhead.train.stage import Stage
@@ -117,7 +117,8 @@ def _fit_stage(learner: Learner, run: Run, precision: str, callbacks: list[Callb
     def position() -> int:
         return int(trainer.fit_loop.total_batch_idx) + 1
 
-    loaders = {name: tasks[name].train(learner.steps, position, learner.number) for name in learner.learning}
+    quiet = round(stage.mixing * learner.steps * stage.epochs)
+    loaders = {name: tasks[name].train(learner.steps, position, learner.number, quiet) for name in learner.learning}
     try:
         trainer.fit(
             learner,

@@ -49,7 +49,10 @@ class Learner(LightningModule):
         self.tasks, self.stage, self.number, self.seed = tasks, stage, number, seed
         self.learning = [task for task in tasks if stage.tasks is None or task in stage.tasks]
         self.rates = stage_rates(model, stage, self.learning)
-        self.steps = max(-(-len(tasks[task]) // tasks[task].batch) for task in self.learning)
+        longest = max(-(-len(tasks[task]) // tasks[task].batch) for task in self.learning)
+        self.steps = max(1, round(stage.ratio * longest))
+        balanced = self.learning if stage.balance == "uncertainty" else []
+        self.uncertainty = nn.ParameterDict({task: nn.Parameter(torch.zeros(())) for task in balanced})
         self.factor = schedule_of(stage, self.steps * stage.epochs // stage.accumulate)
         self.progress: dict[str, Any] = {
             "rows": [],  # of results.csv, one per epoch so far, earlier stages included
@@ -89,7 +92,12 @@ class Learner(LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The optimiser alone: the rate is a function of the step, so there is no scheduler to restore."""
-        return optimizer_of(self.model, self.stage, self.rates)
+        optimizer = optimizer_of(self.model, self.stage, self.rates)
+        if self.uncertainty:
+            lr = self.stage.lr
+            group = {"params": list(self.uncertainty.values()), "lr": lr, "base": lr, "weight_decay": 0.0}
+            optimizer.add_param_group(group)
+        return optimizer
 
     # One step
 
@@ -107,7 +115,10 @@ class Learner(LightningModule):
         raws = {task: self.model.head(task)(pyramid) for task, pyramid in features.items()}
         losses: dict[str, Tensor] = {}
         for task, batch in batches.items():
-            weight = self.stage.weights.get(task, 1.0)
+            weight: float | Tensor = self.stage.weights.get(task, 1.0)
+            if task in self.uncertainty:
+                losses[f"{task}/uncertainty"] = self.uncertainty[task]
+                weight = weight * torch.exp(-self.uncertainty[task])
             for name, value in self.model.head(task).losses(raws[task], batch).items():
                 losses[f"{task}/{name}"] = weight * value
         for keep in self.stage.keep:

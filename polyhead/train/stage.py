@@ -10,12 +10,13 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Stage:
+class Stage:  # pylint: disable=too-many-instance-attributes  # each is a setting
     """Settings of one stretch of training.
 
     Attributes:
         tasks: the tasks that learn; all of the run's when None. Heads of other tasks are frozen.
-        epochs: passes over the longest training set.
+        epochs: passes over the longest training set; shorter ones are passed more often, in a new order each time.
+        ratio: length of an epoch in such passes.
         optimizer: ``sgd`` or ``adamw``.
         lr: learning rate at rate 1.
         momentum: of SGD.
@@ -31,6 +32,10 @@ class Stage:
             name counts, parts without a name have 1, and 0 freezes: no gradient, batch norm statistics fixed.
         init: weights to begin with, per part: a run folder or a weights file.
         weights: factor of each task's loss; 1 where not given.
+        balance: ``fixed`` leaves it at these weights; ``uncertainty`` learns a further factor ``exp(-s)`` for each
+            task, and adds ``s`` to the loss so that no task is given up (Kendall, Gal & Cipolla 2018, section 3).
+        mixing: share of the stage's steps, from its beginning, in which pictures may be mixed with others (mosaic and
+            its kind, where the data's transforms have them); the network ends on pictures as they are.
         ema: decay of the exponential moving average of the weights that is then evaluated and saved; None has none.
         patience: epochs without a better val score after which the stage ends early; None never.
         val_every: epochs between validations.
@@ -39,6 +44,7 @@ class Stage:
 
     tasks: list[str] | None = None
     epochs: int = 1
+    ratio: float = 1.0
     optimizer: Literal["sgd", "adamw"] = "adamw"
     lr: float = 1e-3
     momentum: float = 0.9
@@ -51,17 +57,21 @@ class Stage:
     rates: dict[str, float] = field(default_factory=dict)
     init: dict[str, str] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
+    balance: Literal["fixed", "uncertainty"] = "fixed"
+    mixing: float = 0.9
     ema: float | None = None
     patience: int | None = None
     val_every: int = 1
     keep: "list[Keep]" = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "lr", "accumulate", "val_every"):
+        for name in ("epochs", "ratio", "lr", "accumulate", "val_every"):
             if getattr(self, name) <= 0:
                 raise PolyheadError(f"stage: {name} must be positive, got {getattr(self, name)}")
         for part, rate in self.rates.items():
             if rate < 0:
                 raise PolyheadError(f"stage: rates.{part} must be 0 (frozen) or more, got {rate}")
+        if not 0 <= self.mixing <= 1:
+            raise PolyheadError(f"stage: mixing must lie between 0 and 1, got {self.mixing}")
         if self.ema is not None and not 0 < self.ema < 1:
             raise PolyheadError(f"stage: ema must lie between 0 and 1, got {self.ema}")

@@ -17,8 +17,11 @@ class Task(Protocol):
     def __len__(self) -> int:
         """Number of training samples."""
 
-    def train(self, steps: int, position: Callable[[], int], stage: int) -> Iterable[Batch]:
-        """An endless stream of batches, ``steps`` of them an epoch, that begins where ``position`` says."""
+    def train(self, steps: int, position: Callable[[], int], stage: int, quiet: int) -> Iterable[Batch]:
+        """An endless stream of batches, ``steps`` of them an epoch, that begins where ``position`` says.
+
+        From step ``quiet`` of the stage on, samples are not mixed with others.
+        """
 
     def evaluation(self, split: str) -> Iterable[Batch]:
         """Every sample of a split once, in order."""

@@ -92,7 +92,7 @@ def test_a_run_gets_all_its_plots(run: Run, task: TaskData) -> None:
 def test_the_training_batch_is_the_one_that_is_trained_on(run: Run, task: TaskData) -> None:
     plots.data(run, task)
     drawn = pixels(run.plots / "train_batch.squares.png")
-    first = next(iter(task.train(3, lambda: 0, 0)))
+    first = next(iter(task.train(3, lambda: 0, 0, 3)))
     again = plots.train_batch(first, task.names, run.plots / "again.png")
     np.testing.assert_array_equal(drawn, pixels(again))
 

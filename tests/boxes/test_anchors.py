@@ -1,8 +1,9 @@
+import pytest
 import torch
 from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
 from torchvision.models.detection.image_list import ImageList
 
-from polyhead.boxes.anchors import DefaultBoxes, cells, corners
+from polyhead.boxes.anchors import Anchors, DefaultBoxes, ScaledAnchors, cells, corners
 
 CPU = torch.device("cpu")
 SHAPES = [(38, 38), (19, 19), (10, 10), (5, 5), (3, 3), (1, 1)]
@@ -29,12 +30,38 @@ def test_boxes_follow_the_shape_of_the_canvas() -> None:
     assert boxes[0, 2] == 2 * boxes[0, 3]
 
 
+@pytest.mark.parametrize("canvas", [(512, 512), (320, 511), (300, 640)])
+def test_scaled_anchors_are_those_of_efficientdet(canvas: tuple[int, int]) -> None:
+    """Box by box, as the paper's code has them: all shapes of one octave, then those of the next."""
+    strides = [8, 16, 32, 64, 128]
+    shapes = [(-(-canvas[0] // stride), -(-canvas[1] // stride)) for stride in strides]
+    expected = []
+    for rows, columns in shapes:
+        high, wide = canvas[0] / rows, canvas[1] / columns
+        for cell in range(rows * columns):
+            for octave in (2**0, 2 ** (1 / 3), 2 ** (2 / 3)):
+                for x, y in ((1.0, 1.0), (1.4, 0.7), (0.7, 1.4)):
+                    centre = (cell % columns + 0.5) * wide, (cell // columns + 0.5) * high
+                    expected.append([*centre, 4 * wide * octave * x, 4 * high * octave * y])
+    boxes, steps = ScaledAnchors(5)(shapes, strides, canvas, CPU)
+    torch.testing.assert_close(boxes, torch.tensor(expected), atol=1e-3, rtol=0)
+    assert sorted(set(steps.tolist())) == strides
+    assert canvas != (512, 512) or boxes.shape[0] == 49104
+
+
+def test_scale_octaves_and_ratios_are_free() -> None:
+    anchors = ScaledAnchors(1, scale=1.0, octaves=2, ratios=[(1.0, 2.0)])
+    boxes, _ = anchors([(1, 1)], [10], (10, 10), CPU)
+    torch.testing.assert_close(boxes, torch.tensor([[5.0, 5, 10, 20], [5, 5, 10 * 2**0.5, 20 * 2**0.5]]))
+    assert anchors.per_cell == [2]
+
+
 def test_centres_go_row_by_row() -> None:
     assert cells((2, 3)).tolist() == [[0.5, 0.5], [1.5, 0.5], [2.5, 0.5], [0.5, 1.5], [1.5, 1.5], [2.5, 1.5]]
 
 
-def test_boxes_are_made_once_and_differ_by_canvas() -> None:
-    anchors = DefaultBoxes([[2.0]])
+@pytest.mark.parametrize("anchors", [DefaultBoxes([[2.0]]), ScaledAnchors(1)])
+def test_boxes_are_made_once_and_differ_by_canvas(anchors: Anchors) -> None:
     first, _ = anchors([(4, 4)], [8], (32, 32), CPU)
     again, _ = anchors([(4, 4)], [8], (32, 32), CPU)
     other, _ = anchors([(4, 4)], [8], (30, 30), CPU)

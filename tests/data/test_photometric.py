@@ -7,7 +7,7 @@ import torch
 from torchvision import tv_tensors as tv
 
 from polyhead import chance
-from polyhead.data.photometric import PhotometricDistortion, distort
+from polyhead.data.photometric import PhotometricDistortion, colour_matrix, distort, recolour
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
 STILL = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
@@ -58,3 +58,15 @@ def test_only_pictures_change_in_half_of_the_calls_each(layout: str) -> None:
     assert all(isinstance(o["image"], tv.Image) and o["image"].shape == image.shape for o in outputs)
     assert len({o["image"].sum().item() for o in outputs}) > 10
     assert torch.equal(image, picture)
+
+
+def test_one_matrix_turns_fades_and_scales() -> None:
+    assert np.array_equal(recolour(PICTURE, colour_matrix(0.0, 1.0, 1.0)), PICTURE)
+    red = np.full((1, 1, 3), (200, 0, 0), np.uint8)
+    assert recolour(red, colour_matrix(120.0, 1.0, 1.0)).tolist() == [[[0, 200, 0]]]
+    assert recolour(red, colour_matrix(-120.0, 1.0, 1.0)).tolist() == [[[0, 0, 200]]]
+    assert recolour(red, colour_matrix(0.0, 0.0, 1.0)).tolist() == [[[67, 67, 67]]]
+    assert recolour(red, colour_matrix(0.0, 1.0, 1.2)).tolist() == [[[240, 0, 0]]]
+    assert recolour(red, colour_matrix(0.0, 1.0, 2.0)).tolist() == [[[255, 0, 0]]]
+    grey = np.full((1, 1, 3), 90, np.uint8)
+    assert recolour(grey, colour_matrix(77.0, 1.7, 1.0)).tolist() == grey.tolist()

@@ -1,19 +1,22 @@
 """Endless streams: every sample once per cycle, entered at any step, the same with any number of workers."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import SIDE, Squares, Tints
 
-from polyhead.data.streams import EvalSet, Steps, StreamLoader, TrainSet, collate
-from polyhead.data.transforms import Eval, train_transform
+from polyhead.data.look import Look, Partner
+from polyhead.data.streams import EvalSet, Steps, StreamLoader, TrainSet, collate, peers
+from polyhead.data.transforms import Eval, Train, train_transform
+from polyhead.types import Sample, Size
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 12), st.integers(0, 5))
 def test_every_index_comes_once_per_cycle(length: int, batch: int, steps: int, seed: int) -> None:
     sampler = Steps(length, batch, steps, seed)
-    stream = [index for step in range(2 * length) for index in sampler.at(step)]
+    stream = [index[:2] for step in range(2 * length) for index in sampler.at(step)]
     for cycle in range(2):
         assert sorted(index for number, index in stream if number == cycle) == list(range(length))
 
@@ -31,23 +34,65 @@ def test_entered_anywhere_it_goes_on_to_the_end_of_the_epoch(length: int, batch:
 
 def test_cycles_differ_and_seeds_differ() -> None:
     sampler = Steps(20, 20, 1, 0)
-    first, second = ([index for _, index in sampler.at(step)] for step in range(2))
+    first, second = ([index for _, index, _ in sampler.at(step)] for step in range(2))
     assert first != second
-    assert first != [index for _, index in Steps(20, 20, 1, 1).at(0)]
+    assert first != [index for _, index, _ in Steps(20, 20, 1, 1).at(0)]
 
 
-def batches(workers: int, start: int) -> list[torch.Tensor]:
-    data = TrainSet(Squares(10), train_transform("ssd", (SIDE, SIDE)), seed=3)
-    loader = StreamLoader(data, batch_sampler=Steps(10, 4, 5, 3), num_workers=workers, collate_fn=collate)
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 12), st.integers(0, 12))
+def test_pictures_are_mixed_until_the_quiet_step(length: int, batch: int, quiet: int, step: int) -> None:
+    sampler = Steps(length, batch, 12, 0, quiet)
+    assert [mixing for _, _, mixing in sampler.at(step)] == [step < quiet] * batch
+    assert [index[:2] for index in sampler.at(step)] == [index[:2] for index in Steps(length, batch, 12, 0).at(step)]
+
+
+def batches(workers: int, start: int, preset: str = "ssd") -> list[torch.Tensor]:
+    data = TrainSet(Squares(10), train_transform(preset, (SIDE, SIDE)), seed=3)
+    loader = StreamLoader(data, batch_sampler=Steps(10, 4, 5, 3, quiet=4), num_workers=workers, collate_fn=collate)
     loader.position = lambda: start
     return [torch.cat([batch.inputs.flatten(1).float(), batch.boxes.flatten(1)], 1) for batch in loader]
 
 
-def test_workers_and_resuming_change_no_bit() -> None:
-    whole = batches(0, 0)
+@pytest.mark.parametrize("preset", ["ssd", "yolov4"])
+def test_workers_and_resuming_change_no_bit(preset: str) -> None:
+    whole = batches(0, 0, preset)
     assert len(whole) == 5
-    assert all(torch.equal(a, b) for a, b in zip(whole, batches(2, 0), strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(whole[3:], batches(2, 3), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(whole, batches(2, 0, preset), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(whole[3:], batches(2, 3, preset), strict=True))
+
+
+def test_quiet_samples_are_those_of_one_picture() -> None:
+    data = TrainSet(Squares(10), train_transform("yolov4", (SIDE, SIDE)), seed=3)
+    mixed, quiet = ([data[cycle, 4, mixing] for cycle in range(30)] for mixing in (True, False))
+    assert max(len(sample.labels) for sample in mixed) > 3
+    assert max(len(sample.labels) for sample in quiet) == 1
+    assert {sample.id for sample in mixed + quiet} == {"Squares0-4"}
+
+
+class Asking(Look):
+    """Takes the partner in place of the sample."""
+
+    def __call__(self, sample: Sample, size: Size, partner: Partner | None) -> Sample:
+        assert size
+        return sample if partner is None else partner()
+
+
+def test_partners_are_all_others_and_the_only_one_where_there_is_no_other() -> None:
+    data = TrainSet(Squares(5), Train((SIDE, SIDE), Asking()), seed=0)
+    assert {data[cycle, 2, True].id for cycle in range(60)} == {f"Squares0-{index}" for index in (0, 1, 3, 4)}
+    assert {data[cycle, 2, False].id for cycle in range(5)} == {"Squares0-2"}
+    assert TrainSet(Squares(1), Train((SIDE, SIDE), Asking()), seed=0)[0, 0, True].id == "Squares0-0"
+
+
+def test_partners_are_samples_in_which_the_same_classes_were_looked_for() -> None:
+    reader = Squares(6)
+    truths = [reader.annotation(index) for index in range(6)]
+    half = torch.tensor([True, False])
+    truths = [truth._replace(annotated=half) if number % 2 else truth for number, truth in enumerate(truths)]
+    assert peers(truths) == [[0, 2, 4], [1, 3, 5]] * 3
+    data = TrainSet(reader, Train((SIDE, SIDE), Asking()), 0, peers(truths))
+    assert {data[cycle, 1, True].id for cycle in range(40)} == {"Squares0-3", "Squares0-5"}
 
 
 def test_the_global_generator_is_left_alone() -> None:

@@ -10,8 +10,18 @@ from torchvision import tv_tensors as tv
 
 from polyhead import chance
 from polyhead.boxes.frame import restore
-from polyhead.data.transforms import PRESETS, Eval, Train, area_crop, fit_of, iou_crop, train_transform, zoom_out
-from polyhead.data.view import GREY, whole
+from polyhead.data.transforms import (
+    PRESETS,
+    Eval,
+    Train,
+    area_crop,
+    fit_of,
+    iou_crop,
+    scale_jitter,
+    train_transform,
+    zoom_out,
+)
+from polyhead.data.view import GREY, view, whole
 from polyhead.errors import PolyheadError
 from polyhead.types import Detections, Sample
 
@@ -85,7 +95,9 @@ def test_frame_leads_back_to_the_original(preset: str, seed: int) -> None:
     back = (seen.boxes.as_subclass(torch.Tensor).reshape(-1, 2, 2) - origin) / step
     low, high = back.amin(1), back.amax(1)
     truth = sample.boxes.as_subclass(torch.Tensor)[seen.labels]
-    inside = ((seen.boxes > 0) & (seen.boxes < torch.tensor([SIZE[1], SIZE[0]]).repeat(2))).all(1)
+    margin = 2  # pixels: what a window shows of a picture is rounded to whole pixels of both
+    limit = torch.tensor([SIZE[1], SIZE[0]]).repeat(2) - margin
+    inside = ((seen.boxes > margin) & (seen.boxes < limit)).all(1)
     assert (low >= truth[:, :2] - 1).all()
     assert (high <= truth[:, 2:] + 1).all()
     assert ((torch.cat([low, high], 1) - truth)[inside].abs() <= 1).all()
@@ -173,6 +185,29 @@ def test_iou_crop_always_keeps_a_centre_and_crops_often() -> None:
     assert 60 <= int(cropped.sum()) < 100
     ignored = sample._replace(ignore=torch.ones(3, dtype=torch.bool))
     assert iou_crop(ignored, whole(sample)) == whole(sample)
+
+
+def test_scale_jitter_shows_most_of_the_picture_and_boxes_follow() -> None:
+    sample = noisy(10, 0)
+    _, _, width, height = whole(sample)
+    picture = torch.zeros_like(sample.input)
+    left, top, right, bottom = (round(part) for part in (0.4 * width, 0.4 * height, 0.7 * width, 0.7 * height))
+    picture[:, top:bottom, left:right] = 255
+    boxes = tv.BoundingBoxes([[left, top, right, bottom]], format="XYXY", canvas_size=sample.size).float()
+    sample = sample._replace(input=picture, boxes=boxes, labels=torch.tensor([0]), ignore=torch.tensor([False]))
+    with chance.seeded("jitter"):
+        windows = [scale_jitter(sample) for _ in range(100)]
+    sides = torch.tensor([((x2 - x1) / width, (y2 - y1) / height) for x1, y1, x2, y2 in windows])
+    assert 0.75 / 1.1 <= float(sides.min()) < 0.8
+    assert 1.25 < float(sides.max()) <= 4 / 3 * 1.1
+    centres = torch.tensor([((x1 + x2) / 2 / width, (y1 + y2) / 2 / height) for x1, y1, x2, y2 in windows])
+    assert (centres - 0.5).abs().max() <= 0.1 + 1e-6
+    for window in windows:
+        seen = view(sample, window, (200, 200))
+        white = (seen.input[0] > 184).as_subclass(torch.Tensor)
+        rows, columns = white.any(1).nonzero(), white.any(0).nonzero()
+        found = torch.tensor([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+        assert (found - seen.boxes[0].as_subclass(torch.Tensor)).abs().max() <= 3
 
 
 def test_area_crop_stays_inside() -> None:

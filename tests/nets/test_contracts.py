@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -66,10 +66,10 @@ def tensors(value: Any) -> list[Tensor]:
     return [each for item in value for each in tensors(item)] if isinstance(value, tuple | list) else []
 
 
-def pyramid(size: Size, count: int = 2) -> Pyramid:
+def pyramid(size: Size, count: int = 2, channels: Sequence[int] = tuple(CHANNELS)) -> Pyramid:
     source = torch.Generator().manual_seed(0)
     shapes = [[-(-side // stride) for side in size] for stride in STRIDES]
-    levels = zip(CHANNELS, shapes, strict=True)
+    levels = zip(channels, shapes, strict=True)
     return Pyramid([torch.randn(count, width, *shape, generator=source) for width, shape in levels], size)
 
 
@@ -160,14 +160,17 @@ def check_neck(make: Callable[[list[int], list[int]], Neck]) -> None:
     check_export(neck, size, pyramid(size).levels, pyramid(size, 3).levels)
 
 
-def check_head(make: Callable[[list[int], list[int], list[str]], Head]) -> None:
+def check_head(
+    make: Callable[[list[int], list[int], list[str]], Head], channels: Sequence[int] = tuple(CHANNELS)
+) -> None:
     torch.manual_seed(0)
-    head = wake(make(list(CHANNELS), list(STRIDES), list(NAMES)))
+    head = wake(make(list(channels), list(STRIDES), list(NAMES)))
     assert head.names == NAMES
     for size in SIZES:
+        features = pyramid(size, channels=channels)
         for objects in (12, 0):
-            raw = head.train()(pyramid(size))
-            assert type(raw) is type(head.eval()(pyramid(size)))
+            raw = head.train()(features)
+            assert type(raw) is type(head.eval()(features))
             losses = head.losses(raw, batch(size, objects))
             assert losses
             for name, loss in losses.items():
@@ -177,12 +180,12 @@ def check_head(make: Callable[[list[int], list[int], list[str]], Head]) -> None:
             if objects:
                 check_gradients(head, torch.stack(list(losses.values())).sum())
         assert len(head.decode(raw)) == 2
-    check_export(head, size, pyramid(size).levels, pyramid(size, 3).levels)
+    check_export(head, size, features.levels, pyramid(size, 3, channels).levels)
 
 
 def test_no_part_is_overlooked() -> None:
     assert {Timm} <= set(BACKBONES)
-    assert {"Fpn", "SsdExtras"} <= {neck.__name__ for neck in NECKS}
+    assert {"Bifpn", "Fpn", "SsdExtras"} <= {neck.__name__ for neck in NECKS}
     assert {"Classify", "Dense"} <= {head.__name__ for head in HEADS}
 
 
@@ -199,6 +202,11 @@ def test_neck(part: type[Neck]) -> None:
 @pytest.mark.parametrize("part", HEADS)
 def test_head(part: type[Head]) -> None:
     check_head(SETTINGS.get(part, part))
+
+
+@pytest.mark.parametrize("loss", ["huber", "ciou"])
+def test_heads_that_want_levels_of_one_width(loss: str) -> None:
+    check_head(partial(models.efficientdet_head, depth=1, anchor_scale=2.0, loss=loss), [16] * 3)  # type: ignore[arg-type]
 
 
 class WrongStride(Timm):

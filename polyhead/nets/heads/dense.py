@@ -98,3 +98,8 @@ class Dense(Head):
 def softmax_scores(raw: Raw) -> Tensor:
     """Class probabilities of a head whose last logit is background."""
     return raw.logits.softmax(dim=-1)[..., :-1]
+
+
+def sigmoid_scores(raw: Raw) -> Tensor:
+    """Class probabilities of a head whose classes are a yes or no each."""
+    return raw.logits.sigmoid()

@@ -1,0 +1,123 @@
+"""Pictures a second that one process makes ready for training: coco128, mosaic in 0.75 of them, flips, scales, colours.
+
+    POLYHEAD_DATA=FOLDER python benchmarks/loader.py
+    POLYHEAD_DATA=FOLDER python benchmarks/loader.py --ultralytics PYTHON
+
+Cold is the first pass of a loader that holds no decoded picture yet; warm is a later one, with every picture in memory.
+With ``--ultralytics``, the loader of that package is timed in the same rounds, by its own interpreter in a process of
+its own (benchmarks/ultralytics_loader.py); pass by pass in turn, with the same number of threads: one. Both make the
+same kinds of changes by their own rules: theirs goes to HSV and back for colours, ours multiplies by a matrix. Seconds
+are those of the processor, so that other work on the machine counts as little as it can.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+
+import cv2
+import torch
+
+from polyhead.data.cache import Cached
+from polyhead.data.readers.yolo import Yolo
+from polyhead.data.streams import Steps, StreamLoader, TrainSet, collate
+from polyhead.data.transforms import Train
+from polyhead.data.yolov4 import Yolov4
+from polyhead.places import find
+
+DATA = "coco128"
+LOOK = Yolov4(mosaic=0.75, mixup=0.0, cutmix=0.0, erase=0.0)
+STATES = ("cold", "warm")
+ROOM = 2**32
+
+
+class Ours:
+    """Polyhead's loader without worker processes."""
+
+    def __init__(self, size: int, batch: int) -> None:
+        self.size, self.batch = size, batch
+        self.reader = Yolo(DATA)
+        self.paths = [self.reader.annotation(index).path for index in range(len(self.reader))]
+        self.loader = self.fresh()
+
+    def fresh(self) -> StreamLoader:
+        """A loader that holds no picture yet."""
+        length = len(self.reader)
+        data = TrainSet(Cached(self.reader, self.paths, ROOM), Train((self.size, self.size), LOOK), 0)
+        steps = Steps(length, self.batch, length // self.batch, 0, quiet=sys.maxsize)
+        loader = StreamLoader(data, batch_sampler=steps, collate_fn=collate)
+        loader.position = lambda: 0
+        return loader
+
+    def rate(self, state: str) -> float:
+        """Pictures a second of one pass."""
+        if state == "cold":
+            self.loader = self.fresh()
+        begun = time.process_time()
+        count = sum(batch.inputs.shape[0] for batch in self.loader)
+        return count / (time.process_time() - begun)
+
+
+class Theirs:
+    """Another loader, in a process of its own that is asked for one pass at a time."""
+
+    def __init__(self, python: str, size: int, batch: int) -> None:
+        script = Path(__file__).with_name("ultralytics_loader.py")
+        command = [python, str(script), str(find(DATA)), str(size), str(batch), str(LOOK.mosaic)]
+        self.process = subprocess.Popen(  # pylint: disable=consider-using-with  # close() ends it
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def rate(self, state: str) -> float:
+        """Pictures a second of one pass."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(state + "\n")
+        self.process.stdin.flush()
+        for line in self.process.stdout:
+            if line.startswith("rate "):
+                return float(line.split()[1])
+        raise SystemExit(f"{self.process.args!r} ended without an answer")
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.communicate()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--size", type=int, default=640, help="side of the pictures in pixels (default: 640)")
+    parser.add_argument("--batch", type=int, default=16, help="pictures a step (default: 16)")
+    parser.add_argument("--rounds", type=int, default=5, help="passes of each side and state (default: 5)")
+    parser.add_argument("--ultralytics", metavar="PYTHON", help="an interpreter that can import ultralytics")
+    given = parser.parse_args(argv)
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    rates: dict[str, Callable[[str], float]] = {"polyhead": Ours(given.size, given.batch).rate}
+    rival = Theirs(given.ultralytics, given.size, given.batch) if given.ultralytics else None
+    if rival:
+        rates["ultralytics"] = rival.rate
+    found: dict[tuple[str, str], list[float]] = {}
+    for _ in range(given.rounds):
+        for state in STATES:
+            for name, rate in rates.items():
+                found.setdefault((name, state), []).append(rate(state))
+    if rival:
+        rival.close()
+    print(f"{DATA}, {given.size} pixels, batch {given.batch}, mosaic {LOOK.mosaic}, {given.rounds} rounds, one thread")
+    print(f"{'pictures a second':<20}" + "".join(f"{name:>14}" for name in rates) + ("ratio" if rival else "").rjust(9))
+    for state in STATES:
+        cells = "".join(f"{median(found[name, state]):>14.1f}" for name in rates)
+        if rival:
+            ratios = [a / b for a, b in zip(found["polyhead", state], found["ultralytics", state], strict=True)]
+            cells += f"{median(ratios):>9.2f}  {min(ratios):.2f} to {max(ratios):.2f} in a round"
+        print(f"{state:<20}{cells}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,53 @@
+"""``polyhead study``: a base recipe, its variations and seeds become runs, and one table."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from polyhead import overrides
+from polyhead.cli import Parser
+from polyhead.run import write_json, write_text
+
+if TYPE_CHECKING:
+    from polyhead.metrics.intervals import Metric
+
+_OWN = ("--table", "--runs", "--metric", "--help", "-h")
+
+
+def parser() -> Parser:
+    """What the command takes beside overrides."""
+    command = Parser(
+        prog="polyhead study",
+        usage="polyhead study STUDY [key=value ...]",
+        description="Train every variation of a study with every seed, and compare them in one table.",
+        epilog="A study that was stopped goes on where it stopped when it is called again. key=value changes a "
+        "setting of every run.",
+    )
+    command.add_argument("study", help="a name that 'polyhead recipes' lists, or a YAML file")
+    command.add_argument("--table", action="store_true", help="train nothing, only print the table of finished runs")
+    command.add_argument("--runs", default="runs", metavar="DIR", help="where the study's folder is made (runs)")
+    command.add_argument("--metric", choices=["ap", "ap50"], help="what differences are of (default: the study's)")
+    return command
+
+
+def main(argv: list[str]) -> int:
+    """Train what is missing, and print the table; it is left in the study's folder as well."""
+    words, changes = overrides.separate(argv, _OWN)
+    given = parser().parse_args(words)
+    from polyhead import study
+
+    wanted = study.load(given.study)
+    plan = study.plan(wanted, changes, given.runs)
+    if not given.table:
+        study.carry_out(plan)
+    from polyhead.analysis import table
+
+    folders = study.rows(plan)
+    metric: Metric = given.metric or wanted.metric
+    found = table.compare(folders, metric)
+    text = table.text(found, metric)
+    folder = Path(given.runs) / wanted.name
+    write_text(folder / "table.txt", text + "\n")
+    rows = [{**row._asdict(), "runs": folders[row.name]} for row in found]
+    write_json(folder / "table.json", {"study": wanted.name, "metric": metric, "rows": rows})
+    print(text)
+    return 0

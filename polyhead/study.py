@@ -1,0 +1,181 @@
+"""A study: a base recipe, named variations and seeds become runs, and one table compares them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from polyhead import recipe
+from polyhead.errors import PolyheadError, suggest
+from polyhead.metrics.intervals import Metric
+from polyhead.places import studies
+from polyhead.run import Run, read_json
+from polyhead.shorthand import check_keys
+
+_KEYS = ("base", "variations", "seeds", "folds", "metric")
+
+
+class Study(NamedTuple):
+    """What a study file says.
+
+    Attributes:
+        name: of the study, and of the folder of its runs.
+        base: path of the base recipe, or the name of one that ships.
+        variations: for each row of the table the parts of recipes to lay over the base, one for each of its runs;
+            the tasks of a variation's runs together are its answer.
+        seeds: each variation is trained with each.
+        folds: of a cross-validation, each tested once in every seed; None leaves the splits as the recipe has them.
+        metric: what differences are of: ``ap`` or ``ap50``.
+    """
+
+    name: str
+    base: str
+    variations: dict[str, list[dict[str, Any]]]
+    seeds: list[int]
+    folds: int | None
+    metric: Metric
+
+
+class Member(NamedTuple):
+    """One run of a study: the folder it will be in, and its resolved recipe."""
+
+    folder: Path
+    config: dict[str, Any]
+
+    @property
+    def finished(self) -> bool:
+        """Whether it was trained and tested."""
+        return "test" in read_json(Run(self.folder).results_json)
+
+
+Plan = dict[str, list[list[Member]]]
+"""The runs of each row, by seed."""
+
+
+def load(study: str | Path) -> Study:
+    """Read a study file, or one that ships.
+
+    Raises:
+        PolyheadError: when there is none, a key is unknown, or a value is of the wrong kind.
+    """
+    path, shipped = Path(study), studies()
+    if not path.is_file():
+        if str(study) not in shipped:
+            raise PolyheadError(
+                f"there is no study {str(study)!r}, neither a file nor a name{suggest(path.stem, shipped)}"
+            )
+        path = shipped[str(study)]
+    try:
+        given = check_keys(yaml.safe_load(path.read_text(encoding="utf-8")), _KEYS, f"the study {path.name}")
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PolyheadError(f"{path}: no valid YAML in UTF-8: {' '.join(str(error).split())}") from error
+    variations = _wanted(given, "variations", dict, path)
+    rows = {str(name): list(parts) if isinstance(parts, list) else [parts or {}] for name, parts in variations.items()}
+    for name, parts in rows.items():
+        if not parts or not all(isinstance(part, dict) for part in parts):
+            raise PolyheadError(
+                f"{path}: variations.{name}: expected settings to lay over the base, or a list of them; got {parts!r}"
+            )
+    seeds = given.get("seeds", [0])
+    if not isinstance(seeds, list) or not seeds or not all(map(_whole, seeds)):
+        raise PolyheadError(f"{path}: seeds: expected a list of whole numbers, got {seeds!r}")
+    folds = given.get("folds")
+    if folds is not None and (not _whole(folds) or folds < 2):
+        raise PolyheadError(f"{path}: folds: expected a whole number of 2 or more, got {folds!r}")
+    metric = given.get("metric", "ap50")
+    if metric not in ("ap", "ap50"):
+        raise PolyheadError(f"{path}: metric: expected ap or ap50, got {metric!r}")
+    return Study(path.stem, str(_wanted(given, "base", str, path)), rows, seeds, folds, metric)
+
+
+def plan(study: Study, changes: Sequence[str] = (), runs: str | Path = "runs") -> Plan:
+    """Every run of a study with its resolved recipe; nothing is opened or trained.
+
+    Args:
+        study: what to plan.
+        changes: overrides ``key=value`` of every run.
+        runs: the folder that the study's folder is in.
+    """
+    result: Plan = {}
+    for name, parts in study.variations.items():
+        result[name] = []
+        for seed in study.seeds:
+            members: list[Member] = []
+            for fold in range(study.folds or 1):
+                for number, part in enumerate(parts):
+                    label = f"{name}.seed{seed}"
+                    label += f".fold{fold}" if study.folds else ""
+                    label += f".{number}" if len(parts) > 1 else ""
+                    folder = Path(runs) / study.name / label
+                    own = [f"seed={seed}", f"name={label}", f"runs={folder.parent.as_posix()}"]
+                    own += [f"data.*.split.{key}={value}" for key, value in _fold(study, fold).items()]
+                    members.append(Member(folder, recipe.load(study.base, [*changes, *own], part)))
+            result[name].append(members)
+    return result
+
+
+def carry_out(plan: Plan, show: Callable[[str], None] = print) -> None:
+    """Train every run that is not finished: new ones from the beginning, stopped ones from where they stopped.
+
+    Raises:
+        PolyheadError: when a folder holds a run of other settings.
+    """
+    from polyhead import training
+
+    members = [member for seeds in plan.values() for seed in seeds for member in seed]
+    for member in members:
+        _check(member)
+    for number, member in enumerate(members, 1):
+        if not member.finished:
+            show(f"run {number} of {len(members)}: {member.folder}")
+            if Run(member.folder).config.is_file():
+                training.resume(member.folder, show)
+            else:
+                training.train(member.config, show)
+
+
+def rows(plan: Plan) -> dict[str, list[list[str]]]:
+    """The folders of each row, for :func:`polyhead.analysis.table.compare`.
+
+    Raises:
+        PolyheadError: naming every run that is not finished: a table never has holes.
+    """
+    missing = [str(m.folder) for seeds in plan.values() for seed in seeds for m in seed if not m.finished]
+    if missing:
+        raise PolyheadError(
+            f"{len(missing)} run(s) of the study are not finished: {', '.join(missing)}; "
+            "'polyhead study' without --table trains them"
+        )
+    return {name: [[str(member.folder) for member in seed] for seed in seeds] for name, seeds in plan.items()}
+
+
+def _whole(value: object) -> bool:
+    """Whether it is a whole number; YAML's ``true`` is none, though Python's is."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _fold(study: Study, fold: int) -> dict[str, int]:
+    return {} if study.folds is None else {"folds": study.folds, "fold": fold}
+
+
+def _check(member: Member) -> None:
+    """Refuse a run that was begun with other settings: its row would be another variation's."""
+    config = Run(member.folder).config
+    if not config.is_file():
+        return
+    begun = recipe.load(config)
+    changed = [key for key in member.config if key != "runs" and begun.get(key) != member.config[key]]
+    if changed:
+        raise PolyheadError(
+            f"run {str(member.folder)!r} was begun with other settings ({', '.join(changed)}); "
+            "delete its folder, or rename the study file"
+        )
+
+
+def _wanted(given: Mapping[str, Any], key: str, kind: type, path: Path) -> Any:
+    value = given.get(key)
+    if not isinstance(value, kind) or not value:
+        what = {"base": "the name or file of a recipe", "variations": "{NAME: settings to lay over the base, ...}"}[key]
+        raise PolyheadError(f"{path}: {key}: expected {what}, got {value!r}")
+    return value

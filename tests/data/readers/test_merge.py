@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from polyhead import recipe
+from polyhead.data.readers.merge import Merge
+from polyhead.data.source import Source, open_tasks
+from polyhead.data.synthetic import Scenes
+from polyhead.errors import PolyheadError
+
+
+def both(count: int = 12, **settings: object) -> Merge:
+    parts = {"a": Scenes(count, "shapes", size=48, mixed=True), "b": Scenes(count, "signs", size=48, mixed=True)}
+    return Merge(parts, **settings)  # type: ignore[arg-type]
+
+
+def test_every_picture_keeps_its_truth_under_merged_names() -> None:
+    merged = both()
+    assert len(merged) == 24
+    places = [(part, inner) for part in ("a", "b") for inner in range(12)]
+    for index, (part, inner) in enumerate(places):
+        own, truth, seen = merged.parts[part].annotation(inner), merged.annotation(index), merged[index]
+        assert truth.id == seen.id == f"{part}/{own.id}"
+        names = [merged.parts[part].names[label] for label in own.labels]
+        assert [merged.names[label] for label in truth.labels] == names
+        assert torch.equal(seen.labels, truth.labels)
+        assert torch.equal(truth.boxes, own.boxes)
+        looked_for = [name for name, yes in zip(merged.names, truth.annotated, strict=True) if yes]
+        assert looked_for == merged.parts[part].names
+        assert torch.equal(seen.annotated, truth.annotated)
+
+
+def test_without_partial_labels_training_believes_that_all_was_looked_for_and_scoring_does_not() -> None:
+    merged = both(partial=False)
+    assert all(merged[index].annotated.all() for index in (0, 20))
+    assert not any(merged.annotation(index).annotated.all() for index in (0, 20))
+
+
+def test_shared_and_renamed_classes_are_one() -> None:
+    first, second = Scenes(3, "shapes", size=48), Scenes(3, "signs", size=48)
+    one, two = first.names[0], second.names[1]
+    merged = Merge({"a": first, "b": second, "c": Scenes(3, "shapes", seed=9, size=48)}, {two: one})
+    assert merged.names == [*first.names, *(name for name in second.names if name != two)]
+    assert merged.annotation(3).annotated[0]
+    with pytest.raises(PolyheadError, match="classes: no part has a class 'tv'; choose from"):
+        Merge({"a": first}, {"tv": "television"})
+    with pytest.raises(PolyheadError, match="parts is empty"):
+        Merge({})
+
+
+def test_a_merged_reader_is_cut_as_its_parts_are() -> None:
+    merged = open_tasks({"all": Source(both(20))}, (48, 48), 3)["all"]
+    alone = open_tasks({name: Source(part) for name, part in both(20).parts.items()}, (48, 48), 3)
+    for split in ("train", "val", "test"):
+        assert set(merged.ids(split)) == {
+            f"{name}/{ident}" for name, task in alone.items() for ident in task.ids(split)
+        }
+
+
+def test_folds_test_every_picture_once_whatever_the_seed() -> None:
+    def folds(seed: int) -> list[set[str]]:
+        sources = [Source(both(12), split={"folds": 3, "fold": fold}) for fold in range(3)]
+        opened = [open_tasks({"all": source}, (48, 48), seed)["all"] for source in sources]
+        assert all(len(task.ids("val")) > 0 for task in opened)
+        return [set(task.ids("test")) for task in opened]
+
+    parts = folds(0)
+    assert sum(map(len, parts)) == 24
+    assert len(set.union(*parts)) == 24
+    assert folds(1) == parts
+    with pytest.raises(PolyheadError, match=r"data\.all: split: fold must be 0 to 2, .* got fold 3"):
+        open_tasks({"all": Source(both(12), split={"folds": 3, "fold": 3})}, (48, 48), 0)
+    with pytest.raises(PolyheadError, match="and a test reader"):
+        open_tasks({"all": Source(both(12), test=both(3), split={"folds": 3, "fold": 0})}, (48, 48), 0)
+
+
+def test_a_recipe_names_the_parts_in_short(tmp_path: Path) -> None:
+    file = tmp_path / "r.yaml"
+    part = "{reader: scenes, count: 4, size: 48, domain: %s}"
+    file.write_text(
+        "model: ssd300\n"
+        f"data: {{all: {{reader: merge, parts: {{a: {part % 'shapes'}, b: {part % 'signs'}}}, partial: false,"
+        " split: {folds: 3, fold: 0}}}\n"
+        "stages: [{epochs: 1}]\n"
+    )
+    config = recipe.load(file)
+    again = tmp_path / "again.yaml"
+    again.write_text(recipe.dump(config))
+    assert {**recipe.load(again), "name": "r"} == config
+    reader = recipe.sources(config)["all"].reader
+    assert isinstance(reader, Merge)
+    assert len(reader) == 8
+    assert not reader.partial
+    file.write_text(file.read_text().replace("reader: scenes", "reader: scene", 1))
+    with pytest.raises(PolyheadError, match=r"data\.all\.reader\.parts\.a: unknown data format 'scene'; did you mean"):
+        recipe.load(file)

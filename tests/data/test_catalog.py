@@ -1,0 +1,190 @@
+"""Downloads against a server on this machine: whole, checked, gone on with, and safe to unpack."""
+
+import hashlib
+import io
+import tarfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polyhead import cli
+from polyhead.data import catalog
+from polyhead.data.catalog import Entry, get
+from polyhead.errors import PolyheadError
+
+
+class Server:
+    """Serves bytes by name; ``most`` bytes an answer, as a connection that breaks would, and ranges when it can."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.most: int | None = None
+        self.ranges = True
+        self.asked: list[str | None] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:  # pylint: disable=invalid-name  # the name that http.server calls
+                outer.asked.append(self.headers.get("Range"))
+                content = outer.files.get(self.path.lstrip("/"))
+                if content is None:
+                    self.send_error(404)
+                    return
+                start = 0
+                if outer.ranges and self.headers.get("Range"):
+                    start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+                if start and start >= len(content):
+                    self.send_error(416)
+                    return
+                self.send_response(206 if start else 200)
+                self.send_header("Content-Length", str(len(content) - start))
+                self.end_headers()
+                self.wfile.write(content[start:][: outer.most])
+
+            def log_message(self, *_: Any) -> None:
+                """Tests are quiet."""
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.http.server_port}/{name}"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.http.shutdown()
+    made.http.server_close()
+
+
+def tar(members: dict[str, bytes | tarfile.TarInfo]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as file:
+        for name, content in members.items():
+            if isinstance(content, tarfile.TarInfo):
+                content.name = name
+                file.addfile(content)
+                continue
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            file.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    return stream.getvalue()
+
+
+GOOD = {"pets-10/annotations/a.json": b"{}", "pets-10/train/1.jpg": bytes(range(256)) * 40}
+
+
+@pytest.mark.parametrize(("name", "pack"), [("pets.tar.gz", tar), ("pets.zip", zipped)])
+def test_an_archive_is_fetched_unpacked_without_its_top_folder_and_not_fetched_again(
+    server: Server, tmp_path: Path, name: str, pack: Callable[[Any], bytes]
+) -> None:
+    server.files[name] = pack(GOOD)
+    entry = Entry("pets", server.url(name), hashlib.sha256(server.files[name]).hexdigest(), "free")
+    folder = get("pets", entry, tmp_path, lambda _: None)
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert found == {key.removeprefix("pets-10/"): value for key, value in GOOD.items()}
+    get("pets", entry, tmp_path, lambda _: None)
+    assert len(server.asked) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["pets"]
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Path, ranges: bool) -> None:
+    server.files["pets.zip"] = zipped({"a.bin": hashlib.sha256(b"x").digest() * 3000, "b": b"y"})
+    entry = Entry("pets", server.url("pets.zip"), hashlib.sha256(server.files["pets.zip"]).hexdigest(), "free")
+    server.most, server.ranges = 200, ranges
+    with pytest.raises(PolyheadError, match="goes on where this one stopped"):
+        get("pets", entry, tmp_path, lambda _: None)
+    assert not (tmp_path / "pets").exists()
+    server.most = None
+    get("pets", entry, tmp_path, lambda _: None)
+    assert server.asked == [None, "bytes=200-"]
+    assert (tmp_path / "pets" / "b").read_bytes() == b"y"
+
+
+def test_a_part_that_is_already_whole_is_not_an_error(server: Server, tmp_path: Path) -> None:
+    server.files["pets.zip"] = zipped({"a": b"1", "b": b"2"})
+    (tmp_path / "pets.zip.part").write_bytes(server.files["pets.zip"])
+    get("pets", Entry("", server.url("pets.zip"), None, ""), tmp_path, lambda _: None)
+    assert (tmp_path / "pets" / "b").read_bytes() == b"2"
+
+
+def test_another_checksum_is_refused_also_where_the_makers_publish_none(server: Server, tmp_path: Path) -> None:
+    server.files["pets.zip"] = zipped({"a": b"1", "b": b"2"})
+    url = server.url("pets.zip")
+    with pytest.raises(PolyheadError, match=f"has the SHA-256 .*, expected {'0' * 64}; it was deleted"):
+        get("pets", Entry("", url, "0" * 64, ""), tmp_path, lambda _: None)
+    assert not any(path.name.startswith("pets") for path in tmp_path.iterdir())
+    said: list[str] = []
+    get("pets", Entry("", url, None, ""), tmp_path, said.append)
+    assert any("this one is kept for next time" in line for line in said)
+    server.files["pets.zip"] = zipped({"a": b"changed", "b": b"2"})
+    with pytest.raises(PolyheadError, match="expected"):
+        get("again", Entry("", url, None, ""), tmp_path, lambda _: None)
+
+
+def special(kind: bytes, link: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo()
+    info.type, info.linkname = kind, link
+    return info
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.tar.gz", tar({"ok": b"1", "../out": b"2"}), r"member '../out' leaves the folder"),
+        ("a.tar.gz", tar({"/etc/out": b"2"}), "leaves the folder"),
+        ("a.tar.gz", tar({"C:\\out": b"2"}), "leaves the folder"),
+        ("a.tar.gz", tar({"link": special(tarfile.SYMTYPE, "/etc")}), "is a link or a device"),
+        ("a.tar.gz", tar({"link": special(tarfile.LNKTYPE, "../x")}), "is a link or a device"),
+        ("a.tar.gz", tar({"pipe": special(tarfile.FIFOTYPE)}), "is a link or a device"),
+        ("a.zip", zipped({"ok": b"1", "a/../../out": b"2"}), "leaves the folder"),
+        ("a.zip", zipped({"bomb": bytes(1 << 27)}), r"would grow to 0\.1 GB, more than 100 times its size"),
+        ("a.tar.gz", tar({"ok": bytes(9999)})[:60], "cannot be unpacked"),
+        ("a.zip", b"<html>not found</html>", "cannot be unpacked"),
+    ],
+)
+def test_unsafe_and_broken_archives_leave_nothing(
+    server: Server, tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    server.files[name] = content
+    (tmp_path / "data").mkdir()
+    with pytest.raises(PolyheadError, match=message):
+        get("a", Entry("", server.url(name), None, ""), tmp_path / "data", lambda _: None)
+    assert not (tmp_path / "out").exists()
+    assert {path.name for path in (tmp_path / "data").iterdir()} <= {name, "checksums.json"}
+
+
+def test_no_server_and_no_file_are_one_line(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(PolyheadError, match="answered 404 Not Found; is the address right"):
+        get("a", Entry("", server.url("nothing.zip"), None, ""), tmp_path, lambda _: None)
+    with pytest.raises(PolyheadError, match="the same command goes on"):
+        get("a", Entry("", "http://127.0.0.1:1/a.zip", None, ""), tmp_path, lambda _: None)
+
+
+def test_the_commands(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.files["pets.zip"] = zipped({"a": b"1", "b": b"2"})
+    monkeypatch.setitem(catalog.CATALOG, "pets", Entry("cats", server.url("pets.zip"), None, "free"))
+    assert cli.main(["data", "list"]) == 0
+    assert "cats" in capsys.readouterr().out
+    assert cli.main(["data", "get", "pets", "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "pets" / "a").is_file()
+    assert cli.main(["data", "get", "pet"]) == 2
+    assert "the catalogue has no data set 'pet'; did you mean 'pets'" in capsys.readouterr().err

@@ -1,0 +1,82 @@
+"""Cutting classes out of a COCO file: the cut is a data set of its own, and the source stays as it was."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from polyhead import cli
+from polyhead.data.readers.coco import Coco
+from polyhead.data.source import Source, open_tasks
+
+FILE = Path("coco_mini/det10/annotations/instances_train2017.json")
+
+
+def test_a_supercategory_of_real_coco(data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = data_root / FILE
+    before = source.read_bytes()
+    assert cli.main(["data", "subset", str(source), "--supercategory", "kitchen", "--out", str(tmp_path / "k")]) == 0
+    shown = capsys.readouterr().out
+    assert "4 classes (bottle, cup, knife, bowl)" in shown
+    assert source.read_bytes() == before
+    cut = Coco(tmp_path / "k", images=str(data_root / "coco_mini" / "train2017"))
+    whole = Coco(data_root / "coco_mini/det10", "annotations/instances_train2017.json")
+    expected = {}
+    for index in range(len(whole)):
+        truth = whole.annotation(index)
+        names = sorted(whole.names[label] for label in truth.labels if whole.names[label] in cut.names)
+        if names:
+            expected[truth.id] = names
+    found = {
+        cut.annotation(i).id: sorted(cut.names[label] for label in cut.annotation(i).labels) for i in range(len(cut))
+    }
+    assert found == expected
+    assert f"{len(expected)} pictures" in shown
+
+
+def test_the_exercises_layout_one_file_to_be_split(data_root: Path, tmp_path: Path) -> None:
+    """``NAME/annotations/instances_train2017.json`` beside ``NAME/train2017``; nothing for val or test."""
+    source = json.loads((data_root / "coco_mini/food/annotations/instances_train2017.json").read_text())
+    root = tmp_path / "food-dataset-10-tat-10"
+    (root / "annotations").mkdir(parents=True)
+    (root / "annotations" / "instances_train2017.json").write_text(json.dumps(source))
+    (root / "train2017").mkdir()
+    for image in source["images"]:
+        (root / "train2017" / image["file_name"]).symlink_to(data_root / "coco_mini/train2017" / image["file_name"])
+    reader = Coco(root)
+    assert len(reader.names) == 10
+    if reader.problems:  # links out of the folder are refused, so the pictures themselves have to be there
+        for path in (root / "train2017").iterdir():
+            target = path.resolve()
+            path.unlink()
+            path.write_bytes(target.read_bytes())
+        reader = Coco(root)
+    assert not reader.problems
+    task = open_tasks({"food": Source(reader)}, (64, 64), 0)["food"]
+    sizes = {split: len(task.ids(split)) for split in ("train", "val", "test")}
+    assert sum(sizes.values()) == len(source["images"])
+    assert min(sizes.values()) > 10
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "which classes? give either --supercategory NAME or --classes"),
+        (["--supercategory", "food", "--classes", "a"], "which classes? give either"),
+        (["--supercategory", "kitchn"], "no category of the supercategory 'kitchn'; did you mean 'kitchen'"),
+        (["--classes", "cup,bowll"], "no category 'bowll'; did you mean 'bowl'"),
+    ],
+)
+def test_mistakes_are_one_line(
+    data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert cli.main(["data", "subset", str(data_root / FILE), "--out", str(tmp_path / "x"), *words]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_cut_is_never_written_over(data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["data", "subset", str(data_root / FILE), "--classes", "cup", "--out", str(tmp_path / "cup")]
+    assert cli.main(words) == 0
+    assert cli.main(words) == 2
+    assert "is there already; give another folder with --out" in capsys.readouterr().err

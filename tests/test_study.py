@@ -1,0 +1,179 @@
+"""A study: planned, carried out, gone on with, and never a table with holes."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from polyhead import cli, recipe, study
+from polyhead.errors import PolyheadError
+from polyhead.metrics import store
+from polyhead.places import studies
+from polyhead.run import Run, write_json, write_text
+from polyhead.study import Plan
+from polyhead.types import Annotation, Detections
+
+BASE = """\
+# a small recipe
+model: {class_path: ssd300, init_args: {backbone: regnetx_002, size: 64, width: 16}}
+data:
+  shapes: {reader: scenes, domain: shapes, count: 8, size: 64, val: {count: 4, seed: 1}, test: {count: 4, seed: 2}}
+  signs: {reader: scenes, domain: signs, count: 8, size: 64, val: {count: 4, seed: 1}, test: {count: 4, seed: 2}}
+stages: [{epochs: 1}]
+"""
+STUDY = """\
+base: %s
+seeds: [0, 1]
+variations:
+  joint: {}
+  single: [{data: {signs: null}}, {data: {shapes: null}}]
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study file beside its base; runs go below the current folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "base.yaml").write_text(BASE)
+    (tmp_path / "heads.yaml").write_text(STUDY % (tmp_path / "base.yaml"))
+    return tmp_path / "heads.yaml"
+
+
+def pretend(plan: Plan, names: tuple[str, ...] = ("a", "b")) -> None:
+    """Leave behind what finished runs would, the second row being worse."""
+    for row, seeds in enumerate(plan.values()):
+        for member in (member for seed in seeds for member in seed):
+            run = Run.create(member.folder.parent, member.folder.name)
+            write_text(run.config, recipe.dump(member.config))
+            for task in member.config["data"]:
+                truths, found = [], {}
+                for index in range(6):
+                    generator = torch.Generator().manual_seed(index)
+                    boxes = torch.tensor([[5.0, 5, 30, 30], [40, 40, 60, 62]])
+                    flags = torch.zeros(2, dtype=torch.bool)
+                    labels = torch.tensor([0, 1])
+                    truths.append(
+                        Annotation(f"p{index}", "", (64, 64), boxes, labels, flags, torch.ones(2), torch.ones(2).bool())
+                    )
+                    noise = (1 + 4 * row) * torch.randn(2, 4, generator=generator)
+                    found[f"p{index}"] = Detections(boxes + noise, torch.rand(2, generator=generator), labels)
+                path = run.predictions_of("test", task)
+                store.save(path, found, [f"{task} {name}" for name in names])
+                store.save_truths(store.truths_of(path), truths, [f"{task} {name}" for name in names])
+            write_json(run.results_json, {"test": {"tasks": {}}})
+
+
+def test_the_plan_names_every_run(files: Path) -> None:
+    plan = study.plan(study.load(files), ["epochs=3"])
+    assert list(plan) == ["joint", "single"]
+    assert [[member.folder.name for member in seed] for seed in plan["single"]] == [
+        ["single.seed0.0", "single.seed0.1"],
+        ["single.seed1.0", "single.seed1.1"],
+    ]
+    joint, (shapes, signs) = plan["joint"][1][0], plan["single"][1]
+    assert joint.folder == Path("runs/heads/joint.seed1")
+    assert joint.config["seed"] == 1
+    assert joint.config["stages"][0]["epochs"] == 3
+    assert [list(member.config["data"]) for member in (joint, shapes, signs)] == [
+        ["shapes", "signs"],
+        ["shapes"],
+        ["signs"],
+    ]
+    assert shapes.config["data"]["shapes"] == joint.config["data"]["shapes"]
+
+
+def test_folds_test_each_part_of_every_task(files: Path) -> None:
+    text = files.read_text().replace("seeds: [0, 1]", "seeds: [5]\nfolds: 3")
+    files.write_text(text.replace("joint: {}", "joint: {data: {shapes: {test: null}, signs: {test: null}}}"))
+    members = study.plan(study.load(files))["joint"][0]
+    assert [member.folder.name for member in members] == [f"joint.seed5.fold{fold}" for fold in range(3)]
+    assert [member.config["data"]["signs"]["split"] for member in members] == [
+        {"folds": 3, "fold": fold} for fold in range(3)
+    ]
+    assert members[0].config["data"]["signs"]["test"] is None
+
+
+def test_a_missing_run_makes_the_table_fail(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = study.plan(study.load(files))
+    pretend({"joint": plan["joint"], "single": plan["single"][:1]})
+    assert cli.main(["study", str(files), "--table"]) == 2
+    said = capsys.readouterr().err
+    assert "2 run(s) of the study are not finished: runs/heads/single.seed1.0, runs/heads/single.seed1.1" in said
+
+
+def test_finished_runs_are_not_trained_again_and_the_table_pools_a_models_tasks(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretend(study.plan(study.load(files)))
+    assert cli.main(["study", str(files), "--metric", "ap"]) == 0
+    head, joint, single, note = capsys.readouterr().out.splitlines()
+    assert "AP less that of the first" in head
+    assert joint.split()[:4] == ["joint", "2", "12", "24"]
+    assert single.split()[:4] == ["single", "2", "12", "24"]
+    assert "means over seeds" in note
+    rows = json.loads(Path("runs/heads/table.json").read_text(encoding="utf-8"))["rows"]
+    assert rows[0]["difference"] is None
+    assert rows[1]["difference"][0] < 0
+    assert rows[1]["runs"][1] == ["runs/heads/single.seed1.0", "runs/heads/single.seed1.1"]
+    assert Path("runs/heads/table.txt").read_text(encoding="utf-8").splitlines()[0] == head
+
+
+def test_a_run_of_other_settings_is_refused(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pretend(study.plan(study.load(files)))
+    assert cli.main(["study", str(files), "epochs=7"]) == 2
+    assert "'runs/heads/joint.seed0' was begun with other settings (stages)" in capsys.readouterr().err
+
+
+def test_a_study_is_trained_and_gone_on_with(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = files.read_text().replace("seeds: [0, 1]", "seeds: [0]")
+    rows = "  joint: {data: {signs: null}}\n  slow: {data: {signs: null}, stages: [{epochs: 1, lr: 0.00001}]}\n"
+    files.write_text(text[: text.index("  joint")] + rows)
+    assert cli.main(["study", str(files), "batch=4", "workers=0"]) == 0
+    first = capsys.readouterr().out
+    assert "run 1 of 2: runs/heads/joint.seed0" in first
+    table = first.splitlines()[-4:]
+    assert "parameters" in table[0]
+    assert table[1].split()[0] == "joint"
+    trained = Run("runs/heads/joint.seed0").best.stat().st_mtime_ns
+    Run("runs/heads/slow.seed0").results_json.unlink()  # as if killed before the test
+    assert cli.main(["study", str(files), "batch=4", "workers=0"]) == 0
+    again = capsys.readouterr().out
+    assert "run 2 of 2" in again
+    assert "run 1 of 2" not in again
+    assert [line.split("  ")[0] for line in again.splitlines()[-4:]] == [line.split("  ")[0] for line in table]
+    assert Run("runs/heads/joint.seed0").best.stat().st_mtime_ns == trained
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("base:", "bse:", "unknown key 'bse' of the study heads.yaml; did you mean 'base'"),
+        ("base: ", "base: [] #", "base: expected the name or file of a recipe, got []"),
+        ("seeds: [0, 1]", "seeds: 3", "seeds: expected a list of whole numbers, got 3"),
+        ("seeds: [0, 1]", "folds: 1", "folds: expected a whole number of 2 or more, got 1"),
+        ("seeds: [0, 1]", "metric: map", "metric: expected ap or ap50, got 'map'"),
+        ("joint: {}", "joint: [3]", "variations.joint: expected settings to lay over the base, or a list of them"),
+        ("variations:", "variations: 3 #", "no valid YAML"),
+        ("{data: {signs: null}}", "{dat: {}}", "unknown key 'dat' of the recipe; did you mean 'data'"),
+    ],
+)
+def test_mistakes_are_one_line(
+    files: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, message: str
+) -> None:
+    files.write_text(files.read_text().replace(old, new))
+    assert cli.main(["study", str(files), "--table"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_an_unknown_study_names_the_nearest() -> None:
+    with pytest.raises(
+        PolyheadError, match="no study 'two_domain', neither a file nor a name; did you mean 'two_domains'"
+    ):
+        study.load("two_domain")
+
+
+@pytest.mark.parametrize("name", studies())
+def test_every_study_that_ships_can_be_planned(name: str) -> None:
+    plan = study.plan(study.load(name))
+    assert all(member.config["stages"] for seeds in plan.values() for seed in seeds for member in seed)
