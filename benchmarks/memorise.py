@@ -43,15 +43,19 @@ class ByHeart:
     # pylint: disable-next=unused-argument  # what every task is asked
     def train(self, steps: int, position: Callable[[], int], stage: int, quiet: int) -> Iterable[Batch]:
         """The pictures once a step."""
-        return DataLoader([self.seen] * steps, batch_size=None)
+        return self._loader(steps)
 
     def evaluation(self, split: str) -> Iterable[Batch]:  # pylint: disable=unused-argument  # as above
         """The pictures."""
-        return DataLoader([self.seen], batch_size=None)
+        return self._loader(1)
 
     def truths(self, split: str) -> Sequence[Annotation]:  # pylint: disable=unused-argument  # as above
         """Their truth."""
         return self.known
+
+    def _loader(self, steps: int) -> "DataLoader[Batch]":
+        """The one batch again and again; a list serves as a data set, though its type does not say so."""
+        return DataLoader([self.seen] * steps, batch_size=None)  # type: ignore[arg-type]
 
 
 def main(argv: Sequence[str]) -> int:
