@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from polyhead.data.readers.yolo import Yolo
@@ -45,6 +46,10 @@ class ByHeart:
         """The pictures once a step."""
         return self._loader(steps)
 
+    def only(self, places: Sequence[int], batch: int) -> "ByHeart":
+        """There is nothing to choose from."""
+        raise NotImplementedError(places, batch)
+
     def evaluation(self, split: str) -> Iterable[Batch]:  # pylint: disable=unused-argument  # as above
         """The pictures."""
         return self._loader(1)
@@ -52,6 +57,10 @@ class ByHeart:
     def truths(self, split: str) -> Sequence[Annotation]:  # pylint: disable=unused-argument  # as above
         """Their truth."""
         return self.known
+
+    def mask(self, split: str, ident: str) -> Tensor:
+        """There is none."""
+        raise KeyError(split, ident)
 
     def _loader(self, steps: int) -> "DataLoader[Batch]":
         """The one batch again and again; a list serves as a data set, though its type does not say so."""

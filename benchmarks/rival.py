@@ -100,7 +100,7 @@ def train(config: dict[str, Any]) -> Run:
     tasks = open_tasks(parts.sources, parts.model.size, seed)
     name, task = next(iter(tasks.items()))
     torch.manual_seed(key(seed, "rival"))
-    model = ssd(trunk, parts.model.size, len(task.names)).to(DEVICE)
+    model = ssd(trunk, parts.model.size, len(task.names), scaled=True).to(DEVICE)
     run = Run.create(config["runs"], f"{config['name']}_rival")
     how = {"model": "torchvision.models.detection.SSD", "epochs": epochs, "optimizer": "adamw", "lr": LR}
     how |= {"schedule": "onecycle", "transforms": "flip, light colour jitter", "seed": seed}

@@ -19,12 +19,15 @@ class Levels(nn.Module):
     """A trunk's levels and further ones of half the size each, until one has a single cell.
 
     The widths are those of torchvision's SSD300 (512, then 256). Batch norm in the extra layers, as torchvision's
-    SSDlite has it: without it the rival would need a gentler start.
+    SSDlite has it: without it the rival would need a gentler start. For the same reason the trunk's levels can be
+    scaled, where torchvision scales its first one by an L2 norm: levels of MobileNetV2 end in no activation, and are so
+    large that the first loss of torchvision's head on them is 110 instead of 10.
     """
 
-    def __init__(self, trunk: Timm, size: Size) -> None:
+    def __init__(self, trunk: Timm, size: Size, scaled: bool) -> None:
         super().__init__()
         self.trunk = trunk.net
+        self.scales = nn.ModuleList(nn.BatchNorm2d(each) if scaled else nn.Identity() for each in trunk.channels)
         self.extras = nn.ModuleList()
         self.out_channels = list(trunk.channels)
         stride = trunk.strides[-1]
@@ -40,18 +43,21 @@ class Levels(nn.Module):
         levels = self.trunk(pictures)
         for extra in self.extras:
             levels.append(extra(levels[-1]))
+        for number, scale in enumerate(self.scales):
+            levels[number] = scale(levels[number])
         return OrderedDict((str(number), level) for number, level in enumerate(levels))
 
 
-def ssd(trunk: Timm, size: Size, classes: int) -> SSD:
+def ssd(trunk: Timm, size: Size, classes: int, *, scaled: bool = False) -> SSD:
     """The SSD of torchvision with the scales and ratios of the SSD paper for so many levels, and all else by default.
 
     Args:
         trunk: its layers, and the mean and std of its weights; its own forward pass is not used.
         size: height and width that torchvision resizes pictures to.
         classes: without background.
+        scaled: batch norm on each of the trunk's levels.
     """
-    levels = Levels(trunk, size)
+    levels = Levels(trunk, size, scaled)
     count = len(levels.out_channels)
     step = 0.75 / (count - 2)
     ratios = [[2] if level == 0 or level >= count - 2 else [2, 3] for level in range(count)]

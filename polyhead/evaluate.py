@@ -4,26 +4,34 @@ import math
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from polyhead import recipe
-from polyhead.analysis import errors, plots, verdict
+from polyhead.analysis import errors, forgetting, plots, verdict
 from polyhead.analysis.errors import CONFIDENT
 from polyhead.data.source import TaskData, open_tasks
+from polyhead.data.streams import collate
 from polyhead.errors import PolyheadError
 from polyhead.metrics import store
 from polyhead.metrics.coco import coco
+from polyhead.metrics.forgetting import course
 from polyhead.metrics.intervals import LEVEL, intervals
 from polyhead.metrics.labels import labels
+from polyhead.metrics.masks import Answer, Pixels, constant, masks, settle
+from polyhead.metrics.masks import intervals as pixel_intervals
 from polyhead.metrics.rival import trivial
 from polyhead.metrics.voc import voc
 from polyhead.nets.inference import predict_batch
 from polyhead.nets.model import Model
 from polyhead.predict import load
-from polyhead.run import Run, read_rows, write_text
-from polyhead.types import Annotation, Detections, Labels, Prediction
+from polyhead.run import Run, read_json, read_rows, write_text
+from polyhead.types import Annotation, Detections, Labels, Prediction, Sample
 
 
 def evaluate(model: Model, tasks: Mapping[str, TaskData], split: str, run: Run) -> dict[str, Any]:
@@ -42,13 +50,18 @@ def evaluate(model: Model, tasks: Mapping[str, TaskData], split: str, run: Run) 
         truths = task.truths(split)
         boxes = {key: value for key, value in predictions.items() if isinstance(value, Detections)}
         classes = {key: value for key, value in predictions.items() if isinstance(value, Labels)}
+        counts = {key: value for key, value in predictions.items() if isinstance(value, Pixels)}
+        path = run.predictions_of(split, name)
         if len(boxes) == len(truths):
-            path = run.predictions_of(split, name)
             store.save(path, boxes, task.names)
             store.save_truths(store.truths_of(path), truths, task.names)
             numbers = box_numbers(truths, boxes, task.truths("train"), task.names)
         elif len(classes) == len(truths):
+            store.save_labels(path, classes, truths, task.names)
             numbers = _labels(truths, classes, task.truths("train"), task.names)
+        elif len(counts) == len(truths):
+            store.save_pixels(path, counts, task.names)
+            numbers = mask_numbers(list(counts.values()), task.census("train"), task.names)
         else:
             raise PolyheadError(f"task {name!r}: its head decodes to a kind that has no evaluation yet")
         numbers |= {
@@ -65,16 +78,25 @@ def evaluate(model: Model, tasks: Mapping[str, TaskData], split: str, run: Run) 
 def measure(
     model: Model, tasks: Mapping[str, TaskData], run: Run, splits: Sequence[str], log: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Score splits into ``results.json``, draw, and say in plain words what came out on the last one."""
+    """Score splits into ``results.json``, draw, and say in plain words what came out on the last one.
+
+    Scores of tasks that are not measured again stay in the file.
+    """
     results: dict[str, Any] = {}
     for split in splits:
         results = evaluate(model, tasks, split, run)
-        run.update_results(**{split: results})
+        known = read_json(run.results_json).get(split, {}).get("tasks", {})
+        run.update_results(**{split: {"tasks": {**known, **results["tasks"]}}})
     rows = read_rows(run.results_csv)
+    if any(row["stage"] != "0" for row in rows):
+        forgetting.heat_map(course(rows), run.plots / "stages.png")
     for name, numbers in results["tasks"].items():
         numbers["history"] = verdict.history(rows, name, numbers["metric"].lower())
-    for task in tasks.values():
+    for name, task in tasks.items():
         plots.results(run, task)
+        if task.masked:
+            path = run.plots / f"val_truth_prediction.{name}.png"
+            plots.truth_beside_mask(task.readers["val"], partial(predict_one, model, task), task.names, path)
     text = verdict.verdict(results)
     write_text(run.verdict, text + "\n")
     log(text)
@@ -89,13 +111,21 @@ def reopen(run: Run) -> tuple[Model, dict[str, TaskData]]:
     return model, open_tasks(recipe.sources(config), model.size, int(config["seed"]), splits)
 
 
-def predict_split(model: Model, name: str, task: TaskData, split: str, device: str) -> dict[str, Prediction]:
-    """The predictions of one head on a split, by sample id, in original pixels."""
-    predictions: dict[str, Prediction] = {}
+def predict_split(model: Model, name: str, task: TaskData, split: str, device: str) -> dict[str, Answer]:
+    """The predictions of one head on a split, by sample id, in original pixels; counts in the place of masks."""
+    predictions: dict[str, Answer] = {}
     for batch in task.evaluation(split):
         moved = batch._replace(inputs=batch.inputs.to(device))
-        predictions |= predict_batch(model, moved, [name], "auto")[name]
+        found = predict_batch(model, moved, [name], "auto")[name]
+        predictions |= settle(found, partial(task.mask, split), len(task.names))
     return predictions
+
+
+def predict_one(model: Model, task: TaskData, sample: Sample) -> Prediction:
+    """What a task's head says of one sample, in original pixels."""
+    batch = collate([task.eval_transform(sample)])
+    batch = batch._replace(inputs=batch.inputs.to(next(model.parameters()).device))
+    return predict_batch(model, batch, [task.name], "auto")[task.name][sample.id]
 
 
 def box_numbers(
@@ -125,6 +155,58 @@ def box_numbers(
     }
 
 
+def mask_numbers(found: Sequence[Pixels], train: Int[Tensor, "p c"], names: Sequence[str]) -> dict[str, Any]:
+    """IoU with intervals, beside that of calling every pixel by the most frequent class of the training pictures.
+
+    Args:
+        found: the counts of every picture.
+        train: pixels of each class in each training picture.
+        names: class names, the background first.
+    """
+    scores = masks(found, names)
+    bounds = pixel_intervals(found)
+    usual = int(train.sum(0).argmax())
+    counts = torch.stack([one.counts for one in found]).sum(0).numpy()
+    return {
+        "metric": "mIoU",
+        "score": scores.miou,
+        "interval": [bounds["miou"].low, bounds["miou"].high],
+        "level": LEVEL,
+        "protocol": "IoU of each class over the pixels of all pictures, background included; original pixels; "
+        "255 ignored; classes neither there nor predicted left out",
+        "miou_foreground": scores.miou_foreground,
+        "pixel_accuracy": scores.accuracy,
+        "mean_accuracy": scores.mean_accuracy,
+        "intervals": {key: list(value) for key, value in bounds.items()},
+        "classes": {name: {"pixels": scores.pixels[name], "iou": scores.iou[name]} for name in names},
+        "absent": scores.absent,
+        "rival": {
+            "name": f"every pixel {names[usual]!r}, the most frequent in training",
+            "score": masks(constant(found, usual), names).miou,
+        },
+        "confusions": confusions(counts, names),
+        "pictures": dict(zip(names, (train > 0).sum(0).tolist(), strict=True)),
+    }
+
+
+def confusions(counts: Int[np.ndarray, "c d"], names: Sequence[str], most: int = 5) -> list[list[Any]]:
+    """``[true class, what it was called, share of the true class]`` of the commonest mistakes, most first.
+
+    Args:
+        counts: by true class (row) and given class (column); a column beyond the classes is "nothing".
+        names: class names.
+        most: so many.
+    """
+    wrong = counts * (1 - np.eye(*counts.shape, dtype=np.int64))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    called = [*names, "nothing"]
+    return [
+        [names[row], called[column], float(counts[row, column] / counts[row].sum())]
+        for row, column in zip(*np.unravel_index(order, wrong.shape), strict=True)
+        if wrong[row, column]
+    ]
+
+
 def _labels(
     truths: Sequence[Annotation], found: Mapping[str, Labels], train: Sequence[Annotation], names: Sequence[str]
 ) -> dict[str, Any]:
@@ -143,8 +225,11 @@ def _labels(
         "level": LEVEL,
         "protocol": "top-1, one view of each picture",
         "macro_f1": scores.macro_f1,
+        "top5": scores.top5,
+        "calibration_error": scores.calibration,
         "classes": {name: {"objects": scores.pictures[name], "f1": scores.f1[name]} for name in names},
         "rival": {"name": f"always {names[usual]!r}, the most frequent training class", "score": guess},
+        "confusions": confusions(scores.confusion, names),
         "objects": dict(zip(names, counts, strict=True)),
     }
 

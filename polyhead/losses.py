@@ -1,9 +1,12 @@
-"""Losses of dense detectors: functions of :class:`~polyhead.boxes.raw.Matched`, each a float32 scalar."""
+"""Losses, each a float32 scalar.
+
+Those of dense detectors are functions of :class:`~polyhead.boxes.raw.Matched`; the others take logits.
+"""
 
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.ops import complete_box_iou_loss
@@ -109,3 +112,45 @@ def hard_negative_ce(matched: Matched, ratio: int = 3, least: int = 16) -> Float
     total = (negative.logsumexp(dim=1) - merged).sum()
     total = total + F.cross_entropy(logits[matched.picture, matched.anchor], matched.labels, reduction="sum")
     return total / max(matched.positives, anchor.shape[0] / ratio)
+
+
+def dice(
+    logits: Float[Tensor, "b c h w"], truth: Int[Tensor, "b h w"], ignored: int, smooth: float = 1.0
+) -> Float[Tensor, ""]:
+    """One minus the overlap (Dice coefficient) of each class, a mean over the classes that are in the batch.
+
+    Pixels of all pictures are counted together (Milletari et al. 2016, equation in section 3, without its squares).
+
+    Args:
+        logits: of each pixel's class.
+        truth: class of each pixel.
+        ignored: class of pixels that are left out.
+        smooth: pixels that are added above and below, so that few wrong pixels of a rare class do not weigh all.
+    """
+    known = truth != ignored
+    probabilities = logits.softmax(dim=1) * known[:, None]
+    wanted = F.one_hot(truth.masked_fill(~known, 0), logits.shape[1]).movedim(-1, 1) * known[:, None]
+    both, sizes = ((each).sum(dim=(0, 2, 3)) for each in (probabilities * wanted, probabilities + wanted))
+    present = wanted.sum(dim=(0, 2, 3)) > 0
+    overlap = (2 * both + smooth) / (sizes + smooth)
+    return (1 - overlap)[present].sum() / present.sum().clamp(min=1)
+
+
+def kullback_leibler(
+    logits: Float[Tensor, "b c *n"], teacher: Float[Tensor, "b c *n"], temperature: float
+) -> Float[Tensor, ""]:
+    """How far softened class probabilities are from a teacher's, a mean over pictures and places.
+
+    Times the square of the temperature, so that its gradients are as large as those of other losses (Hinton, Vinyals &
+    Dean 2015, section 2).
+    """
+    student = (logits / temperature).log_softmax(dim=1)
+    wanted = (teacher / temperature).log_softmax(dim=1)
+    return temperature**2 * (wanted.exp() * (wanted - student)).sum(dim=1).mean()
+
+
+def binary_divergence(scores: Float[Tensor, "b n c"], teacher: Float[Tensor, "b n c"]) -> Float[Tensor, "b n"]:
+    """How far probabilities, each a yes or no of its own, are from a teacher's; summed over the classes."""
+    least = 1e-6
+    p, q = scores.clamp(least, 1 - least), teacher.clamp(least, 1 - least)
+    return (q * (q / p).log() + (1 - q) * ((1 - q) / (1 - p)).log()).sum(dim=-1)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 from torchvision import tv_tensors as tv
@@ -30,7 +31,7 @@ from polyhead.nets.precision import resolve
 from polyhead.recipe import build_model
 from polyhead.results import Result, best_of_heads
 from polyhead.run import Run
-from polyhead.types import Annotation, Detections, Labels, Prediction, Sample
+from polyhead.types import Annotation, Detections, Labels, Mask, Prediction, Sample
 
 Source = str | Path | Image.Image | np.ndarray | Tensor
 """A file, a folder, a glob, or pixels: a PIL picture, a uint8 array, RGB ``[h, w, 3]`` (OpenCV has BGR: turn it round)
@@ -137,9 +138,19 @@ class Predictor:
         elif isinstance(prediction, Labels):
             best, order = prediction.scores.float().sort(descending=True, stable=True)
             boxes, scores, classes = np.zeros((0, 4), dtype=np.float32), best.numpy(), order.numpy()
+        elif isinstance(prediction, Mask):
+            return _shares(entry, task, prediction.classes.to(torch.uint8).numpy(), self.names[task])
         else:
             raise PolyheadError(f"task {task!r}: predictions of kind {type(prediction).__name__} cannot be shown yet")
         return Result(entry.name, task, boxes, scores, classes, self.names[task], entry.pixels)
+
+
+def _shares(entry: "Input", task: str, mask: UInt8[np.ndarray, "h w"], names: list[str]) -> Result:
+    """A mask's classes, by their share of the picture."""
+    counts = np.bincount(mask.ravel(), minlength=256)[: len(names)]
+    classes = np.array([label for label in np.argsort(-counts, kind="stable") if counts[label]], dtype=np.int64)
+    scores = (counts[classes] / mask.size).astype(np.float32)
+    return Result(entry.name, task, np.zeros((0, 4), dtype=np.float32), scores, classes, names, entry.pixels, mask)
 
 
 class Input(NamedTuple):

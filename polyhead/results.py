@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from PIL import Image
 from torch import Tensor
 from torchvision.ops import box_iou
@@ -28,7 +28,8 @@ SHOWN = 3
 class Result:
     """Answers of one head for one picture, best first.
 
-    A detector has a box for each answer. A classifier has no boxes, and an answer for each of its classes.
+    A detector has a box for each answer. A classifier has no boxes, and an answer for each of its classes. A mask is
+    answered by the classes that are in it; their scores are their shares of the picture's pixels.
 
     Attributes:
         image: the picture's path, or its number where it came without one.
@@ -38,6 +39,8 @@ class Result:
         classes: index of each answer's class.
         names: all class names of the task.
         picture: the pixels where the picture did not come from a file, uint8 ``[3, h, w]``.
+        mask: class of each pixel of the original, upright picture; 255 where the network did not look.
+        mask_file: where :meth:`save_mask` has written it.
     """
 
     image: str
@@ -47,6 +50,8 @@ class Result:
     classes: Int[np.ndarray, " m"]
     names: list[str]
     picture: Tensor | None = None
+    mask: UInt8[np.ndarray, "h w"] | None = None
+    mask_file: str | None = None
 
     def __len__(self) -> int:
         """Number of answers."""
@@ -60,7 +65,7 @@ class Result:
     @property
     def whole(self) -> bool:
         """Whether the answers are about the picture as a whole."""
-        return len(self.classes) > len(self.boxes)
+        return self.mask is not None or len(self.classes) > len(self.boxes)
 
     def plot(self) -> Image.Image:
         """The picture with everything drawn on it.
@@ -80,15 +85,37 @@ class Result:
             raise PolyheadError(f"{str(path)!r}: expected the name of a picture file, such as drawn.png or drawn.jpg")
         self.plot().save(path)
 
+    def save_mask(self, path: str | Path) -> "Result":
+        """Write the mask as a PNG of class numbers, with the colours of :meth:`plot` as its palette.
+
+        Returns:
+            The same result, which knows the file.
+
+        Raises:
+            PolyheadError: when there is no mask, or the file is not called ``.png``.
+        """
+        if self.mask is None:
+            raise PolyheadError(f"task {self.task!r} says nothing of pixels; it has no mask to save")
+        if Path(path).suffix.lower() != ".png":
+            raise PolyheadError(f"{str(path)!r}: a mask is saved without loss; name it .png")
+        picture = Image.fromarray(self.mask)
+        picture.putpalette([part for index in range(256) for part in (draw.colour(index) if index else (0, 0, 0))])
+        picture.save(path)
+        return replace(self, mask_file=str(path))
+
     def to_json(self) -> dict[str, Any]:
-        """``{"image", "task", "boxes", "scores", "labels"}`` in plain types; numbers have float32's digits."""
-        return {
+        """``{"image", "task", "boxes", "scores", "labels"}`` in plain types; numbers have float32's digits.
+
+        Of a mask there is also ``mask``: the file that :meth:`save_mask` has written, or None.
+        """
+        answers: dict[str, Any] = {
             "image": self.image,
             "task": self.task,
             "boxes": [_plain(box) for box in self.boxes],
             "scores": _plain(self.scores),
             "labels": self.labels,
         }
+        return answers if self.mask is None else {**answers, "mask": self.mask_file}
 
     def to_df(self) -> "pd.DataFrame":
         """A row for each answer: image, task, label, score, x1, y1, x2, y2; no corners where there is no box."""
@@ -96,6 +123,8 @@ class Result:
 
     def to_supervision(self) -> Any:
         """``supervision.Detections`` with ``class_name``, or ``supervision.Classifications`` of a classifier.
+
+        A mask becomes a detection for each of its classes but the background.
 
         Raises:
             PolyheadError: when supervision is not installed.
@@ -106,13 +135,22 @@ class Result:
             raise PolyheadError(
                 "supervision is not installed; install it with: pip install 'polyhead[supervision]'"
             ) from error
+        if self.mask is not None:
+            labels = np.sort(self.classes[self.classes > 0])
+            shapes = np.stack([self.mask == label for label in labels]) if labels.size else None
+            corners = np.zeros((0, 4)) if shapes is None else sv.mask_to_xyxy(shapes)
+            named = np.array([self.names[label] for label in labels], dtype=np.str_)
+            return sv.Detections(xyxy=corners, mask=shapes, class_id=labels, data={"class_name": named})
         if self.whole:
             return sv.Classifications(class_id=self.classes, confidence=self.scores)
         data: dict[str, Any] = {"class_name": np.array(self.labels, dtype=np.str_)}
         return sv.Detections(xyxy=self.boxes, confidence=self.scores, class_id=self.classes, data=data)
 
     def __str__(self) -> str:
-        """``2 person, 1 car``, or ``kitchen 0.93``."""
+        """``2 person, 1 car``, or ``kitchen 0.93``, or ``background 71 %, cat 29 %``."""
+        if self.mask is not None:
+            shares = zip(self.labels[:SHOWN], self.scores.tolist(), strict=False)
+            return ", ".join(f"{label} {share:.0%}".replace("%", " %") for label, share in shares) or "nothing"
         if self.whole:
             return f"{self.labels[0]} {self.scores[0]:.2f}"
         counts = np.bincount(self.classes, minlength=len(self.names))
@@ -176,6 +214,8 @@ def _corners(result: Result) -> Float[np.ndarray, "m 4"]:
 def _marks(result: Result, first: int) -> draw.Marks:
     """What to draw; ``first`` is the number of the first class's colour."""
     texts = [f"{label} {score:.2f}" for label, score in zip(result.labels, result.scores, strict=True)]
+    if result.mask is not None:
+        return draw.Marks(result.task, [], [], [], layer=draw.layer(result.mask, result.names, first))
     if result.whole:
         return draw.Marks(result.task, [], [], [], texts[:SHOWN])
     return draw.Marks(

@@ -22,6 +22,9 @@ READERS = {
     "yolo": "polyhead.data.readers.yolo.Yolo",
     "penn_fudan": "polyhead.data.readers.pedestrians.PennFudan",
     "folder": "polyhead.data.readers.folder.Folder",
+    "coco_masks": "polyhead.data.readers.coco_masks.CocoMasks",
+    "voc_masks": "polyhead.data.readers.voc_masks.VocMasks",
+    "png_masks": "polyhead.data.readers.png_masks.PngMasks",
     "scenes": "polyhead.data.synthetic.Scenes",
     "merge": "polyhead.data.readers.merge.Merge",
 }

@@ -28,6 +28,7 @@ class Annotation(NamedTuple):
         areas: pixels of each object; COCO's ``area`` where the data has one, else the box's.
         annotated: the classes that were looked for in this picture; the rest give no negative loss.
         value: the answer of the picture as a whole: an int64 scalar (class) or float32 ``[k]`` (numbers).
+        mask: the file of the picture's mask; empty where there is none. Readers read it.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Annotation(NamedTuple):
     areas: Float[Tensor, " n"]
     annotated: Bool[Tensor, " c"]
     value: Tensor | None = None
+    mask: str = ""
 
 
 class Sample(NamedTuple):

@@ -18,7 +18,7 @@ from polyhead import checkpoint
 from polyhead.analysis.draw import colour
 from polyhead.commands.predict import main
 from polyhead.errors import PolyheadError
-from polyhead.models import classifier, ssd300
+from polyhead.models import classifier, ssd300, unified
 from polyhead.predict import Predictor
 from polyhead.results import Result, plot, table
 
@@ -361,3 +361,27 @@ def test_command_leaves_nothing_behind_when_it_fails(run: Path, photos: Path, tm
     out.write_text("a file")
     with pytest.raises(PolyheadError, match="is a file; name a folder"):
         main([str(run), str(photos), "--out", str(out)])
+
+
+def test_command_writes_masks_beside_the_drawn_pictures(
+    tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heads = {"road": "segment", "scene": "classify", "cars": "detect"}
+    names = {"road": ["background", "lane", "kerb"], "scene": ["day", "night"], "cars": ["car"]}
+    weights = write(
+        tmp_path / "run" / "weights" / "best.pt", names, unified, heads=heads, backbone="test_efficientnet", size=96
+    )
+    sources = [str(photos / "photo1.png"), str(photos / "turned.jpg")]
+    assert main([str(weights), *sources, "--json", str(tmp_path / "all.json"), "--out", str(tmp_path / "out")]) == 0
+    drawn = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert drawn == ["photo1.jpg", "photo1.road.png", "turned.jpg", "turned.road.png"]
+    told = [entry for entry in json.loads((tmp_path / "all.json").read_text()) if entry["task"] == "road"]
+    for entry, size in zip(told, [(90, 200), (200, 90)], strict=True):
+        with Image.open(entry["mask"]) as file:
+            mask = np.array(file)
+        assert mask.shape == size
+        for label, share in zip(entry["labels"], entry["scores"], strict=True):
+            assert share == pytest.approx((mask == names["road"].index(label)).mean())
+    said = capsys.readouterr().out
+    assert "road: " in said
+    assert ", 2 masks, " in said

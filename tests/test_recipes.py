@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from polyhead import cli
+from polyhead import cli, recipe
 from polyhead.places import shipped
 from polyhead.run import Run, read_json, read_rows
 
@@ -22,8 +22,11 @@ SMALL: dict[str, list[str]] = {
         f"data.food.annotations={COCO}",
     ],
     "appliance_food_small": ["imgsz=128", "batch=16"],
+    "unified": ["imgsz=96", "batch=16", "model.backbone=mobilenetv2_100", "model.middle=32", "model.width=32"],
+    "unified_small": ["imgsz=96", "batch=16"],
+    "three_tasks": ["imgsz=64", "data.*.count=24", "data.*.val.count=8", "data.*.test.count=8"],
     "two_domains": ["imgsz=64", "data.*.count=24", "data.*.val.count=8", "data.*.test.count=8"],
-    "demo": ["data.signs.count=24", "data.signs.val.count=8", "data.signs.test.count=8", "batch=8"],
+    "demo": ["imgsz=64", "data.*.count=24", "data.*.val.count=8", "data.*.test.count=8"],
     "ssd_coco_mini": ["imgsz=128", "batch=32"],
     "ssd_penn_fudan": ["imgsz=128", "batch=32"],
     "ssd_voc": [
@@ -38,6 +41,14 @@ SMALL: dict[str, list[str]] = {
 }
 
 
+OWN = {
+    "AP50": {"coco", "voc2007", "voc2010"},
+    "mIoU": {"miou_foreground", "pixel_accuracy"},
+    "accuracy": {"macro_f1"},
+}
+"""Numbers that only tasks of one kind have, by the metric that they are judged by."""
+
+
 def test_every_recipe_has_a_small_form() -> None:
     assert set(SMALL) == set(shipped())
 
@@ -46,19 +57,20 @@ def test_every_recipe_has_a_small_form() -> None:
 def test_a_recipe_trains_evaluates_and_predicts(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    if name not in ("demo", "two_domains"):
+    if name not in ("demo", "three_tasks", "two_domains"):
         request.getfixturevalue("data_root")
         request.getfixturevalue("weights_root")
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["train", name, "epochs=1", "stages.0.ratio=0.25", "workers=0", "name=small", *SMALL[name]]) == 0
+    short = ["stages.*.epochs=1", "stages.*.ratio=0.25", "workers=0", "name=small"]
+    assert cli.main(["train", name, *short, *SMALL[name]]) == 0
     run = Run.open(tmp_path / "runs" / "small")
-    assert len(read_rows(run.results_csv)) == 1
+    assert len(read_rows(run.results_csv)) == len(recipe.load(run.config)["stages"])
     results = read_json(run.results_json)
     assert {"val", "test"} <= set(results)
     for task, numbers in results["test"]["tasks"].items():
         assert 0 <= numbers["score"] <= 1
         assert numbers["interval"][0] <= numbers["interval"][1]
-        assert {"rival", "protocol", "images", "coco", "voc2007", "voc2010"} <= set(numbers)
+        assert {"rival", "protocol", "images", *OWN[numbers["metric"]]} <= set(numbers)
         assert (run.samples / f"{task}_0.jpg").is_file()
     for path in (run.best, run.last, run.stage_weights(0), run.resume, run.config, run.manifest, run.log, run.verdict):
         assert path.is_file(), path

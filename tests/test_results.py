@@ -1,8 +1,15 @@
-"""Answers of several heads for one picture."""
+"""Answers of several heads for one picture, and masks."""
+
+from pathlib import Path
 
 import numpy as np
+import pytest
+import torch
+from PIL import Image
 
-from polyhead.results import Result, best_of_heads
+from polyhead.analysis.draw import colour
+from polyhead.errors import PolyheadError
+from polyhead.results import Result, best_of_heads, plot, table
 
 
 def result(task: str, rows: list[tuple[float, float, float, float, float]]) -> Result:
@@ -29,3 +36,72 @@ def test_nothing_and_a_classifier_are_left_alone() -> None:
 def test_equal_scores_leave_the_first() -> None:
     rows = [(0.0, 0.0, 10.0, 10.0, 0.5)]
     assert [len(each) for each in best_of_heads([result("a", rows), result("b", rows)], 0.5)] == [1, 0]
+
+
+def segmented() -> Result:
+    """Three quarters of background, 18 % of dog, and a strip that the network did not look at."""
+    mask = np.zeros((50, 100), dtype=np.uint8)
+    mask[:, 75:93] = 2
+    mask[:, 93:] = 255
+    shares, classes = np.array([0.75, 0.18], dtype=np.float32), np.array([0, 2])
+    grey = torch.full((3, 50, 100), 100, dtype=torch.uint8)
+    return Result("0", "pets", np.zeros((0, 4), np.float32), shares, classes, ["background", "cat", "dog"], grey, mask)
+
+
+def test_a_mask_is_told_by_shares() -> None:
+    result = segmented()
+    assert str(result) == "background 75 %, dog 18 %"
+    assert result.whole
+    assert result.labels == ["background", "dog"]
+    told = result.to_json()
+    assert told == {
+        "image": "0",
+        "task": "pets",
+        "boxes": [],
+        "scores": [0.75, 0.18],
+        "labels": ["background", "dog"],
+        "mask": None,
+    }
+    rows = result.to_df()
+    assert rows["label"].tolist() == ["background", "dog"]
+    assert rows["x1"].isna().all()
+    assert len(table([result, result])) == 4
+
+
+def test_a_mask_is_laid_over_the_picture_beside_the_boxes_of_other_heads() -> None:
+    drawn = np.array(segmented().plot())
+    assert (drawn[2, :74] == 100).all()
+    assert (drawn[2, 76:92] == [round((100 + part) / 2) for part in colour(2)]).all()
+    assert (drawn[2, 94:] == 100).all()
+    boxes = result("food", [(10, 5, 40, 20, 0.9)])
+    both = np.array(plot([segmented(), boxes]))
+    assert (both == colour(3)).all(2).sum() > 50  # the box has a colour after those of the mask's three classes
+    assert (both[2, 76:92] == drawn[2, 76:92]).all()
+
+
+def test_a_saved_mask_holds_class_numbers_and_is_found_again(tmp_path: Path) -> None:
+    kept = segmented().save_mask(tmp_path / "a.png")
+    assert kept.to_json()["mask"] == str(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as file:
+        assert file.mode == "P"
+        assert (np.array(file) == kept.mask).all()
+        assert tuple(np.array(file.convert("RGB"))[0, 80]) == colour(2)
+    with pytest.raises(PolyheadError, match=r"a mask is saved without loss; name it \.png"):
+        kept.save_mask(tmp_path / "a.jpg")
+    with pytest.raises(PolyheadError, match="task 'food' says nothing of pixels"):
+        result("food", []).save_mask(tmp_path / "b.png")
+
+
+def test_masks_are_left_alone_by_the_best_of_heads() -> None:
+    mask, boxes = best_of_heads([segmented(), result("food", [(0, 0, 10, 10, 0.5)])], 0.5)
+    assert mask.mask is not None
+    assert len(boxes) == 1
+
+
+def test_supervision_gets_a_mask_for_each_class_but_the_background() -> None:
+    pytest.importorskip("supervision")
+    found = segmented().to_supervision()
+    assert found.class_id.tolist() == [2]
+    assert found.mask.sum() == 50 * 18
+    assert found.xyxy.tolist() == [[75, 0, 92, 49]]
+    assert list(found.data["class_name"]) == ["dog"]

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from polyhead.chance import key
 from polyhead.data.base import Reader, sample
+from polyhead.losses import kullback_leibler
 from polyhead.nets.base import Backbone, Head
 from polyhead.nets.model import Model
 from polyhead.train.continual import Keep
@@ -119,6 +120,9 @@ class Tint(Head):
         assert batch.values is not None
         return {"class": F.cross_entropy(raw.float(), batch.values)}
 
+    def distil(self, raw: Tensor, teacher: Tensor, temperature: float) -> dict[str, Tensor]:
+        return {"class": kullback_leibler(raw.float(), teacher.float(), temperature)}
+
     def decode(self, raw: Tensor) -> list[Prediction]:
         return [Labels(row) for row in raw.float().softmax(1)]
 
@@ -151,6 +155,10 @@ class Cells(Head):
         box = F.l1_loss(raw.boxes[rows, cell], batch.boxes[:, 0]) / SIDE
         return {"class": F.cross_entropy(raw.logits.flatten(0, 1), target.flatten()), "box": box}
 
+    def distil(self, raw: CellsRaw, teacher: CellsRaw, temperature: float) -> dict[str, Tensor]:
+        classes = kullback_leibler(raw.logits.movedim(-1, 1), teacher.logits.movedim(-1, 1), temperature)
+        return {"class": classes, "box": F.l1_loss(raw.boxes, teacher.boxes) / SIDE}
+
     def decode(self, raw: CellsRaw) -> list[Prediction]:
         scores, labels = raw.logits.softmax(2)[..., :-1].max(2)
         parts = zip(raw.boxes, scores, labels, strict=True)
@@ -166,7 +174,7 @@ class Pull(Keep):
         self.starts = 0
 
     def start(self, model: Model, tasks: Mapping[str, Task]) -> None:
-        assert tasks
+        assert set(tasks) < set(model.heads)
         self.starts += 1
         self.goal = {name: value.detach().clone() for name, value in model.backbone.named_parameters()}
 

@@ -6,12 +6,14 @@ place is taken by a better box's tag, and is left out when there is no place: it
 
 import colorsys
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from polyhead.types import Batch
@@ -27,6 +29,22 @@ GREY: Colour = (150, 150, 150)
 WHITE: Colour = (255, 255, 255)
 INK: Colour = (30, 30, 30)
 GAP = 8
+OPAQUE = 0.5
+"""How much of a layer's colour is seen; the rest is the picture's."""
+
+
+class Layer(NamedTuple):
+    """A mask to lay over a picture.
+
+    Attributes:
+        classes: of each pixel; resized to the picture, if need be.
+        names: of the classes that the legend shall name, in its order.
+        colours: of the classes that are painted; all others stay as they are.
+    """
+
+    classes: UInt8[np.ndarray, "h w"]
+    names: Mapping[int, str]
+    colours: Mapping[int, Colour]
 
 
 class Marks(NamedTuple):
@@ -38,6 +56,7 @@ class Marks(NamedTuple):
         captions: the text of each box's tag; an empty one makes no tag.
         colours: of each box.
         notes: lines about the picture as a whole, such as a classifier's answers.
+        layer: a mask, under everything else.
     """
 
     title: str
@@ -45,6 +64,7 @@ class Marks(NamedTuple):
     captions: Sequence[str]
     colours: Sequence[Colour]
     notes: Sequence[str] = ()
+    layer: Layer | None = None
 
 
 def colour(index: int) -> Colour:
@@ -57,10 +77,13 @@ def colour(index: int) -> Colour:
 
 
 def draw(picture: Image.Image, marks: Sequence[Marks]) -> Image.Image:
-    """A copy of the picture (RGB) with everything drawn on it; a legend names the tasks when there are several."""
+    """A copy of the picture (RGB) with everything drawn on it; a legend names several tasks, and classes of masks."""
     drawn = picture.convert("RGB")
     if drawn is picture:
         drawn = picture.copy()
+    for mark in marks:
+        if mark.layer is not None:
+            drawn = _overlaid(drawn, mark.layer)
     canvas = ImageDraw.Draw(drawn)
     width = max(2, round(min(drawn.size) / 200))
     font = _font(max(12, round(min(drawn.size) / 32)))
@@ -77,9 +100,31 @@ def draw(picture: Image.Image, marks: Sequence[Marks]) -> Image.Image:
                 canvas.text((place[0] + GAP / 2, place[1]), caption, _ink(shade), font)
                 taken.append(place)
     _notes(canvas, marks, font)
-    if len(marks) > 1:
-        _legend(canvas, drawn.size, marks, font)
+    _legend(canvas, drawn.size, marks, font)
     return drawn
+
+
+def _overlaid(picture: Image.Image, layer: Layer) -> Image.Image:
+    """The picture with the layer's colours, through which it is seen."""
+    classes = np.array(Image.fromarray(layer.classes).resize(picture.size, Image.Resampling.NEAREST))
+    pixels = np.array(picture)
+    for label, shade in layer.colours.items():
+        inside = classes == label
+        pixels[inside] = ((1 - OPAQUE) * pixels[inside] + OPAQUE * np.array(shade)).round().astype(np.uint8)
+    return Image.fromarray(pixels)
+
+
+def layer(classes: UInt8[np.ndarray, "h w"], names: Sequence[str], first: int = 0) -> Layer:
+    """A mask whose classes but the background have a colour; the legend names those that are there, largest first.
+
+    Args:
+        classes: of each pixel; numbers beyond the names are not painted.
+        names: of all classes, the background first.
+        first: number of the background's colour, which is not used.
+    """
+    counts = np.bincount(classes.ravel(), minlength=len(names))[: len(names)]
+    there = [label for label in np.argsort(-counts, kind="stable").tolist() if counts[label] and label]
+    return Layer(classes, {label: names[label] for label in there}, {label: colour(first + label) for label in there})
 
 
 def fit(picture: Image.Image, side: int) -> Image.Image:
@@ -120,8 +165,9 @@ def grid(
 
 
 def batch(samples: Batch, names: Sequence[str], limit: int = 16, cell: int = 320) -> Image.Image:
-    """The first pictures of a batch as the network sees them, with their boxes; ignored ones are grey."""
+    """The first pictures of a batch as the network sees them, with their boxes or masks; ignored boxes are grey."""
     pictures = []
+    masked = bool((samples.labels < 0).all())  # generated scenes have masks beside their boxes
     for index in range(min(limit, samples.inputs.shape[0])):
         there = samples.labels[index] >= 0
         labels, ignored = samples.labels[index][there].tolist(), samples.ignore[index][there].tolist()
@@ -130,8 +176,10 @@ def batch(samples: Batch, names: Sequence[str], limit: int = 16, cell: int = 320
         picture = Image.fromarray(samples.inputs[index].to(torch.uint8).permute(1, 2, 0).cpu().numpy())
         boxes = (samples.boxes[index][there] * cell / max(picture.size)).tolist()
         answer = samples.values[index] if samples.values is not None else None
-        notes = [names[int(answer)]] if answer is not None and answer.ndim == 0 else []
-        pictures.append(draw(fit(picture, cell), [Marks("", boxes, captions, shades, notes)]))
+        notes = [names[int(answer)]] if answer is not None and answer.ndim == 0 and masked else []
+        mask = samples.masks[index].cpu().numpy() if samples.masks is not None and masked else None
+        over = None if mask is None else layer(mask, names)
+        pictures.append(draw(fit(picture, cell), [Marks("", boxes, captions, shades, notes, over)]))
     return grid(pictures, cell=cell, titles=[Path(name).name for name in samples.ids[: len(pictures)]])
 
 
@@ -149,7 +197,10 @@ def _clean(mark: Marks) -> Marks:
     def line(text: str) -> str:
         return "".join(letter if letter.isprintable() else "?" for letter in text)
 
-    return mark._replace(title=line(mark.title), captions=[*map(line, mark.captions)], notes=[*map(line, mark.notes)])
+    over = mark.layer and mark.layer._replace(names={label: line(name) for label, name in mark.layer.names.items()})
+    return mark._replace(
+        title=line(mark.title), captions=[*map(line, mark.captions)], notes=[*map(line, mark.notes)], layer=over
+    )
 
 
 def _height(font: ImageFont.FreeTypeFont) -> int:
@@ -202,9 +253,17 @@ def _notes(canvas: ImageDraw.ImageDraw, marks: Sequence[Marks], font: ImageFont.
 def _legend(
     canvas: ImageDraw.ImageDraw, size: tuple[int, int], marks: Sequence[Marks], font: ImageFont.FreeTypeFont
 ) -> None:
-    """Each task with its colours, in the lower left corner."""
-    rows = [(mark.title, list(dict.fromkeys(mark.colours))) for mark in marks]
+    """Each of several tasks with its colours, and each class of a mask with its own, in the lower left corner."""
+    rows: list[tuple[str, list[Colour]]] = []
+    for mark in marks:
+        if len(marks) > 1:
+            rows.append((mark.title, list(dict.fromkeys(mark.colours))))
+        if mark.layer is not None:
+            rows += [(name, [mark.layer.colours[label]]) for label, name in mark.layer.names.items()]
     height = _height(font)
+    rows = rows[: (size[1] - GAP) // height]
+    if not rows:
+        return
     side = height * 0.6
     width = max(font.getlength(title) + GAP + len(shades) * (side + 2) for title, shades in rows) + 2 * GAP
     top = size[1] - height * len(rows) - GAP

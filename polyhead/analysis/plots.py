@@ -5,7 +5,7 @@ A function makes one file, and takes nothing but what it shows; :func:`data` and
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
+from torch import Tensor
 
 from polyhead.analysis import draw
 from polyhead.analysis.errors import CONFIDENT
@@ -24,9 +25,10 @@ from polyhead.data.source import TaskData
 from polyhead.data.streams import Steps, collate
 from polyhead.metrics import store
 from polyhead.metrics.curves import Curves, confusion, curves
+from polyhead.metrics.masks import MaskScores, Pixels, masks
 from polyhead.metrics.matching import match
 from polyhead.run import Run, read_rows, replace
-from polyhead.types import Annotation, Batch, Detections
+from polyhead.types import Annotation, Batch, Detections, Mask, Prediction, Sample
 
 TRAIN, VAL, INK, FAINT = "#2b6cb0", "#d1495b", "#1a202c", "#a0aec0"
 MANY = 10
@@ -44,22 +46,33 @@ def data(run: Run, task: TaskData) -> list[Path]:
     sampler = loader.batch_sampler
     assert isinstance(sampler, Steps)
     first = collate([samples[index] for index in sampler.at(0)])
+    path = run.plots / f"labels.{task.name}.png"
     return [
-        labels(task.truths("train"), task.names, task.name, run.plots / f"labels.{task.name}.png"),
+        pixel_shares(task.census("train"), task.names, task.name, path)
+        if task.masked
+        else labels(task.truths("train"), task.names, task.name, path),
         train_batch(first, task.names, run.plots / f"train_batch.{task.name}.png"),
     ]
 
 
 def results(run: Run, task: TaskData) -> list[Path]:
-    """How the training went, and what the stored val detections of a task are worth; returns the files.
+    """How the training went, and what the stored val predictions of a task are worth; returns the files.
 
-    What there are no numbers for is left out: no rows, or no stored detections, as for a classifier.
+    What there are no numbers for is left out: no rows, or no stored predictions.
     """
     rows = read_rows(run.results_csv)
     made = [progress(rows, run.plots / "results.png")] if rows else []
     stored = run.predictions_of("val", task.name)
     if not stored.is_file():
         return made
+    kind = store.kind(stored)
+    if kind == "pixels":
+        return [*made, *_of_pixels(run, task.name, *store.load_pixels(stored))]
+    if kind == "labels":
+        said, names = store.load_labels(stored)
+        matrix = np.zeros((len(names), len(names)), dtype=np.int64)
+        np.add.at(matrix, (said.true, said.probabilities.argmax(axis=1)), 1)
+        return [*made, confusion_matrix(matrix, names, run.plots / f"confusion_matrix.{task.name}.png")]
     found, names = store.load(stored)
     truths = task.truths("val")
     steps = curves(match(truths, found, names, np.array([0.5])))
@@ -70,6 +83,15 @@ def results(run: Run, task: TaskData) -> list[Path]:
         precision_recall(steps, names, run.plots / f"pr_curve.{task.name}.png"),
         f1(steps, names, run.plots / f"f1_curve.{task.name}.png"),
         confusion_matrix(matrix, names, run.plots / f"confusion_matrix.{task.name}.png"),
+    ]
+
+
+def _of_pixels(run: Run, task: str, found: Mapping[str, Pixels], names: Sequence[str]) -> list[Path]:
+    counts = [*found.values()]
+    matrix = torch.stack([one.counts for one in counts]).sum(0).numpy()
+    return [
+        iou_bars(masks(counts, names), task, run.plots / f"iou.{task}.png"),
+        confusion_matrix(matrix, names, run.plots / f"confusion_matrix.{task}.png"),
     ]
 
 
@@ -143,6 +165,65 @@ def truth_beside_prediction(
     return _save_picture(draw.grid(pictures, columns=4, cell=CELL, titles=titles), path)
 
 
+def truth_beside_mask(
+    reader: Reader, predict: Callable[[Sample], Prediction], names: Sequence[str], path: Path, count: int = 8
+) -> Path:
+    """Up to ``count`` pictures, evenly taken from the set: the true mask on the left, the predicted one on the right.
+
+    Args:
+        reader: of the set.
+        predict: gives the mask of a sample, in its own pixels.
+        names: class names, the background first.
+        path: the PNG file.
+        count: of pictures.
+    """
+    pictures, titles = [], []
+    for index in np.unique(np.linspace(0, len(reader) - 1, count).round().astype(int)).tolist():
+        sample = reader[index]
+        picture = draw.fit(Image.fromarray(sample.input.permute(1, 2, 0).numpy()), CELL)
+        said = predict(sample)
+        assert isinstance(said, Mask)
+        assert sample.mask is not None
+        for classes in (sample.mask, said.classes):
+            layer = draw.layer(classes.as_subclass(Tensor).to(torch.uint8).numpy(), names)
+            pictures.append(draw.draw(picture, [draw.Marks("", [], [], [], layer=layer)]))
+        titles += [f"{Path(sample.id).name}: truth", "prediction"]
+    return _save_picture(draw.grid(pictures, columns=4, cell=CELL, titles=titles), path)
+
+
+def pixel_shares(counts: Int[Tensor, "p c"], names: Sequence[str], task: str, path: Path) -> Path:
+    """The share of the training pixels that each class has, and how many pictures show it."""
+    shares, shown = counts.sum(0) / counts.sum().clamp(min=1), (counts > 0).sum(0)
+    tags = [f"{share:.1%} in {count}" for share, count in zip(shares.tolist(), shown.tolist(), strict=True)]
+    title = f"{task}: {counts.shape[0]} pictures, {len(names)} classes"
+    return _class_bars(shares.numpy(), names, tags, (title, "share of the training pixels, and pictures"), path)
+
+
+def iou_bars(scores: MaskScores, task: str, path: Path) -> Path:
+    """The IoU of each class that was there or predicted."""
+    known = {name: iou for name, iou in scores.iou.items() if not math.isnan(iou)}
+    title = f"{task}: mIoU {scores.miou:.3f}, without background {scores.miou_foreground:.3f}"
+    tags = [f"{iou:.3f}" for iou in known.values()]
+    return _class_bars(np.array([*known.values()]), [*known], tags, (title, "IoU"), path)
+
+
+def _class_bars(
+    values: Float[np.ndarray, " c"], names: Sequence[str], tags: Sequence[str], words: tuple[str, str], path: Path
+) -> Path:
+    """A bar for each class, longest first."""
+    order = np.argsort(-values, kind="stable")[:LISTED].tolist()
+    figure = Figure(figsize=(7, max(3.0, 0.24 * len(order) + 1)), layout="constrained")
+    axes = figure.add_subplot()
+    _dress(axes, words[0], words[1], "")
+    bars = axes.barh(range(len(order)), values[order], color=[_shade(index) for index in order])
+    axes.bar_label(bars, [tags[index] for index in order], padding=3, fontsize=8)
+    axes.set_yticks(range(len(order)), [_text(names[index]) for index in order], fontsize=8)
+    axes.invert_yaxis()
+    axes.margins(x=0.2)
+    axes.grid(visible=False, axis="y")
+    return _save(figure, path)
+
+
 def precision_recall(steps: Curves, names: Sequence[str], path: Path) -> Path:
     """Precision over recall of each class that has objects, and their mean."""
     figure, axes = _square(
@@ -176,17 +257,20 @@ def f1(steps: Curves, names: Sequence[str], path: Path) -> Path:
     return _finish(figure, axes, steps.thresholds, list(steps.f1[there]), path)
 
 
-def confusion_matrix(matrix: Int[np.ndarray, "n n"], names: Sequence[str], path: Path) -> Path:
-    """Rows are the truth, columns what was said; colours are shares of a row, numbers are counts.
+def confusion_matrix(matrix: Int[np.ndarray, "n m"], names: Sequence[str], path: Path) -> Path:
+    """Rows are the truth, columns what was said; colours are shares of a row, numbers are counts (shares, if too long).
 
     Args:
-        matrix: counts; where it has one row and column more than there are names, the last ones are background.
+        matrix: counts; where it has one row and column more than there are names, the last ones are background, and
+            where it has one column more, that is of what nothing was said of.
         names: class names.
         path: the PNG file.
     """
     rows, columns = list(names), list(names)
     if matrix.shape[0] > len(names):
         rows, columns = [*names, "nothing there"], [*names, "missed"]
+    elif matrix.shape[1] > len(names):
+        columns = [*names, "nothing"]
     side = min(16.0, max(4.5, 0.42 * len(rows) + 2.5))
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axes = figure.add_subplot()
@@ -201,9 +285,11 @@ def confusion_matrix(matrix: Int[np.ndarray, "n n"], names: Sequence[str], path:
         f"confusion, IoU 0.5, score {CONFIDENT} and above" if len(rows) > len(names) else "confusion", fontsize=11
     )
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the row")
+    large = matrix.max(initial=0) >= 10**5  # pixels: their numbers would not fit
     for row, column in np.argwhere(matrix > 0) if len(rows) <= LISTED else ():
         ink = "white" if shares[row, column] > 0.55 else INK  # where Blues turns dark
-        axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=ink, fontsize=small)
+        text = f"{shares[row, column]:.2f}" if large else str(matrix[row, column])
+        axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=small)
     return _save(figure, path)
 
 
@@ -230,7 +316,8 @@ def place(column: str) -> tuple[str, str]:
 
 
 def _bars(axes: Axes, task: str, truths: Sequence[Annotation], names: Sequence[str]) -> None:
-    own = [int(truth.value) for truth in truths if truth.value is not None and truth.value.ndim == 0]
+    boxed = any(truth.labels.numel() for truth in truths)  # generated scenes have a value beside their boxes
+    own = [int(truth.value) for truth in truths if truth.value is not None and truth.value.ndim == 0 and not boxed]
     kind = "pictures" if own else "objects"
     found = torch.tensor(own) if own else torch.cat([truth.labels[~truth.ignore] for truth in truths])
     counts = torch.bincount(found, minlength=len(names)).numpy()

@@ -1,19 +1,30 @@
 """One table of runs that were tested on the same pictures: scores, intervals, paired differences, sizes and times."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from polyhead.errors import PolyheadError, suggest
+from polyhead.metrics import masks as pixels
 from polyhead.metrics import store
-from polyhead.metrics.intervals import LEVEL, METRICS, Metric, draw, interval, sample
+from polyhead.metrics.intervals import LEVEL, draw, interval, sample
 from polyhead.metrics.matching import match
+from polyhead.metrics.pictures import Pictures, of_labels, of_pixels
 from polyhead.metrics.pool import Answers, pool
 from polyhead.run import Run, read_json, read_rows
 from polyhead.types import Annotation
+
+MEASURES: dict[store.Kind, tuple[str, ...]] = {
+    "boxes": ("ap", "ap50"),
+    "labels": ("accuracy", "mean_accuracy"),
+    "pixels": ("miou", "accuracy"),
+}
+"""What runs are compared by, for each kind of task; differences are of the first, unless another is asked for."""
+TITLES = {"ap": "AP", "ap50": "AP50", "miou": "mIoU", "accuracy": "accuracy", "mean_accuracy": "mean accuracy"}
 
 Rows = Mapping[str, Sequence[Sequence[str]]]
 """The runs of each row by its name: a list of run folders for each seed, whose tasks together are its answer."""
@@ -47,12 +58,12 @@ class Row(NamedTuple):
     milliseconds: float | None
 
 
-def compare(rows: Rows, metric: Metric = "ap", split: str = "test", task: str | None = None) -> list[Row]:
+def compare(rows: Rows, metric: str | None = None, split: str = "test", task: str | None = None) -> list[Row]:
     """Measure every row on the same resamples of the same pictures.
 
     Args:
         rows: at least one; differences are taken to the first.
-        metric: what the differences are of.
+        metric: what the differences are of, see :data:`MEASURES`; the first of its kind of task when None.
         split: which stored predictions to read.
         task: the only task to look at; the tasks of a run are pooled where it is None.
 
@@ -60,29 +71,34 @@ def compare(rows: Rows, metric: Metric = "ap", split: str = "test", task: str | 
         PolyheadError: when a run was not evaluated, or two were not tested on the same truth.
     """
     tested = {
-        name: [pool([part for folder in seed for part in read(folder, split, task)]) for seed in seeds]
+        name: [_joined([part for folder in seed for part in read(folder, split, task)]) for seed in seeds]
         for name, seeds in rows.items()
     }
     reference = next(iter(tested.values()))[0]
     for name, seeds in tested.items():
         for number, other in enumerate(seeds):
             _same_truth(reference, other, (next(iter(rows)), name if len(seeds) == 1 else f"{name} ({number + 1})"))
-    weights = draw(len(reference.truths))
+    measures = MEASURES[kind_of(reference)]
+    metric = metric or measures[0]
+    if metric not in measures:
+        raise PolyheadError(f"tasks of {kind_of(reference)} have no metric {metric!r}{suggest(metric, measures)}")
+    size = Measured.of(reference, reference)
+    weights = draw(size.pictures)
     result: list[Row] = []
     first: Float[np.ndarray, " b"] | None = None
     for name, seeds in tested.items():
-        runs = [match(reference.truths, seed.predictions, reference.names) for seed in seeds]
-        drawn = {each: sample(runs, each, weights) for each in METRICS}
-        alone = [float(sample([run], metric, weights[:1])[0]) for run in runs]
+        runs = [Measured.of(seed, reference) for seed in seeds]
+        drawn = {each: np.mean([run.sample(each, weights) for run in runs], axis=0) for each in measures}
+        alone = [float(run.sample(metric, weights[:1])[0]) for run in runs]
         difference = None if first is None else list(interval(drawn[metric] - first))
         first = drawn[metric] if first is None else first
         result.append(
             Row(
                 name,
                 len(seeds),
-                len(reference.truths),
-                int(runs[0].objects.sum()),
-                int(runs[0].objects.any(axis=0).sum()),
+                size.pictures,
+                size.objects,
+                size.classes,
                 {each: list(interval(samples)) for each, samples in drawn.items()},
                 statistics.stdev(alone) if len(alone) > 1 else None,
                 difference,
@@ -92,7 +108,50 @@ def compare(rows: Rows, metric: Metric = "ap", split: str = "test", task: str | 
     return result
 
 
-def read(folder: str, split: str, task: str | None = None) -> list[Answers]:
+class Measured(NamedTuple):
+    """A run's answers, ready to be drawn again.
+
+    Attributes:
+        pictures, objects, classes: that were measured; the objects of a mask are pixels, those of labels pictures.
+        sample: gives a metric on each resample.
+    """
+
+    pictures: int
+    objects: int
+    classes: int
+    sample: Callable[[Any, Int[np.ndarray, "b p"]], Float[np.ndarray, " b"]]
+
+    @classmethod
+    def of(cls, answers: Answers | Pictures, reference: Answers | Pictures) -> "Measured":
+        """Measure answers in the order of the reference's pictures."""
+        if isinstance(answers, Pictures) and isinstance(reference, Pictures):
+            same = answers.take(reference.ids).tally
+            there = int((same.true.sum(axis=0) > 0).sum())
+            return cls(len(same.true), int(same.true.sum()), there, partial(pixels.sample, [same]))
+        assert isinstance(answers, Answers)
+        assert isinstance(reference, Answers)
+        matches = match(reference.truths, answers.predictions, reference.names)
+        objects = matches.objects
+        return cls(len(objects), int(objects.sum()), int(objects.any(axis=0).sum()), partial(sample, [matches]))
+
+
+def kind_of(answers: Answers | Pictures) -> store.Kind:
+    """Of what kind a run's task is."""
+    return answers.kind if isinstance(answers, Pictures) else "boxes"
+
+
+def _joined(parts: Sequence[Answers | Pictures]) -> Answers | Pictures:
+    """The tasks of a run (or of runs that are one answer) as one; those of labels and masks stand alone."""
+    if len(parts) == 1 and isinstance(parts[0], Pictures):
+        return parts[0]
+    boxes = [part for part in parts if isinstance(part, Answers)]
+    if len(boxes) < len(parts):
+        told = ", ".join(dict.fromkeys(f"{part.task} ({kind_of(part)})" for part in parts))
+        raise PolyheadError(f"tasks of these kinds cannot be pooled: {told}; choose one with --task NAME")
+    return pool(boxes)
+
+
+def read(folder: str, split: str, task: str | None = None) -> list[Answers | Pictures]:
     """Stored predictions and truth of one run, of one task or of all."""
     run = Run.open(folder)
     start, end = f"{split}.", ".npz"
@@ -108,15 +167,16 @@ def read(folder: str, split: str, task: str | None = None) -> list[Answers]:
     return [_read(run, split, name) for name in tasks if task in (None, name)]
 
 
-def text(rows: Sequence[Row], metric: Metric = "ap") -> str:
+def text(rows: Sequence[Row], metric: str | None = None) -> str:
     """The table as text, with what its intervals mean."""
-    title = metric.upper()
+    measures = list(rows[0].scores)
+    title = TITLES[metric or measures[0]]
     columns: dict[str, list[str]] = {
         "run": [row.name for row in rows],
         "seeds": [str(row.seeds) for row in rows],
         "pictures": [str(row.pictures) for row in rows],
         "objects": [str(row.objects) for row in rows],
-        **{each.upper(): [_triple(row.scores[each]) for row in rows] for each in METRICS},
+        **{TITLES[each]: [_triple(row.scores[each]) for row in rows] for each in measures},
         f"{title} sd": ["-" if row.spread is None else f"{row.spread:.3f}" for row in rows],
         f"{title} less that of the first": [_triple(row.difference, "+") if row.difference else "-" for row in rows],
         "parameters": [f"{row.parameters / 1e6:.2f} M" if row.parameters else "" for row in rows],
@@ -139,8 +199,13 @@ def _triple(values: Sequence[float], sign: str = "") -> str:
     return f"{value} [{low}, {high}]"
 
 
-def _read(run: Run, split: str, task: str) -> Answers:
+def _read(run: Run, split: str, task: str) -> Answers | Pictures:
     path = run.predictions_of(split, task)
+    kind = store.kind(path)
+    if kind == "pixels":
+        return of_pixels(task, *store.load_pixels(path))
+    if kind == "labels":
+        return of_labels(task, *store.load_labels(path))
     predictions, said = store.load(path)
     truths, names = store.load_truths(store.truths_of(path))
     if said != names:
@@ -148,13 +213,16 @@ def _read(run: Run, split: str, task: str) -> Answers:
     return Answers(task, truths, predictions, names)
 
 
-def _same_truth(first: Answers, other: Answers, rows: tuple[str, str]) -> None:
-    """Refuse runs that were tested on different pictures, boxes or classes: their scores cannot be compared."""
+def _same_truth(first: Answers | Pictures, other: Answers | Pictures, rows: tuple[str, str]) -> None:
+    """Refuse runs that were tested on different pictures, objects or classes: their scores cannot be compared."""
     pair = f"runs {rows[0]!r} and {rows[1]!r} cannot be compared: "
     remedy = "; compare runs of the same data and split"
+    if kind_of(first) != kind_of(other):
+        kinds = f"one is tested on {kind_of(first)}, the other on {kind_of(other)}"
+        raise PolyheadError(f"{pair}{kinds}; choose a task of the same kind with --task NAME")
     if first.names != other.names:
         raise PolyheadError(f"{pair}their classes are {first.names} and {other.names}{remedy}")
-    mine, theirs = ({truth.id: truth for truth in tested.truths} for tested in (first, other))
+    mine, theirs = _truths(first), _truths(other)
     unshared = sorted(mine.keys() ^ theirs.keys())
     if unshared:
         raise PolyheadError(
@@ -167,7 +235,16 @@ def _same_truth(first: Answers, other: Answers, rows: tuple[str, str]) -> None:
         )
 
 
-def _equal(one: Annotation, other: Annotation) -> bool:
+def _truths(answers: Answers | Pictures) -> dict[str, Any]:
+    """The truth of each picture: an annotation, or true pixels by class."""
+    if isinstance(answers, Pictures):
+        return dict(zip(answers.ids, answers.tally.true, strict=True))
+    return {truth.id: truth for truth in answers.truths}
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if not isinstance(one, Annotation):
+        return bool((one == other).all())
     same = one.size == other.size and one.boxes.shape == other.boxes.shape
     columns = ("boxes", "labels", "ignore", "areas")
     return same and all(bool((getattr(one, name) == getattr(other, name)).all()) for name in columns)

@@ -33,7 +33,8 @@ def verdict(results: Mapping[str, Any]) -> str:
               ``interval`` (``[low, high]``) and ``level`` of it (0.9);
             * ``rival``: ``{"name": what it does, "score": the same metric}``, a model that looks at no picture;
             * ``errors``: :meth:`polyhead.analysis.errors.Errors.summary`;
-            * ``objects``: training objects of each class;
+            * ``confusions``: ``[true class, what it was called, share of the true class]``, the commonest first;
+            * ``objects``: training objects of each class; or ``pictures``: training pictures that show it;
             * ``history``: see :func:`history`.
 
     Returns:
@@ -67,7 +68,7 @@ def history(rows: Sequence[Mapping[str, str]], task: str, metric: str = "ap50") 
 
 
 def _is_score(column: str) -> bool:
-    return column.rsplit("/", 1)[1].startswith(("ap", "accuracy", "f1", "iou"))
+    return column.rsplit("/", 1)[1].startswith(("ap", "accuracy", "f1", "miou"))
 
 
 def _score(numbers: Mapping[str, Any]) -> list[str]:
@@ -130,14 +131,24 @@ def _small(numbers: Mapping[str, Any]) -> list[str]:
     return [f"Small objects are missed: {few}, and {many}; a larger input size is the first thing to try."]
 
 
+def _confused(numbers: Mapping[str, Any]) -> list[str]:
+    """The commonest confusion of pictures or pixels."""
+    if not numbers.get("confusions"):
+        return []
+    truth, said, share = numbers["confusions"][0]
+    unit = "pixels" if "pixel_accuracy" in numbers else "pictures"
+    return [f"Commonest mistake: {truth} is called {said} ({share:.0%} of its {unit}); look at plots/ for where."]
+
+
 def _few(numbers: Mapping[str, Any]) -> list[str]:
-    """Classes with too few training objects."""
-    few = sorted((count, name) for name, count in numbers.get("objects", {}).items() if count < FEW_OBJECTS)
+    """Classes with too few training objects, or pictures."""
+    what = "objects" if "objects" in numbers else "pictures"
+    few = sorted((count, name) for name, count in numbers.get(what, {}).items() if count < FEW_OBJECTS)
     if not few:
         return []
     shown = ", ".join(f"{name} ({count})" for count, name in few[:5])
     more = f" and {len(few) - 5} more" if len(few) > 5 else ""  # as many as are shown
-    return [f"Fewer than {FEW_OBJECTS} training objects: {shown}{more}; more pictures of these help most."]
+    return [f"Fewer than {FEW_OBJECTS} training {what}: {shown}{more}; more pictures of these help most."]
 
 
 def _course(numbers: Mapping[str, Any]) -> list[str]:
@@ -198,4 +209,4 @@ def _wide(numbers: Mapping[str, Any]) -> list[str]:
     return [f"{wide}: measure on more before choosing between models."]
 
 
-RULES: list[Callable[[Mapping[str, Any]], list[str]]] = [_score, _errors, _small, _few, _course, _wide]
+RULES: list[Callable[[Mapping[str, Any]], list[str]]] = [_score, _errors, _small, _confused, _few, _course, _wide]

@@ -97,6 +97,7 @@ class ScaledAnchors(Anchors):
         scale: side of the smallest square, in cells.
         octaves: sides between one level's smallest and the next's, evenly spaced in logarithm.
         ratios: width and height of each shape, as parts of the side.
+        span: the next level's smallest side, in this level's; with one level, how far its sides reach.
     """
 
     def __init__(
@@ -105,9 +106,10 @@ class ScaledAnchors(Anchors):
         scale: float = 4.0,
         octaves: int = 3,
         ratios: Sequence[tuple[float, float]] = ((1.0, 1.0), (1.4, 0.7), (0.7, 1.4)),
+        span: float = 2.0,
     ) -> None:
         super().__init__()
-        sides = [scale * 2 ** (step / octaves) for step in range(octaves)]
+        sides = [scale * span ** (step / octaves) for step in range(octaves)]
         self.sides = [(side * wide, side * high) for side in sides for wide, high in ratios]
         self.per_cell = [len(self.sides)] * levels
 

@@ -29,9 +29,11 @@ def main(argv: Sequence[str]) -> int:
         "runs", metavar="[NAME=]RUN[,RUN...]", nargs="+", help="run folders; differences are taken to the first row"
     )
     parser.add_argument("--split", default="test", help="which stored predictions to compare (default: test)")
-    parser.add_argument("--task", help="name of a task; all tasks of a run are pooled without it")
+    parser.add_argument("--task", help="name of a task; all tasks of a run are pooled without it, if all are of boxes")
     parser.add_argument(
-        "--metric", choices=["ap", "ap50"], default="ap", help="what the difference is of (default: ap)"
+        "--metric",
+        choices=["ap", "ap50", "miou", "accuracy", "mean_accuracy"],
+        help="what the difference is of (default: ap of boxes, miou of masks, accuracy of labels)",
     )
     parser.add_argument("--json", metavar="FILE", help="write the table there too")
     given = parser.parse_args(list(argv))
@@ -40,7 +42,8 @@ def main(argv: Sequence[str]) -> int:
     rows = table.compare(rows_of(given.runs), given.metric, given.split, given.task)
     print(table.text(rows, given.metric))
     if given.json:
-        write_json(Path(given.json), {"metric": given.metric, "rows": [row._asdict() for row in rows]})
+        metric = given.metric or next(iter(rows[0].scores))
+        write_json(Path(given.json), {"metric": metric, "rows": [row._asdict() for row in rows]})
     return 0
 
 

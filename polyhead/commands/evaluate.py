@@ -8,33 +8,59 @@ from polyhead.cli import Parser
 from polyhead.errors import PolyheadError
 from polyhead.run import Run, write_json
 
+EXTRA = (
+    "voc2007", "voc2010", "macro_f1", "top5", "calibration_error", "miou_foreground", "pixel_accuracy", "mean_accuracy",
+)  # fmt: skip
+"""Figures that a task of some kind has beside its main one."""
+COUNTS = ("objects", "pixels")
+
 
 def main(argv: list[str]) -> int:
     """Measure, print, and keep the numbers in the run."""
     command = Parser(
         prog="polyhead evaluate",
-        description="Measure a run: COCO's and VOC's numbers with intervals, beside a trivial rival.",
+        description="Measure a run: COCO's and VOC's numbers, IoU or accuracy, with intervals and a trivial rival.",
     )
     command.add_argument("run", metavar="RUN", help="the folder that 'polyhead train' printed")
     command.add_argument("--split", choices=("val", "test"), default="test", help="default: %(default)s")
     command.add_argument("--json", metavar="FILE", help="write the numbers here, too; '-' prints them instead")
+    command.add_argument("--tasks", metavar="LIST", default="all", help="such as seg,det (default: %(default)s)")
+    command.add_argument(
+        "--baseline", metavar="WORD", nargs="+", default=[], help="TASK=SCORE[,...], TASK=RUN or RUN: what to lose from"
+    )
+    command.add_argument(
+        "--max-drop", metavar="SHARE", type=float, help="exit with 1 when a task has lost more of its baseline, as 0.05"
+    )
     given = command.parse_args(argv)
     run = Run.open(given.run)
     if given.json and given.json != "-" and Path(given.json).is_dir():
         raise PolyheadError(f"--json {given.json!r} is a folder; give a file")
+    if given.max_drop is not None and not given.baseline:
+        raise PolyheadError("--max-drop needs a --baseline to lose from: TASK=SCORE, TASK=RUN or the folder of a run")
+    from polyhead.analysis import forgetting
     from polyhead.evaluate import measure, reopen
 
     model, tasks = reopen(run)
+    names = list(tasks) if given.tasks == "all" else given.tasks.split(",")
+    for name in names:
+        model.head(name)
+    baselines = forgetting.parse(given.baseline, names, given.split)
     spoken = given.json != "-"
-    results = measure(model, tasks, run, (given.split,), print if spoken else _silent)
-    if given.json == "-":
+    chosen = {name: tasks[name] for name in names}
+    results = measure(model, chosen, run, (given.split,), print if spoken else _silent)
+    losses = forgetting.against(given.run, baselines, given.split)
+    if losses:
+        results["forgetting"] = [loss._asdict() for loss in losses]
+    if not spoken:
         print(json.dumps(results, indent=2))
-        return 0
-    for name, numbers in results["tasks"].items():
-        print("\n".join(table(name, numbers)))
-    if given.json:
-        write_json(Path(given.json), results)
-    return 0
+    else:
+        for name, numbers in results["tasks"].items():
+            print("\n".join(table(name, numbers)))
+        if losses:
+            print(forgetting.text(losses, given.max_drop))
+        if given.json:
+            write_json(Path(given.json), results)
+    return int(given.max_drop is not None and any(loss.drop > given.max_drop for loss in losses))
 
 
 def table(name: str, numbers: dict[str, Any]) -> list[str]:
@@ -47,11 +73,12 @@ def table(name: str, numbers: dict[str, Any]) -> list[str]:
         f"  {numbers['metric']:<14}{_figure(numbers['score'])}   {interval}   {rival}",
     ]
     lines += [f"  {key:<14}{_figure(value)}" for key, value in numbers.get("coco", {}).items()]
-    lines += [f"  {key:<14}{_figure(numbers[key])}" for key in ("voc2007", "voc2010", "macro_f1") if key in numbers]
+    lines += [f"  {key:<14}{_figure(numbers[key])}" for key in EXTRA if key in numbers]
     width = max(map(len, numbers["classes"]))
     for label, scores in numbers["classes"].items():
-        figures = "  ".join(f"{key} {_figure(value)}" for key, value in scores.items() if key != "objects")
-        lines.append(f"  {label:<{width}}  n {scores['objects']:<6}{figures}")
+        count, *_ = (scores[key] for key in COUNTS if key in scores)
+        figures = "  ".join(f"{key} {_figure(value)}" for key, value in scores.items() if key not in COUNTS)
+        lines.append(f"  {label:<{width}}  n {count:<6}{figures}")
     seconds, memory = numbers["seconds_per_image"], numbers["peak_memory_mb"]
     return [*lines, f"  {1000 * seconds:.0f} ms a picture, loading included; peak memory {memory:.0f} MB"]
 

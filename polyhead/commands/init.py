@@ -48,6 +48,11 @@ def main(argv: list[str]) -> int:
     from polyhead.data import doctor
 
     layout = doctor.recognise(folder, given.reader)
+    if layout.reader.endswith("_masks"):
+        raise PolyheadError(
+            f"{folder}: {layout.reader} format; recipes are written for boxes and for class folders: begin with one "
+            f"that segments, and set reader: {layout.reader} there; 'polyhead data check' looks at the data"
+        )
     counts = ", ".join(f"{count} {split}" for split, count in layout.counts.items())
     print(f"{folder}: {layout.reader} format, {counts} pictures, classes: {_classes(layout)}")
     _check(folder, layout)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _EPILOG = """\
 Drawn pictures never replace others: when the folder is not empty, predict2, predict3... is made.
 JSON is a list of {image, task, boxes, scores, labels}; boxes are x1, y1, x2, y2 in pixels of the original picture.
+A mask lies beside the drawn picture, as NAME.TASK.png of class numbers; scores are its classes' shares of the picture.
 """
 
 
@@ -69,10 +70,12 @@ def main(argv: list[str]) -> int:
         if others:
             said_too = [result for other in others for result in other.predict(found[0].image, conf=given.conf)]
             drawn = grid([drawn, plot(said_too)], 2, max(drawn.size), [given.run, given.beside])
-        drawn.save(folder / _name(found[0].image, taken), quality=92)
+        name = _name(found[0].image, taken)
+        drawn.save(folder / name, quality=92)
+        kept = [_with_mask(result, folder, name) for result in found]
         said = [f"{result.task}: {result}" if len(found) > 1 else str(result) for result in found]
         print(f"{found[0].image}: {'; '.join(said)}")
-        results += found
+        results += kept
     for problem in predictor.skipped:
         print(f"skipped {problem}")
     if folder is None:
@@ -84,10 +87,16 @@ def main(argv: list[str]) -> int:
     if given.csv:
         write_text(Path(given.csv), table(results).to_csv(index=False))
     skipped = f", {len(predictor.skipped)} skipped" if predictor.skipped else ""
-    boxes = sum(len(result.boxes) for result in results)
+    masks = sum(result.mask is not None for result in results)
+    boxes = f"{sum(len(result.boxes) for result in results)} boxes" + (f", {masks} masks" if masks else "")
     seconds = time.perf_counter() - begun
-    print(f"{len(taken)} pictures{skipped}, {boxes} boxes, {seconds:.1f} s; drawn pictures in {folder}")
+    print(f"{len(taken)} pictures{skipped}, {boxes}, {seconds:.1f} s; drawn pictures in {folder}")
     return 0
+
+
+def _with_mask(result: "Result", folder: Path, name: str) -> "Result":
+    """A result whose mask, if it has one, lies beside the drawn picture."""
+    return result if result.mask is None else result.save_mask(folder / f"{Path(name).stem}.{result.task}.png")
 
 
 def _folder(given: Namespace) -> Path:

@@ -29,6 +29,8 @@ class Reader(ABC):
         on_bad: ``"stop"`` at a fault, or ``"skip"`` the picture.
         cap: the share of pictures that may be skipped.
         licence: what the data says of its licence, or an empty string.
+        masked: whether the truth is a mask: ``names`` are the classes of its pixels, and the first is the background.
+        digest: of whatever else the truth depends on that neither annotations nor files tell.
     """
 
     names: list[str]
@@ -39,6 +41,8 @@ class Reader(ABC):
     on_bad: str = "stop"
     cap: float = 0.1
     licence: str = ""
+    masked: bool = False
+    digest: str = ""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -48,20 +52,37 @@ class Reader(ABC):
     def annotation(self, index: int) -> Annotation:
         """The truth of one picture in its own pixels, without decoding it."""
 
+    # pylint: disable-next=unused-argument  # readers of masks use it
+    def mask(self, index: int) -> tv.Mask | None:
+        """The class of each pixel, uint8 ``[h, w]``, 255 = ignored; None where the data has none.
+
+        Raises:
+            FileFault: when the mask cannot be read, or is not of the picture's size.
+        """
+        return None
+
     def __getitem__(self, index: int) -> Sample:
         """The decoded picture with its truth."""
-        return read_sample(self.annotation(index))
+        return read_sample(self.annotation(index), self.mask(index))
 
 
-class Subset(Reader):
-    """Some pictures of a reader, in the order of ``indices``; all else is the reader's own."""
+class Wrapped(Reader, ABC):
+    """A reader around another one, whose classes and faults it has."""
 
-    def __init__(self, reader: Reader, indices: Sequence[int]) -> None:
+    def __init__(self, reader: Reader) -> None:
         self.reader = reader
-        self.indices = list(indices)
         self.names, self.categories, self.licence = reader.names, reader.categories, reader.licence
         self.problems, self.skipped, self.left_out = reader.problems, reader.skipped, reader.left_out
         self.on_bad, self.cap = reader.on_bad, reader.cap
+        self.masked, self.digest = reader.masked, reader.digest
+
+
+class Subset(Wrapped):
+    """Some pictures of a reader, in the order of ``indices``; all else is the reader's own."""
+
+    def __init__(self, reader: Reader, indices: Sequence[int]) -> None:
+        super().__init__(reader)
+        self.indices = list(indices)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -69,6 +90,10 @@ class Subset(Reader):
     def annotation(self, index: int) -> Annotation:
         """The truth of one picture of the subset."""
         return self.reader.annotation(self.indices[index])
+
+    def mask(self, index: int) -> tv.Mask | None:
+        """The mask of one picture of the subset."""
+        return self.reader.mask(self.indices[index])
 
     def __getitem__(self, index: int) -> Sample:
         """The decoded picture, as the reader itself gives it."""

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from polyhead.data.base import Reader
+from torchvision import tv_tensors as tv
+
+from polyhead.data.base import Reader, Wrapped
 from polyhead.types import Annotation, Sample
 
 GIB = 2**30
@@ -17,7 +19,7 @@ class Held(NamedTuple):
     stamp: tuple[int, int]
 
 
-class Cached(Reader):
+class Cached(Wrapped):
     """A reader that keeps the samples it has read, up to a number of bytes; bitwise the same as without.
 
     What is kept is given out again and again: nothing may write into its tensors. A picture whose file has changed is
@@ -31,10 +33,8 @@ class Cached(Reader):
     """
 
     def __init__(self, reader: Reader, paths: Sequence[str], limit: int) -> None:
-        self.reader, self.paths, self.limit = reader, paths, limit
-        self.names, self.categories, self.licence = reader.names, reader.categories, reader.licence
-        self.problems, self.skipped, self.left_out = reader.problems, reader.skipped, reader.left_out
-        self.on_bad, self.cap = reader.on_bad, reader.cap
+        super().__init__(reader)
+        self.paths, self.limit = paths, limit
         self.used = 0
         self._held: dict[int, Held] = {}
 
@@ -44,6 +44,10 @@ class Cached(Reader):
     def annotation(self, index: int) -> Annotation:
         """The truth of one picture, as the reader itself gives it."""
         return self.reader.annotation(index)
+
+    def mask(self, index: int) -> tv.Mask | None:
+        """The mask of one picture, as the reader itself gives it."""
+        return self.reader.mask(index)
 
     def __getitem__(self, index: int) -> Sample:
         """The decoded picture with its truth, from memory where it is kept."""

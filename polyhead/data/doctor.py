@@ -12,9 +12,12 @@ from polyhead.data.base import Reader, Subset
 from polyhead.data.files import FileFault
 from polyhead.data.pictures import is_picture
 from polyhead.data.readers.coco import Coco, coco_files, load_coco
+from polyhead.data.readers.coco_masks import CocoMasks
 from polyhead.data.readers.folder import Folder, class_folders
 from polyhead.data.readers.pedestrians import PennFudan, pedestrian_folder
+from polyhead.data.readers.png_masks import PngMasks, mask_folders
 from polyhead.data.readers.voc import Voc, voc_years
+from polyhead.data.readers.voc_masks import LISTS, MASKS, VocMasks
 from polyhead.data.readers.yolo import Yolo, describe_yolo, yolo_description
 from polyhead.errors import DataError, PolyheadError, Problem
 from polyhead.places import cache, find
@@ -26,7 +29,7 @@ class Layout(NamedTuple):
     """The format of a folder.
 
     Attributes:
-        reader: short name of the reader: ``coco``, ``voc``, ``yolo``, ``penn_fudan`` or ``folder``.
+        reader: short name of the reader, a key of ``READERS``.
         init_args: arguments of the reader for each split that the folder has; ``train`` is always among them.
         classes: the class names.
         counts: number of pictures of each split.
@@ -66,7 +69,7 @@ def require_sound(reader: Reader, name: str) -> Reader:
 
 
 def fingerprint(reader: Reader) -> str:
-    """A digest of a data set: class names, annotations, names and sizes of the picture files; not their pixels."""
+    """A digest of a data set: class names, annotations, names and sizes of its pictures and masks; not their pixels."""
     digest = blake2b(repr((reader.names, reader.categories)).encode(), digest_size=16)
     for index in range(len(reader)):
         truth = reader.annotation(index)
@@ -75,6 +78,10 @@ def fingerprint(reader: Reader) -> str:
         value = None if truth.value is None else truth.value.tolist()
         objects = (truth.boxes.tolist(), truth.labels.tolist(), truth.ignore.tolist(), truth.areas.tolist())
         digest.update(repr((truth.id, path.name, length, truth.size, objects, value)).encode())
+        if truth.mask:
+            mask = Path(truth.mask)
+            digest.update(repr((mask.name, mask.stat().st_size if mask.is_file() else 0)).encode())
+    digest.update(reader.digest.encode())
     return digest.hexdigest()
 
 
@@ -94,8 +101,8 @@ def recognise(folder: str | Path, reader: str | None = None) -> Layout:
     if reader is not None and reader not in FORMATS:
         raise PolyheadError(f"there is no format {reader!r}; choose from {', '.join(FORMATS)}")
     found = {name: layout for name, find in FORMATS.items() if reader in (None, name) and (layout := find(root))}
-    if "folder" in found and len(found) > 1:
-        del found["folder"]  # the pictures of other formats lie in folders, too
+    for weak in WEAK:
+        found = {name: layout for name, layout in found.items() if name not in weak} or found
     if not found:
         sought = {name: LOOKED_FOR[name] for name in FORMATS if reader in (None, name)}
         told = "; ".join(f"{name}: {what}" for name, what in sought.items())
@@ -138,9 +145,10 @@ def _state(reader: Reader) -> str:
     """A digest of what reading every picture depends on: paths, sizes and times of the files, and their annotations."""
     digest = blake2b(fingerprint(reader).encode(), digest_size=16)
     for index in range(len(reader)):
-        path = Path(reader.annotation(index).path)
-        changed = path.stat().st_mtime_ns if path.is_file() else 0
-        digest.update(repr((str(path), changed)).encode())
+        truth = reader.annotation(index)
+        for path in (Path(file) for file in (truth.path, truth.mask) if file):
+            changed = path.stat().st_mtime_ns if path.is_file() else 0
+            digest.update(repr((str(path), changed)).encode())
     return digest.hexdigest()
 
 
@@ -172,10 +180,22 @@ def _coco(root: Path) -> Arguments:
 
 
 def _voc(root: Path) -> Arguments:
-    years = voc_years(root)
+    return _listed(root, voc_years(root), "ImageSets/Main")
+
+
+def _voc_masks(root: Path) -> Arguments:
+    return _listed(root, voc_years(root, MASKS), LISTS)
+
+
+def _png_masks(root: Path) -> Arguments:
+    return {_split_of(name): {"root": str(root)} | folders for name, folders in mask_folders(root).items()}
+
+
+def _listed(root: Path, years: dict[str, Path], lists: str) -> Arguments:
+    """The splits of VOC's layout, which are lists in a folder of each year."""
     found: Arguments = {}
     for split in ("train", "val", "test"):
-        having = [year for year, path in years.items() if (path / "ImageSets" / "Main" / f"{split}.txt").is_file()]
+        having = [year for year, path in years.items() if (path / lists / f"{split}.txt").is_file()]
         if having:
             found[split] = {"root": str(root), "split": split} | ({"year": having} if len(years) > 1 else {})
     return found or ({"train": {"root": str(root), "split": None}} if len(years) == 1 else {})
@@ -210,13 +230,30 @@ READERS: dict[str, Callable[..., Reader]] = {
     "voc": Voc,
     "yolo": Yolo,
     "penn_fudan": PennFudan,
+    "coco_masks": CocoMasks,
+    "voc_masks": VocMasks,
+    "png_masks": PngMasks,
     "folder": Folder,
 }
-FORMATS = {"coco": _coco, "voc": _voc, "yolo": _yolo, "penn_fudan": _pedestrians, "folder": _folder}
+FORMATS = {
+    "coco": _coco,
+    "voc": _voc,
+    "yolo": _yolo,
+    "penn_fudan": _pedestrians,
+    "coco_masks": _coco,
+    "voc_masks": _voc_masks,
+    "png_masks": _png_masks,
+    "folder": _folder,
+}
+WEAK = (("folder",), ("coco_masks", "voc_masks", "png_masks"))
+"""Formats that give way to others: pictures of all formats lie in folders, and data with boxes often has masks, too."""
 LOOKED_FOR = {
     "coco": "a JSON file with images, annotations and categories, here or in annotations/",
     "voc": "Annotations/*.xml beside JPEGImages/, here or in VOCdevkit/*/",
     "yolo": "data.yaml with names, or classes.txt beside labels/",
     "penn_fudan": "PNGImages/ beside PedMasks/",
+    "coco_masks": "as coco",
+    "voc_masks": "SegmentationClass/*.png beside JPEGImages/, here or in VOCdevkit/*/",
+    "png_masks": "images/, masks/ and classes.txt",
     "folder": "two or more class folders with pictures, here or in train/",
 }

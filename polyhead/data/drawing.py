@@ -72,12 +72,14 @@ class Kind(NamedTuple):
         outline: its silhouette, a polygon in the square from -1 to 1, y down.
         layers: painted one over the other, inside the outline; without any the outline gets a drawn texture.
         turn: the most degrees it is turned by, either way.
+        pole: whether it stands on one, which hides what is behind.
     """
 
     name: str
     outline: Points
     layers: tuple[Layer, ...] = ()
     turn: float = 180.0
+    pole: bool = False
 
 
 class Sky(NamedTuple):
@@ -131,6 +133,10 @@ def _crescent() -> Points:
 WHITE, BLACK, RED, BLUE, YELLOW = (
     (240.0, 240.0, 236.0), (30.0, 30.0, 34.0), (200.0, 32.0, 38.0), (28.0, 84.0, 176.0), (244.0, 190.0, 26.0),
 )  # fmt: skip
+GREEN, BROWN, PINK, ORANGE, VIOLET, LILAC, LIGHT, OLIVE, LIME = (
+    (52.0, 132.0, 48.0), (96.0, 62.0, 36.0), (236.0, 140.0, 140.0), (240.0, 132.0, 24.0), (92.0, 40.0, 120.0),
+    (172.0, 128.0, 196.0), (252.0, 232.0, 120.0), (134.0, 158.0, 46.0), (186.0, 204.0, 84.0),
+)  # fmt: skip
 DISC = around(40)
 OCTAGON = around(8, start=22.5)
 DELTA = around(3, start=90.0)
@@ -140,6 +146,24 @@ LETTER = np.array(
     [[-0.42, -0.6], [0.15, -0.6], [0.45, -0.4], [0.45, 0.0], [0.15, 0.2], [-0.12, 0.2], [-0.12, 0.6], [-0.42, 0.6]]
 )
 ARROW = np.array([[0, -0.7], [0.5, -0.1], [0.18, -0.1], [0.18, 0.62], [-0.18, 0.62], [-0.18, -0.1], [-0.5, -0.1]])
+
+OVAL = DISC * [0.78, 1.0]
+GLEAM = DISC * [0.16, 0.24] + [-0.36, -0.3]
+LEAF = DISC * [0.3, 0.13] + [0.3, -0.8]
+STALK = rectangle(-0.07, -1.0, 0.07, -0.62)
+
+
+def _bulge(*points: tuple[float, float]) -> Points:
+    """A silhouette that is the same on both sides, from its right half, top to bottom."""
+    right = np.array(points)
+    return np.concatenate([right, right[::-1] * [-1, 1]])
+
+
+APPLE = _bulge(
+    (0.08, -0.95), (0.1, -0.62), (0.45, -0.74), (0.85, -0.5), (0.95, 0.0), (0.8, 0.55), (0.45, 0.95), (0.15, 0.9)
+)
+LEMON = _bulge((0.12, -1.0), (0.25, -0.8), (0.6, -0.45), (0.72, 0.0), (0.6, 0.45), (0.25, 0.8), (0.12, 1.0))
+PEAR = _bulge((0.07, -1.0), (0.22, -0.75), (0.3, -0.35), (0.6, 0.0), (0.75, 0.4), (0.6, 0.8), (0.25, 1.0))
 
 SHAPES = (
     Kind("circle", DISC),
@@ -154,13 +178,15 @@ SIGNS = (
         OCTAGON,
         (Layer(OCTAGON, WHITE), Layer(OCTAGON * 0.9, RED), Layer(rectangle(-0.62, -0.2, 0.62, 0.2), WHITE)),
         turn=8.0,
+        pole=True,
     ),
-    Kind("yield", DELTA, (Layer(DELTA, RED), Layer(DELTA * 0.58, WHITE)), turn=8.0),
+    Kind("yield", DELTA, (Layer(DELTA, RED), Layer(DELTA * 0.58, WHITE)), turn=8.0, pole=True),
     Kind(
         "priority",
         DIAMOND,
         (Layer(DIAMOND, WHITE), Layer(DIAMOND * 0.9, BLACK), Layer(DIAMOND * 0.8, YELLOW)),
         turn=8.0,
+        pole=True,
     ),
     Kind(
         "parking",
@@ -172,8 +198,16 @@ SIGNS = (
             Layer(rectangle(-0.12, -0.32, 0.16, -0.06), BLUE),
         ),
         turn=8.0,
+        pole=True,
     ),
-    Kind("ahead", DISC, (Layer(DISC, WHITE), Layer(DISC * 0.92, BLUE), Layer(ARROW, WHITE)), turn=8.0),
+    Kind("ahead", DISC, (Layer(DISC, WHITE), Layer(DISC * 0.92, BLUE), Layer(ARROW, WHITE)), turn=8.0, pole=True),
+)
+FRUIT = (
+    Kind("apple", APPLE, (Layer(APPLE, RED), Layer(STALK, BROWN), Layer(LEAF, GREEN), Layer(GLEAM, PINK)), turn=25.0),
+    Kind("orange", DISC, (Layer(DISC, ORANGE), Layer(around(6, inner=0.5) * 0.24, GREEN)), turn=180.0),
+    Kind("plum", OVAL, (Layer(OVAL, VIOLET), Layer(GLEAM, LILAC)), turn=40.0),
+    Kind("lemon", LEMON, (Layer(LEMON, LIGHT), Layer(LEMON * 0.82, YELLOW)), turn=60.0),
+    Kind("pear", PEAR, (Layer(PEAR, OLIVE), Layer(PEAR * 0.6 + [0.1, 0.16], LIME), Layer(STALK, BROWN)), turn=25.0),
 )
 STRANGERS = (
     Kind("heart", _heart(), turn=30.0),

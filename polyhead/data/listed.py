@@ -22,13 +22,17 @@ THIN = 0.01  # pixels; a box with a thinner side has no area, and none left in f
 
 
 class Scene:
-    """One picture with its objects, while a reader collects them; ``size`` is (height, width), boxes are xyxy."""
+    """One picture with its objects, while a reader collects them; ``size`` is (height, width), boxes are xyxy.
+
+    ``mask`` is the file of its mask, or empty.
+    """
 
     def __init__(self, name: str, path: Path, size: Size, value: int | None = None) -> None:
         self.id = name
         self.path = str(path)
         self.size = size
         self.value = value
+        self.mask = ""
         self.boxes: list[Box] = []
         self.labels: list[int] = []
         self.ignore: list[bool] = []
@@ -107,6 +111,7 @@ class Listed(Reader):
         self._paths = [scene.path for scene in scenes]
         self._sizes = [scene.size for scene in scenes]
         self._values = [scene.value for scene in scenes]
+        self._masks = [scene.mask for scene in scenes]
         self._starts = [0, *accumulate(len(scene.labels) for scene in scenes)]
         boxes = [box for scene in scenes for box in scene.boxes]
         self._boxes = np.array(boxes, np.float32).reshape(-1, 4)
@@ -132,6 +137,7 @@ class Listed(Reader):
             areas=torch.tensor(self._areas[span]),
             annotated=torch.ones(len(self.names), dtype=torch.bool),
             value=None if value is None else torch.tensor(value),
+            mask=self._masks[index],
         )
 
 

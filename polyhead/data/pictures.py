@@ -68,6 +68,30 @@ def picture_size(path: str | Path) -> Size:
         return (width, height) if _orientation(image) >= SIDEWAYS else (height, width)
 
 
+def picture_mode(path: str | Path) -> str:
+    """Pillow's name for the kind of a file's pixels, such as ``RGB``; from the file's header alone.
+
+    Raises:
+        FileFault: as :func:`picture_size`.
+    """
+    with _opened(path) as image:
+        return image.mode
+
+
+def read_colours(path: str | Path) -> UInt8[np.ndarray, "h w 3"]:
+    """The colours of a colour or palette picture, such as a mask; not turned, and what is transparent keeps its colour.
+
+    Raises:
+        FileFault: as :func:`read_picture`, or when the picture has no colours.
+    """
+    with _opened(path) as image:
+        if image.mode not in ("RGB", "RGBA", "P"):
+            raise FileFault(
+                path, f"a mask of colours is RGB or has a palette, this one is {image.mode}", "save it as RGB PNG"
+            )
+        return np.array(image.convert("RGB"))
+
+
 def read_classes(path: str | Path) -> UInt8[np.ndarray, "h w"]:
     """The numbers of a one-channel 8-bit or palette picture, such as a mask; neither turned nor converted.
 

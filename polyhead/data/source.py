@@ -1,14 +1,17 @@
 """A task's source: its readers, its splits, its transforms and its loaders."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from polyhead.chance import key
-from polyhead.data.base import Reader
+from polyhead.data.base import Reader, Subset
 from polyhead.data.cache import GIB, Cached
 from polyhead.data.doctor import require_sound
 from polyhead.data.look import Look
@@ -80,6 +83,8 @@ class TaskData:
         given = {part: require_sound(reader, f"data.{name} ({part})") for part, reader in given.items()}
         self.readers = _cut(name, given, source.split, seed, ids)
         self._truths: dict[str, list[Annotation]] = {}
+        self._places: dict[str, dict[str, int]] = {}
+        self._census: dict[str, Tensor] = {}
         self.names = source.reader.names
         self.categories = source.reader.categories
         self.train_transform: Train = train_transform(source.transforms, size)
@@ -99,6 +104,36 @@ class TaskData:
             reader = self.readers[split]
             self._truths[split] = [reader.annotation(index) for index in range(len(reader))]
         return self._truths[split]
+
+    @property
+    def masked(self) -> bool:
+        """Whether the truth is a mask."""
+        return self.readers["train"].masked
+
+    def mask(self, split: str, ident: str) -> Tensor:
+        """The true mask of one sample of a split, uint8 ``[h, w]`` in original pixels.
+
+        Raises:
+            PolyheadError: when the data has no masks.
+        """
+        if split not in self._places:
+            self._places[split] = {truth.id: index for index, truth in enumerate(self.truths(split))}
+        mask = self.readers[split].mask(self._places[split][ident])
+        if mask is None:
+            raise PolyheadError(
+                f"data.{self.name}: sample {ident!r} has no mask; a head that segments needs a reader of masks"
+            )
+        plain: Tensor = mask.as_subclass(Tensor)
+        return plain
+
+    def census(self, split: str) -> Int[Tensor, "p c"]:
+        """Pixels of each class in each mask of a split, without ignored ones; every mask is read for it."""
+        if split not in self._census:
+            found = [
+                torch.bincount(self.mask(split, truth.id).flatten(), minlength=256) for truth in self.truths(split)
+            ]
+            self._census[split] = torch.stack(found)[:, : len(self.names)]
+        return self._census[split]
 
     def train(self, steps: int, position: Callable[[], int], stage: int, quiet: int) -> StreamLoader:
         """An endless stream of training batches, ``steps`` an epoch, that begins where ``position`` says.
@@ -120,6 +155,14 @@ class TaskData:
         )
         loader.position = position
         return loader
+
+    def only(self, places: Sequence[int], batch: int) -> "TaskData":
+        """The same task with only these training samples, so many a step."""
+        part = copy(self)
+        part.readers = {**self.readers, "train": Subset(self.readers["train"], places)}
+        vars(part).update(_truths={}, _places={}, _census={})
+        part.batch = batch
+        return part
 
     def evaluation(self, split: str) -> DataLoader[Sample]:
         """Every sample of a split once, in order."""

@@ -10,9 +10,12 @@ from difflib import get_close_matches
 from math import floor, isclose
 from pathlib import Path
 
+import torch
+
 from polyhead.chance import key
 from polyhead.data.base import Reader, Subset
 from polyhead.data.files import read_text
+from polyhead.data.view import IGNORED
 from polyhead.errors import PolyheadError
 from polyhead.places import RECIPES
 
@@ -110,11 +113,14 @@ def subset(reader: Reader, ids: list[str]) -> Subset:
 
 
 def _presence(reader: Reader, index: int) -> tuple[str, list[int]]:
-    """Id and classes of a picture: those of its boxes to be found, its own, and EVERY."""
+    """Id and classes of a picture: those of its boxes to be found or of its mask, its own, and EVERY."""
     truth = reader.annotation(index)
     classes = {EVERY} | set(truth.labels[~truth.ignore].tolist())
     if truth.value is not None and not truth.value.is_floating_point():
         classes.add(int(truth.value))
+    mask = reader.mask(index) if reader.masked else None
+    if mask is not None:
+        classes |= set(torch.bincount(mask.flatten()).nonzero().flatten().tolist()) - {IGNORED}
     return truth.id, sorted(classes)
 
 

@@ -1,13 +1,13 @@
 """Generated scenes: as many as wanted, with exact boxes and masks, and nothing to download.
 
 A landscape at one of four times of day (the scene label) with up to five objects of a domain's classes among strokes,
-dots and strangers that are no class. Objects hide each other. Two domains with no class in common, ``shapes`` and
-``signs``, stand for two data sets with different labels; ``mixed`` puts both into every picture, and only the reader's
-own are annotated, as happens when data sets meet.
+dots and strangers that are no class. Objects hide each other. Domains without a common class, ``shapes``, ``signs`` and
+``fruit``, stand for data sets with different labels; ``mixed`` puts another one's objects into every picture, and only
+the reader's own are annotated, as happens when data sets meet.
 """
 
 from bisect import bisect
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from torchvision import tv_tensors as tv
 
 from polyhead.data.base import Reader, sample
 from polyhead.data.drawing import (
+    FRUIT,
     SHAPES,
     SIGNS,
     SKIES,
@@ -38,10 +39,13 @@ from polyhead.data.drawing import (
     stroke,
     texture,
 )
+from polyhead.data.masks import BACKGROUND
+from polyhead.data.view import IGNORED
 from polyhead.errors import PolyheadError, suggest
 from polyhead.types import Annotation, Sample
 
-DOMAINS = {"shapes": SHAPES, "signs": SIGNS}
+DOMAINS = {"shapes": SHAPES, "signs": SIGNS, "fruit": FRUIT}
+Truth = Literal["boxes", "masks", "times"]
 SHOWN = 0.5
 COUNTS = (0.05, 0.3, 0.57, 0.77, 0.9)  # share of scenes with at most 0, 1, 2... objects
 HALF = 127
@@ -85,29 +89,43 @@ class Scenes(Reader):
     """Scenes drawn when asked for, the same ones in every process.
 
     An object of which less than half is visible, for others hide it or the border cuts it, is ignored; one that cannot
-    be seen is not annotated. Boxes enclose what is visible. One picture in twenty has no objects. A sample's mask is 0
-    for the background, 255 for ignored objects, and 1 + class for the others; its value is the time of day.
+    be seen is not annotated. Boxes enclose what is visible. One picture in twenty has no objects. A mask is 0 for the
+    background, 255 for ignored objects, and 1 + class for the others.
 
     Args:
         count: number of scenes.
-        domain: ``"shapes"`` or ``"signs"``.
+        domain: ``"shapes"``, ``"signs"`` or ``"fruit"``.
         seed: another seed gives other scenes: splits are readers with different seeds.
         size: side of the square pictures in pixels, at least 32.
-        mixed: draw objects of the other domain, too, without annotating them.
+        mixed: another domain whose objects are drawn, too, without being annotated.
+        truth: what is told of a scene, and what its classes are: ``"boxes"`` of objects (a sample also has the mask,
+            and the time of day as its value), ``"masks"`` (background and objects), or ``"times"`` of day.
     """
 
     licence = "Apache-2.0 (drawn by Polyhead)"
     times = tuple(sky.name for sky in SKIES)
 
     def __init__(
-        self, count: int, domain: str = "shapes", seed: int = 0, size: int = 160, *, mixed: bool = False
+        self,
+        count: int,
+        domain: str = "shapes",
+        seed: int = 0,
+        size: int = 160,
+        *,
+        mixed: str | None = None,
+        truth: Truth = "boxes",
     ) -> None:
-        if domain not in DOMAINS:
-            raise PolyheadError(f"unknown domain {domain!r}{suggest(domain, DOMAINS)}")
+        for name in (domain, *([] if mixed is None else [mixed])):
+            if name not in DOMAINS:
+                raise PolyheadError(f"unknown domain {name!r}{suggest(name, DOMAINS)}")
+        if mixed == domain:
+            raise PolyheadError(f"mixed={mixed!r}: expected a domain beside {domain!r} itself, or none")
         if count < 0 or size < LEAST_SIDE:
             raise PolyheadError(f"expected count >= 0 and size >= {LEAST_SIDE}, found count {count} and size {size}")
         self.count, self.domain, self.seed, self.size, self.mixed = count, domain, seed, size, mixed
-        self.names = [kind.name for kind in DOMAINS[domain]]
+        self.truth, self.masked = truth, truth == "masks"
+        kinds = [kind.name for kind in DOMAINS[domain]]
+        self.names = {"boxes": kinds, "masks": [BACKGROUND, *kinds], "times": [*self.times]}[truth]
         self.categories = [*self.names]
         self.problems, self.skipped = [], []
         self._known: dict[int, Annotation] = {}  # drawing takes milliseconds, and the truth is asked for many times
@@ -120,9 +138,8 @@ class Scenes(Reader):
         if not 0 <= index < self.count:
             raise IndexError(f"scene {index} of {self.count}")
         dice = Dice(self.seed, self.domain, index)
-        own = DOMAINS[self.domain]
-        others = [kind for name, kinds in DOMAINS.items() if name != self.domain for kind in kinds]
-        return _draw(own, others if self.mixed else [], self.size, dice)
+        others = () if self.mixed is None else DOMAINS[self.mixed]
+        return _draw(DOMAINS[self.domain], others, self.size, dice)
 
     def id(self, index: int) -> str:
         """The scene's id, which no scene of another seed or domain has."""
@@ -137,13 +154,15 @@ class Scenes(Reader):
     def __getitem__(self, index: int) -> Sample:
         """The drawn scene with its truth."""
         scene = self.scene(index)
-        codes = [0, *(255 if thing.ignore else 1 + thing.label for thing in scene.things)]
-        mask = tv.Mask(torch.from_numpy(np.array(codes, np.uint8)[scene.owner]))
         picture = torch.from_numpy(scene.picture).permute(2, 0, 1)
-        return sample(self._annotation(index, scene), picture, mask)
+        return sample(self._annotation(index, scene), picture, None if self.truth == "times" else _mask(scene))
+
+    def mask(self, index: int) -> tv.Mask | None:
+        """The class of each pixel of one scene; it has to be drawn for that."""
+        return None if self.truth == "times" else _mask(self.scene(index))
 
     def _annotation(self, index: int, scene: Scene) -> Annotation:
-        things = scene.things
+        things = scene.things if self.truth == "boxes" else []
         return Annotation(
             id=self.id(index),
             path="",
@@ -153,8 +172,13 @@ class Scenes(Reader):
             ignore=torch.tensor([thing.ignore for thing in things], dtype=torch.bool),
             areas=torch.tensor([thing.area for thing in things], dtype=torch.float32),
             annotated=torch.ones(len(self.names), dtype=torch.bool),
-            value=torch.tensor(scene.time),
+            value=None if self.masked else torch.tensor(scene.time),
         )
+
+
+def _mask(scene: Scene) -> tv.Mask:
+    codes = [0, *(IGNORED if thing.ignore else 1 + thing.label for thing in scene.things)]
+    return tv.Mask(torch.from_numpy(np.array(codes, np.uint8)[scene.owner]))
 
 
 class _Item(NamedTuple):
@@ -167,7 +191,7 @@ class _Item(NamedTuple):
     degrees: float
 
 
-def _draw(own: tuple[Kind, ...], others: list[Kind], size: int, dice: Dice) -> Scene:
+def _draw(own: tuple[Kind, ...], others: tuple[Kind, ...], size: int, dice: Dice) -> Scene:
     time = dice.below(len(SKIES))
     canvas = landscape(SKIES[time], (size, size), dice)
     _strew(canvas, dice)
@@ -178,7 +202,7 @@ def _draw(own: tuple[Kind, ...], others: list[Kind], size: int, dice: Dice) -> S
         here = patch(outline, owner.shape)
         if here is None:
             continue
-        if item.kind.layers:  # signs stand on poles, which hide what is behind them
+        if item.kind.pole:
             pole = _pole(item, dice)
             behind = patch(pole, owner.shape)
             fill(canvas, pole, POLE)
@@ -195,7 +219,7 @@ def _draw(own: tuple[Kind, ...], others: list[Kind], size: int, dice: Dice) -> S
     return Scene(canvas, *_visible(owner, drawn), time)
 
 
-def _arrange(own: tuple[Kind, ...], others: list[Kind], size: int, dice: Dice) -> list[_Item]:
+def _arrange(own: tuple[Kind, ...], others: tuple[Kind, ...], size: int, dice: Dice) -> list[_Item]:
     """Objects and strangers from back to front; none is put where it would hide most of another's box."""
     labels = [dice.below(len(own)) for _ in range(_count(dice))]
     kinds = [(own[label], label) for label in labels]

@@ -27,6 +27,7 @@ def write_coco(scenes: Scenes, folder: str | Path, split: Split = "train") -> No
 
     Ids are whole numbers with holes, as COCO's own are. Outlines are polygons, those of crowds run lengths.
     """
+    _require_boxes(scenes)
     root = new_split(folder, split, Path("annotations") / f"instances_{split}.json")
     categories = [2 * label + 3 for label in range(len(scenes.names))]
     images: list[dict[str, Any]] = []
@@ -66,6 +67,7 @@ def write_voc(scenes: Scenes, folder: str | Path, split: Split = "train") -> Non
 
     Pixels are counted from 1, both borders included.
     """
+    _require_boxes(scenes)
     root = new_split(folder, split, Path("ImageSets") / "Main" / f"{split}.txt")
     for index in range(len(scenes)):
         scene, name = scenes.scene(index), scenes.id(index)
@@ -93,6 +95,7 @@ def write_yolo(scenes: Scenes, folder: str | Path, split: Split = "train") -> No
 
     The format cannot tell that an object is to be ignored: such objects are left out.
     """
+    _require_boxes(scenes)
     root = new_split(folder, split, Path("images") / split)
     for index in range(len(scenes)):
         scene, name = scenes.scene(index), scenes.id(index)
@@ -115,6 +118,12 @@ def write_folder(scenes: Scenes, folder: str | Path, split: Split = "train") -> 
     for index in range(len(scenes)):
         scene = scenes.scene(index)
         _write_picture(root / split / scenes.times[scene.time] / f"{scenes.id(index)}.png", scene)
+
+
+def _require_boxes(scenes: Scenes) -> None:
+    """Refuse scenes whose names are not those of their objects."""
+    if scenes.truth != "boxes":
+        raise PolyheadError(f"expected scenes with truth='boxes' to write, got {scenes.truth!r}")
 
 
 def new_split(folder: str | Path, split: str, mark: Path) -> Path:

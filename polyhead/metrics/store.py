@@ -1,22 +1,30 @@
-"""Detections of each picture, and the truth beside them, in the run folder: what comparisons read instead of the data.
+"""What was said of each picture, and its truth, in the run folder: what comparisons read instead of the data.
 
 Files are NumPy's ``.npz`` without pickled objects. The boxes of all pictures lie end to end; ``counts`` says how many
-each picture has. A file is written whole or not at all.
+each picture has, and their truth has a file of its own. A classifier's file has the probabilities and the true class
+of each picture, a segmentation's its counts (:class:`polyhead.metrics.masks.Pixels`). A file is written whole or not at
+all.
 """
 
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from polyhead.errors import PolyheadError
+from polyhead.metrics.labels import gather
+from polyhead.metrics.masks import Pixels
 from polyhead.run import replace
-from polyhead.types import Annotation, Detections
+from polyhead.types import Annotation, Detections, Labels
 
+T = TypeVar("T")
+Kind = Literal["boxes", "labels", "pixels"]
 Layout = dict[str, tuple[str, tuple[int, ...]]]
 
 _PREDICTIONS: Layout = {
@@ -27,6 +35,18 @@ _PREDICTIONS: Layout = {
     "scores": ("f", ()),
     "labels": ("i", ()),
 }
+_LABELS: Layout = {
+    "names": ("U", ()),
+    "ids": ("U", ()),
+    "probabilities": ("f", (-1,)),
+    "true": ("i", ()),
+}
+_PIXELS: Layout = {
+    "names": ("U", ()),
+    "ids": ("U", ()),
+    "pixels": ("i", (-1, -1)),
+}
+_PER_PICTURE = ("counts", "sizes", "annotated", "probabilities", "true", "pixels")
 _TRUTHS: Layout = {
     "names": ("U", ()),
     "ids": ("U", ()),
@@ -73,6 +93,67 @@ def load(path: Path) -> tuple[dict[str, Detections], list[str]]:
     return dict(zip(table["ids"].tolist(), found, strict=True)), table["names"].tolist()
 
 
+def kind(path: Path) -> Kind:
+    """What a file of predictions is of.
+
+    Raises:
+        PolyheadError: when there is no such file, or it is not whole.
+    """
+    columns = _open(path, lambda archive: list(archive.files))
+    return "pixels" if "pixels" in columns else "labels" if "probabilities" in columns else "boxes"
+
+
+class Said(NamedTuple):
+    """Stored answers of a classifier: probabilities and true class of each picture."""
+
+    ids: list[str]
+    probabilities: Float[np.ndarray, "p c"]
+    true: Int[np.ndarray, " p"]
+
+
+def save_labels(
+    path: Path, predictions: Mapping[str, Labels], truths: Sequence[Annotation], names: Sequence[str]
+) -> None:
+    """Write the class probabilities of each picture as float32, and its class, in the order of the truth."""
+    true, scores = gather(truths, predictions)
+    ids = _text([truth.id for truth in truths])
+    _write(path, names=_text(names), ids=ids, probabilities=scores.astype(np.float32), true=true)
+
+
+def load_labels(path: Path) -> tuple[Said, list[str]]:
+    """What :func:`save_labels` wrote, and the class names.
+
+    Raises:
+        PolyheadError: when there is no such file, or it is not whole.
+    """
+    table = _read(path, _LABELS)
+    classes = table["names"].shape[0]
+    if table["probabilities"].shape[1] != classes or not ((table["true"] >= 0) & (table["true"] < classes)).all():
+        raise _broken(path, f"probabilities or true classes are not of the {classes} classes")
+    return Said(table["ids"].tolist(), table["probabilities"], table["true"]), table["names"].tolist()
+
+
+def save_pixels(path: Path, predictions: Mapping[str, Pixels], names: Sequence[str]) -> None:
+    """Write the counts of each picture; the order of the ids is kept."""
+    counts = _join([found.counts[None] for found in predictions.values()]).astype(np.int64)
+    shape = (len(predictions), len(names), len(names) + 1)
+    _write(path, names=_text(names), ids=_text(predictions), pixels=counts.reshape(shape))
+
+
+def load_pixels(path: Path) -> tuple[dict[str, Pixels], list[str]]:
+    """What :func:`save_pixels` wrote, and the class names.
+
+    Raises:
+        PolyheadError: when there is no such file, or it is not whole.
+    """
+    table = _read(path, _PIXELS)
+    classes = table["names"].shape[0]
+    if table["pixels"].shape[1:] != (classes, classes + 1) or (table["pixels"] < 0).any():
+        raise _broken(path, f"pixels are not counts of the {classes} classes")
+    found = [Pixels(torch.from_numpy(counts)) for counts in table["pixels"]]
+    return dict(zip(table["ids"].tolist(), found, strict=True)), table["names"].tolist()
+
+
 def truths_of(predictions: Path) -> Path:
     """Where the truth of a file of predictions lies: ``test.food.npz`` has ``test.food.truth.npz``."""
     return predictions.with_suffix(".truth.npz")
@@ -116,20 +197,13 @@ def _write(path: Path, **columns: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     with partial.open("wb") as file:
-        np.savez(file, **columns)  # type: ignore[arg-type]  # numpy's stubs take columns for its option allow_pickle
+        np.savez_compressed(file, **columns)  # type: ignore[arg-type]  # numpy's stubs take columns for its option allow_pickle
     replace(partial, path)
 
 
 def _read(path: Path, layout: Layout) -> dict[str, np.ndarray]:
     """The columns of ``layout``; shape -1 stands for any length, and rows belong to pictures or to boxes."""
-    if not path.is_file():
-        raise PolyheadError(f"there is no file {str(path)!r}; 'polyhead evaluate RUN' writes it")
-    try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            table = {column: archive[column] for column in layout}
-    except (OSError, ValueError, EOFError, LookupError, zipfile.BadZipFile, zlib.error) as error:
-        raise _broken(path, str(error)) from error
+    table = _open(path, lambda archive: {column: archive[column] for column in layout})
     for column, (kind, shape) in layout.items():
         array = table[column]
         fits = len(array.shape) == 1 + len(shape) and all(
@@ -137,21 +211,33 @@ def _read(path: Path, layout: Layout) -> dict[str, np.ndarray]:
         )
         if array.dtype.kind != kind or not fits:
             raise _broken(path, f"{column} is {array.dtype}{list(array.shape)}")
-    pictures, boxes = table["ids"].shape[0], int(table["counts"].sum())
-    if (table["counts"] < 0).any() or len(set(table["ids"].tolist())) != pictures:
+    pictures, counts = table["ids"].shape[0], table.get("counts", np.zeros(0, dtype=np.int64))
+    boxes = int(counts.sum())
+    if (counts < 0).any() or len(set(table["ids"].tolist())) != pictures:
         raise _broken(path, "a picture is twice in it, or has a negative count")
     for column in set(layout) - {"names", "ids"}:
-        rows = pictures if column in ("counts", "sizes", "annotated") else boxes
+        rows = pictures if column in _PER_PICTURE else boxes
         if table[column].shape[0] != rows:
             raise _broken(path, f"{column} has {table[column].shape[0]} rows, expected {rows}")
     return table
+
+
+def _open(path: Path, look: Callable[[Any], T]) -> T:
+    """What ``look`` finds in an archive."""
+    if not path.is_file():
+        raise PolyheadError(f"there is no file {str(path)!r}; 'polyhead evaluate RUN' writes it")
+    try:
+        with path.open("rb") as file:
+            return look(np.load(file, allow_pickle=False))
+    except (OSError, ValueError, EOFError, LookupError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise _broken(path, str(error)) from error
 
 
 def _broken(path: Path, why: str) -> PolyheadError:
     return PolyheadError(f"{str(path)!r} is broken ({why}); write it again with 'polyhead evaluate RUN'")
 
 
-def _text(words: Sequence[str] | Mapping[str, Detections]) -> np.ndarray:
+def _text(words: Iterable[str]) -> np.ndarray:
     return np.array(list(words), dtype=np.str_)
 
 

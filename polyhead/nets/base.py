@@ -58,6 +58,14 @@ class Head(nn.Module, ABC):
         """Named float32 scalars, already weighted, whose sum is the task's loss; finite also without any object."""
 
     @abstractmethod
+    def distil(self, raw: Any, teacher: Any, temperature: float) -> dict[str, Tensor]:
+        """Named float32 scalars: how far ``raw`` is from what a teacher says of the same pictures; 0 where equal.
+
+        Logits are divided by ``temperature`` first. Every place counts by itself, so the value does not grow with the
+        size of the picture or the number of anchors.
+        """
+
+    @abstractmethod
     def decode(self, raw: Any) -> list[Prediction]:
         """One prediction a picture, in pixels of the canvas."""
 

@@ -119,6 +119,8 @@ def _fit_stage(learner: Learner, run: Run, precision: str, callbacks: list[Callb
 
     quiet = round(stage.mixing * learner.steps * stage.epochs)
     loaders = {name: tasks[name].train(learner.steps, position, learner.number, quiet) for name in learner.learning}
+    for keep in stage.keep:
+        loaders |= keep.streams(learner.older, learner.steps, position, learner.number, learner.seed)
     try:
         trainer.fit(
             learner,
@@ -138,6 +140,7 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # one a core is right
         warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")  # nothing is logged there
+        warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")  # frozen parts are
         warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")  # Lightning 2.6.6 on torch 2.15
         yield
 

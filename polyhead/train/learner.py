@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from copy import deepcopy
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -11,13 +12,15 @@ from torch import Tensor, nn
 
 from polyhead.chance import key
 from polyhead.errors import PolyheadError
+from polyhead.metrics.forgetting import together
+from polyhead.metrics.masks import Answer, settle
 from polyhead.metrics.score import score
 from polyhead.nets.inference import restored
 from polyhead.nets.model import Model
 from polyhead.train.optim import freeze, optimizer_of, schedule_of, stage_rates
 from polyhead.train.stage import Stage
 from polyhead.train.task import Task
-from polyhead.types import Batch, Prediction
+from polyhead.types import Batch
 
 Row = dict[str, int | float]
 """One epoch in ``results.csv``."""
@@ -48,6 +51,7 @@ class Learner(LightningModule):
         self.ema = deepcopy(model).requires_grad_(False) if stage.ema else None
         self.tasks, self.stage, self.number, self.seed = tasks, stage, number, seed
         self.learning = [task for task in tasks if stage.tasks is None or task in stage.tasks]
+        self.older = {name: task for name, task in tasks.items() if name not in self.learning}
         self.rates = stage_rates(model, stage, self.learning)
         longest = max(-(-len(tasks[task]) // tasks[task].batch) for task in self.learning)
         self.steps = max(1, round(stage.ratio * longest))
@@ -66,7 +70,7 @@ class Learner(LightningModule):
         }
         self.clock = time.monotonic()
         self.kept: list[dict[str, Any]] = []
-        self.predictions: dict[str, dict[str, Prediction]] = {}
+        self.predictions: dict[str, dict[str, Answer]] = {}
         self.val_losses: dict[str, list[Tensor]] = {}
 
     # Freezing holds against Lightning, which restores each module's mode after validation, and against train().
@@ -75,7 +79,7 @@ class Learner(LightningModule):
         """Set the mode of everything but frozen parts, whose batch norm statistics stay fixed."""
         super().train(mode)
         if mode:
-            freeze(self.model, self.rates)
+            freeze(self.model, self.rates, fixed_norms=self.stage.fixed_norms)
         if self.ema is not None:
             self.ema.eval()
         return self
@@ -84,7 +88,7 @@ class Learner(LightningModule):
         """Freeze, and let what keeps older tasks look at the model; runs also after a resume."""
         self.train()
         for keep in self.stage.keep:
-            keep.start(self.model, self.tasks)
+            keep.start(self.model, self.older)
         for keep, state in zip(self.stage.keep, self.kept, strict=False):
             keep.load_state_dict(state)
         if self.finished:
@@ -114,12 +118,12 @@ class Learner(LightningModule):
         features = self.model.features({task: batch.inputs for task, batch in batches.items()})
         raws = {task: self.model.head(task)(pyramid) for task, pyramid in features.items()}
         losses: dict[str, Tensor] = {}
-        for task, batch in batches.items():
+        for task in self.learning:
             weight: float | Tensor = self.stage.weights.get(task, 1.0)
             if task in self.uncertainty:
                 losses[f"{task}/uncertainty"] = self.uncertainty[task]
                 weight = weight * torch.exp(-self.uncertainty[task])
-            for name, value in self.model.head(task).losses(raws[task], batch).items():
+            for name, value in self.model.head(task).losses(raws[task], batches[task]).items():
                 losses[f"{task}/{name}"] = weight * value
         for keep in self.stage.keep:
             step = self.trainer.fit_loop.total_batch_idx
@@ -179,7 +183,8 @@ class Learner(LightningModule):
         raw = head(self.judged.trunk(batch.inputs))
         for name, value in head.losses(raw, batch).items():
             self.val_losses.setdefault(f"{task}/{name}", []).append(value)
-        self.predictions[task] |= restored(head.decode(raw), batch)
+        data = self.tasks[task]
+        self.predictions[task] |= settle(restored(head.decode(raw), batch), partial(data.mask, "val"), len(data.names))
 
     def scores(self) -> dict[str, dict[str, float]]:
         """The scores of every task on val, from the last validation's predictions; the main one first."""
@@ -200,7 +205,7 @@ class Learner(LightningModule):
         if self.predictions:
             scores = self.scores()
             row |= {f"val/{task}/{name}": value for task, named in scores.items() for name, value in named.items()}
-            result = sum(next(iter(named.values())) for named in scores.values()) / len(scores)
+            result = together([next(iter(named.values())) for named in scores.values()])
             best = self._judge(result)
         groups = self.trainer.optimizers[0].param_groups
         row["lr"] = max(group["lr"] for group in groups)

@@ -32,18 +32,27 @@ def check_parts(model: nn.Module, parts: Iterable[str], setting: str) -> None:
 
 
 def stage_rates(model: Model, stage: Stage, tasks: Iterable[str]) -> dict[str, float]:
-    """The stage's rates, with those of heads that do not learn in it set to 0."""
+    """The stage's rates; heads that do not learn in it have 0, unless the stage names a rate for them."""
     check_parts(model, stage.rates, "rates")
     learning = set(tasks)
-    return {**stage.rates, **{f"heads.{task}": 0.0 for task in model.heads if task not in learning}}
+    return {**{f"heads.{task}": 0.0 for task in model.heads if task not in learning}, **stage.rates}
 
 
-def freeze(model: nn.Module, rates: Mapping[str, float]) -> None:
-    """Take the gradient from every part of rate 0 and fix its batch norm; give both back to every other part."""
+def freeze(model: nn.Module, rates: Mapping[str, float], *, fixed_norms: bool = False) -> None:
+    """Take the gradient from every part of rate 0 and fix its batch norm; give both back to every other part.
+
+    Args:
+        model: whose parts are frozen.
+        rates: of the parts.
+        fixed_norms: fix the statistics of batch norm in every part with a rate below 1.
+    """
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(rate_of(name, rates) > 0)
     for name, module in model.named_modules():
-        module.training = rate_of(name, rates) > 0 if name else True
+        rate = rate_of(name, rates) if name else 1.0
+        module.training = rate > 0
+        if fixed_norms and isinstance(module, nn.BatchNorm2d):
+            module.training = rate >= 1
 
 
 def optimizer_of(model: nn.Module, stage: Stage, rates: Mapping[str, float]) -> optim.Optimizer:

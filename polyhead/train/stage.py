@@ -14,7 +14,8 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
     """Settings of one stretch of training.
 
     Attributes:
-        tasks: the tasks that learn; all of the run's when None. Heads of other tasks are frozen.
+        tasks: the tasks that learn; all of the run's when None. Heads of other tasks are frozen, unless ``rates`` names
+            them.
         epochs: passes over the longest training set; shorter ones are passed more often, in a new order each time.
         ratio: length of an epoch in such passes.
         optimizer: ``sgd`` or ``adamw``.
@@ -30,6 +31,8 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
         accumulate: batches per optimiser step.
         rates: factor of the learning rate per part (``backbone``, ``neck.0``, ``heads.food``); the longest matching
             name counts, parts without a name have 1, and 0 freezes: no gradient, batch norm statistics fixed.
+        fixed_norms: fix the statistics of batch norm in every part with a rate below 1, not only where it is 0: a new
+            task's pictures then do not shift what older tasks rely on.
         init: weights to begin with, per part: a run folder or a weights file.
         weights: factor of each task's loss; 1 where not given.
         balance: ``fixed`` leaves it at these weights; ``uncertainty`` learns a further factor ``exp(-s)`` for each
@@ -55,6 +58,7 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
     clip: float | None = 10.0
     accumulate: int = 1
     rates: dict[str, float] = field(default_factory=dict)
+    fixed_norms: bool = False
     init: dict[str, str] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
     balance: Literal["fixed", "uncertainty"] = "fixed"

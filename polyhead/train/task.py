@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
+from torch import Tensor
+
 from polyhead.types import Annotation, Batch
 
 
@@ -23,8 +25,14 @@ class Task(Protocol):
         From step ``quiet`` of the stage on, samples are not mixed with others.
         """
 
+    def only(self, places: Sequence[int], batch: int) -> "Task":
+        """The same task with only these training samples, so many a step."""
+
     def evaluation(self, split: str) -> Iterable[Batch]:
         """Every sample of a split once, in order."""
 
     def truths(self, split: str) -> Sequence[Annotation]:
         """The truth of every sample of a split, in original pixels."""
+
+    def mask(self, split: str, ident: str) -> Tensor:
+        """The true mask of one sample of a split, uint8 ``[h, w]`` in original pixels."""

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from polyhead.analysis.draw import GREY, PALETTE, Marks, batch, colour, draw, fit, grid
+from polyhead.analysis.draw import GREY, PALETTE, Marks, batch, colour, draw, fit, grid, layer
+from polyhead.data.streams import collate
+from polyhead.data.synthetic import Scenes
 from polyhead.types import Batch
 
 BLACK = (0, 0, 0)
@@ -83,6 +85,37 @@ def test_nothing_that_can_be_drawn_breaks_it(size: tuple[int, int], boxes: list[
     count = len(boxes)
     drawn = draw(blank(*size), [Marks("a", boxes, [text] * count, [GREY] * count, [text])] * 2)
     assert drawn.size == size
+
+
+def test_a_layer_is_seen_through_and_leaves_the_background_alone() -> None:
+    classes = np.zeros((100, 200), dtype=np.uint8)
+    classes[:, 100:] = 2
+    classes[:, 190:] = 255
+    over = layer(classes, ["background", "cat", "dog"])
+    assert over.names == {2: "dog"}
+    for picture in (Image.new("RGB", (200, 100), (100, 100, 100)), Image.new("RGB", (400, 200), (100, 100, 100))):
+        drawn = np.array(draw(picture, [Marks("", [], [], [], layer=over)]))
+        half = picture.width // 2
+        mixed = [round((100 + part) / 2) for part in colour(2)]
+        assert (drawn[5, :half] == 100).all()
+        assert (drawn[5, half : half + half * 9 // 10] == mixed).all()
+        assert (drawn[5, half + half * 9 // 10 :] == 100).all()
+        assert (drawn[-half // 2 :, :half] == colour(2)).all(2).sum() > 20  # the legend
+
+
+def test_a_layer_names_the_largest_classes_first_and_shifts_their_colours() -> None:
+    classes = np.repeat(np.array([3, 1, 1, 0, 0, 0], dtype=np.uint8), 4).reshape(4, 6)
+    over = layer(classes, ["background", "a", "b", "c"], first=5)
+    assert list(over.names.values()) == ["a", "c"]
+    assert over.colours == {1: colour(6), 3: colour(8)}
+
+
+def test_a_batch_of_masks_shows_them() -> None:
+    scenes = Scenes(4, size=64, truth="masks")
+    masked = np.array(batch(collate([scenes[index] for index in range(4)]), scenes.names))
+    bare = np.array(batch(collate([scenes[index]._replace(mask=None) for index in range(4)]), scenes.names))
+    assert masked.shape == bare.shape
+    assert (masked != bare).any()
 
 
 def test_grid_places_pictures_row_by_row() -> None:

@@ -7,15 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
 from PIL import Image
 from toys import Squares, Tints
 
 from polyhead.analysis import plots
+from polyhead.analysis.draw import GAP
 from polyhead.data.source import Source, TaskData
+from polyhead.data.synthetic import Scenes
 from polyhead.metrics import store
 from polyhead.metrics.curves import Curves
+from polyhead.metrics.masks import pixels as pixels_of
 from polyhead.run import Run, write_rows
-from polyhead.types import Detections
+from polyhead.types import Detections, Labels, Mask
 
 NAMES = ["bright", "dark"]
 
@@ -139,3 +143,50 @@ def test_truth_beside_prediction_has_two_cells_a_picture(tmp_path: Path) -> None
     width, height = 4 * (plots.CELL + 8) + 8, 2 * plots.CELL
     assert pixels(path).shape[1] == width
     assert pixels(path).shape[0] > height
+
+
+def masked(count: int = 12) -> TaskData:
+    scenes = Scenes(count, size=48, truth="masks")
+    return TaskData("pixels", Source(scenes, split={"val": 0.3, "test": 0.3}, workers=0, batch=4), (32, 32), 0)
+
+
+def test_a_run_of_masks_gets_its_plots(run: Run) -> None:
+    task = masked()
+    made = plots.data(run, task)
+    found = {truth.id: task.mask("val", truth.id) for truth in task.truths("val")}
+    counts = {name: pixels_of(Mask(mask.where(mask < 255, 0)), mask, len(task.names)) for name, mask in found.items()}
+    store.save_pixels(run.predictions_of("val", "pixels"), counts, task.names)
+    made += plots.results(run, task)
+    path = run.plots / "val_truth_prediction.pixels.png"
+    made.append(plots.truth_beside_mask(task.readers["val"], lambda sample: Mask(found[sample.id]), task.names, path))
+    assert {path.name for path in made} == {
+        "labels.pixels.png",
+        "train_batch.pixels.png",
+        "iou.pixels.png",
+        "confusion_matrix.pixels.png",
+        "val_truth_prediction.pixels.png",
+    }
+    for path in made:
+        assert pixels(path).std() > 1
+    picture = pixels(run.plots / "val_truth_prediction.pixels.png")
+    left, right = (GAP + number * (plots.CELL + GAP) for number in (0, 1))
+    shown = picture[40:400]  # below the titles; what was predicted is the truth
+    assert (shown[:, left : left + plots.CELL] == shown[:, right : right + plots.CELL]).all()
+
+
+def test_a_classifier_gets_a_confusion_matrix(run: Run) -> None:
+    task = TaskData("tints", Source(Tints(12), split={"val": 0.3, "test": 0.3}, workers=0, batch=4), (32, 32), 0)
+    truths = task.truths("val")
+    said = {truth.id: Labels(torch.eye(3)[int(truth.value)]) for truth in truths if truth.value is not None}
+    store.save_labels(run.predictions_of("val", "tints"), said, truths, task.names)
+    assert [path.name for path in plots.results(run, task)] == ["confusion_matrix.tints.png"]
+
+
+def test_objects_are_counted_where_pictures_have_a_value_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    titles: list[str] = []
+    monkeypatch.setattr(Axes, "set_title", lambda _, title, **__: titles.append(title))
+    scenes = Scenes(6, size=48)
+    truths = [scenes.annotation(index) for index in range(6)]
+    plots.labels(truths, scenes.names, "scenes", tmp_path / "labels.png")
+    objects = sum(int((~truth.ignore).sum()) for truth in truths)
+    assert titles[0].startswith(f"scenes: {objects} objects in 6 pictures")

@@ -155,3 +155,16 @@ def test_history_reads_results_csv() -> None:
         },
     ]
     assert history(rows, "food") == {"epochs": [2], "score": [0.25], "train": [3.5, 2.0], "val": [2.0]}
+
+
+def test_the_commonest_confusion_is_named() -> None:
+    numbers = {"confusions": [["cat", "dog", 0.25], ["dog", "cat", 0.1]]}
+    text = verdict({"tasks": {"pets": numbers}})
+    assert "Commonest mistake: cat is called dog (25% of its pictures)" in text
+    assert "of its pixels" in verdict({"tasks": {"pets": numbers | {"pixel_accuracy": 0.9}}})
+    assert "Commonest" not in verdict({"tasks": {"pets": {"confusions": []}}})
+
+
+def test_classes_that_few_pictures_show_are_named() -> None:
+    text = verdict({"tasks": {"pets": {"pictures": {"cat": 3, "dog": 200}}}})
+    assert "Fewer than 50 training pictures: cat (3); more pictures" in text

@@ -11,8 +11,11 @@ from polyhead.errors import PolyheadError
 from polyhead.metrics import store
 from polyhead.metrics.coco import coco
 from polyhead.metrics.intervals import paired
+from polyhead.metrics.labels import labels
+from polyhead.metrics.masks import Pixels, masks, pixels
+from polyhead.metrics.masks import paired as paired_masks
 from polyhead.run import Run
-from polyhead.types import Annotation, Detections
+from polyhead.types import Annotation, Detections, Labels, Mask
 
 NAMES = ("cat", "dog")
 
@@ -182,3 +185,93 @@ def test_missing_parts_are_named(write: Callable[..., str], tmp_path: Path) -> N
 def test_bad_use_is_one_line(argv: list[str]) -> None:
     with pytest.raises(PolyheadError, match=r"\('polyhead compare --help' shows its use\)"):
         main(argv)
+
+
+def counted(noise: float) -> dict[str, Pixels]:
+    """Predictions of twenty pictures of three classes; the truth does not depend on the noise."""
+    found = {}
+    for index in range(20):
+        generator = torch.Generator().manual_seed(index)
+        true = torch.randint(3, (8, 8), generator=generator).to(torch.uint8)
+        other = torch.randint(3, (8, 8), generator=generator).to(torch.uint8)
+        said = torch.where(torch.rand(8, 8, generator=generator) < noise, other, true)
+        found[f"p{index}"] = pixels(Mask(said), true, 3)
+    return found
+
+
+def classified(noise: float) -> dict[str, Labels]:
+    generator = torch.Generator().manual_seed(3)
+    right = torch.eye(2)[[int(truth.labels[0]) for truth in TRUTHS]]
+    scores = (1 - noise) * right + noise * torch.rand(20, 2, generator=generator)
+    return {truth.id: Labels(row) for truth, row in zip(TRUTHS, scores, strict=True)}
+
+
+@pytest.fixture
+def write_other(tmp_path: Path) -> Callable[..., str]:
+    """A run of masks, of labels, or of both."""
+
+    def write(name: str, masks: dict[str, Pixels] | None = None, labels: dict[str, Labels] | None = None) -> str:
+        run = Run.create(tmp_path, name)
+        run.config.write_text("seed: 0\n")
+        if masks is not None:
+            store.save_pixels(run.predictions_of("test", "road"), masks, ["background", "a", "b"])
+        if labels is not None:
+            truths = [truth._replace(value=truth.labels[0]) for truth in TRUTHS]
+            store.save_labels(run.predictions_of("test", "times"), labels, truths, NAMES)
+        return str(run.folder)
+
+    return write
+
+
+def test_masks_are_compared_by_their_iou(write_other: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = counted(0.2), counted(0.6)
+    folders = write_other("good", good), write_other("bad", dict(reversed(bad.items())))
+    assert main(list(folders)) == 0
+    head, first, second, _ = capsys.readouterr().out.splitlines()
+    assert "mIoU less that of the first" in head
+    assert first.split()[:4] == ["good", "1", "20", str(20 * 64)]
+    assert f"{masks([*good.values()], ['background', 'a', 'b']).miou:.3f} [" in first
+    value, low, high = paired_masks([[*bad.values()]], [[*good.values()]])
+    assert second.endswith(f"{value:+.3f} [{low:+.3f}, {high:+.3f}]")
+    assert main([*folders, "--metric", "accuracy"]) == 0
+    value = paired_masks([[*bad.values()]], [[*good.values()]], "accuracy").value
+    assert f"{value:+.3f} [" in capsys.readouterr().out
+    with pytest.raises(PolyheadError, match="tasks of pixels have no metric 'ap50'; choose from accuracy, miou"):
+        main([*folders, "--metric", "ap50"])
+
+
+def test_labels_are_compared_by_accuracy(
+    write_other: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = classified(0.1), classified(0.9)
+    main([write_other("good", labels=good), write_other("bad", labels=bad), "--json", str(tmp_path / "t.json")])
+    _, first, second, _ = capsys.readouterr().out.splitlines()
+    truths = [truth._replace(value=truth.labels[0]) for truth in TRUTHS]
+    scores = [labels(truths, said, NAMES).accuracy for said in (good, bad)]
+    assert scores[0] == 1
+    assert "1.000 [1.000, 1.000]" in first
+    assert f"{scores[1] - 1:+.3f} [" in second
+    assert json.loads((tmp_path / "t.json").read_text())["metric"] == "accuracy"
+
+
+def test_tasks_of_different_kinds_need_a_choice(
+    write: Callable[..., str], write_other: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = write_other("both", counted(0.2), classified(0.1))
+    with pytest.raises(PolyheadError, match=r"pooled: road \(pixels\), times \(labels\); choose one with --task"):
+        main([both])
+    assert main([both, "--task", "road"]) == 0
+    assert "mIoU" in capsys.readouterr().out
+    boxes = write("boxes", detected(1.0))
+    with pytest.raises(PolyheadError, match="one is tested on boxes, the other on pixels; choose a task of"):
+        main([boxes, write_other("masks", counted(0.2))])
+
+
+def test_masks_of_another_truth_are_refused(write_other: Callable[..., str]) -> None:
+    good = counted(0.2)
+    changed = {**good, "p3": Pixels(good["p3"].counts + 1)}
+    with pytest.raises(PolyheadError, match=r"the truth of 1 picture\(s\) differs, such as that of 'p3'"):
+        main([write_other("a", good), write_other("b", changed)])
+    fewer = {name: found for name, found in good.items() if name != "p7"}
+    with pytest.raises(PolyheadError, match=r"1 picture\(s\) are in the truth of one only, such as 'p7'"):
+        main([write_other("c", good), write_other("d", fewer)])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from polyhead import cli
 from polyhead.data.synthetic import Scenes
@@ -36,3 +37,20 @@ def test_faults_are_named_together(folder: Path, capsys: pytest.CaptureFixture[s
 def test_an_unknown_action_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["data", "chek", "x"]) == 2
     assert "invalid choice: 'chek'" in capsys.readouterr().err
+
+
+def test_masks_are_checked_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for index in range(2):
+        sample = Scenes(2, size=48, truth="masks")[index]
+        for folder, pixels in (("images", sample.input.permute(1, 2, 0)), ("masks", sample.mask)):
+            assert pixels is not None
+            (tmp_path / folder).mkdir(exist_ok=True)
+            Image.fromarray(pixels.numpy()).save(tmp_path / folder / f"{index}.png")
+    (tmp_path / "classes.txt").write_text("\n".join(Scenes(1).names), encoding="utf-8")
+    assert cli.main(["data", "check", str(tmp_path)]) == 0
+    assert "png_masks format, 6 classes" in capsys.readouterr().out
+    assert cli.main(["init", str(tmp_path), "--out", str(tmp_path / "x.yaml")]) == 2
+    assert "png_masks format; recipes are written for boxes and for class folders" in capsys.readouterr().err
+    Image.new("L", (48, 48), 77).save(tmp_path / "masks" / "1.png")
+    assert cli.main(["data", "check", str(tmp_path)]) == 2
+    assert "1.png: 2304 pixels have the number 77, which is no class" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from polyhead.run import Run, read_json
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     root = tmp_path_factory.mktemp("evaluate")
-    small = ["data.signs.count=12", "data.signs.val.count=6", "data.signs.test.count=6", "epochs=1", "workers=0"]
+    small = ["data.fruit=null", "data.*.count=12", "data.*.val.count=6", "data.*.test.count=6", "epochs=1", "workers=0"]
     assert cli.main(["train", "demo", f"runs={root}", "name=small", "imgsz=96", *small]) == 0
     return Run.open(root / "small")
 
@@ -41,3 +41,29 @@ def test_a_run_without_weights(run: Run, tmp_path: Path, capsys: pytest.CaptureF
     error = capsys.readouterr().err
     assert error.startswith("polyhead: error: ")
     assert "has no weights yet" in error
+
+
+def test_what_is_lost_of_a_baseline_decides_the_exit_code(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    score = read_json(run.results_json)["test"]["tasks"]["signs"]["score"]
+    assert score > 0
+    for baseline, code in ((score, 0), (2 * score, 1)):
+        words = ["--tasks", "signs", "--baseline", f"signs={baseline}", "--max-drop", "0.05"]
+        assert cli.main(["evaluate", str(run.folder), *words]) == code
+        assert ("within 5.0%" in capsys.readouterr().out) is (code == 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--max-drop", "0.05"], "--max-drop needs a --baseline to lose from"),
+        (["--tasks", "sign"], "the model has no head 'sign'; did you mean 'signs'"),
+        (["--baseline", "sign=0.5"], "--baseline: the run has no task 'sign'; did you mean 'signs'"),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_measured(
+    run: Run, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["evaluate", str(run.folder), *words]) == 2
+    said = capsys.readouterr()
+    assert message in said.err
+    assert not said.out

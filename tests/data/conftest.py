@@ -87,7 +87,57 @@ def _folder(root: Path) -> None:
         picture(root / name, number)
 
 
-MAKERS = {"coco": _coco, "voc": _voc, "yolo": _yolo, "penn_fudan": _penn_fudan, "folder": _folder}
+def _coco_masks(root: Path) -> None:
+    """As coco: a dog of 20 x 20 over a crowd in plain run lengths, and a cat of 10 x 10."""
+    _coco(root)
+    file = root / "annotations" / "instances_train.json"
+    document = json.loads(file.read_text())
+    crowd = {"size": [HEIGHT, WIDTH], "counts": [HEIGHT * 32, HEIGHT * 32]}  # the right half
+    shapes = [[[10, 5, 40, 5, 40, 25, 10, 25]], crowd, [[30, 20, 40, 20, 40, 30, 30, 30]]]
+    for entry, shape in zip(document["annotations"], shapes, strict=True):
+        entry["segmentation"] = shape
+    file.write_text(json.dumps(document, indent=1))
+
+
+def _voc_masks(root: Path) -> None:
+    """Three pictures with palette masks: a cat with a void border, a dog's, and one of nothing."""
+    base = root / "VOCdevkit" / "VOC2012"
+    (base / "SegmentationClass").mkdir(parents=True)
+    (base / "ImageSets" / "Segmentation").mkdir(parents=True)
+    for number, label in enumerate((8, 12, 0)):
+        picture(base / "JPEGImages" / f"00000{number}.jpg", number)
+        mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+        mask[4:26, 9:31] = 255 if label else 0
+        mask[5:25, 10:30] = label
+        image = Image.fromarray(mask)
+        image.putpalette([number * 7 % 256 for number in range(768)])
+        image.save(base / "SegmentationClass" / f"00000{number}.png")
+    (base / "ImageSets" / "Segmentation" / "trainval.txt").write_text("000000\n000001\n000002\n")
+    (base / "ImageSets" / "Segmentation" / "train.txt").write_text("000000\n000002\n")
+
+
+def _png_masks(root: Path) -> None:
+    """Two pictures in folders of folders, with masks of colours that ``classes.txt`` tells."""
+    for number, name in enumerate(("a/1", "b/2")):
+        picture(root / "images" / f"{name}.jpg", number)
+        mask = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        mask[5:25, 10:30] = (128, 64, 128)
+        mask[30:, :5] = (0, 0, 142)
+        (root / "masks" / name).parent.mkdir(parents=True)
+        Image.fromarray(mask).save(root / "masks" / f"{name}.png")
+    (root / "classes.txt").write_text("background 0 0 0\nroad 128 64 128\nsmall car 0 0 142\n")
+
+
+MAKERS = {
+    "coco": _coco,
+    "voc": _voc,
+    "yolo": _yolo,
+    "penn_fudan": _penn_fudan,
+    "coco_masks": _coco_masks,
+    "voc_masks": _voc_masks,
+    "png_masks": _png_masks,
+    "folder": _folder,
+}
 
 
 @pytest.fixture

@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from polyhead.data.doctor import check
-from polyhead.data.drawing import SHAPES, SIGNS, SKIES
-from polyhead.data.synthetic import SHOWN, Scenes
+from polyhead.data.drawing import SIGNS, SKIES
+from polyhead.data.synthetic import DOMAINS, SHOWN, Scenes
 from polyhead.errors import PolyheadError
 
-domains = pytest.mark.parametrize("domain", ["shapes", "signs"])
+domains = pytest.mark.parametrize("domain", [*DOMAINS])
 
 
 @domains
 def test_masks_boxes_and_areas_agree(domain: str) -> None:
-    scenes = Scenes(60, domain, size=96, mixed=domain == "signs")
+    scenes = Scenes(60, domain, size=96, mixed="shapes" if domain == "signs" else None)
     for index in range(60):
         scene = scenes.scene(index)
         assert scene.picture.shape == (96, 96, 3)
@@ -67,7 +67,7 @@ def test_domains_have_own_classes_and_every_one_occurs(domain: str) -> None:
     assert any(annotation.boxes.shape[0] == 0 for annotation in annotations)
     assert len({annotation.id for annotation in annotations}) == 80
     assert all(annotation.annotated.shape == (len(scenes.names),) for annotation in annotations)
-    assert not {kind.name for kind in SHAPES} & {kind.name for kind in SIGNS}
+    assert len({kind.name for kinds in DOMAINS.values() for kind in kinds}) == sum(map(len, DOMAINS.values()))
 
 
 def test_hidden_objects_are_ignored() -> None:
@@ -83,7 +83,7 @@ def test_hidden_objects_are_ignored() -> None:
 
 
 def test_mixed_draws_both_domains_and_annotates_one() -> None:
-    plain, mixed = Scenes(20, "signs"), Scenes(20, "signs", mixed=True)
+    plain, mixed = Scenes(20, "signs"), Scenes(20, "signs", mixed="shapes")
     assert mixed.names == plain.names == [kind.name for kind in SIGNS]
     assert any(not torch.equal(plain[index].input, mixed[index].input) for index in range(20))
 
@@ -95,6 +95,10 @@ def test_scenes_pass_the_doctor() -> None:
 def test_bad_arguments_are_refused() -> None:
     with pytest.raises(PolyheadError, match="unknown domain 'shape'; did you mean 'shapes'"):
         Scenes(1, "shape")
+    with pytest.raises(PolyheadError, match="unknown domain 'fruits'; did you mean 'fruit'"):
+        Scenes(1, mixed="fruits")
+    with pytest.raises(PolyheadError, match="mixed='signs': expected a domain beside 'signs' itself"):
+        Scenes(1, "signs", mixed="signs")
     with pytest.raises(PolyheadError, match="size >= 32, found count 1 and size 8"):
         Scenes(1, size=8)
     with pytest.raises(IndexError):

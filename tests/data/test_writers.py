@@ -118,3 +118,9 @@ def test_splits_cannot_leave_the_folder(tmp_path: Path) -> None:
     with pytest.raises(PolyheadError, match="did you mean 'train'"):
         new_split(tmp_path, "trian", Path("x"))
     assert not any(tmp_path.iterdir())
+
+
+def test_only_scenes_with_boxes_are_written(tmp_path: Path) -> None:
+    for write in (write_coco, write_voc, write_yolo):
+        with pytest.raises(PolyheadError, match="expected scenes with truth='boxes' to write, got 'masks'"):
+            write(Scenes(1, size=48, truth="masks"), tmp_path)

@@ -1,10 +1,14 @@
 import math
+from random import Random
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from polyhead.errors import PolyheadError
-from polyhead.metrics.labels import labels
+from polyhead.metrics.labels import calibration_error, labels
 from polyhead.types import Annotation, Labels
 
 NAMES = ["cat", "dog", "cow", "hen"]
@@ -29,6 +33,49 @@ def test_scores_by_hand() -> None:
     assert math.isnan(own.f1["hen"])
     assert own.macro_f1 == pytest.approx(4 / 9)
     assert own.pictures == {"cat": 2, "dog": 1, "cow": 1, "hen": 0}
+
+
+def test_confusion_by_hand() -> None:
+    truths = [picture("a", 0), picture("b", 0), picture("c", 1), picture("d", 2)]
+    own = labels(truths, {"a": said(0), "b": said(1), "c": said(1), "d": said(3)}, NAMES)
+    assert own.confusion.tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
+    assert math.isnan(own.top5)
+    assert own.calibration == 0.5  # sure of everything, and right in half
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 1, width=32), min_size=1), st.randoms(use_true_random=False))
+def test_calibration_error_is_the_mean_distance_of_the_bins(confidence: list[float], dice: Random) -> None:
+    right = [dice.random() < 0.5 for _ in confidence]
+    wanted = 0.0
+    for place in range(15):
+        inside = [
+            (share, hit)
+            for share, hit in zip(confidence, right, strict=True)
+            if place / 15 <= share < (place + 1) / 15 or (place == 14 and share == 1)
+        ]
+        wanted += abs(sum(share - hit for share, hit in inside)) / len(confidence)
+    found = calibration_error(np.array(confidence), np.array(right))
+    assert found == pytest.approx(wanted, abs=1e-9)
+    assert 0 <= found <= 1
+
+
+@pytest.mark.parametrize("classes", [6, 11])
+def test_top5_and_calibration_are_equal_to_torchmetrics(classes: int) -> None:
+    from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
+
+    generator = torch.Generator().manual_seed(classes)
+    scores = (3 * torch.randn(80, classes, generator=generator)).softmax(1)
+    true = torch.randint(classes, (80,), generator=generator)
+    own = labels(
+        [picture(str(index), int(label)) for index, label in enumerate(true)],
+        {str(index): Labels(row) for index, row in enumerate(scores)},
+        [str(label) for label in range(classes)],
+    )
+    five = multiclass_accuracy(scores, true, classes, average="micro", top_k=5)
+    assert own.top5 == pytest.approx(float(five), abs=1e-6)
+    assert own.calibration == pytest.approx(float(multiclass_calibration_error(scores, true, classes)), abs=1e-6)
+    assert own.confusion.sum() == 80
 
 
 def test_equal_to_torchmetrics() -> None:

@@ -9,7 +9,8 @@ import torch
 from polyhead.errors import PolyheadError
 from polyhead.metrics import store
 from polyhead.metrics.coco import coco
-from polyhead.types import Detections
+from polyhead.metrics.masks import Pixels
+from polyhead.types import Annotation, Detections, Labels
 
 
 def test_predictions_come_back_in_order(make_case: Callable[..., Any], tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def test_an_interrupted_write_leaves_the_old_file(
         file.write(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(np, "savez", cut)
+    monkeypatch.setattr(np, "savez_compressed", cut)
     with pytest.raises(KeyboardInterrupt):
         store.save(path, {}, names)
     assert path.read_bytes() == before
@@ -154,3 +155,77 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         store.load_truths(tmp_path / "b.npz")
     with pytest.raises(PolyheadError, match=r"no file .*c\.npz'; 'polyhead evaluate RUN' writes it"):
         store.load(tmp_path / "c.npz")
+
+
+def counted(classes: int = 3, pictures: int = 4) -> dict[str, Pixels]:
+    generator = torch.Generator().manual_seed(0)
+    shape = (classes, classes + 1)
+    return {f"p{index}": Pixels(torch.randint(9, shape, generator=generator)) for index in range(pictures)}
+
+
+def test_counts_of_pixels_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "test.a.npz"
+    found = counted()
+    store.save_pixels(path, found, ["background", "b", "c"])
+    assert store.kind(path) == "pixels"
+    loaded, names = store.load_pixels(path)
+    assert names == ["background", "b", "c"]
+    assert list(loaded) == list(found)
+    assert all(torch.equal(loaded[name].counts, found[name].counts) for name in found)
+    store.save_pixels(path, {}, names)
+    assert store.load_pixels(path) == ({}, names)
+
+
+def test_labels_come_back_with_their_truth(tmp_path: Path) -> None:
+    path = tmp_path / "test.a.npz"
+    none = torch.zeros(0)
+    truths = [
+        Annotation(
+            f"p{index}",
+            "",
+            (9, 9),
+            none.reshape(0, 4),
+            none.long(),
+            none.bool(),
+            none,
+            none.bool(),
+            torch.tensor(index),
+        )
+        for index in range(3)
+    ]
+    scores = torch.rand(3, 3, generator=torch.Generator().manual_seed(0)).softmax(1)
+    found = {truth.id: Labels(row) for truth, row in zip(truths, scores, strict=True)}
+    store.save_labels(path, dict(reversed(found.items())), truths, ["a", "b", "c"])
+    assert store.kind(path) == "labels"
+    said, names = store.load_labels(path)
+    assert (said.ids, names) == (["p0", "p1", "p2"], ["a", "b", "c"])
+    assert (said.probabilities == scores.numpy()).all()
+    assert said.true.tolist() == [0, 1, 2]
+
+
+def test_files_of_another_kind_or_form_are_broken(make_case: Callable[..., Any], tmp_path: Path) -> None:
+    boxes, pixels = tmp_path / "boxes.npz", tmp_path / "pixels.npz"
+    _, predictions, names = make_case(0)
+    store.save(boxes, predictions, names)
+    store.save_pixels(pixels, counted(), ["background", "b", "c"])
+    assert store.kind(boxes) == "boxes"
+    with pytest.raises(PolyheadError, match=r"boxes\.npz' is broken .*write it again with 'polyhead evaluate RUN'"):
+        store.load_pixels(boxes)
+    with pytest.raises(PolyheadError, match=r"pixels\.npz' is broken"):
+        store.load_labels(pixels)
+    with pytest.raises(PolyheadError, match=r"pixels\.npz' is broken"):
+        store.load(pixels)
+    np.savez(pixels, names=np.array(["a", "b"]), ids=np.array(["x"]), pixels=np.zeros((1, 3, 4), dtype=np.int64))
+    with pytest.raises(PolyheadError, match="pixels are not counts of the 2 classes"):
+        store.load_pixels(pixels)
+    columns = {"names": np.array(["a"]), "ids": np.array(["x"]), "true": np.array([1])}
+    np.savez(pixels, probabilities=np.ones((1, 1), np.float32), **columns)  # type: ignore[arg-type]  # numpy's stubs
+    with pytest.raises(PolyheadError, match="are not of the 1 classes"):
+        store.load_labels(pixels)
+    with pixels.open("r+b") as file:
+        file.truncate(100)
+    for read in (store.kind, store.load_pixels, store.load_labels):
+        with pytest.raises(PolyheadError, match="is broken"):
+            read(pixels)
+        with pytest.raises(PolyheadError, match="there is no file"):
+            read(tmp_path / "none.npz")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from polyhead import models, nets
 from polyhead.nets.backbones.timm import Timm
 from polyhead.nets.base import Backbone, Head, Neck
+from polyhead.nets.heads.classify import Classify
 from polyhead.nets.heads.dense import Dense
 from polyhead.nets.necks.ssd_extras import SsdExtras
 from polyhead.types import Batch, Pyramid, Size
@@ -103,6 +104,21 @@ def check_levels(part: Backbone | Neck, levels: list[Tensor], size: Size) -> Non
         assert fits, f"a level of stride {stride} has {list(level.shape[2:])} cells on {size} pixels"
 
 
+def louder(features: Pyramid) -> list[Tensor]:
+    """The same maps, twice as strong: what a network might see after more training."""
+    return [2 * level for level in features.levels]
+
+
+def check_distillation(head: Head, raw: Any, teacher: Any) -> None:
+    """Nothing where student and teacher agree; where they do not, positive, finite, and only the student is taught."""
+    for value in head.distil(raw, raw, 2.0).values():
+        assert abs(float(value.detach())) < 1e-5, "a teacher that agrees still teaches"
+    for name, value in head.distil(raw, teacher, 2.0).items():
+        assert value.shape == (), f"{name} is no scalar"
+        assert value.isfinite(), f"{name} is not finite"
+        assert value > 0, f"{name} is not positive where student and teacher differ"
+
+
 def check_gradients(part: nn.Module, loss: Tensor) -> None:
     """Every parameter learns."""
     part.zero_grad()
@@ -180,13 +196,14 @@ def check_head(
             if objects:
                 check_gradients(head, torch.stack(list(losses.values())).sum())
         assert len(head.decode(raw)) == 2
+        check_distillation(head, raw, head(pyramid(size, channels=[*channels])._replace(levels=louder(features))))
     check_export(head, size, features.levels, pyramid(size, 3, channels).levels)
 
 
 def test_no_part_is_overlooked() -> None:
     assert {Timm} <= set(BACKBONES)
-    assert {"Bifpn", "Fpn", "SsdExtras"} <= {neck.__name__ for neck in NECKS}
-    assert {"Classify", "Dense"} <= {head.__name__ for head in HEADS}
+    assert {"Bifpn", "Fpn", "Fuse", "SsdExtras", "Trunk"} <= {neck.__name__ for neck in NECKS}
+    assert {"Classify", "Dense", "Segment"} <= {head.__name__ for head in HEADS}
 
 
 @pytest.mark.parametrize("part", BACKBONES)
@@ -235,6 +252,13 @@ class OtherCanvas(SsdExtras):
         return Pyramid(super().forward(pyramid).levels, (1, 1))
 
 
+class Stubborn(Classify):
+    """Teaches also what is already known."""
+
+    def distil(self, raw: Any, teacher: Any, temperature: float) -> dict[str, Tensor]:
+        return {"class": raw.logits.square().sum() * temperature + 1.0}
+
+
 def careless(loss: str) -> Callable[..., Head]:
     """A head one of whose losses is not finite without objects, or is no scalar."""
 
@@ -258,6 +282,7 @@ def careless(loss: str) -> Callable[..., Head]:
         (check_neck, OtherCanvas, r"assert \(1, 1\) == "),
         (check_head, careless("mean"), "bad is not finite"),
         (check_head, careless("rows"), "bad is no scalar"),
+        (check_head, Stubborn, "a teacher that agrees still teaches"),
     ],
 )
 def test_a_broken_part_is_found(check: Callable[[Any], None], broken: Callable[..., Any], message: str) -> None:
@@ -266,4 +291,5 @@ def test_a_broken_part_is_found(check: Callable[[Any], None], broken: Callable[.
 
 
 def test_broken_parts_of_the_tests_are_not_taken_for_parts_of_the_package() -> None:
-    assert not {"WrongStride", "IdleLayer", "OtherCanvas"} & {part.__name__ for part in [*BACKBONES, *NECKS, *HEADS]}
+    found = {part.__name__ for part in [*BACKBONES, *NECKS, *HEADS]}
+    assert not {"WrongStride", "IdleLayer", "OtherCanvas", "Stubborn"} & found

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torchvision import tv_tensors as tv
 
 from polyhead.data.base import Reader
+from polyhead.data.view import IGNORED
 from polyhead.errors import PolyheadError, suggest
 from polyhead.types import Annotation, Sample
 
@@ -16,6 +18,8 @@ class Merge(Reader):
     A class that two readers share by name is one class. Pictures get the id ``part/id``. In a picture of one part, the
     classes that only other parts have were not looked for (``annotated`` is False): objects of them may well be in it,
     so they give no negative loss there, and detections of them are not scored.
+
+    Masks are merged where all parts have the same classes: in a mask, what was not looked for would be background.
 
     Args:
         parts: ``{name: reader}``; the classes come in the order of the parts.
@@ -39,6 +43,14 @@ class Merge(Reader):
         own = {part: [renamed.get(name, name) for name in reader.names] for part, reader in parts.items()}
         self.names = list(dict.fromkeys(name for names in own.values() for name in names))
         self.categories = [*self.names]
+        self.masked = all(reader.masked for reader in parts.values())
+        self.digest = "".join(reader.digest for reader in parts.values())
+        for part, reader in parts.items():
+            if reader.masked and not (self.masked and set(own[part]) == set(self.names)):
+                raise PolyheadError(
+                    f"merge: part {part!r} has masks of the classes {', '.join(own[part])}, and another part has not; "
+                    "a class that was not looked for would be background there: give each part a task of its own"
+                )
         self._columns = {part: torch.tensor([self.names.index(name) for name in names]) for part, names in own.items()}
         self._places = [(part, index) for part, reader in parts.items() for index in range(len(reader))]
         self.problems = [problem for reader in parts.values() for problem in reader.problems]
@@ -62,6 +74,12 @@ class Merge(Reader):
             value=None,
         )
 
+    def mask(self, index: int) -> tv.Mask | None:
+        """The mask of one picture, in the merged classes; None where the parts are not of masks."""
+        part, inner = self._places[index]
+        own = self.parts[part].mask(inner) if self.masked else None
+        return self._renumbered(part, own)
+
     def __getitem__(self, index: int) -> Sample:
         """The picture as its part gives it, with merged classes."""
         part, inner = self._places[index]
@@ -70,9 +88,16 @@ class Merge(Reader):
             id=f"{part}/{seen.id}",
             labels=self._columns[part][seen.labels],
             annotated=self._annotated(part, seen.annotated, training=True),
-            mask=None,
+            mask=self._renumbered(part, seen.mask) if self.masked else None,
             value=None,
         )
+
+    def _renumbered(self, part: str, own: tv.Mask | None) -> tv.Mask | None:
+        if own is None:
+            return None
+        numbers = torch.full((256,), IGNORED, dtype=torch.uint8)
+        numbers[: len(self._columns[part])] = self._columns[part].to(torch.uint8)
+        return tv.Mask(numbers[own.as_subclass(Tensor).long()])
 
     def _annotated(self, part: str, own: Tensor, *, training: bool = False) -> Tensor:
         """Which merged classes were looked for in a picture of a part."""

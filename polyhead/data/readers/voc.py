@@ -66,11 +66,11 @@ class Voc(Listed):
         faults = Faults()
         pages: dict[str, Page] = {}
         listings: dict[str, Listing] = {}
-        bases = _chosen(folder, year)
+        bases = chosen_years(folder, year)
         for base in bases:
             sheets = Listing(base / "Annotations", base)
             pictures = Listing(base / "JPEGImages", base)
-            for name, where in _ids(folder, base, split, faults):
+            for name, where in listed_ids(folder, base, split, faults):
                 if name in pages or name in faults.units:
                     faults.add(name, Problem(where, f"the id {name!r} is listed twice", "delete one of the lines"))
                     continue
@@ -94,10 +94,15 @@ class Voc(Listed):
         super().__init__(folder, names, [*names], scenes, faults, on_bad, cap)
 
 
-def voc_years(folder: Path) -> dict[str, Path]:
-    """The folders of VOC's layout in a folder, by name: itself, its year folders, or those of its ``VOCdevkit``."""
+def voc_years(folder: Path, truth: str = "Annotations") -> dict[str, Path]:
+    """The folders of VOC's layout in a folder, by name: itself, its year folders, or those of its ``VOCdevkit``.
+
+    Args:
+        folder: where to look.
+        truth: the folder that each of them has beside ``JPEGImages``.
+    """
     for above in (folder, folder / "VOCdevkit"):
-        found = [above] if (above / "Annotations").is_dir() else sorted(above.glob("*/Annotations"))
+        found = [above] if (above / truth).is_dir() else sorted(above.glob(f"*/{truth}"))
         years = {path.name: path for path in (path.parent if path != above else above for path in found)}
         years = {name: path for name, path in years.items() if (path / "JPEGImages").is_dir()}
         if years:
@@ -165,11 +170,12 @@ def _thing(where: str, entry: ET.Element) -> Thing | Problem:
     return Thing(where, name, (x1 - 1, y1 - 1, x2, y2), difficult == "1")
 
 
-def _chosen(folder: Path, year: str | list[str] | None) -> list[Path]:
-    years = voc_years(folder)
+def chosen_years(folder: Path, year: str | list[str] | None, truth: str = "Annotations") -> list[Path]:
+    """The folders of the wanted years, each of which has the folder ``truth``."""
+    years = voc_years(folder, truth)
     if not years:
         raise PolyheadError(
-            f"{folder}: no PASCAL VOC layout; looked for Annotations and JPEGImages here and in VOCdevkit/*"
+            f"{folder}: no PASCAL VOC layout; looked for {truth} and JPEGImages here and in VOCdevkit/*"
         )
     wanted = [year] if isinstance(year, str) else year
     if wanted is None:
@@ -182,14 +188,30 @@ def _chosen(folder: Path, year: str | list[str] | None) -> list[Path]:
     return [years[name] for name in wanted]
 
 
-def _ids(folder: Path, base: Path, split: str | None, faults: Faults) -> list[tuple[str, str]]:
-    """The ids of a split, each with the file and line that names it."""
+def listed_ids(
+    folder: Path,
+    base: Path,
+    split: str | None,
+    faults: Faults,
+    lists: str = "ImageSets/Main",
+    files: str = "Annotations/*.xml",
+) -> list[tuple[str, str]]:
+    """The ids of a split, each with the file and line that names it.
+
+    Args:
+        folder: the root that the user gave.
+        base: a year's folder.
+        split: the name of a list, a file below ``folder``, or None for every one of ``files``.
+        faults: where lines that are no ids go.
+        lists: the folder of the lists in ``base``.
+        files: pattern of the files of truth in ``base``.
+    """
     if split is None:
-        return [(path.stem, str(path)) for path in sorted((base / "Annotations").glob("*.xml"))]
-    lists = base / "ImageSets" / "Main"
-    path = lists / f"{split}.txt" if not split.endswith(".txt") else folder / split
+        return [(path.stem, str(path)) for path in sorted(base.glob(files))]
+    home = base / lists
+    path = home / f"{split}.txt" if not split.endswith(".txt") else folder / split
     if not path.is_file():
-        known = [found.stem for found in lists.glob("*.txt") if "_" not in found.stem]
+        known = [found.stem for found in home.glob("*.txt") if "_" not in found.stem]
         raise PolyheadError(f"{path}: there is no such list of ids{suggest(split, known)}")
     found = []
     for number, line in enumerate(read_text(path).splitlines(), 1):

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from polyhead.boxes.anchors import Anchors
 from polyhead.boxes.coders import Coder
 from polyhead.boxes.matching import Matcher
 from polyhead.boxes.nms import Suppress, clip
 from polyhead.boxes.raw import Raw, gather
-from polyhead.losses import Loss
+from polyhead.losses import Loss, binary_divergence
 from polyhead.nets.base import Head
 from polyhead.types import Batch, Detections, Pyramid
 
@@ -87,6 +88,24 @@ class Dense(Head):
                 index = self.matcher(raw, self.coder, batch)
             matched = gather(raw, self.coder, index, batch)
             return {name: weight * loss(matched) for name, (weight, loss) in self.parts.items()}
+
+    def distil(self, raw: Raw, teacher: Raw, temperature: float) -> dict[str, Tensor]:
+        """Divergence of the class probabilities, and smooth L1 of the codes.
+
+        Anchors count by the probability that they hold an object: for classes as the student or the teacher sees it,
+        so that neither a forgotten object nor an invented one is lost among the many anchors of background; for boxes
+        as the teacher sees it.
+        """
+        with torch.autocast(raw.codes.device.type, enabled=False):
+            soft, wanted = (self.scores(each._replace(logits=each.logits / temperature)) for each in (raw, teacher))
+            seen = self.scores(teacher).amax(dim=-1)
+            either = torch.maximum(seen, self.scores(raw).detach().amax(dim=-1))
+            classes = temperature**2 * binary_divergence(soft, wanted)
+            codes = F.smooth_l1_loss(raw.codes, teacher.codes, reduction="none").sum(dim=-1)
+            return {
+                "class": (either * classes).sum() / either.sum(),
+                "box": (seen * codes).sum() / seen.sum(),
+            }
 
     def decode(self, raw: Raw) -> list[Detections]:  # type: ignore[override]  # a list of one kind of prediction
         """Detections of each picture, best first, inside the canvas."""

@@ -20,11 +20,19 @@ class SoftmaxTower(nn.Module):
         per_cell: boxes in a cell of each level.
         classes: without background.
         depth: 3x3 convolutions with batch norm before the last, in each level.
+        squeeze: channels of a 1x1 convolution with batch norm, after which the last is 1x1 too; None has neither.
         prior: probability of all classes but background together, before training.
     """
 
     def __init__(
-        self, channels: list[int], per_cell: list[int], classes: int, *, depth: int = 0, prior: float = 0.1
+        self,
+        channels: list[int],
+        per_cell: list[int],
+        classes: int,
+        *,
+        depth: int = 0,
+        squeeze: int | None = None,
+        prior: float = 0.1,
     ) -> None:
         super().__init__()
         self.outputs = 4, classes + 1
@@ -32,6 +40,9 @@ class SoftmaxTower(nn.Module):
         for width, each in zip(channels, per_cell, strict=True):
             layers: list[nn.Module] = [conv_norm_act(width, width, 3) for _ in range(depth)]
             last = nn.Conv2d(width, each * sum(self.outputs), 3, padding=1)
+            if squeeze is not None:
+                layers.append(conv_norm_act(width, squeeze, 1))
+                last = nn.Conv2d(squeeze, each * sum(self.outputs), 1)
             nn.init.normal_(last.weight, std=0.01)
             bias = torch.zeros(each, sum(self.outputs))
             bias[:, -1] = math.log(classes * (1 - prior) / prior)

@@ -11,7 +11,7 @@ from polyhead.errors import PolyheadError
 
 
 def both(count: int = 12, **settings: object) -> Merge:
-    parts = {"a": Scenes(count, "shapes", size=48, mixed=True), "b": Scenes(count, "signs", size=48, mixed=True)}
+    parts = {"a": Scenes(count, "shapes", size=48, mixed="signs"), "b": Scenes(count, "signs", size=48, mixed="shapes")}
     return Merge(parts, **settings)  # type: ignore[arg-type]
 
 

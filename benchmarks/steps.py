@@ -1,0 +1,103 @@
+"""What more heads, and keeping older tasks, cost in a training step of as many pictures.
+
+    python benchmarks/steps.py [--backbone mobilenetv2_100] [--size 224] [--batch 8] [--rounds 15]
+
+Two comparisons, one step of each side in turn (``benchmarks/speed.py``): a network with two heads, half of
+the batch for each, beside one with one head; and a step that keeps an older task by distillation and replay (two thirds
+of the pictures new, one third replayed) beside a step of new ones alone. A step is forward, losses, backward, AdamW.
+"""
+
+import argparse
+import statistics
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from benchmarks.speed import CLASSES, DEVICE, hardware, race, random_batch, step
+from polyhead.models import efficientdet, unified
+from polyhead.nets.model import Model
+from polyhead.train.continual import Distill, Keep, Replay
+from polyhead.types import Batch
+
+NAMES = [f"class {number}" for number in range(CLASSES)]
+
+
+def plain(model: Model, batches: Mapping[str, Batch]) -> Callable[[], None]:
+    """A step of every task of ``batches`` at once."""
+    return keeping(model, batches, list(batches), [])
+
+
+def keeping(
+    model: Model, batches: Mapping[str, Batch], learning: Sequence[str], keeps: Sequence[Keep]
+) -> Callable[[], None]:
+    """A step as the engine does it: one pass of the trunk, the losses of what learns, and of what keeps the rest."""
+    model = model.to(DEVICE).to(memory_format=torch.channels_last).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+
+    def work() -> None:
+        features = model.features({task: batch.inputs for task, batch in batches.items()})
+        raws = {task: model.head(task)(pyramid) for task, pyramid in features.items()}
+        losses = {
+            f"{task}/{name}": value
+            for task in learning
+            for name, value in model.head(task).losses(raws[task], batches[task]).items()
+        }
+        for keep in keeps:
+            losses |= keep.losses(model, batches, features, raws, 0)
+        step(optimizer, losses)
+
+    return work
+
+
+def heads(backbone: str, size: int, count: int) -> dict[str, Callable[[], None]]:
+    """One head and two, as many pictures."""
+    whole, half = random_batch(count, size), random_batch(count // 2, size)
+    tasks = {"one": {"a": whole}, "two": {"a": half, "b": half}}
+    return {
+        name: plain(efficientdet(backbone, size=size).build(dict.fromkeys(batches, NAMES)), batches)
+        for name, batches in tasks.items()
+    }
+
+
+def kept(backbone: str, size: int, count: int) -> dict[str, Callable[[], None]]:
+    """New pictures alone, and with an older task kept beside them, as many in all."""
+    old = count // 3
+
+    def model() -> Model:
+        return unified({"new": "detect", "old": "detect"}, backbone, size=size).build({"new": NAMES, "old": NAMES})
+
+    student, distill, replay = model(), Distill(features=1.0), Replay()
+    older: Any = {"old": None}  # nothing is asked of the task but its name
+    distill.start(student.to(DEVICE), older)
+    replay.start(student, older)
+    batches = {"new": random_batch(count - old, size), "old": random_batch(old, size)}
+    return {
+        "plain": plain(model(), {"new": random_batch(count, size)}),
+        "kept": keeping(student, batches, ["new"], [distill, replay]),
+    }
+
+
+def main(argv: Sequence[str]) -> int:
+    """Time both comparisons and print their ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--backbone", default="mobilenetv2_100", help="timm's name of the trunk (default: %(default)s)")
+    parser.add_argument("--size", type=int, default=224, help="side of the pictures (default: %(default)s)")
+    parser.add_argument("--batch", type=int, default=8, help="pictures of a step (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=15, help="steps of each side (default: %(default)s)")
+    given = parser.parse_args(argv)
+    print(hardware("32-true"))
+    for what, make in (("two heads / one head", heads), ("keeping / plain", kept)):
+        first, second = race(make(given.backbone, given.size, given.batch), given.rounds).values()
+        ratios = [b / a for a, b in zip(first, second, strict=True)]
+        print(
+            f"{what}: {statistics.median(second) / statistics.median(first):.2f} "
+            f"(rounds {min(ratios):.2f} to {max(ratios):.2f}), "
+            f"{1e3 * statistics.median(first):.0f} ms the plain step of {given.batch} pictures"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,131 @@
+"""What a run has lost of each task: beside baselines, and from stage to stage."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from polyhead.analysis.table import compare
+from polyhead.errors import PolyheadError, suggest
+from polyhead.metrics.forgetting import Course, drop
+from polyhead.metrics.intervals import LEVEL
+from polyhead.run import Run, read_json, replace
+
+Baseline = float | Sequence[str]
+"""A score, or the folders of runs that were tested on the same pictures: one for each seed."""
+
+
+class Loss(NamedTuple):
+    """What is missing of one task.
+
+    Attributes:
+        task: its name.
+        metric: that it is judged by.
+        score: of the run.
+        baseline: the score to hold, a mean where several runs gave it.
+        drop: the part of the baseline that is missing; below zero where there is more.
+        interval: of the drop, over the pictures, both sides drawn together; None where the baseline is a number alone.
+    """
+
+    task: str
+    metric: str
+    score: float
+    baseline: float
+    drop: float
+    interval: tuple[float, float] | None
+
+
+def against(folder: str, baselines: Mapping[str, Baseline], split: str = "test") -> list[Loss]:
+    """The drop of every task that has a baseline.
+
+    Raises:
+        PolyheadError: when a baseline was tested on other pictures, or has nothing to lose.
+    """
+    tested = read_json(Run.open(folder).results_json).get(split, {}).get("tasks", {})
+    found: list[Loss] = []
+    for task, baseline in baselines.items():
+        metric = str(tested[task]["metric"])
+        score = float(tested[task]["score"])
+        if isinstance(baseline, float):
+            found.append(Loss(task, metric, score, baseline, drop(score, baseline), None))
+            continue
+        rows = compare({"baseline": [[run] for run in baseline], "run": [[folder]]}, metric.lower(), split, task)
+        whole = rows[0].scores[metric.lower()][0]
+        _, low, high = rows[1].difference or [0.0, math.nan, math.nan]
+        lost = drop(score, whole)
+        found.append(Loss(task, metric, score, whole, lost, (-high / whole, -low / whole)))
+    return found
+
+
+def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> dict[str, Baseline]:
+    """Baselines from the command line: ``seg=0.56,det=0.2``, ``seg=RUN``, or a RUN with some of the tasks.
+
+    Runs of one task are its seeds.
+
+    Raises:
+        PolyheadError: when a word is neither, there is no such task, a run was not measured on any of the tasks, or a
+            task has a score and runs.
+    """
+    numbers: dict[str, float] = {}
+    runs: dict[str, list[str]] = {}
+    for word in words:
+        if Path(word).is_dir():
+            theirs = read_json(Run.open(word).results_json).get(split, {}).get("tasks", {})
+            shared = [task for task in tasks if task in theirs]
+            if not shared:
+                raise PolyheadError(f"--baseline: run {word!r} has no score on {split} of {', '.join(tasks)}")
+            for task in shared:
+                runs.setdefault(task, []).append(word)
+            continue
+        for part in word.split(","):
+            task, given, value = part.partition("=")
+            if given and Path(value).is_dir():
+                runs.setdefault(task, []).append(value)
+                continue
+            try:
+                numbers[task] = float(value)
+            except ValueError:
+                raise PolyheadError(
+                    f"--baseline: expected TASK=SCORE, TASK=RUN or the folder of a run, got {part!r}"
+                ) from None
+    for task in (*numbers, *runs):
+        if task not in tasks:
+            raise PolyheadError(f"--baseline: the run has no task {task!r}{suggest(task, tasks)}")
+    both = numbers.keys() & runs.keys()
+    if both:
+        raise PolyheadError(f"--baseline: task {min(both)!r} has a score and a run; give one of them")
+    return {**numbers, **runs}
+
+
+def text(losses: Sequence[Loss], most: float | None = None) -> str:
+    """The drops as lines, and whether each is within ``most``."""
+    lines = [f"forgetting, as a part of the baseline ({LEVEL:.0%} intervals over the pictures)"]
+    width = max(len(loss.task) for loss in losses)
+    for loss in losses:
+        spread = "" if loss.interval is None else f" [{loss.interval[0]:+.1%}, {loss.interval[1]:+.1%}]"
+        gate = "" if most is None else f"   {'within' if loss.drop <= most else 'beyond'} {most:.1%}"
+        score = f"{loss.metric} {loss.score:.3f} of {loss.baseline:.3f}"
+        lines.append(f"  {loss.task:<{width}}  {score}: drop {loss.drop:+.1%}{spread}{gate}")
+    return "\n".join(lines)
+
+
+def heat_map(course: Course, path: Path) -> Path:
+    """The score of each task (column) after each stage (row), on val; empty before a task's first stage."""
+    stages, tasks = course.scores.shape
+    figure = Figure(figsize=(1.6 + 1.2 * tasks, 1.2 + 0.6 * stages), layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(np.ma.masked_invalid(course.scores), vmin=0, vmax=1, cmap="Blues", aspect="auto")
+    for stage, task in zip(*np.nonzero(~np.isnan(course.scores)), strict=True):
+        score = course.scores[stage, task]
+        ink = "white" if score > 0.6 else "black"
+        axes.text(task, stage, f"{score:.3f}", ha="center", va="center", color=ink)
+    axes.set_xticks(range(tasks), course.tasks)
+    axes.set_yticks(range(stages), [f"stage {stage + 1}" for stage in range(stages)])
+    axes.set_title("score on val after each stage")
+    partial = path.with_name(path.name + ".partial")
+    figure.savefig(partial, format="png", dpi=120)
+    replace(partial, path)
+    return path

@@ -1,0 +1,96 @@
+"""How much of older tasks is left: from the validation scores after each stage, and against baselines."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from polyhead.errors import PolyheadError
+
+MAIN = ("ap50", "miou", "accuracy")
+"""The score that a task is judged by: the first of these that it has."""
+
+
+class Course(NamedTuple):
+    """The score of each task after each stage, on val, with the weights that the stage ended on.
+
+    Attributes:
+        tasks: in the order in which they were learnt.
+        scores: NaN before a task's first stage.
+    """
+
+    tasks: list[str]
+    scores: Float[np.ndarray, "s t"]
+
+    @property
+    def first(self) -> Float[np.ndarray, " t"]:
+        """The score of each task after the first stage that taught it."""
+        stage = (~np.isnan(self.scores)).argmax(axis=0)
+        return np.asarray(self.scores[stage, np.arange(len(self.tasks))])
+
+    @property
+    def backward(self) -> float:
+        """Backward transfer (Lopez-Paz & Ranzato 2017, eq. 3): what later stages brought older tasks, in the mean.
+
+        Below zero where they were forgotten; NaN where there is no older task.
+        """
+        older = ~np.isnan(self.scores[:-1]).all(axis=0)
+        changes = (self.scores[-1] - self.first)[older]
+        return float(changes.mean()) if changes.size else float("nan")
+
+    def forward(self, baselines: Mapping[str, float]) -> float:
+        """What earlier stages brought newer tasks: their first score less that of a model which learnt only them.
+
+        A mean over the tasks that have a baseline and were not in the first stage; NaN where there is none.
+        """
+        newer = [task for task in self.tasks if task in baselines and np.isnan(self.scores[0, self.tasks.index(task)])]
+        gains = [self.first[self.tasks.index(task)] - baselines[task] for task in newer]
+        return float(np.mean(gains)) if gains else float("nan")
+
+
+def together(scores: Sequence[float], least: float = 1e-3) -> float:
+    """Geometric mean of the tasks' scores: a part lost of any of them weighs the same, whatever its score.
+
+    What comes out best is best relative to any baseline of the tasks, so none has to be known. A score of 0 counts as
+    ``least``, so that the others still tell.
+    """
+    return math.exp(sum(math.log(max(score, least)) for score in scores) / len(scores))
+
+
+def course(rows: Sequence[Mapping[str, str]]) -> Course:
+    """From the rows of ``results.csv``: of each stage the epoch whose weights were kept.
+
+    Raises:
+        PolyheadError: when no row has a validation score.
+    """
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    names = dict.fromkeys(column.split("/")[1] for column in columns if column.startswith("val/"))
+    main = {
+        task: next(f"val/{task}/{score}" for score in MAIN if f"val/{task}/{score}" in columns)
+        for task in names
+        if any(f"val/{task}/{score}" in columns for score in MAIN)
+    }
+    best: dict[int, dict[str, float]] = {}
+    for row in rows:
+        scores = {task: float(row[column]) for task, column in main.items() if row.get(column)}
+        stage = int(row["stage"])
+        if scores and (stage not in best or together([*scores.values()]) > together([*best[stage].values()])):
+            best[stage] = scores
+    if not best:
+        raise PolyheadError("results.csv has no validation score; train the run to the end of an epoch first")
+    stages = [best[stage] for stage in sorted(best)]
+    tasks = list(dict.fromkeys(task for scores in stages for task in scores))
+    return Course(tasks, np.array([[scores.get(task, np.nan) for task in tasks] for scores in stages]))
+
+
+def drop(score: float, baseline: float) -> float:
+    """The part of a baseline's score that is missing; below zero where there is more.
+
+    Raises:
+        PolyheadError: when the baseline is not above zero, so that there is no part of it.
+    """
+    if baseline <= 0:
+        raise PolyheadError(f"a baseline of {baseline:g} has nothing to lose; expected a score above 0 (and at most 1)")
+    return (baseline - score) / baseline

@@ -1,0 +1,98 @@
+"""What a run has lost of each task: beside numbers, beside other runs, and from stage to stage."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from polyhead.analysis.forgetting import against, heat_map, parse, text
+from polyhead.errors import PolyheadError
+from polyhead.metrics import store
+from polyhead.metrics.forgetting import Course
+from polyhead.run import Run
+from polyhead.types import Annotation, Labels
+
+COUNT = 40
+
+
+def truths() -> list[Annotation]:
+    none = torch.zeros(0)
+    sound = torch.ones(2, dtype=torch.bool)
+    return [
+        Annotation(
+            str(number),
+            "",
+            (8, 8),
+            none.reshape(0, 4),
+            none.long(),
+            none.bool(),
+            none,
+            sound,
+            torch.tensor(number % 2),
+        )
+        for number in range(COUNT)
+    ]
+
+
+def scored(folder: Path, name: str, **wrong: int) -> str:
+    """A run that takes the first pictures of each task for the other class, so many of them."""
+    run = Run.create(folder, name)
+    run.config.write_text("seed: 0\n", encoding="utf-8")
+    for task, count in wrong.items():
+        said = {truth.id: Labels(torch.eye(2)[(int(truth.id) + (int(truth.id) < count)) % 2]) for truth in truths()}
+        store.save_labels(run.predictions_of("test", task), said, truths(), ["even", "odd"])
+    numbers = {task: {"metric": "accuracy", "score": 1 - count / COUNT} for task, count in wrong.items()}
+    run.update_results(test={"tasks": numbers})
+    return str(run.folder)
+
+
+def test_against_a_number_there_is_no_interval(tmp_path: Path) -> None:
+    loss = against(scored(tmp_path, "ours", cls=10), {"cls": 0.8})[0]
+    assert loss[:4] == ("cls", "accuracy", 0.75, 0.8)
+    assert loss.drop == pytest.approx(0.0625)
+    assert loss.interval is None
+
+
+def test_against_runs_both_sides_are_drawn_together(tmp_path: Path) -> None:
+    ours = scored(tmp_path, "ours", cls=10, other=0)
+    seeds = [scored(tmp_path, f"alone{seed}", cls=wrong) for seed, wrong in enumerate((4, 6))]
+    loss = against(ours, parse(seeds, ["cls"]))[0]
+    assert loss.baseline == pytest.approx(0.875)
+    assert loss.drop == pytest.approx(1 - 0.75 / 0.875)
+    assert loss.interval is not None
+    assert 0 < loss.interval[0] < loss.drop < loss.interval[1] < 0.3
+
+
+def test_a_run_beside_itself_has_lost_nothing_whatever_is_drawn(tmp_path: Path) -> None:
+    ours = scored(tmp_path, "ours", cls=10)
+    loss = against(ours, {"cls": [ours]})[0]
+    assert loss.interval is not None
+    assert [loss.drop, *loss.interval] == pytest.approx([0, 0, 0])
+
+
+def test_words_of_the_command_line(tmp_path: Path) -> None:
+    tasks = ["seg", "cls"]
+    other = scored(tmp_path, "other", cls=0, det=0)
+    assert parse(["seg=0.5,cls=0.25"], tasks) == {"seg": 0.5, "cls": 0.25}
+    assert parse([other, f"seg={other}"], tasks) == {"cls": [other], "seg": [other]}
+    with pytest.raises(PolyheadError, match="expected TASK=SCORE, TASK=RUN or the folder of a run, got 'runs/no'"):
+        parse(["runs/no"], tasks)
+    with pytest.raises(PolyheadError, match="task 'cls' has a score and a run; give one of them"):
+        parse(["cls=0.5", other], tasks)
+    with pytest.raises(PolyheadError, match="has no score on test of seg, cls"):
+        parse([scored(tmp_path, "third", det=0)], tasks)
+    with pytest.raises(PolyheadError, match="the run has no task 'cl'; did you mean 'cls'"):
+        parse(["cl=0.5"], tasks)
+
+
+def test_the_gate_is_told(tmp_path: Path) -> None:
+    losses = against(scored(tmp_path, "ours", cls=10, seg=0), {"cls": 0.8, "seg": 0.9})
+    said = text(losses, 0.05)
+    assert "cls  accuracy 0.750 of 0.800: drop +6.3%   beyond 5.0%" in said
+    assert "seg  accuracy 1.000 of 0.900: drop -11.1%   within 5.0%" in said
+
+
+def test_the_heat_map_is_drawn(tmp_path: Path) -> None:
+    scores = np.array([[0.5, np.nan], [0.4, 0.9]])
+    assert heat_map(Course(["seg", "det"], scores), tmp_path / "stages.png").stat().st_size > 5000

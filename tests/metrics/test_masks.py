@@ -1,0 +1,185 @@
+"""IoU of classes: by hand, equal to torchmetrics, with intervals, and honest where nothing was predicted."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from polyhead.errors import PolyheadError
+from polyhead.metrics import masks as own
+from polyhead.metrics.masks import Pixels, constant, intervals, masks, paired, pixels, settle
+from polyhead.metrics.score import score
+from polyhead.types import Annotation, Labels, Mask
+
+NAMES = ["background", "cat", "dog"]
+
+
+def picture(rows: list[list[int]]) -> Tensor:
+    return torch.tensor(rows, dtype=torch.uint8)
+
+
+def random_pair(seed: int, classes: int = 5, share: float = 0.7) -> tuple[Tensor, Tensor]:
+    """A truth with ignored pixels, and a prediction that is often right."""
+    generator = torch.Generator().manual_seed(seed)
+    size = (int(torch.randint(4, 20, (), generator=generator)), 13)
+    truth = torch.randint(classes, size, generator=generator).to(torch.uint8)
+    other = torch.randint(classes, size, generator=generator).to(torch.uint8)
+    said = torch.where(torch.rand(size, generator=generator) < share, truth, other)
+    truth[torch.rand(size, generator=generator) < 0.1] = 255
+    return truth, said
+
+
+def counted(seed: int, share: float = 0.7, count: int = 12) -> list[Pixels]:
+    pairs = [random_pair(100 * seed + number, share=share) for number in range(count)]
+    return [pixels(Mask(said), truth, 5) for truth, said in pairs]
+
+
+def test_scores_by_hand() -> None:
+    truth = picture([[0, 0, 1, 1], [0, 255, 1, 1]])
+    said = picture([[0, 1, 1, 1], [0, 2, 0, 255]])
+    found = pixels(Mask(said), truth, 3)
+    assert found.counts.tolist() == [[2, 1, 0, 0], [1, 2, 0, 1], [0, 0, 0, 0]]
+    scores = masks([found], NAMES)
+    assert scores.iou["background"] == 2 / 4
+    assert scores.iou["cat"] == 2 / 5
+    assert math.isnan(scores.iou["dog"])
+    assert scores.absent == ["dog"]
+    assert scores.pixels == {"background": 3, "cat": 4, "dog": 0}
+    assert scores.miou == pytest.approx(0.45)
+    assert scores.miou_foreground == pytest.approx(0.4)
+    assert scores.accuracy == pytest.approx(4 / 7)
+    assert scores.mean_accuracy == pytest.approx((2 / 3 + 2 / 4) / 2)
+
+
+def test_what_is_not_covered_is_wrong_for_its_class_alone() -> None:
+    truth = picture([[0, 1]])
+    scores = masks([pixels(Mask(picture([[0, 255]])), truth, 3)], NAMES)
+    assert (scores.iou["background"], scores.iou["cat"], scores.accuracy) == (1.0, 0.0, 0.5)
+
+
+def test_a_class_that_was_only_predicted_counts_as_wrong() -> None:
+    scores = masks([pixels(Mask(picture([[0, 2]])), picture([[0, 0]]), 3)], NAMES)
+    assert scores.iou["dog"] == 0.0
+    assert scores.absent == ["cat"]
+    assert scores.miou == pytest.approx(0.25)
+    assert scores.mean_accuracy == 0.5
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000))
+def test_equal_to_torchmetrics(seed: int) -> None:
+    from torchmetrics.functional.classification import multiclass_accuracy, multiclass_jaccard_index
+
+    pairs = [random_pair(7 * seed + number) for number in range(3)]
+    scores = masks([pixels(Mask(said), truth, 5) for truth, said in pairs], list("abcde"))
+    true, said = (torch.cat([pair[side].flatten() for pair in pairs]).long() for side in (0, 1))
+    assert scores.miou == pytest.approx(float(multiclass_jaccard_index(said, true, 5, ignore_index=255)), abs=1e-6)
+    each = multiclass_jaccard_index(said, true, 5, ignore_index=255, average="none")
+    assert list(scores.iou.values()) == pytest.approx(each.tolist(), abs=1e-6)
+    micro = multiclass_accuracy(said, true, 5, ignore_index=255, average="micro")
+    assert scores.accuracy == pytest.approx(float(micro), abs=1e-6)
+    macro = multiclass_accuracy(said, true, 5, ignore_index=255, average="macro")
+    assert scores.mean_accuracy == pytest.approx(float(macro), abs=1e-6)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 4))
+def test_pictures_may_come_in_any_order_and_parts(seed: int, cut: int) -> None:
+    found = counted(seed % 50, count=5)
+    scores = masks(found, list("abcde"))
+    assert masks(found[::-1], list("abcde")) == scores
+    joined = [
+        Pixels(sum((one.counts for one in part), torch.zeros(5, 6).long())) for part in (found[:cut], found[cut:])
+    ]
+    assert masks(joined, list("abcde")) == scores
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000))
+def test_the_truth_is_its_own_best_prediction(seed: int) -> None:
+    truth, _ = random_pair(seed)
+    scores = masks([pixels(Mask(torch.where(truth == 255, 0, truth)), truth, 5)], list("abcde"))
+    assert scores.accuracy == scores.miou == 1.0
+
+
+def test_intervals_hold_the_score_and_shrink_with_more_pictures() -> None:
+    few, many = intervals(counted(1, count=6)), intervals(counted(1, count=60))
+    scores = masks(counted(1, count=60), list("abcde"))
+    for metric in own.METRICS:
+        value, low, high = many[metric]
+        assert value == pytest.approx(getattr(scores, metric))
+        assert low <= value <= high
+        assert high - low < few[metric].high - few[metric].low
+    assert intervals(counted(1)) == intervals(counted(1))
+    assert intervals(counted(1), seed=1) != intervals(counted(1))
+
+
+def test_a_resample_is_the_score_of_its_pictures() -> None:
+    found = counted(2, count=4)
+    weights = np.array([[2, 0, 1, 1], [0, 4, 0, 0]])
+    drawn = own.sample([own.tally(found)], "miou", weights)
+    for row, times in zip(drawn, weights.tolist(), strict=True):
+        picked = [one for one, count in zip(found, times, strict=True) for _ in range(count)]
+        assert row == pytest.approx(masks(picked, list("abcde")).miou)
+
+
+def test_paired_differences_cancel_what_is_hard_for_both() -> None:
+    good, bad = counted(3, 0.8, 40), counted(3, 0.7, 40)
+    value, low, high = paired([good], [bad])
+    difference = masks(good, list("abcde")).miou - masks(bad, list("abcde")).miou
+    assert value == pytest.approx(difference)
+    assert low < value < high
+    assert paired([good, bad], [good, bad], "accuracy") == (0.0, 0.0, 0.0)
+    assert paired([good, bad], [bad]).value == pytest.approx(difference / 2)
+
+
+def test_the_rival_says_one_class_everywhere() -> None:
+    truth = picture([[0, 0, 1], [0, 255, 1]])
+    rival = constant([pixels(Mask(picture([[0, 1, 1], [0, 2, 0]])), truth, 3)], 0)[0]
+    assert torch.equal(rival.counts, pixels(Mask(torch.zeros_like(truth)), truth, 3).counts)
+
+
+def test_only_masks_are_settled() -> None:
+    truth, label = picture([[0, 1]]), Labels(torch.ones(3))
+    settled = settle({"a": Mask(truth), "b": label}, {"a": truth}.__getitem__, 3)
+    assert settled["b"] is label
+    found = settled["a"]
+    assert isinstance(found, Pixels)
+    assert found.counts.trace() == 2
+    none = torch.zeros(0)
+    known = Annotation("a", "", (1, 2), none.reshape(0, 4), none.long(), none.bool(), none, torch.ones(3).bool())
+    assert score([known], {"a": found}, NAMES) == {"miou": 1.0, "accuracy": 1.0}
+    with pytest.raises(PolyheadError, match="all Labels or all Pixels to be scored, got Labels, Pixels"):
+        score([known], settled, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("said", "true", "message"),
+    [
+        ([[0, 0]], [[0], [0]], "a predicted mask has 2 x 1, its truth 1 x 2 pixels"),
+        ([[3, 0]], [[0, 0]], "mask of the prediction has a class beyond the 3"),
+        ([[0, 0]], [[3, 0]], "mask of the truth has a class beyond the 3"),
+    ],
+)
+def test_what_cannot_be_counted_is_refused(said: list[list[int]], true: list[list[int]], message: str) -> None:
+    with pytest.raises(PolyheadError, match=message):
+        pixels(Mask(picture(said)), picture(true), 3)
+
+
+def test_what_cannot_be_measured_is_refused() -> None:
+    with pytest.raises(PolyheadError, match="the truth has no picture"):
+        masks([], NAMES)
+    with pytest.raises(PolyheadError, match="other classes than the 3"):
+        masks(counted(1), NAMES)
+    with pytest.raises(PolyheadError, match="no run to measure"):
+        own.sample([], "miou", np.ones((1, 1), dtype=np.int64))
+
+
+def test_a_truth_of_ignored_pixels_alone_has_no_score() -> None:
+    scores = masks([pixels(Mask(picture([[0, 1]])), picture([[255, 255]]), 3)], NAMES)
+    assert math.isnan(scores.miou)
+    assert scores.absent == NAMES

@@ -1,0 +1,122 @@
+"""A segmentation model measured, drawn and used: the numbers are those of its masks, and the same every time."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from toys import Tint, Trunk
+
+from polyhead.commands.evaluate import table
+from polyhead.data.source import Source, TaskData
+from polyhead.data.synthetic import Scenes
+from polyhead.data.transforms import Eval
+from polyhead.evaluate import confusions, evaluate, measure, predict_one
+from polyhead.metrics import store
+from polyhead.metrics.masks import masks, pixels
+from polyhead.nets.heads.segment import Segment
+from polyhead.nets.model import Model
+from polyhead.predict import Predictor
+from polyhead.run import Run, read_json, read_rows
+from polyhead.train.fit import fit
+from polyhead.train.stage import Stage
+from polyhead.types import Mask
+
+
+def tasks() -> dict[str, TaskData]:
+    settings = {"split": {"val": 0.25, "test": 0.25}, "workers": 0, "batch": 4}
+    sources = {
+        "pixels": Source(Scenes(24, size=48, truth="masks"), **settings),  # type: ignore[arg-type]  # a mixed dict
+        "times": Source(Scenes(24, size=48, truth="times"), **settings),  # type: ignore[arg-type]  # likewise
+    }
+    return {name: TaskData(name, source, (32, 32), 0) for name, source in sources.items()}
+
+
+def model_of(data: dict[str, TaskData]) -> Model:
+    torch.manual_seed(0)
+    model = Model(Trunk(), [], {"pixels": Segment, "times": Tint}, (32, 32))
+    return model.build({name: task.names for name, task in data.items()})
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    made = Run.create(tmp_path, "run")
+    made.config.write_text("seed: 0\n")
+    return made
+
+
+def test_numbers_are_those_of_the_masks(run: Run) -> None:
+    data = tasks()
+    model = model_of(data)
+    numbers = evaluate(model, data, "val", run)["tasks"]["pixels"]
+    task = data["pixels"]
+    counts = []
+    for index in range(len(task.readers["val"])):
+        sample = task.readers["val"][index]
+        said = predict_one(model, task, sample)
+        assert isinstance(said, Mask)
+        assert said.classes.shape == sample.size
+        counts.append(pixels(said, task.mask("val", sample.id), len(task.names)))
+    scores = masks(counts, task.names)
+    assert numbers["metric"] == "mIoU"
+    assert numbers["score"] == pytest.approx(scores.miou)
+    assert numbers["pixel_accuracy"] == pytest.approx(scores.accuracy)
+    assert numbers["interval"][0] <= numbers["score"] <= numbers["interval"][1]
+    assert 0 < numbers["rival"]["score"] < 0.5
+    assert numbers["rival"]["name"].startswith("every pixel 'background'")
+    assert numbers["pictures"]["background"] == len(task.readers["train"])
+    stored, names = store.load_pixels(run.predictions_of("val", "pixels"))
+    assert masks([*stored.values()], names) == scores
+    assert store.kind(run.predictions_of("val", "times")) == "labels"
+    json.dumps(numbers, allow_nan=False)
+
+
+def test_a_run_is_measured_drawn_and_judged(run: Run) -> None:
+    data = tasks()
+    model = model_of(data)
+    fit(model, data, [Stage(epochs=1)], run, describe={}, seed=0)
+    (row,) = read_rows(run.results_csv)
+    assert 0 <= float(row["val/pixels/miou"]) <= 1
+    said: list[str] = []
+    results = measure(model, data, run, ("val", "test"), said.append)
+    assert read_json(run.results_json)["test"]["tasks"]["pixels"]["score"] == results["tasks"]["pixels"]["score"]
+    assert "mIoU" in said[0]
+    assert results["tasks"]["pixels"]["history"]["score"] == [float(row["val/pixels/miou"])]
+    names = {path.name for path in run.plots.iterdir()}
+    assert {"val_truth_prediction.pixels.png", "iou.pixels.png", "confusion_matrix.times.png"} <= names
+    lines = "\n".join(table("pixels", results["tasks"]["pixels"]))
+    assert "miou_foreground" in lines
+    assert "iou" in lines
+    assert "top5" in "\n".join(table("times", results["tasks"]["times"]))
+
+
+@pytest.mark.parametrize("size", [(40, 70), (33, 20)])
+def test_masks_are_predicted_in_original_pixels_beside_other_heads(size: tuple[int, int], tmp_path: Path) -> None:
+    data = tasks()
+    names = {name: task.names for name, task in data.items()}
+    picture = torch.randint(256, (3, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for how in ("stretch", "letterbox"):
+        pair = Predictor(model_of(data), names, Eval((32, 32), how)).predict(picture)
+        segmented, time = pair
+        assert segmented.mask is not None
+        assert segmented.mask.shape == size
+        assert segmented.scores.sum() == pytest.approx(1)
+        for label, share in zip(segmented.classes.tolist(), segmented.scores.tolist(), strict=True):
+            assert share == pytest.approx((segmented.mask == label).mean())
+        assert time.mask is None
+        segmented.save_mask(tmp_path / "mask.png")
+        with Image.open(tmp_path / "mask.png") as file:
+            assert (np.array(file) == segmented.mask).all()
+
+
+def test_confusions_are_the_largest_mistakes_first() -> None:
+    counts = np.array([[50, 5, 0, 1], [10, 20, 10, 0], [0, 0, 7, 0]])
+    assert confusions(counts, ["a", "b", "c"]) == [
+        ["b", "a", 0.25],
+        ["b", "c", 0.25],
+        ["a", "b", 5 / 56],
+        ["a", "nothing", 1 / 56],
+    ]
+    assert confusions(np.eye(3, dtype=np.int64), ["a", "b", "c"]) == []

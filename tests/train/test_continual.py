@@ -1,0 +1,189 @@
+"""Older tasks are kept by additive losses over the one engine: what each teaches, what it costs, how it resumes."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from killable import fingerprint, toy_tasks
+from torch import Tensor
+from toys import toy_model
+
+from polyhead import checkpoint
+from polyhead.chance import seeded
+from polyhead.errors import PolyheadError
+from polyhead.nets.model import Model
+from polyhead.run import Run, read_rows
+from polyhead.train.continual import Distill, Keep, Replay, balanced
+from polyhead.train.fit import fit
+from polyhead.train.stage import Stage
+from polyhead.types import Annotation, Batch, Pyramid
+
+
+def truth(name: str, labels: list[int], value: int | None = None) -> Annotation:
+    count = len(labels)
+    return Annotation(
+        name,
+        "",
+        (8, 8),
+        torch.tensor([[0.0, 0, 4, 4]]).repeat(count, 1),
+        torch.tensor(labels, dtype=torch.int64),
+        torch.zeros(count, dtype=torch.bool),
+        torch.full((count,), 16.0),
+        torch.ones(5, dtype=torch.bool),
+        None if value is None else torch.tensor(value),
+    )
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    labels=st.lists(st.lists(st.integers(0, 4), max_size=3), min_size=1, max_size=40),
+    count=st.integers(1, 50),
+    seed=st.integers(0, 9),
+)
+def test_a_memory_has_no_more_than_its_budget_and_no_picture_twice(
+    labels: list[list[int]], count: int, seed: int
+) -> None:
+    truths = [truth(str(number), each) for number, each in enumerate(labels)]
+    chosen = balanced(truths, count, seed)
+    assert len(chosen) == min(count, len(truths))
+    assert chosen == sorted(set(chosen))
+    assert set(chosen) <= set(range(len(truths)))
+    assert chosen == balanced(truths, count, seed)
+
+
+def test_a_memory_has_rare_classes_as_often_as_common_ones() -> None:
+    truths = [truth(str(number), [], 0 if number % 20 else 1 + number // 20 % 2) for number in range(200)]
+    kept = Counter(int(truths[place].value) for place in balanced(truths, 12, 0))  # type: ignore[arg-type]
+    assert kept == {0: 4, 1: 4, 2: 4}
+
+
+def test_another_seed_remembers_other_pictures() -> None:
+    truths = [truth(str(number), [number % 3]) for number in range(60)]
+    assert balanced(truths, 9, 0) != balanced(truths, 9, 1)
+
+
+def trained(folder: Path, keep: list[Keep], seed: int = 0, rates: Mapping[str, float] | None = None) -> Run:
+    """Squares first, then tints, with something to keep the squares."""
+    first = Stage(tasks=["squares"], epochs=3, lr=0.01)
+    second = Stage(tasks=["tints"], epochs=4, lr=0.01, keep=keep, rates=dict(rates or {}))
+    return going_on(Run.create(folder, "run"), [first, second], seed)
+
+
+def going_on(run: Run, stages: list[Stage], seed: int = 0) -> Run:
+    with seeded(seed, "weights"):
+        model = toy_model()
+    return fit(model, toy_tasks(0), stages, run, describe={}, seed=seed, save_seconds=0.0)
+
+
+def last(run: Run, column: str) -> float:
+    return float(read_rows(run.results_csv)[-1][column])
+
+
+def lost(run: Run) -> float:
+    """How much larger the loss of the squares' boxes and classes is at the end than when their stage ended."""
+    rows = read_rows(run.results_csv)
+    ends = [sum(float(row[f"val/squares/{part}"]) for part in ("class", "box")) for row in (rows[2], rows[-1])]
+    return ends[1] - ends[0]
+
+
+def test_without_anything_to_keep_it_an_old_task_is_forgotten_and_with_it_less(tmp_path: Path) -> None:
+    naive = lost(trained(tmp_path / "naive", []))
+    for name, keep in {"distill": Distill(5.0), "replay": Replay(0.25, batch=4)}.items():
+        kept = lost(trained(tmp_path / name, [keep]))
+        assert kept < 0.5 * naive, f"{name}: {kept:.3f} of {naive:.3f}"
+
+
+def test_replayed_pictures_go_through_the_trunk_with_the_new_ones(tmp_path: Path) -> None:
+    model = toy_model()
+    tasks = toy_tasks(0)
+    stages = [Stage(tasks=["squares"], epochs=1), Stage(tasks=["tints"], epochs=1, keep=[Replay(0.25, batch=4)])]
+    fit(model, tasks, stages, Run.create(tmp_path, "run"), describe={})
+    steps = sum(-(-len(task) // task.batch) for task in tasks.values())
+    validations = 1 + 2
+    assert model.backbone.passes == steps + validations
+
+
+def test_the_frozen_head_of_an_old_task_moves_only_where_a_rate_is_named(tmp_path: Path) -> None:
+    for rates, moves in (({}, False), ({"heads.squares": 0.5}, True)):
+        run = trained(tmp_path / str(moves), [Replay(0.25)], rates=rates)
+        before, after = checkpoint.load(run.stage_weights(0)).state, checkpoint.load(run.last).state
+        assert torch.equal(before["heads.squares.tower.weight"], after["heads.squares.tower.weight"]) is not moves
+
+
+def test_losses_of_what_keeps_are_told_apart(tmp_path: Path) -> None:
+    run = trained(tmp_path, [Distill(1.0, features=0.5), Replay(0.25)])
+    row = read_rows(run.results_csv)[-1]
+    told = {name.removeprefix("train/keep/") for name in row if name.startswith("train/keep/")}
+    assert told == {
+        "distill/squares/class",
+        "distill/squares/box",
+        "distill/features",
+        "replay/squares/class",
+        "replay/squares/box",
+    }
+    assert all(last(run, f"train/keep/{name}") > 0 for name in told)
+
+
+def test_without_labels_pictures_are_only_shown(tmp_path: Path) -> None:
+    run = trained(tmp_path, [Distill(1.0), Replay(0.25, labels=False)])
+    assert not [name for name in read_rows(run.results_csv)[-1] if "replay" in name]
+
+
+def test_the_teacher_and_the_memory_come_back_after_a_stop(tmp_path: Path) -> None:
+    """Stopped in the middle of the second stage, when the student is no longer its own teacher."""
+    keeps = [Distill(2.0, features=0.1), Replay(0.25)]
+    whole = trained(tmp_path / "whole", [*keeps])
+
+    folder = tmp_path / "stopped"
+    run = Run.create(folder, "run")
+    stages = [
+        Stage(tasks=["squares"], epochs=3, lr=0.01),
+        Stage(tasks=["tints"], epochs=4, lr=0.01, keep=[Distill(2.0, features=0.1), Stopper(0.25)]),
+    ]
+    with pytest.raises(StopError):
+        going_on(run, stages)
+    stages[1].keep = [Distill(2.0, features=0.1), Replay(0.25)]
+    going_on(run, stages)
+    assert fingerprint(run) == fingerprint(whole)
+
+
+class StopError(Exception):
+    """Stands for whatever ends a training."""
+
+
+class Stopper(Replay):
+    """Ends the training in its tenth step."""
+
+    def losses(
+        self,
+        model: Model,
+        batches: Mapping[str, Batch],
+        features: Mapping[str, Pyramid],
+        raws: Mapping[str, Any],
+        step: int,
+    ) -> dict[str, Tensor]:
+        if step == 9:
+            raise StopError
+        return super().losses(model, batches, features, raws, step)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Distill(-1.0), "weight and features of 0 or more and a temperature above 0, got weight=-1"),
+        (lambda: Distill(temperature=0.0), "temperature=0"),
+        (
+            lambda: Replay(0.0),
+            "expected a budget above 0, a batch of 1 or more and a weight of 0 or more, got budget=0",
+        ),
+        (lambda: Replay(batch=0), "batch=0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(make: Callable[[], Keep], message: str) -> None:
+    with pytest.raises(PolyheadError, match=message):
+        make()
