@@ -30,7 +30,7 @@ class Pictures(NamedTuple):
         """The same pictures in the order of ``ids``."""
         place = {name: index for index, name in enumerate(self.ids)}
         order = [place[name] for name in ids]
-        return self._replace(ids=list(ids), tally=Tally(*(part[order] for part in self.tally)))
+        return Pictures(self.task, self.kind, self.names, list(ids), Tally(*(part[order] for part in self.tally)))
 
 
 def of_pixels(task: str, found: Mapping[str, Pixels], names: list[str]) -> Pictures:
