@@ -23,6 +23,7 @@ COMMANDS = {
     "evaluate": ("polyhead.commands.evaluate", "measure a run, with intervals (val is the same)"),
     "predict": ("polyhead.commands.predict", "use a run on pictures: drawn pictures, JSON, CSV"),
     "compare": ("polyhead.commands.compare", "runs side by side: scores, paired differences, intervals"),
+    "extend": ("polyhead.commands.extend", "teach a run one more task, without the data of the older ones"),
     "study": ("polyhead.commands.study", "variations of a recipe, with every seed, in one table"),
 }
 ALIASES = {"val": "evaluate"}

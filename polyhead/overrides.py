@@ -94,7 +94,7 @@ def _put(node: Any, path: list[str], value: Any, change: str) -> None:
     if isinstance(node, dict):
         if "class_path" in node and part not in ("class_path", "init_args"):
             node = node.setdefault("init_args", {})
-        keys: list[Any] = list(node) if part == "*" else [part]
+        keys: list[Any] = [key for key in node if node[key] is not None] if part == "*" else [part]
     elif isinstance(node, list):
         keys = _positions(node, part, change)
     else:

@@ -40,12 +40,16 @@ class Settings:
         precision: ``auto``, or one of Lightning's names.
         name: of the run's folder; the recipe's own name when None.
         runs: the folder that run folders are made in.
+        memory: MiB of pictures of each task and split that the run keeps for 'polyhead extend'; 0 keeps none.
+        max_parameters: of the whole network; one that has more is not trained.
     """
 
     seed: int = 0
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     name: str | None = None
     runs: str = "runs"
+    memory: float = 16.0
+    max_parameters: int | None = None
 
 
 _KEYS = [*SECTIONS, *(field.name for field in fields(Settings))]
@@ -77,12 +81,16 @@ def load(recipe: str | Path, changes: Sequence[str] = (), patch: Mapping[str, An
         PolyheadError: when there is no such recipe, a key is unknown or a value has the wrong type.
     """
     path = find(recipe)
-    config = overrides.lay(_read(path), patch or {})
+    return resolve(overrides.lay(_read(path), patch or {}), changes, path.stem)
+
+
+def resolve(config: dict[str, Any], changes: Sequence[str], name: str) -> dict[str, Any]:
+    """The same of a recipe that is in no file; ``name`` is that of the run where the recipe does not tell one."""
     for change in changes:
         overrides.apply(config, change, _KEYS)
     config = _expand(config)
     settings = _resolve(Settings, _settings(config), "")
-    settings["name"] = settings["name"] or path.stem
+    settings["name"] = settings["name"] or name
     stages = [_resolve(Stage, stage, f"stages.{number}") for number, stage in enumerate(config["stages"])]
     data = {task: _resolve(_kind(_SOURCE), entry, f"data.{task}") for task, entry in config["data"].items()}
     return {"model": _resolve(_kind(_MODEL), config["model"], "model"), "data": data, "stages": stages, **settings}

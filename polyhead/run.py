@@ -36,6 +36,8 @@ class Run:
         self.predictions = self.folder / "predictions"
         self.plots = self.folder / "plots"
         self.samples = self.folder / "samples"
+        self.memory = self.folder / "memory"
+        self.probe = self.folder / "probe"
         self.log = self.folder / "log.txt"
         self.verdict = self.folder / "verdict.txt"
 
@@ -74,6 +76,10 @@ class Run:
     def stage_weights(self, stage: int) -> Path:
         """Where the weights at the end of a stage lie; stages count from 0."""
         return self.weights / f"stage{stage}.pt"
+
+    def kept(self, split: str, task: str) -> Path:
+        """Where pictures of a task's split are kept: those to be replayed, and those held out, never trained on."""
+        return self.memory / task if split == "train" else self.probe / split / task
 
     def predictions_of(self, split: str, task: str) -> Path:
         """Where the stored per-image predictions of a task on a split lie."""

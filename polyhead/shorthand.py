@@ -25,6 +25,7 @@ READERS = {
     "coco_masks": "polyhead.data.readers.coco_masks.CocoMasks",
     "voc_masks": "polyhead.data.readers.voc_masks.VocMasks",
     "png_masks": "polyhead.data.readers.png_masks.PngMasks",
+    "kept": "polyhead.data.readers.kept.Kept",
     "scenes": "polyhead.data.synthetic.Scenes",
     "merge": "polyhead.data.readers.merge.Merge",
 }

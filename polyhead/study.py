@@ -13,7 +13,7 @@ from polyhead.places import studies
 from polyhead.run import Run, read_json
 from polyhead.shorthand import check_keys
 
-_KEYS = ("base", "variations", "seeds", "folds", "metric")
+_KEYS = ("base", "variations", "seeds", "folds", "metric", "tables")
 
 
 class Study(NamedTuple):
@@ -26,7 +26,8 @@ class Study(NamedTuple):
             the tasks of a variation's runs together are its answer.
         seeds: each variation is trained with each.
         folds: of a cross-validation, each tested once in every seed; None leaves the splits as the recipe has them.
-        metric: what differences are of: ``ap`` or ``ap50``.
+        metric: what differences of boxes are of: ``ap`` or ``ap50``.
+        tables: ``pooled`` makes one table of all tasks together, ``tasks`` one for each task.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Study(NamedTuple):
     seeds: list[int]
     folds: int | None
     metric: Metric
+    tables: str = "pooled"
 
 
 class Member(NamedTuple):
@@ -86,7 +88,10 @@ def load(study: str | Path) -> Study:
     metric = given.get("metric", "ap50")
     if metric not in ("ap", "ap50"):
         raise PolyheadError(f"{path}: metric: expected ap or ap50, got {metric!r}")
-    return Study(path.stem, str(_wanted(given, "base", str, path)), rows, seeds, folds, metric)
+    tables = given.get("tables", "pooled")
+    if tables not in ("pooled", "tasks"):
+        raise PolyheadError(f"{path}: tables: expected pooled or tasks, got {tables!r}")
+    return Study(path.stem, str(_wanted(given, "base", str, path)), rows, seeds, folds, metric, tables)
 
 
 def plan(study: Study, changes: Sequence[str] = (), runs: str | Path = "runs") -> Plan:

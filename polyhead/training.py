@@ -6,28 +6,37 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
+from torch import nn
 
 import polyhead
 from polyhead import checkpoint, recipe
 from polyhead.analysis import plots
-from polyhead.chance import seeded
+from polyhead.chance import key, seeded
 from polyhead.data.doctor import fingerprint
+from polyhead.data.readers.kept import Kept, keep
 from polyhead.data.source import SPLITS, TaskData, open_tasks
+from polyhead.errors import PolyheadError
 from polyhead.evaluate import measure
 from polyhead.nets.precision import resolve
 from polyhead.recipe import Parts
 from polyhead.run import Run, write_text
-from polyhead.train.fit import fit
+from polyhead.train.continual import balanced
+from polyhead.train.fit import build_heads, fit
 from polyhead.train.progress import Log, Progress
 
 LIBRARIES = ("torch", "torchvision", "lightning", "timm", "numpy")
 SAMPLES = 4
-"""Test pictures of each task that a run keeps."""
+"""Test pictures of each task that a run keeps to be shown."""
+REPLAYED = 0.1
+"""Share of the training pictures of each task that a run keeps for later."""
+PROBED = 200
+"""Val pictures, and test pictures, of each task that a run keeps for later."""
 
 
 def train(config: Mapping[str, Any], show: Callable[[str], None] = print) -> Run:
@@ -37,11 +46,14 @@ def train(config: Mapping[str, Any], show: Callable[[str], None] = print) -> Run
     """
     parts = _build(config)
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed)
+    build_heads(parts.model, tasks, parts.settings.seed)
+    counted = _within(parameters(parts.model), parts.settings.max_parameters)
     run = Run.create(parts.settings.runs, str(parts.settings.name))
     write_text(run.config, recipe.dump(config))
     run.update_manifest(**describe_run(parts, tasks))
     log = Log(run, show)
     log(f"run folder: {run.folder}")
+    log(counted)
     for name, task in tasks.items():
         counts = ", ".join(f"{len(task.readers[part])} {part}" for part in SPLITS)
         log(f"{name}: {counts} pictures, {len(task.names)} classes ({', '.join(task.names[:12])})")
@@ -93,7 +105,28 @@ def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData],
     checkpoint.fill(parts.model, checkpoint.load(run.best).state, run.best)
     measure(parts.model, tasks, run, ("val", "test"), log)
     _keep_samples(run, tasks)
+    remember(run, tasks, parts.settings.memory, parts.settings.seed, log)
     return run
+
+
+def remember(run: Run, tasks: Mapping[str, TaskData], limit: float, seed: int, log: Callable[[str], None]) -> None:
+    """Keep what 'polyhead extend' needs of each task: training pictures to replay, val and test ones to measure on.
+
+    A tenth of the training pictures, up to :data:`PROBED` of each other split, and no more than ``limit`` MiB of each;
+    of what an older run has kept, everything.
+    """
+    if limit <= 0 or run.memory.is_dir():
+        return
+    for name, task in tasks.items():
+        counts = []
+        for part in SPLITS:
+            truths, reader = task.truths(part), task.readers[part]
+            share = 1.0 if isinstance(task.source.reader, Kept) else REPLAYED
+            count = ceil(share * len(truths)) if part == "train" else PROBED
+            places = balanced(truths, count, key(seed, "kept", name, part))
+            counts.append(f"{keep(reader, places, run.kept(part, name), limit)} {part}")
+        licence = task.source.reader.licence
+        log(f"{name}: kept {', '.join(counts)} pictures" + (f" ({licence})" if licence else ""))
 
 
 def _keep_samples(run: Run, tasks: Mapping[str, TaskData]) -> None:
@@ -128,10 +161,30 @@ def describe_run(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
         },
         "hardware": {"machine": platform.platform(), "cpu": _cpu(), "threads": torch.get_num_threads(), "gpu": cuda},
         "git": _git(),
-        "parameters": {name: sum(p.numel() for p in part.parameters()) for name, part in parts.model.named_children()},
+        "parameters": parameters(parts.model),
         "data": data,
         "splits": {name: {part: task.ids(part) for part in SPLITS} for name, task in tasks.items()},
     }
+
+
+def parameters(model: nn.Module) -> dict[str, int]:
+    """How many parameters each part has: the backbone, each neck, each head."""
+    parts: dict[str, nn.Module] = {}
+    for name, part in model.named_children():
+        many = isinstance(part, nn.ModuleList | nn.ModuleDict)
+        parts |= {f"{name}.{each}": child for each, child in part.named_children()} if many else {name: part}
+    return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
+
+
+def _within(counts: Mapping[str, int], most: int | None) -> str:
+    """The counts in words, when they are not more than a recipe promises."""
+    whole = sum(counts.values())
+    if most is not None and whole > most:
+        raise PolyheadError(
+            f"the network has {whole:,} parameters, more than max_parameters={most:,}; take a smaller trunk or width"
+        )
+    parts = ", ".join(f"{name} {count / 1e6:.2f}" for name, count in counts.items())
+    return f"{whole / 1e6:.2f} million parameters: {parts}"
 
 
 def _cpu() -> str:

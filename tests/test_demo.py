@@ -7,7 +7,7 @@ import pytest
 from polyhead.demo import demo
 from polyhead.errors import PolyheadError
 
-TINY = ("data.*.count=16", "data.*.val.count=8", "data.*.test.count=8", "epochs=1", "workers=0")
+TINY = ("data.*.count=8", "data.*.val.count=4", "data.*.test.count=4", "imgsz=64", "epochs=1", "workers=0")
 
 
 def test_a_demo_that_has_not_learnt_fails(tmp_path: Path) -> None:

@@ -52,6 +52,9 @@ def test_separate_wants_a_value() -> None:
 def test_paths_go_through_lists_and_init_args() -> None:
     assert changed("stages.0.epochs=5")["stages"] == [{"epochs": 5}]
     assert changed("stages.*.lr=0.1", 2)["stages"] == [{"epochs": 3, "lr": 0.1}] * 2
+    left_out = {"data": {"a": {"count": 1}, "b": None}}
+    overrides.apply(left_out, "data.*.count=5", ["data"])
+    assert left_out == {"data": {"a": {"count": 5}, "b": None}}
     assert changed("model.backbone=resnet18")["model"]["init_args"] == {"size": 300, "backbone": "resnet18"}
     assert changed("model.init_args.size=512")["model"]["init_args"] == {"size": 512}
     assert changed("data.a.reader.split=train")["data"]["a"]["reader"] == {"split": "train"}

@@ -6,6 +6,7 @@ import pytest
 
 from polyhead import cli, recipe
 from polyhead.places import shipped
+from polyhead.predict import load
 from polyhead.run import Run, read_json, read_rows
 
 COCO = "annotations/instances_train2017.json"
@@ -22,11 +23,11 @@ SMALL: dict[str, list[str]] = {
         f"data.food.annotations={COCO}",
     ],
     "appliance_food_small": ["imgsz=128", "batch=16"],
-    "unified": ["imgsz=96", "batch=16", "model.backbone=mobilenetv2_100", "model.middle=32", "model.width=32"],
-    "unified_small": ["imgsz=96", "batch=16"],
-    "three_tasks": ["imgsz=64", "data.*.count=24", "data.*.val.count=8", "data.*.test.count=8"],
-    "two_domains": ["imgsz=64", "data.*.count=24", "data.*.val.count=8", "data.*.test.count=8"],
-    "demo": ["imgsz=64", "data.*.count=24", "data.*.val.count=8", "data.*.test.count=8"],
+    "unified": ["imgsz=64", "batch=16", "model.backbone=mobilenetv2_035", "model.middle=32", "model.width=32"],
+    "unified_small": ["imgsz=64", "batch=16", "model.middle=32", "model.width=32"],
+    "three_tasks": ["imgsz=64", "data.*.count=12", "data.*.val.count=4", "data.*.test.count=4"],
+    "two_domains": ["imgsz=64", "data.*.count=12", "data.*.val.count=4", "data.*.test.count=4"],
+    "demo": ["imgsz=64", "data.*.count=12", "data.*.val.count=4", "data.*.test.count=4"],
     "ssd_coco_mini": ["imgsz=128", "batch=32"],
     "ssd_penn_fudan": ["imgsz=128", "batch=32"],
     "ssd_voc": [
@@ -61,7 +62,7 @@ def test_a_recipe_trains_evaluates_and_predicts(
         request.getfixturevalue("data_root")
         request.getfixturevalue("weights_root")
     monkeypatch.chdir(tmp_path)
-    short = ["stages.*.epochs=1", "stages.*.ratio=0.25", "workers=0", "name=small"]
+    short = ["stages.*.epochs=1", "stages.*.ratio=0.1", "workers=0", "name=small"]
     assert cli.main(["train", name, *short, *SMALL[name]]) == 0
     run = Run.open(tmp_path / "runs" / "small")
     assert len(read_rows(run.results_csv)) == len(recipe.load(run.config)["stages"])
@@ -75,6 +76,9 @@ def test_a_recipe_trains_evaluates_and_predicts(
     for path in (run.best, run.last, run.stage_weights(0), run.resume, run.config, run.manifest, run.log, run.verdict):
         assert path.is_file(), path
     assert len(list(run.plots.glob("*.png"))) >= 6
+    counted = run.read_manifest()["parameters"]
+    assert {f"heads.{task}" for task in results["test"]["tasks"]} < set(counted)
+    assert sum(counted.values()) == sum(each.numel() for each in load(run.folder).model.parameters())
     picture = tmp_path / "plots.png"
     picture.write_bytes((run.plots / "results.png").read_bytes())
     assert cli.main(["predict", str(run.folder), str(picture), "--json", "found.json", "--conf", "0.01"]) == 0

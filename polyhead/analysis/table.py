@@ -38,6 +38,7 @@ class Row(NamedTuple):
         seeds: how many runs (or groups of runs) the scores are means of.
         pictures, objects, classes: that were measured.
         scores: ``{metric: [value, low, high]}``.
+        metric: that the next two are of.
         spread: standard deviation of the metric over the seeds; None where there is one.
         difference: ``[value, low, high]`` of the metric, less that of the first row; None in the first row.
         parameters: of all networks that the answer needs, in all; None where the runs do not tell.
@@ -51,6 +52,7 @@ class Row(NamedTuple):
     objects: int
     classes: int
     scores: dict[str, list[float]]
+    metric: str
     spread: float | None
     difference: list[float] | None
     parameters: int | None
@@ -100,12 +102,40 @@ def compare(rows: Rows, metric: str | None = None, split: str = "test", task: st
                 size.objects,
                 size.classes,
                 {each: list(interval(samples)) for each, samples in drawn.items()},
+                metric,
                 statistics.stdev(alone) if len(alone) > 1 else None,
                 difference,
                 *_costs([[Run.open(folder) for folder in seed] for seed in rows[name]], split),
             )
         )
     return result
+
+
+def by_task(rows: Rows, metric: str | None = None, split: str = "test") -> dict[str, list[Row]]:
+    """A table for each task, for tasks that cannot be pooled; of a row's runs, those that have the task.
+
+    Args:
+        rows: as for :func:`compare`.
+        metric: what differences are of where it is one of the task's; else the first of its kind.
+        split: which stored predictions to read.
+
+    Raises:
+        PolyheadError: as :func:`compare`, and when a row has no run of a task that another has.
+    """
+    having = {folder: stored(folder, split) for seeds in rows.values() for seed in seeds for folder in seed}
+    tables: dict[str, list[Row]] = {}
+    for task in dict.fromkeys(task for tasks in having.values() for task in tasks):
+        part = {
+            name: [[folder for folder in seed if task in having[folder]] for seed in seeds]
+            for name, seeds in rows.items()
+        }
+        lacking = [name for name, seeds in part.items() if not all(seeds)]
+        if lacking:
+            raise PolyheadError(f"{', '.join(lacking)}: no run was tested on task {task!r}, as others were")
+        first = next(iter(part.values()))[0][0]
+        known = metric in MEASURES[kind_of(read(first, split, task)[0])]
+        tables[task] = compare(part, metric if known else None, split, task)
+    return tables
 
 
 class Measured(NamedTuple):
@@ -153,24 +183,30 @@ def _joined(parts: Sequence[Answers | Pictures]) -> Answers | Pictures:
 
 def read(folder: str, split: str, task: str | None = None) -> list[Answers | Pictures]:
     """Stored predictions and truth of one run, of one task or of all."""
-    run = Run.open(folder)
+    tasks = stored(folder, split)
+    if task is not None and task not in tasks:
+        raise PolyheadError(f"run {folder!r} has no predictions of task {task!r}{suggest(task, tasks)}")
+    return [_read(Run.open(folder), split, name) for name in tasks if task in (None, name)]
+
+
+def stored(folder: str, split: str) -> list[str]:
+    """The tasks of a run whose predictions of a split are stored."""
     start, end = f"{split}.", ".npz"
-    stored = {path.name.removeprefix(start).removesuffix(end) for path in run.predictions.glob(f"{start}*{end}")}
-    tasks = sorted(name for name in stored if "." not in name)  # a dot: the truth of a task
+    files = Run.open(folder).predictions.glob(f"{start}*{end}")
+    names = (path.name.removeprefix(start).removesuffix(end) for path in files)
+    tasks = sorted(name for name in names if "." not in name)  # a dot: the truth of a task
     if not tasks:
         raise PolyheadError(
             f"run {folder!r} has no stored predictions of split {split!r}; "
             f"write them with 'polyhead evaluate {folder} --split {split}'"
         )
-    if task is not None and task not in tasks:
-        raise PolyheadError(f"run {folder!r} has no predictions of task {task!r}{suggest(task, tasks)}")
-    return [_read(run, split, name) for name in tasks if task in (None, name)]
+    return tasks
 
 
-def text(rows: Sequence[Row], metric: str | None = None) -> str:
+def text(rows: Sequence[Row]) -> str:
     """The table as text, with what its intervals mean."""
     measures = list(rows[0].scores)
-    title = TITLES[metric or measures[0]]
+    title = TITLES[rows[0].metric]
     columns: dict[str, list[str]] = {
         "run": [row.name for row in rows],
         "seeds": [str(row.seeds) for row in rows],

@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     from polyhead.analysis import table
 
     rows = table.compare(rows_of(given.runs), given.metric, given.split, given.task)
-    print(table.text(rows, given.metric))
+    print(table.text(rows))
     if given.json:
         metric = given.metric or next(iter(rows[0].scores))
         write_json(Path(given.json), {"metric": metric, "rows": [row._asdict() for row in rows]})

@@ -43,11 +43,15 @@ def main(argv: list[str]) -> int:
 
     folders = study.rows(plan)
     metric: Metric = given.metric or wanted.metric
-    found = table.compare(folders, metric)
-    text = table.text(found, metric)
+    if wanted.tables == "tasks":
+        found = table.by_task(folders, metric)
+        text = "\n\n".join(f"task {task}\n{table.text(rows)}" for task, rows in found.items())
+    else:
+        found = {"": table.compare(folders, metric)}
+        text = table.text(found[""])
     folder = Path(given.runs) / wanted.name
     write_text(folder / "table.txt", text + "\n")
-    rows = [{**row._asdict(), "runs": folders[row.name]} for row in found]
+    rows = [{**row._asdict(), "task": task, "runs": folders[row.name]} for task, rows in found.items() for row in rows]
     write_json(folder / "table.json", {"study": wanted.name, "metric": metric, "rows": rows})
     print(text)
     return 0

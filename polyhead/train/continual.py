@@ -73,6 +73,10 @@ class Keep(ABC):
 class Distill(Keep):
     """The model as it was when the stage began teaches older heads on every picture (Li & Hoiem 2016, "LwF").
 
+    Batch norm that older heads stand on has to be fixed (:attr:`Stage.fixed_norms` and rates below 1): a student in
+    training is normalised by its batch, its teacher by its statistics, and with small batches, or pictures of another
+    kind, they can never agree. Distillation then does more harm than good.
+
     Args:
         weight: of the older heads' losses; those of each head are averaged over all pictures of the step.
         temperature: that logits are divided by (Hinton, Vinyals & Dean 2015).
@@ -198,7 +202,7 @@ class Replay(Keep):
 
 
 def balanced(truths: Sequence[Annotation], count: int, seed: int) -> list[int]:
-    """Which of the pictures to keep, in order: each next one is of the class that has the fewest so far.
+    """Which of the pictures to keep, the most wanted first: each next one is of the class that has the fewest so far.
 
     A picture is of the classes of its objects and of its own class; those without any are one more class. Among equals
     chance decides, by ``seed`` alone.
@@ -209,17 +213,17 @@ def balanced(truths: Sequence[Annotation], count: int, seed: int) -> list[int]:
         for kind in _kinds(truths[place]):
             waiting.setdefault(kind, []).append(place)
     have = dict.fromkeys(sorted(waiting), 0)
-    chosen: set[int] = set()
+    chosen: dict[int, None] = {}  # in the order in which they were chosen
     while waiting and len(chosen) < count:
         rarest = min(waiting, key=lambda kind: have[kind])
         place = waiting[rarest].pop()
         if not waiting[rarest]:
             del waiting[rarest]
         if place not in chosen:
-            chosen.add(place)
+            chosen[place] = None
             for kind in _kinds(truths[place]):
                 have[kind] += 1
-    return sorted(chosen)
+    return list(chosen)
 
 
 def _kinds(truth: Annotation) -> set[int]:

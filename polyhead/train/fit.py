@@ -62,8 +62,7 @@ def fit(
         for task in stage.tasks or ():
             if task not in tasks:
                 raise PolyheadError(f"stages: there is no task {task!r}{suggest(task, tasks)}")
-    torch.manual_seed(key(seed, "weights"))
-    model.build({name: task.names for name, task in tasks.items()})
+    build_heads(model, tasks, seed)
     model.to(memory_format=torch.channels_last)
     state = _resume_state(run)
     first = 0 if state is None else int(state["polyhead"]["stage"])
@@ -85,10 +84,17 @@ def fit(
     return run
 
 
+def build_heads(model: Model, tasks: Mapping[str, Task], seed: int) -> None:
+    """Make the head of every task that has none yet; its first weights are a function of the run's seed."""
+    torch.manual_seed(key(seed, "weights"))
+    model.build({name: task.names for name, task in tasks.items()})
+
+
 def _learner(model: Model, tasks: Mapping[str, Task], stages: Sequence[Stage], number: int, seed: int) -> Learner:
-    """The learner of one stage; every task that has learnt so far is scored in it."""
+    """The learner of one stage; it scores every task that has learnt so far, here or where its head is from."""
     stage = stages[number]
     known = {task for past in stages[: number + 1] for task in (past.tasks or tasks)}
+    known |= {part.removeprefix("heads.") for past in stages[: number + 1] for part in past.init}
     scored = {name: task for name, task in tasks.items() if name in known}
     return Learner(model, scored, stage, number, seed)
 

@@ -56,6 +56,16 @@ def test_bad_words(words: list[str], said: str, capsys: pytest.CaptureFixture[st
     assert line(["train", *words], capsys).startswith(said)
 
 
+def test_a_network_larger_than_the_recipe_promises_is_not_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ["data.*.count=4", "data.*.val.count=2", "data.*.test.count=2", "imgsz=64", "max_parameters=1000"]
+    said = line(["train", "demo", *small], capsys)
+    assert said.startswith("the network has ")
+    assert said.endswith(" parameters, more than max_parameters=1,000; take a smaller trunk or width")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_missing_data_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.yaml").write_text(RECIPE.replace("ROOT", "nowhere"), encoding="utf-8")
     assert line(["train", "mine.yaml"], capsys).startswith("'nowhere' was not found; looked at ")

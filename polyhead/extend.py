@@ -1,0 +1,102 @@
+"""A trained model learns one more task, without the data of the older ones: from what its run has kept of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from polyhead import checkpoint, recipe
+from polyhead.analysis import forgetting
+from polyhead.data.readers.kept import Kept
+from polyhead.data.source import open_tasks
+from polyhead.errors import PolyheadError
+from polyhead.evaluate import evaluate
+from polyhead.predict import load
+from polyhead.run import Run, write_text
+from polyhead.train.progress import Log
+from polyhead.training import train
+
+RATE, HEAD_RATE = 0.1, 0.2
+"""Of backbone and necks, and of older heads, while a new task is learnt."""
+
+
+def extend(
+    folder: str | Path,
+    task: str,
+    data: Mapping[str, Any],
+    changes: Sequence[str] = (),
+    show: Callable[[str], None] = print,
+) -> Run:
+    """Train a run's model on one more task in a new run, keep the older tasks, and tell what that has cost them.
+
+    The older tasks' pictures are those in the run's ``memory`` (replayed) and ``probe`` (held out, never trained on).
+
+    Args:
+        folder: of the run.
+        task: name of the new task.
+        data: its settings, as in a recipe's ``data``.
+        changes: overrides of the recipe that comes of it.
+        show: where lines for people go.
+
+    Raises:
+        PolyheadError: when the run has such a task already, or has kept nothing.
+    """
+    old = Run.open(folder)
+    config = plan(old, task, data, changes)
+    run = train(config, show)
+    log = Log(run, show)
+    before = probe(old, run, [name for name in config["data"] if name != task])
+    losses = forgetting.against(str(run.folder), forgetting.parse([str(before.folder)], list(config["data"])))
+    run.update_results(forgetting=[loss._asdict() for loss in losses])
+    log(f"older tasks, on what was kept of their test pictures, before and after {task!r}:")
+    log(forgetting.text(losses))
+    return run
+
+
+def plan(old: Run, task: str, data: Mapping[str, Any], changes: Sequence[str] = ()) -> dict[str, Any]:
+    """The resolved recipe of a run that adds a task to an older run's."""
+    weights = checkpoint.load(old.best)
+    if task in weights.tasks:
+        raise PolyheadError(f"run {str(old.folder)!r} has a task {task!r} already; choose another name for the new one")
+    known = recipe.load(old.config)
+    parts: dict[str, Any] = {}
+    count = 0
+    for name in weights.tasks:
+        kept = {part: old.kept(part, name) for part in ("train", "val", "test")}
+        missing = [str(each) for each in kept.values() if not each.is_dir()]
+        if missing:
+            raise PolyheadError(
+                f"there is no {missing[0]!r}: the run has kept nothing of task {name!r}; train it again with this "
+                "version, or with memory above 0"
+            )
+        readers = {part: {"reader": "kept", "root": str(each.resolve())} for part, each in kept.items()}
+        parts[name] = {"reader": readers.pop("train"), **readers}
+        parts[name] |= {each: known["data"][name][each] for each in ("transforms", "batch")}
+        count = max(count, len(Kept(kept["train"])))
+    heads = [f"heads.{name}" for name in weights.tasks]
+    last = known["stages"][-1]
+    stage = {each: last[each] for each in ("epochs", "optimizer", "lr", "schedule", "weight_decay", "clip", "ema")}
+    stage |= {
+        "tasks": [task],
+        "init": {part: str(old.best) for part in ("backbone", "neck", *heads)},
+        "rates": {"backbone": RATE, "neck": RATE, **dict.fromkeys(heads, HEAD_RATE)},
+        "fixed_norms": True,
+        "keep": [
+            {"class_path": "Distill", "init_args": {"weight": 2.0, "features": 0.5}},
+            {"class_path": "Replay", "init_args": {"budget": float(count), "batch": 4}},
+        ],
+    }
+    model = {**known["model"], "init_args": {**known["model"]["init_args"], "weights": None}}
+    whole = {"model": model, "data": {**parts, task: dict(data)}, "stages": [stage], "seed": known["seed"]}
+    return recipe.resolve({**whole, "runs": str(old.folder.parent)}, changes, f"{old.folder.name}_{task}")
+
+
+def probe(old: Run, run: Run, tasks: Sequence[str]) -> Run:
+    """The old model on the new run's test pictures of the older tasks: a small run inside the new one."""
+    config = recipe.load(run.config)
+    before = Run.create(run.folder, "before")
+    write_text(before.config, recipe.dump(config))
+    model = load(old.folder).model
+    sources = {name: source for name, source in recipe.sources(config).items() if name in tasks}
+    found = evaluate(model, open_tasks(sources, model.size, int(config["seed"])), "test", before)
+    before.update_results(test=found)
+    return before

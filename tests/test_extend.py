@@ -1,0 +1,123 @@
+"""A run learns one more task when the data of the older ones is gone, and tells what that has cost them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from polyhead import checkpoint, cli
+from polyhead.data.readers.kept import Kept
+from polyhead.data.synthetic import Scenes
+from polyhead.data.writers import write_coco
+from polyhead.predict import load
+from polyhead.run import Run, read_json, read_rows
+
+COUNT = 30
+RECIPE = {
+    "model": {
+        "class_path": "unified",
+        "init_args": {
+            "heads": {"signs": "detect"},
+            "backbone": "test_resnet",
+            "size": 64,
+            "last_conv": False,
+            "middle": 16,
+            "width": 16,
+            "depth": 1,
+        },
+    },
+    "data": {"signs": {"reader": "coco", "root": "data", "batch": 8, "workers": 0}},
+    "stages": [{"epochs": 1, "lr": 0.002}],
+}
+NEW = ["reader=scenes", "truth=masks", "count=12", "size=64", "val={count: 6, seed: 1}", "test={count: 6, seed: 2}"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run whose data is no longer there."""
+    root = tmp_path_factory.mktemp("extend")
+    write_coco(Scenes(COUNT, "signs", size=64), root / "data")
+    data = {"signs": {**RECIPE["data"]["signs"], "root": str(root / "data")}}  # type: ignore[index]
+    (root / "base.yaml").write_text(yaml.safe_dump({**RECIPE, "data": data}), encoding="utf-8")
+    assert cli.main(["train", str(root / "base.yaml"), f"runs={root / 'runs'}"]) == 0
+    shutil.rmtree(root / "data")
+    return Run.open(root / "runs" / "base")
+
+
+@pytest.fixture(scope="module")
+def extended(run: Run) -> Run:
+    words = ["--task", "fruit", "--data", *NEW, "batch=4", "workers=0"]
+    more = ["model.heads.fruit=segment", "data.signs.workers=0"]
+    assert cli.main(["extend", str(run.folder), *words, "--", *more]) == 0
+    return Run.open(run.folder.parent / "base_fruit")
+
+
+def test_a_run_keeps_a_tenth_to_replay_and_what_was_never_trained_on(run: Run) -> None:
+    parts = {part: Kept(run.kept(part, "signs")) for part in ("train", "val", "test")}
+    splits = run.read_manifest()["splits"]["signs"]
+    ids = {part: {reader.annotation(index).id for index in range(len(reader))} for part, reader in parts.items()}
+    assert len(ids["train"]) == -(-len(splits["train"]) // 10)
+    assert all(ids[part] <= set(splits[part]) for part in parts)
+    assert ids["test"] == set(splits["test"])
+    assert all(reader.licence == parts["train"].licence for reader in parts.values())
+
+
+def test_a_new_head_is_learnt_without_the_old_data(run: Run, extended: Run) -> None:
+    old, new = checkpoint.load(run.best), checkpoint.load(extended.best)
+    assert set(new.tasks) == {"signs", "fruit"}
+    assert new.tasks["signs"] == old.tasks["signs"]
+    moved = [name for name, value in old.state.items() if not torch.equal(value, new.state[name])]
+    assert any(name.startswith("heads.signs.") for name in moved)
+    assert not [name for name in moved if "running_" in name]
+    row = read_rows(extended.results_csv)[-1]
+    assert float(row["train/keep/replay/signs/class"]) > 0
+    assert float(row["train/keep/distill/signs/class"]) >= 0
+    assert 0 <= float(row["val/signs/ap50"]) <= 1
+
+
+def test_the_cost_to_the_older_task_is_told(run: Run, extended: Run) -> None:
+    before = read_json(Run.open(extended.folder / "before").results_json)["test"]["tasks"]
+    assert set(before) == {"signs"}
+    assert before["signs"]["images"] == len(Kept(run.kept("test", "signs")))
+    log = extended.log.read_text(encoding="utf-8")
+    assert "before and after 'fruit'" in log
+    if before["signs"]["score"] > 0:
+        (loss,) = read_json(extended.results_json)["forgetting"]
+        assert loss["task"] == "signs"
+        assert loss["interval"][0] <= loss["drop"] <= loss["interval"][1]
+
+
+def test_the_new_run_answers_with_both_heads_and_can_be_extended_again(extended: Run) -> None:
+    results = load(extended.folder).predict([Scenes(1, "signs", size=64)[0].input.as_subclass(torch.Tensor)], conf=0.0)
+    assert [result.task for result in results] == ["signs", "fruit"]
+    kept = {task: len(Kept(extended.kept("train", task))) for task in ("signs", "fruit")}
+    assert kept == {"signs": 3, "fruit": 2}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--task", "signs", "--data", "reader=scenes"], "has a task 'signs' already; choose another name"),
+        (["--task", "new", "--data", "scenes"], "--data: expected KEY=VALUE, such as reader=coco, got 'scenes'"),
+        (["--task", "new", "--data", *NEW], "the model has no head for task 'new'"),
+    ],
+)
+def test_mistakes_are_told(run: Run, words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["extend", str(run.folder), *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_run_that_has_kept_nothing_says_so(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(run.folder, tmp_path / "bare", ignore=shutil.ignore_patterns("memory"))
+    assert cli.main(["extend", str(tmp_path / "bare"), "--task", "new", "--data", *NEW]) == 2
+    assert "the run has kept nothing of task 'signs'; train it again with this version" in capsys.readouterr().err
+
+
+def test_nothing_is_kept_where_nothing_is_wanted(tmp_path: Path) -> None:
+    small = ["data.fruit=null", "data.*.count=8", "data.*.val.count=4", "data.*.test.count=4", "epochs=1", "workers=0"]
+    assert cli.main(["train", "demo", f"runs={tmp_path}", "memory=0", "imgsz=64", *small]) == 0
+    assert not (tmp_path / "demo" / "memory").exists()
+    assert json.loads((tmp_path / "demo" / "results.json").read_text(encoding="utf-8"))
