@@ -92,8 +92,8 @@ def measure(
         forgetting.heat_map(course(rows), run.plots / "stages.png")
     for name, numbers in results["tasks"].items():
         numbers["history"] = verdict.history(rows, name, numbers["metric"].lower())
+    plots.results(run, tasks.values())
     for name, task in tasks.items():
-        plots.results(run, task)
         if task.masked:
             path = run.plots / f"val_truth_prediction.{name}.png"
             plots.truth_beside_mask(task.readers["val"], partial(predict_one, model, task), task.names, path)

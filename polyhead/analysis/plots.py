@@ -5,7 +5,7 @@ A function makes one file, and takes nothing but what it shows; :func:`data` and
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,30 +55,33 @@ def data(run: Run, task: TaskData) -> list[Path]:
     ]
 
 
-def results(run: Run, task: TaskData) -> list[Path]:
-    """How the training went, and what the stored val predictions of a task are worth; returns the files.
+def results(run: Run, tasks: Iterable[TaskData]) -> list[Path]:
+    """How the training went, and what the stored val predictions of its tasks are worth; returns the files.
 
     What there are no numbers for is left out: no rows, or no stored predictions.
     """
     rows = read_rows(run.results_csv)
     made = [progress(rows, run.plots / "results.png")] if rows else []
+    return [*made, *(path for task in tasks for path in _of_task(run, task))]
+
+
+def _of_task(run: Run, task: TaskData) -> list[Path]:
     stored = run.predictions_of("val", task.name)
     if not stored.is_file():
-        return made
+        return []
     kind = store.kind(stored)
     if kind == "pixels":
-        return [*made, *_of_pixels(run, task.name, *store.load_pixels(stored))]
+        return _of_pixels(run, task.name, *store.load_pixels(stored))
     if kind == "labels":
         said, names = store.load_labels(stored)
         matrix = np.zeros((len(names), len(names)), dtype=np.int64)
         np.add.at(matrix, (said.true, said.probabilities.argmax(axis=1)), 1)
-        return [*made, confusion_matrix(matrix, names, run.plots / f"confusion_matrix.{task.name}.png")]
+        return [confusion_matrix(matrix, names, run.plots / f"confusion_matrix.{task.name}.png")]
     found, names = store.load(stored)
     truths = task.truths("val")
     steps = curves(match(truths, found, names, np.array([0.5])))
     matrix = confusion(truths, found, names, CONFIDENT)
     return [
-        *made,
         truth_beside_prediction(task.readers["val"], found, names, run.plots / f"val_truth_prediction.{task.name}.png"),
         precision_recall(steps, names, run.plots / f"pr_curve.{task.name}.png"),
         f1(steps, names, run.plots / f"f1_curve.{task.name}.png"),

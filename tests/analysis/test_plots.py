@@ -71,13 +71,13 @@ def test_panels_put_train_and_val_together_and_leave_gaps_out() -> None:
 def test_a_run_gets_all_its_plots(run: Run, task: TaskData) -> None:
     loaded = "matplotlib.pyplot" in sys.modules
     made = plots.data(run, task)
-    assert plots.results(run, task) == []
+    assert plots.results(run, [task]) == []
     write_rows(run.results_csv, rows())
-    assert [path.name for path in plots.results(run, task)] == ["results.png"]
+    assert [path.name for path in plots.results(run, [task])] == ["results.png"]
     truths = task.truths("val")
     found = {truth.id: Detections(truth.boxes, torch.tensor([0.9]), truth.labels) for truth in truths}
     store.save(run.predictions_of("val", "squares"), found, task.names)
-    made += plots.results(run, task)
+    made += plots.results(run, [task])
     assert sorted(path.name for path in made) == sorted(path.name for path in run.plots.iterdir())
     assert {path.name for path in made} == {
         "labels.squares.png",
@@ -156,7 +156,7 @@ def test_a_run_of_masks_gets_its_plots(run: Run) -> None:
     found = {truth.id: task.mask("val", truth.id) for truth in task.truths("val")}
     counts = {name: pixels_of(Mask(mask.where(mask < 255, 0)), mask, len(task.names)) for name, mask in found.items()}
     store.save_pixels(run.predictions_of("val", "pixels"), counts, task.names)
-    made += plots.results(run, task)
+    made += plots.results(run, [task])
     path = run.plots / "val_truth_prediction.pixels.png"
     made.append(plots.truth_beside_mask(task.readers["val"], lambda sample: Mask(found[sample.id]), task.names, path))
     assert {path.name for path in made} == {
@@ -179,7 +179,7 @@ def test_a_classifier_gets_a_confusion_matrix(run: Run) -> None:
     truths = task.truths("val")
     said = {truth.id: Labels(torch.eye(3)[int(truth.value)]) for truth in truths if truth.value is not None}
     store.save_labels(run.predictions_of("val", "tints"), said, truths, task.names)
-    assert [path.name for path in plots.results(run, task)] == ["confusion_matrix.tints.png"]
+    assert [path.name for path in plots.results(run, [task])] == ["confusion_matrix.tints.png"]
 
 
 def test_objects_are_counted_where_pictures_have_a_value_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
