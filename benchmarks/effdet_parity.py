@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+
+# effdet is measured against from a folder of its own, so neither mypy nor pylint can find it
 from effdet.anchors import Anchors, decode_box_outputs  # type: ignore[import-not-found]  # pylint: disable=import-error
 from effdet.config import get_efficientdet_config  # type: ignore[import-not-found]  # pylint: disable=import-error
 from effdet.efficientdet import EfficientDet  # type: ignore[import-not-found]  # pylint: disable=import-error

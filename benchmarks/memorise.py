@@ -10,6 +10,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -18,6 +19,7 @@ from polyhead.data.readers.yolo import Yolo
 from polyhead.data.splits import subset
 from polyhead.data.streams import collate
 from polyhead.data.transforms import Eval
+from polyhead.errors import PolyheadError
 from polyhead.models import ssd300
 from polyhead.run import Run, read_rows
 from polyhead.train.fit import fit
@@ -35,11 +37,11 @@ class ByHeart:
         reader = subset(whole, [whole.annotation(index).id for index in range(COUNT)])
         look = Eval((size, size))
         self.name, self.names, self.batch = "coco", reader.names, COUNT
-        self.seen = collate([look(reader[index]) for index in range(COUNT)])
+        self.samples = [look(reader[index]) for index in range(COUNT)]
         self.known = [reader.annotation(index) for index in range(COUNT)]
 
     def __len__(self) -> int:
-        return COUNT
+        return len(self.samples)
 
     # pylint: disable-next=unused-argument  # what every task is asked
     def train(self, steps: int, position: Callable[[], int], stage: int, quiet: int) -> Iterable[Batch]:
@@ -47,8 +49,12 @@ class ByHeart:
         return self._loader(steps)
 
     def only(self, places: Sequence[int], batch: int) -> "ByHeart":
-        """There is nothing to choose from."""
-        raise NotImplementedError(places, batch)
+        """The same task with these pictures alone."""
+        part = copy(self)
+        part.samples = [self.samples[place] for place in places]
+        part.known = [self.known[place] for place in places]
+        part.batch = batch
+        return part
 
     def evaluation(self, split: str) -> Iterable[Batch]:  # pylint: disable=unused-argument  # as above
         """The pictures."""
@@ -59,12 +65,12 @@ class ByHeart:
         return self.known
 
     def mask(self, split: str, ident: str) -> Tensor:
-        """There is none."""
-        raise KeyError(split, ident)
+        """Boxes have none."""
+        raise PolyheadError(f"picture {ident!r} of {split} has no mask")
 
     def _loader(self, steps: int) -> "DataLoader[Batch]":
         """The one batch again and again; a list serves as a data set, though its type does not say so."""
-        return DataLoader([self.seen] * steps, batch_size=None)  # type: ignore[arg-type]
+        return DataLoader([collate(self.samples)] * steps, batch_size=None)  # type: ignore[arg-type]
 
 
 def main(argv: Sequence[str]) -> int:

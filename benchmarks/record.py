@@ -93,16 +93,17 @@ def _figures(numbers: dict[str, Any]) -> dict[str, Any]:
     coco = numbers.get("coco", {})
     low, high = numbers["interval"]
     shown = {
+        "score": numbers["score"],
+        "low": low,
+        "high": high,
         "ap": coco.get("ap"),
-        "ap50": coco.get("ap50"),
-        "ap50_low": low if coco else None,
-        "ap50_high": high if coco else None,
         "voc2007": numbers.get("voc2007"),
         "voc2010": numbers.get("voc2010"),
         "ap_frequent": coco.get("ap_frequent"),
     }
     return {
         "images": numbers["images"],
+        "metric": numbers["metric"],
         **{name: "" if value is None else f"{value:.4f}" for name, value in shown.items()},
     }
 

@@ -77,7 +77,7 @@ def plan(old: Run, task: str, data: Mapping[str, Any], changes: Sequence[str] = 
     stage = {each: last[each] for each in ("epochs", "optimizer", "lr", "schedule", "weight_decay", "clip", "ema")}
     stage |= {
         "tasks": [task],
-        "init": {part: str(old.best) for part in ("backbone", "neck", *heads)},
+        "init": {part: str(old.best.resolve()) for part in ("backbone", "neck", *heads)},
         "rates": {"backbone": RATE, "neck": RATE, **dict.fromkeys(heads, HEAD_RATE)},
         "fixed_norms": True,
         "keep": [

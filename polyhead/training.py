@@ -115,7 +115,7 @@ def remember(run: Run, tasks: Mapping[str, TaskData], limit: float, seed: int, l
     A tenth of the training pictures, up to :data:`PROBED` of each other split, and no more than ``limit`` MiB of each;
     of what an older run has kept, everything.
     """
-    if limit <= 0 or run.memory.is_dir():
+    if limit <= 0:
         return
     for name, task in tasks.items():
         counts = []

@@ -14,6 +14,9 @@ from torchvision import tv_tensors as tv
 Size = tuple[int, int]
 """Height and width in pixels."""
 
+IGNORED = 255
+"""In a mask: a pixel that is neither rewarded nor punished, and in a predicted one, a pixel that was not seen."""
+
 
 class Annotation(NamedTuple):
     """What a reader knows of one picture without opening it, in the pixels of the original (upright) picture.

@@ -6,9 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from polyhead.types import Detections, Labels, Mask, Prediction, Size, Values
-
-UNSEEN = 255
+from polyhead.types import IGNORED, Detections, Labels, Mask, Prediction, Size, Values
 
 
 @overload
@@ -78,4 +76,4 @@ def _restore_mask(mask: Mask, matrix: Tensor, origin: Tensor, size: Size) -> Mas
     outside = (x < 0) | (y < 0) | (x >= width) | (y >= height)
     device = mask.classes.device
     classes = mask.classes[y.clamp(0, height - 1).to(device), x.clamp(0, width - 1).to(device)]
-    return Mask(classes.masked_fill(outside.to(device), UNSEEN))
+    return Mask(classes.masked_fill(outside.to(device), IGNORED))

@@ -12,9 +12,9 @@ from torch import Tensor
 from torchvision import tv_tensors as tv
 
 from polyhead.data.objects import plain, see
-from polyhead.data.view import GREY, IGNORED
+from polyhead.data.view import GREY
 from polyhead.data.warp import Pixels, image, pixels
-from polyhead.types import Sample
+from polyhead.types import IGNORED, Sample
 
 Line = NDArray[np.bool_]
 """Which pixels of an axis are meant."""

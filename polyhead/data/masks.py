@@ -11,9 +11,8 @@ from torchvision import tv_tensors as tv
 from polyhead.data.files import FileFault
 from polyhead.data.listed import Faults, Listed, Scene
 from polyhead.data.pictures import picture_mode, picture_size, read_classes, read_colours
-from polyhead.data.view import IGNORED
 from polyhead.errors import PolyheadError, Problem
-from polyhead.types import Size
+from polyhead.types import IGNORED, Size
 
 BACKGROUND = "background"
 NUMBERS = ("L", "P", "1")

@@ -12,9 +12,8 @@ from torch import Tensor
 from torchvision import tv_tensors as tv
 
 from polyhead.data.objects import areas, join, plain, see
-from polyhead.data.view import IGNORED
 from polyhead.data.warp import Matrix, Patch, collage, image, pixels, placed
-from polyhead.types import Sample, Size
+from polyhead.types import IGNORED, Sample, Size
 
 Hole = tuple[int, int, int, int]
 """x1, y1, x2, y2 in whole pixels of a canvas."""

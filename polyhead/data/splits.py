@@ -15,9 +15,9 @@ import torch
 from polyhead.chance import key
 from polyhead.data.base import Reader, Subset
 from polyhead.data.files import read_text
-from polyhead.data.view import IGNORED
 from polyhead.errors import PolyheadError
 from polyhead.places import RECIPES
+from polyhead.types import IGNORED
 
 EVERY = -1  # a class that every picture has; by it pictures of no class, and the sizes, are spread like any other
 

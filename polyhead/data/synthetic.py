@@ -40,9 +40,8 @@ from polyhead.data.drawing import (
     texture,
 )
 from polyhead.data.masks import BACKGROUND
-from polyhead.data.view import IGNORED
 from polyhead.errors import PolyheadError, suggest
-from polyhead.types import Annotation, Sample
+from polyhead.types import IGNORED, Annotation, Sample
 
 DOMAINS = {"shapes": SHAPES, "signs": SIGNS, "fruit": FRUIT}
 Truth = Literal["boxes", "masks", "times"]

@@ -9,13 +9,12 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torchvision import tv_tensors as tv
 
-from polyhead.types import Sample, Size
+from polyhead.types import IGNORED, Sample, Size
 
 Window = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels of the picture; may reach beyond it."""
 
 GREY = 114
-IGNORED = 255
 Span = tuple[int, int]
 Spans = tuple[Span, Span]
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from torchvision import tv_tensors as tv
 
 from polyhead.data.objects import areas, join, plain, see
-from polyhead.data.view import GREY, IGNORED, Spans
-from polyhead.types import Sample, Size
+from polyhead.data.view import GREY, Spans
+from polyhead.types import IGNORED, Sample, Size
 
 Matrix = NDArray[np.float64]
 """``[2, 3]``: the point (x, y) comes to ``matrix @ (x, y, 1)``. Borders of pixels are whole numbers."""

@@ -13,9 +13,8 @@ from torch import Tensor
 
 from polyhead.errors import PolyheadError
 from polyhead.metrics.intervals import LEVEL, RESAMPLES, Interval, draw, interval
-from polyhead.types import Mask, Prediction
+from polyhead.types import IGNORED, Mask, Prediction
 
-IGNORED = 255
 Metric = Literal["miou", "miou_foreground", "accuracy", "mean_accuracy"]
 METRICS: tuple[Metric, ...] = ("miou", "miou_foreground", "accuracy", "mean_accuracy")
 

@@ -10,6 +10,8 @@ from polyhead.run import Run, read_rows, write_rows
 
 NUMBERS = {
     "images": 50,
+    "metric": "AP50",
+    "score": 0.9,
     "interval": [0.8, 0.95],
     "coco": {"ap": 0.5, "ap50": 0.9, "ap_frequent": None},
     "voc2007": 0.85,
@@ -40,7 +42,7 @@ def test_a_row_tells_the_run_without_the_machine_s_folders(tmp_path: Path) -> No
     assert row["command"] == "polyhead train pets.yaml runs=runs epochs=2"
     assert row["run"] == "pets"
     assert (row["seed"], row["epochs"], row["minutes"], row["images"]) == ("7", "2", "2.5", "50")
-    assert (row["ap"], row["ap50"], row["ap50_low"], row["ap_frequent"]) == ("0.5000", "0.9000", "0.8000", "")
+    assert (row["ap"], row["score"], row["low"], row["ap_frequent"]) == ("0.5000", "0.9000", "0.8000", "")
     assert row["commit"] == "0123456789ab+changes"
     assert str(tmp_path) not in table.read_text()
     assert TABLE.read_text(encoding="utf-8").splitlines()[0] == ",".join(row), "the committed table has these columns"

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from polyhead import chance
 from polyhead.data.hiding import erase, grid_mask, hide
-from polyhead.data.view import GREY, IGNORED
-from polyhead.types import Sample
+from polyhead.data.view import GREY
+from polyhead.types import IGNORED, Sample
 
 SAMPLE = painted((60, 90), (10, 10, 50, 50), COLOURS[0])
 

@@ -11,10 +11,10 @@ from torchvision.ops import box_iou
 from polyhead.chance import seeded
 from polyhead.data.photometric import PhotometricDistortion
 from polyhead.data.transforms import PRESETS, Eval, train_transform
-from polyhead.data.view import IGNORED, flip
+from polyhead.data.view import flip
 from polyhead.data.warp import Patch, camera, collage, placed
 from polyhead.data.yolov4 import Yolov4
-from polyhead.types import Sample
+from polyhead.types import IGNORED, Sample
 
 SIZE = (96, 128)
 FEW = settings(max_examples=60, deadline=None)

@@ -13,9 +13,8 @@ from polyhead import chance
 from polyhead.boxes.frame import restore
 from polyhead.data.mixing import alone, cutmix, draw_hole, mixup, mosaic
 from polyhead.data.objects import SEEN
-from polyhead.data.view import IGNORED
 from polyhead.data.warp import camera
-from polyhead.types import Detections, Sample
+from polyhead.types import IGNORED, Detections, Sample
 
 SIZE = (100, 120)
 FOUR = st.tuples(*(scenes(label) for label in range(4)))

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision import tv_tensors as tv
 
-from polyhead.data.view import GREY, IGNORED, flip, view, whole
-from polyhead.types import Sample
+from polyhead.data.view import GREY, flip, view, whole
+from polyhead.types import IGNORED, Sample
 
 SIDES = st.integers(20, 90)
 

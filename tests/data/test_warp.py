@@ -13,9 +13,9 @@ from torch import Tensor
 from polyhead.boxes.frame import restore
 from polyhead.data.mixing import alone
 from polyhead.data.objects import LEAST, SEEN, join
-from polyhead.data.view import GREY, IGNORED
+from polyhead.data.view import GREY
 from polyhead.data.warp import Patch, camera, collage, moved, placed
-from polyhead.types import Detections, Sample
+from polyhead.types import IGNORED, Detections, Sample
 
 SIZE = (90, 70)
 SHARES = st.floats(-0.3, 0.3)

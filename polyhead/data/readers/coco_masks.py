@@ -14,9 +14,8 @@ from polyhead.data.files import FileFault
 from polyhead.data.listed import Faults, Scene
 from polyhead.data.masks import with_background
 from polyhead.data.readers.coco import Coco
-from polyhead.data.view import IGNORED
 from polyhead.errors import Problem
-from polyhead.types import Annotation, Size
+from polyhead.types import IGNORED, Annotation, Size
 
 ANEW = "draw the outline anew, or delete the annotation"
 

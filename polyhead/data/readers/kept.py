@@ -86,7 +86,7 @@ class Kept(Reader):
 
 
 def keep(reader: Reader, places: Sequence[int], folder: Path, limit: float = 16.0) -> int:
-    """Copy pictures of a reader and their truth into a new folder.
+    """Copy pictures of a reader and their truth into a new folder, or leave one as it is that is complete.
 
     Files are copied as they are; pictures that have none, and masks, are written without loss. The data's licence is
     noted beside them.
@@ -94,12 +94,16 @@ def keep(reader: Reader, places: Sequence[int], folder: Path, limit: float = 16.
     Args:
         reader: of sound data.
         places: which pictures, the most wanted first.
-        folder: must not exist.
+        folder: one in which this was broken off is begun again.
         limit: MiB of all files together; what no longer fits is left out, but never the first picture.
 
     Returns:
         How many pictures were kept.
     """
+    if (folder / FILE).is_file():
+        return len(Kept(folder))
+    if folder.is_dir():
+        shutil.rmtree(folder)
     folder.mkdir(parents=True)
     entries: list[dict[str, Any]] = []
     used = 0

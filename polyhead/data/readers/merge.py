@@ -7,9 +7,8 @@ from torch import Tensor
 from torchvision import tv_tensors as tv
 
 from polyhead.data.base import Reader
-from polyhead.data.view import IGNORED
 from polyhead.errors import PolyheadError, suggest
-from polyhead.types import Annotation, Sample
+from polyhead.types import IGNORED, Annotation, Sample
 
 
 class Merge(Reader):

@@ -6,9 +6,9 @@ from polyhead.data.files import FileFault, Listing, read_text
 from polyhead.data.listed import Faults, Scene
 from polyhead.data.masks import BACKGROUND, Code, Masked, packed, pair, unpacked, with_background
 from polyhead.data.pictures import is_picture
-from polyhead.data.view import IGNORED
 from polyhead.errors import PolyheadError, Problem
 from polyhead.places import find
+from polyhead.types import IGNORED
 
 SHEET = "classes.txt"
 SPLITS = ("train", "val", "valid", "test")

@@ -6,9 +6,9 @@ from polyhead.data.files import Listing
 from polyhead.data.listed import Faults, Scene
 from polyhead.data.masks import Code, Masked, pair
 from polyhead.data.readers.voc import CLASSES, chosen_years, listed_ids
-from polyhead.data.view import IGNORED
 from polyhead.errors import PolyheadError, Problem, suggest
 from polyhead.places import find
+from polyhead.types import IGNORED
 
 MASKS, LISTS = "SegmentationClass", "ImageSets/Segmentation"
 

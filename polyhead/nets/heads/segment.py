@@ -10,9 +10,7 @@ from torch.nn import functional as F
 from polyhead.errors import PolyheadError
 from polyhead.losses import dice, kullback_leibler
 from polyhead.nets.base import Head
-from polyhead.types import Batch, Mask, Pyramid, Size
-
-IGNORED = 255
+from polyhead.types import IGNORED, Batch, Mask, Pyramid, Size
 
 
 class PixelLogits(NamedTuple):

@@ -70,6 +70,16 @@ def test_the_files_fit_the_budget_and_the_first_is_always_there(tmp_path: Path) 
     assert keep(reader, range(COUNT), tmp_path / "least", 1e-6) == 1
 
 
+def test_what_was_broken_off_is_begun_again_and_what_is_complete_stays(tmp_path: Path) -> None:
+    reader = Scenes(COUNT, size=48)
+    assert keep(reader, [0, 1], tmp_path / "kept") == 2
+    assert keep(reader, [2, 3, 4], tmp_path / "kept") == 2
+    (tmp_path / "kept" / FILE).unlink()  # as if killed before the end
+    (tmp_path / "kept" / "00009.png").write_bytes(b"half")
+    assert keep(reader, [2, 3, 4], tmp_path / "kept") == 3
+    assert len(list((tmp_path / "kept").glob("*.png"))) == 3
+
+
 def changed(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     told = json.loads((folder / FILE).read_text(encoding="utf-8"))
     change(told)
