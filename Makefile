@@ -25,7 +25,7 @@ demo: $(READY)
 	$(BIN)/polyhead demo
 
 test: $(READY)
-	$(BIN)/python -m pytest --cov --durations=10 $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --cov --durations=10 $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check

@@ -159,12 +159,18 @@ class Result:
 
 
 def plot(results: Sequence[Result]) -> Image.Image:
-    """Everything that was said of one picture, by all its heads, drawn on it; no two heads share a colour."""
+    """Everything that was said of one picture, by all its heads, drawn on it.
+
+    The boxes of one head have the colours of their classes; those of several have a colour for each head, which a
+    legend names. No two heads share a colour.
+    """
     first = results[0]
     pixels = read_picture(first.image) if first.picture is None else first.picture
     picture = Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
-    firsts = accumulate((len(result.names) for result in results), initial=0)
-    return draw.draw(picture, [_marks(result, colour) for result, colour in zip(results, firsts, strict=False)])
+    several = len(results) > 1
+    firsts = accumulate((1 if result.mask is None else len(result.names) for result in results), initial=0)
+    marks = [_marks(result, number, by_class=not several) for result, number in zip(results, firsts, strict=False)]
+    return draw.draw(picture, marks)
 
 
 def best_of_heads(results: Sequence[Result], overlap: float) -> list[Result]:
@@ -211,16 +217,15 @@ def _corners(result: Result) -> Float[np.ndarray, "m 4"]:
     return np.full((len(result), 4), np.nan, dtype=np.float32) if result.whole else result.boxes
 
 
-def _marks(result: Result, first: int) -> draw.Marks:
-    """What to draw; ``first`` is the number of the first class's colour."""
+def _marks(result: Result, first: int, *, by_class: bool) -> draw.Marks:
+    """What to draw; ``first`` is the number of the first colour, which all boxes have where classes have none."""
     texts = [f"{label} {score:.2f}" for label, score in zip(result.labels, result.scores, strict=True)]
     if result.mask is not None:
         return draw.Marks(result.task, [], [], [], layer=draw.layer(result.mask, result.names, first))
     if result.whole:
         return draw.Marks(result.task, [], [], [], texts[:SHOWN])
-    return draw.Marks(
-        result.task, result.boxes.tolist(), texts, [draw.colour(first + index) for index in result.classes.tolist()]
-    )
+    shades = [draw.colour(first + index * by_class) for index in result.classes.tolist()]
+    return draw.Marks(result.task, result.boxes.tolist(), texts, shades)
 
 
 def _plain(values: Float[np.ndarray, " n"]) -> list[float]:

@@ -1,5 +1,6 @@
 """Answers of several heads for one picture, and masks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,21 @@ def test_a_mask_is_laid_over_the_picture_beside_the_boxes_of_other_heads() -> No
     both = np.array(plot([segmented(), boxes]))
     assert (both == colour(3)).all(2).sum() > 50  # the box has a colour after those of the mask's three classes
     assert (both[2, 76:92] == drawn[2, 76:92]).all()
+
+
+def test_boxes_have_the_colours_of_their_classes_or_of_their_heads() -> None:
+    grey = torch.full((3, 50, 100), 100, dtype=torch.uint8)
+    boxes = result("food", [(10, 5, 40, 20, 0.9), (50, 5, 80, 20, 0.8)])
+    one = replace(boxes, classes=np.array([0, 1]), names=["apple", "pear"], picture=grey)
+    other = result("toys", [(10, 25, 40, 40, 0.9)])
+
+    def shown(picture: Image.Image) -> list[bool]:
+        pixels = np.array(picture)
+        return [bool((pixels == colour(number)).all(2).any()) for number in range(3)]
+
+    assert shown(plot([one])) == [True, True, False]
+    assert shown(plot([one, other])) == [True, True, False]
+    assert shown(plot([one, result("toys", [])])) == [True, False, False]
 
 
 def test_a_saved_mask_holds_class_numbers_and_is_found_again(tmp_path: Path) -> None:

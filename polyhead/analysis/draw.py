@@ -77,7 +77,10 @@ def colour(index: int) -> Colour:
 
 
 def draw(picture: Image.Image, marks: Sequence[Marks]) -> Image.Image:
-    """A copy of the picture (RGB) with everything drawn on it; a legend names several tasks, and classes of masks."""
+    """A copy of the picture (RGB) with everything drawn on it.
+
+    Where there is something to name, boxes of several tasks or the classes of masks, a legend is added below it.
+    """
     drawn = picture.convert("RGB")
     if drawn is picture:
         drawn = picture.copy()
@@ -100,8 +103,7 @@ def draw(picture: Image.Image, marks: Sequence[Marks]) -> Image.Image:
                 canvas.text((place[0] + GAP / 2, place[1]), caption, _ink(shade), font)
                 taken.append(place)
     _notes(canvas, marks, font)
-    _legend(canvas, drawn.size, marks, font)
-    return drawn
+    return _legend(drawn, marks, font)
 
 
 def _overlaid(picture: Image.Image, layer: Layer) -> Image.Image:
@@ -250,28 +252,33 @@ def _notes(canvas: ImageDraw.ImageDraw, marks: Sequence[Marks], font: ImageFont.
         canvas.text((GAP, top), line, WHITE, font)
 
 
-def _legend(
-    canvas: ImageDraw.ImageDraw, size: tuple[int, int], marks: Sequence[Marks], font: ImageFont.FreeTypeFont
-) -> None:
-    """Each of several tasks with its colours, and each class of a mask with its own, in the lower left corner."""
-    rows: list[tuple[str, list[Colour]]] = []
+def _legend(picture: Image.Image, marks: Sequence[Marks], font: ImageFont.FreeTypeFont) -> Image.Image:
+    """The picture, and below it each of several tasks with its colours, and each class of a mask with its own."""
+    entries: list[tuple[str, list[Colour]]] = []
     for mark in marks:
-        if len(marks) > 1:
-            rows.append((mark.title, list(dict.fromkeys(mark.colours))))
+        if len(marks) > 1 and mark.boxes:
+            entries.append((mark.title, list(dict.fromkeys(mark.colours))))
         if mark.layer is not None:
-            rows += [(name, [mark.layer.colours[label]]) for label, name in mark.layer.names.items()]
+            entries += [(name, [mark.layer.colours[label]]) for label, name in mark.layer.names.items()]
+    if not entries:
+        return picture
     height = _height(font)
-    rows = rows[: (size[1] - GAP) // height]
-    if not rows:
-        return
     side = height * 0.6
-    width = max(font.getlength(title) + GAP + len(shades) * (side + 2) for title, shades in rows) + 2 * GAP
-    top = size[1] - height * len(rows) - GAP
-    canvas.rectangle((0, top, width, size[1]), fill=INK)
-    for row, (title, shades) in enumerate(rows):
-        y = top + GAP / 2 + row * height
-        canvas.text((GAP, y), title, WHITE, font)
-        x = 2 * GAP + font.getlength(title)
+    places: list[tuple[float, int]] = []
+    left, row = float(GAP), 0
+    for title, shades in entries:
+        width = len(shades) * (side + 2) + font.getlength(title) + 2 * GAP
+        if left > GAP and left + width > picture.width:
+            left, row = float(GAP), row + 1
+        places.append((left, row * height))
+        left += width
+    sheet = Image.new("RGB", (picture.width, picture.height + (row + 1) * height), INK)
+    sheet.paste(picture)
+    canvas = ImageDraw.Draw(sheet)
+    for (title, shades), (left, down) in zip(entries, places, strict=True):
+        top = picture.height + down
         for shade in shades:
-            canvas.rectangle((x, y + height * 0.2, x + side, y + height * 0.2 + side), fill=shade)
-            x += side + 2
+            canvas.rectangle((left, top + height * 0.2, left + side, top + height * 0.2 + side), fill=shade)
+            left += side + 2
+        canvas.text((left + GAP / 2, top), title, WHITE, font)
+    return sheet

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from polyhead.analysis.draw import GREY, PALETTE, Marks, batch, colour, draw, fit, grid, layer
+from polyhead.analysis.draw import GREY, INK, PALETTE, Marks, batch, colour, draw, fit, grid, layer
 from polyhead.data.streams import collate
 from polyhead.data.synthetic import Scenes
 from polyhead.types import Batch
@@ -67,10 +67,17 @@ def test_a_tag_without_a_free_place_is_left_out() -> None:
 
 
 def test_several_tasks_have_a_legend_and_one_has_none() -> None:
-    mark = Marks("food", [], [], [], ())
-    assert shades(draw(blank(), [mark])) == {BLACK}
-    assert len(shades(draw(blank(), [mark, mark._replace(title="scene")]))) > 2
-    noted = np.array(draw(blank(), [mark._replace(notes=["kitchen 0.9"])]))
+    empty, mark = Marks("food", [], [], [], ()), Marks("food", [[10.0, 10.0, 90.0, 90.0]], [""], [PALETTE[3]])
+    assert shades(draw(blank(), [empty])) == {BLACK}
+    assert draw(blank(), [mark]).size == draw(blank(), [empty, empty]).size == (200, 100)
+    several = draw(blank(), [mark, empty, mark._replace(title="scene")])
+    assert several.width == 200
+    below = several.crop((0, 100, *several.size))
+    assert shades(several.crop((0, 0, 200, 100))) == {BLACK, PALETTE[3]}  # nothing of the picture is hidden
+    assert {PALETTE[3], INK} < shades(below)
+    crowd = draw(blank(), [mark._replace(title=f"task {number}") for number in range(9)])
+    assert crowd.height > several.height  # as many lines as it needs
+    noted = np.array(draw(blank(), [empty._replace(notes=["kitchen 0.9"])]))
     assert noted[:12].any()
     assert not noted[20:].any()
 
@@ -84,7 +91,8 @@ def test_several_tasks_have_a_legend_and_one_has_none() -> None:
 def test_nothing_that_can_be_drawn_breaks_it(size: tuple[int, int], boxes: list[list[float]], text: str) -> None:
     count = len(boxes)
     drawn = draw(blank(*size), [Marks("a", boxes, [text] * count, [GREY] * count, [text])] * 2)
-    assert drawn.size == size
+    assert drawn.width == size[0]
+    assert drawn.height >= size[1]
 
 
 def test_a_layer_is_seen_through_and_leaves_the_background_alone() -> None:
@@ -100,7 +108,7 @@ def test_a_layer_is_seen_through_and_leaves_the_background_alone() -> None:
         assert (drawn[5, :half] == 100).all()
         assert (drawn[5, half : half + half * 9 // 10] == mixed).all()
         assert (drawn[5, half + half * 9 // 10 :] == 100).all()
-        assert (drawn[-half // 2 :, :half] == colour(2)).all(2).sum() > 20  # the legend
+        assert (drawn[picture.height :] == colour(2)).all(2).sum() > 20  # the legend
 
 
 def test_a_layer_names_the_largest_classes_first_and_shifts_their_colours() -> None:
