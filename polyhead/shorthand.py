@@ -22,6 +22,7 @@ READERS = {
     "yolo": "polyhead.data.readers.yolo.Yolo",
     "penn_fudan": "polyhead.data.readers.pedestrians.PennFudan",
     "folder": "polyhead.data.readers.folder.Folder",
+    "cifar10": "polyhead.data.readers.cifar10.Cifar10",
     "coco_masks": "polyhead.data.readers.coco_masks.CocoMasks",
     "voc_masks": "polyhead.data.readers.voc_masks.VocMasks",
     "png_masks": "polyhead.data.readers.png_masks.PngMasks",

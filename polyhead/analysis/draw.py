@@ -277,8 +277,8 @@ def _legend(picture: Image.Image, marks: Sequence[Marks], font: ImageFont.FreeTy
     canvas = ImageDraw.Draw(sheet)
     for (title, shades), (left, down) in zip(entries, places, strict=True):
         top = picture.height + down
-        for shade in shades:
-            canvas.rectangle((left, top + height * 0.2, left + side, top + height * 0.2 + side), fill=shade)
-            left += side + 2
-        canvas.text((left + GAP / 2, top), title, WHITE, font)
+        for number, shade in enumerate(shades):
+            x, y = left + number * (side + 2), top + height * 0.2
+            canvas.rectangle((x, y, x + side, y + side), fill=shade)
+        canvas.text((left + len(shades) * (side + 2) + GAP / 2, top), title, WHITE, font)
     return sheet

@@ -1,0 +1,106 @@
+"""CIFAR-10's own files, read without running what is in them."""
+
+import pickle
+import struct
+from pathlib import Path
+
+import pytest
+import torch
+
+from polyhead.data.doctor import check
+from polyhead.data.readers.cifar10 import Cifar10
+from polyhead.errors import PolyheadError
+
+
+def text(value: str) -> bytes:
+    """A string as Python 2 pickled it, and its place in the memo."""
+    return b"U" + bytes([len(value)]) + value.encode() + b"q\x07"
+
+
+def batch(labels: list[int], pixels: bytes) -> bytes:
+    """A batch as its authors pickled it (the array's frame, which is not read, left out)."""
+    listed = b"".join(b"K" + bytes([label]) for label in labels)
+    told = text("batch_label") + text("training batch 1 of 5") + text("labels") + b"]q\x03(" + listed + b"e"
+    return b"\x80\x02}q\x01(" + told + text("data") + b"T" + struct.pack("<i", len(pixels)) + pixels + b"u."
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """Three training pictures in two batches, one test picture, two classes."""
+    names = text("label_names") + b"]q\x02(" + text("cat") + text("dog") + b"e" + text("num_vis") + b"M\x00\x0c"
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    (folder / "batches.meta").write_bytes(b"\x80\x02}q\x01(" + names + b"u.")
+    (folder / "data_batch_1").write_bytes(batch([1, 0], bytes(range(256)) * 12 + b"\xff" * 3072))
+    (folder / "data_batch_2").write_bytes(batch([1], b"\x07" * 3072))
+    (folder / "test_batch").write_bytes(batch([0], b"\x09" * 3072))
+    return folder
+
+
+def test_pictures_have_their_pixels_and_classes(tiny: Path) -> None:
+    reader = Cifar10(tiny)
+    assert reader.names == ["cat", "dog"]
+    assert [reader.annotation(index).id for index in range(3)] == [
+        "data_batch_1/00000",
+        "data_batch_1/00001",
+        "data_batch_2/00000",
+    ]
+    assert [int(reader[index].value) for index in range(3)] == [1, 0, 1]  # type: ignore[arg-type]  # all have one
+    first = reader[0].input
+    assert first.shape == (3, 32, 32)
+    assert torch.equal(first.flatten(), torch.arange(256).repeat(12).to(torch.uint8))
+    first.zero_()  # a sample is the caller's own
+    assert int(reader[0].input.max()) == 255
+    assert reader[-1].input.unique().tolist() == [7]
+    with pytest.raises(IndexError):
+        reader.annotation(3)
+    assert not check(reader)
+    assert len(Cifar10(tiny.parent, "test")) == 1
+
+
+def test_other_pixels_have_another_digest(tiny: Path) -> None:
+    before = Cifar10(tiny).digest
+    (tiny / "data_batch_2").write_bytes(batch([1], b"\x08" * 3072))
+    assert Cifar10(tiny).digest != before
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("data_batch_1", batch([1, 0], b"\0" * 3072), "found 2 labels and 3,072 bytes of pixels, expected 3,072"),
+        ("data_batch_1", batch([1, 2], b"\0" * 6144), "found label 2, and batches.meta names 2 classes"),
+        ("data_batch_2", batch([1], b"\0" * 3072)[:900], "is no whole pickle"),
+        ("data_batch_2", b"\x89PNG", "is no whole pickle"),
+        ("batches.meta", b"", "is no whole pickle"),
+    ],
+)
+def test_a_fault_names_its_file(tiny: Path, file: str, content: bytes, message: str) -> None:
+    (tiny / file).write_bytes(content)
+    (problem,) = Cifar10(tiny).problems
+    assert problem.where == str(tiny / file)
+    assert message in problem.what
+    assert "copy the file" in problem.remedy
+
+
+def test_nothing_in_a_file_is_run(tiny: Path, tmp_path: Path) -> None:
+    class Hostile:
+        def __reduce__(self) -> tuple[object, tuple[Path]]:
+            return Path.touch, (tmp_path / "ran",)
+
+    (tiny / "data_batch_1").write_bytes(pickle.dumps({"labels": [0], "data": Hostile()}, protocol=2))
+    assert "found 1 labels and" in Cifar10(tiny).problems[0].what
+    assert not (tmp_path / "ran").exists()
+
+
+def test_another_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PolyheadError, match=r"not CIFAR-10; expected the files batches\.meta, data_batch_1 to"):
+        Cifar10(tmp_path)
+
+
+def test_the_real_files(data_root: Path) -> None:
+    train, test = Cifar10(data_root / "cifar10"), Cifar10(data_root / "cifar10", "test")
+    assert (len(train), len(test)) == (4000, 1000)
+    assert train.names[:3] == ["airplane", "automobile", "bird"]
+    assert not train.problems
+    counts = torch.bincount(torch.stack([truth for truth in (test[i].value for i in range(1000)) if truth is not None]))
+    assert counts.tolist() == [103, 89, 100, 103, 90, 86, 112, 102, 106, 109]
