@@ -13,6 +13,10 @@ class PolyheadError(Exception):
     """What the user asked for cannot be done, and the message says what to do instead."""
 
 
+class SettingError(PolyheadError):
+    """A value that a part of a recipe cannot have. The part does not know its place: the recipe puts it in front."""
+
+
 class Problem(NamedTuple):
     """One fault in the user's data.
 

@@ -13,7 +13,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from polyhead import recipe
-from polyhead.analysis import errors, forgetting, plots, verdict
+from polyhead.analysis import errors, forgetting, mask_plots, plots, verdict
 from polyhead.analysis.errors import CONFIDENT
 from polyhead.data.source import TaskData, open_tasks
 from polyhead.data.streams import collate
@@ -96,7 +96,7 @@ def measure(
     for name, task in tasks.items():
         if task.masked:
             path = run.plots / f"val_truth_prediction.{name}.png"
-            plots.truth_beside_mask(task.readers["val"], partial(predict_one, model, task), task.names, path)
+            mask_plots.truth_beside_mask(task.readers["val"], partial(predict_one, model, task), task.names, path)
     text = verdict.verdict(results)
     write_text(run.verdict, text + "\n")
     log(text)

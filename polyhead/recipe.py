@@ -6,7 +6,8 @@ run. Stages are checked before anything is imported that costs seconds.
 """
 
 from argparse import ArgumentError
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import yaml
 
 from polyhead import overrides
-from polyhead.errors import PolyheadError, suggest
+from polyhead.errors import PolyheadError, SettingError, suggest
 from polyhead.mistakes import explain, parameters
 from polyhead.places import shipped
 from polyhead.shorthand import SECTIONS, check_keys, check_sections, expand_model, expand_task
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from polyhead.nets.model import Model
 
 _SOURCE, _MODEL = "polyhead.data.source.Source", "polyhead.nets.model.Model"
+_NUMBERS = "polyhead.data.source.check_numbers"
 _importable = ["polyhead"]
 
 
@@ -93,6 +95,9 @@ def resolve(config: dict[str, Any], changes: Sequence[str], name: str) -> dict[s
     settings["name"] = settings["name"] or name
     stages = [_resolve(Stage, stage, f"stages.{number}") for number, stage in enumerate(config["stages"])]
     data = {task: _resolve(_kind(_SOURCE), entry, f"data.{task}") for task, entry in config["data"].items()}
+    for task, entry in data.items():
+        with _placed(f"data.{task}"):
+            _kind(_NUMBERS)(entry)
     return {"model": _resolve(_kind(_MODEL), config["model"], "model"), "data": data, "stages": stages, **settings}
 
 
@@ -184,7 +189,7 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _kind(path: str) -> Any:
-    """A class that costs seconds to import."""
+    """A class or function that costs seconds to import."""
     module, _, name = path.rpartition(".")
     return getattr(import_module(module), name)
 
@@ -198,7 +203,17 @@ def _resolve(kind: type, given: Mapping[str, Any], where: str) -> dict[str, Any]
 
 def _build(kind: type, given: Mapping[str, Any], where: str) -> Any:
     parser, config = _parse(kind, given, where)
-    return parser.instantiate(config).part[0]
+    with _placed(where):
+        return parser.instantiate(config).part[0]
+
+
+@contextmanager
+def _placed(where: str) -> Iterator[None]:
+    """Put the place of a part before what the part says of its settings."""
+    try:
+        yield
+    except SettingError as error:
+        raise PolyheadError(f"{where}: {error}" if where else str(error)) from error
 
 
 def _parse(kind: type, given: Mapping[str, Any], where: str) -> "tuple[ArgumentParser, Namespace]":

@@ -127,6 +127,11 @@ def test_other_packages_must_be_allowed(tmp_path: Path, monkeypatch: pytest.Monk
     assert recipe.load(path)["model"] == {"class_path": "stranger.net", "init_args": {"size": 224}}
 
 
+NO_BATCH = (
+    "Replay: expected a budget above 0, a batch of 1 or more and a weight of 0 or more, "
+    "got budget=0.1, batch=0, weight=1"
+)
+
 BAD = [
     ("epochs=many", "stages.0.epochs: expected int, got 'many'"),
     ("stages.0.epoch=3", "unknown key 'epoch' of stages.0; did you mean 'epochs'?"),
@@ -135,7 +140,12 @@ BAD = [
     ("stages.0.optimizer=adam", "stages.0.optimizer: expected one of 'sgd', 'adamw', got 'adam'"),
     ("stages.0.rates.backbone=x", "stages.0.rates: expected float, got 'x'"),
     ("stages.0.tasks=a", "stages.0.tasks: expected list[str] or null, got 'a'"),
-    ("stages.0.lr=-1", "stage: lr must be positive, got -1.0"),
+    ("stages.0.lr=-1", "stages.0: lr must be positive, got -1"),
+    ("stages=[{}, {epochs: 0}]", "stages.1: epochs must be positive, got 0"),
+    (
+        "stages=[{}, {keep: [{class_path: Replay, init_args: {batch: 0}}]}]",
+        "stages.1: " + NO_BATCH,
+    ),
     ("stages.5.epochs=1", "'stages.5.epochs=1': there is no entry 5; the recipe has 1 entry, 0"),
     ("stages=3", "stages: expected a list of stages, got 3"),
     ("stages=[3]", "stages.0: expected settings 'key: value', got 3"),
@@ -166,6 +176,10 @@ BAD = [
         "unknown key 'mosaic' of data.shapes.transforms; choose from class_path, init_args, preset",
     ),
     ("data.shapes.batch=null", "data.shapes.batch: expected a value, got null; leave the key out to take the default"),
+    ("data.shapes.batch=0", "data.shapes: batch must be 1 or more, got 0"),
+    ("data.shapes.val_batch=0", "data.shapes: val_batch must be 1 or more, got 0"),
+    ("data.shapes.workers=-1", "data.shapes: workers must be 0 or more, got -1"),
+    ("data.shapes.cache=-0.5", "data.shapes: cache must be 0 or more, got -0.5"),
     ("data.shapes.cap=x", "data.shapes.cap: expected float, got 'x'"),
     ("data.shapes.reader=coko", "data.shapes.reader: unknown data format 'coko'; did you mean 'coco'?"),
     ("data.shapes.reader=os.kill", "data.shapes: recipes may not import 'os.kill'; if you trust it, add --allow os"),

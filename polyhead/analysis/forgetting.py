@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from polyhead.analysis.figures import save
 from polyhead.analysis.table import compare
 from polyhead.errors import PolyheadError, suggest
 from polyhead.metrics.forgetting import Course, drop
 from polyhead.metrics.intervals import LEVEL
-from polyhead.run import Run, read_json, replace
+from polyhead.run import Run, read_json
 
 Baseline = float | Sequence[str]
 """A score, or the folders of runs that were tested on the same pictures: one for each seed."""
@@ -125,7 +126,4 @@ def heat_map(course: Course, path: Path) -> Path:
     axes.set_xticks(range(tasks), course.tasks)
     axes.set_yticks(range(stages), [f"stage {stage + 1}" for stage in range(stages)])
     axes.set_title("score on val after each stage")
-    partial = path.with_name(path.name + ".partial")
-    figure.savefig(partial, format="png", dpi=120)
-    replace(partial, path)
-    return path
+    return save(figure, path)

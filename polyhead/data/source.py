@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -19,10 +20,12 @@ from polyhead.data.readers.merge import Merge, by_part
 from polyhead.data.splits import read_list, split, subset
 from polyhead.data.streams import EvalSet, Steps, StreamLoader, TrainSet, collate, peers
 from polyhead.data.transforms import Eval, Train, fit_of, train_transform
-from polyhead.errors import PolyheadError
+from polyhead.errors import PolyheadError, SettingError
 from polyhead.types import Annotation, Sample, Size
 
 SPLITS = ("train", "val", "test")
+LEAST = {"batch": 1, "val_batch": 1, "workers": 0, "cache": 0}
+"""The smallest values of a source's numbers."""
 
 
 @dataclass
@@ -53,6 +56,16 @@ class Source:
     val_batch: int | None = None
     workers: int | None = None
     cache: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_numbers(vars(self))
+
+
+def check_numbers(settings: Mapping[str, Any]) -> None:
+    """Refuse numbers that no loader can have; a recipe asks before any data is read."""
+    for name, least in LEAST.items():
+        if settings[name] is not None and settings[name] < least:
+            raise SettingError(f"{name} must be {least} or more, got {settings[name]:g}")
 
 
 class TaskData:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from polyhead.chance import key
-from polyhead.errors import PolyheadError
+from polyhead.errors import SettingError
 from polyhead.nets.model import Model
 from polyhead.train.task import Task
 from polyhead.types import Annotation, Batch, Pyramid
@@ -92,7 +92,7 @@ class Distill(Keep):
         features: float = 0.0,
     ) -> None:
         if weight < 0 or features < 0 or temperature <= 0:
-            raise PolyheadError(
+            raise SettingError(
                 "Distill: expected weight and features of 0 or more and a temperature above 0, got "
                 f"weight={weight:g}, features={features:g}, temperature={temperature:g}"
             )
@@ -161,7 +161,7 @@ class Replay(Keep):
 
     def __init__(self, budget: float = 0.1, batch: int = 4, weight: float = 1.0, *, labels: bool = True) -> None:
         if budget <= 0 or batch < 1 or weight < 0:
-            raise PolyheadError(
+            raise SettingError(
                 "Replay: expected a budget above 0, a batch of 1 or more and a weight of 0 or more, got "
                 f"budget={budget:g}, batch={batch}, weight={weight:g}"
             )

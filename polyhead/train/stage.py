@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from polyhead.errors import PolyheadError
+from polyhead.errors import SettingError
 
 if TYPE_CHECKING:
     from polyhead.train.continual import Keep
@@ -71,11 +71,11 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
     def __post_init__(self) -> None:
         for name in ("epochs", "ratio", "lr", "accumulate", "val_every"):
             if getattr(self, name) <= 0:
-                raise PolyheadError(f"stage: {name} must be positive, got {getattr(self, name)}")
+                raise SettingError(f"{name} must be positive, got {getattr(self, name):g}")
         for part, rate in self.rates.items():
             if rate < 0:
-                raise PolyheadError(f"stage: rates.{part} must be 0 (frozen) or more, got {rate}")
+                raise SettingError(f"rates.{part} must be 0 (frozen) or more, got {rate:g}")
         if not 0 <= self.mixing <= 1:
-            raise PolyheadError(f"stage: mixing must lie between 0 and 1, got {self.mixing}")
+            raise SettingError(f"mixing must lie between 0 and 1, got {self.mixing:g}")
         if self.ema is not None and not 0 < self.ema < 1:
-            raise PolyheadError(f"stage: ema must lie between 0 and 1, got {self.ema}")
+            raise SettingError(f"ema must lie between 0 and 1, got {self.ema:g}")

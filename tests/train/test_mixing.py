@@ -34,5 +34,5 @@ def test_the_quiet_step_is_a_share_of_the_stage(
 
 def test_a_share_lies_between_0_and_1() -> None:
     for wrong in (-0.1, 1.1):
-        with pytest.raises(PolyheadError, match=f"stage: mixing must lie between 0 and 1, got {wrong}"):
+        with pytest.raises(PolyheadError, match=f"^mixing must lie between 0 and 1, got {wrong}"):
             Stage(mixing=wrong)
