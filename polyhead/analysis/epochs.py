@@ -10,6 +10,8 @@ from matplotlib.ticker import MaxNLocator
 from polyhead.analysis.figures import FAINT, dress, literal, save, shade
 
 TRAIN, VAL = "#2b6cb0", "#d1495b"
+WIDE, HIGH = 4.2, 3.1
+"""Inches of a panel. Its margins are set, not sought: a layout engine draws all panels twice, which takes seconds."""
 
 
 def progress(rows: Sequence[Mapping[str, str]], path: Path) -> Path:
@@ -17,7 +19,9 @@ def progress(rows: Sequence[Mapping[str, str]], path: Path) -> Path:
     panels = group(rows)
     columns = max(1, min(4, math.ceil(math.sqrt(len(panels)))))
     lines = max(1, math.ceil(len(panels) / columns))
-    figure = Figure(figsize=(4.2 * columns, 3.1 * lines), layout="constrained")
+    width, height = WIDE * columns, HIGH * lines
+    figure = Figure(figsize=(width, height))
+    figure.subplots_adjust(0.6 / width, 0.5 / height, 1 - 0.2 / width, 1 - 0.35 / height, wspace=0.22, hspace=0.42)
     borders = [n + 0.5 for n in range(1, len(rows)) if rows[n].get("stage", "") != rows[n - 1].get("stage", "")]
     for number, (title, series) in enumerate(panels.items(), 1):
         axes = figure.add_subplot(lines, columns, number)
