@@ -26,8 +26,8 @@ from polyhead.evaluate import measure
 from polyhead.nets.precision import resolve
 from polyhead.recipe import Parts
 from polyhead.run import Run, write_text
-from polyhead.train.continual import balanced
 from polyhead.train.fit import build_heads, fit
+from polyhead.train.memory import balanced
 from polyhead.train.progress import Log, Progress
 
 LIBRARIES = ("torch", "torchvision", "lightning", "timm", "numpy")
