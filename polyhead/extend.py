@@ -48,7 +48,7 @@ def extend(
     losses = forgetting.against(str(run.folder), forgetting.parse([str(before.folder)], list(config["data"])))
     run.update_results(forgetting=[loss._asdict() for loss in losses])
     log(f"older tasks, on what was kept of their test pictures, before and after {task!r}:")
-    log(forgetting.text(losses))
+    log(forgetting.text(losses, config["max_drop"]))
     return run
 
 
@@ -87,6 +87,7 @@ def plan(old: Run, task: str, data: Mapping[str, Any], changes: Sequence[str] = 
     }
     model = {**known["model"], "init_args": {**known["model"]["init_args"], "weights": None}}
     whole = {"model": model, "data": {**parts, task: dict(data)}, "stages": [stage], "seed": known["seed"]}
+    whole["max_drop"] = known["max_drop"]
     return recipe.resolve({**whole, "runs": str(old.folder.parent)}, changes, f"{old.folder.name}_{task}")
 
 

@@ -44,6 +44,9 @@ class Settings:
         runs: the folder that run folders are made in.
         memory: MiB of pictures of each task and split that the run keeps for 'polyhead extend'; 0 keeps none.
         max_parameters: of the whole network; one that has more is not trained.
+        max_drop: the part of its score that an older task may lose. A training of several stages tells what each task
+            has lost since the stage that taught it, and whether that is more; 'polyhead evaluate' takes it for its
+            ``--max-drop`` where a ``--baseline`` is given, and 'polyhead extend' for the older tasks.
     """
 
     seed: int = 0
@@ -52,6 +55,11 @@ class Settings:
     runs: str = "runs"
     memory: float = 16.0
     max_parameters: int | None = None
+    max_drop: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_drop is not None and not 0 <= self.max_drop <= 1:
+            raise SettingError(f"max_drop must lie between 0 and 1, got {self.max_drop:g}")
 
 
 _KEYS = [*SECTIONS, *(field.name for field in fields(Settings))]

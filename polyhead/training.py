@@ -16,18 +16,19 @@ from torch import nn
 
 import polyhead
 from polyhead import checkpoint, recipe
-from polyhead.analysis import plots
+from polyhead.analysis import forgetting, plots
 from polyhead.chance import key, seeded
 from polyhead.data.doctor import fingerprint
 from polyhead.data.readers.kept import Kept, keep
 from polyhead.data.source import SPLITS, TaskData, open_tasks
 from polyhead.errors import PolyheadError
 from polyhead.evaluate import measure
+from polyhead.metrics.forgetting import course
 from polyhead.nets.precision import resolve
 from polyhead.recipe import Parts
-from polyhead.run import Run, write_text
-from polyhead.train.continual import balanced
+from polyhead.run import Run, read_rows, write_text
 from polyhead.train.fit import build_heads, fit
+from polyhead.train.memory import balanced
 from polyhead.train.progress import Log, Progress
 
 LIBRARIES = ("torch", "torchvision", "lightning", "timm", "numpy")
@@ -103,7 +104,11 @@ def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData],
         progress=Progress(log, len(parts.stages)),
     )
     checkpoint.fill(parts.model, checkpoint.load(run.best).state, run.best)
-    measure(parts.model, tasks, run, ("val", "test"), log)
+    results = measure(parts.model, tasks, run, ("val", "test"), log)
+    if parts.settings.max_drop is not None and len(parts.stages) > 1:
+        metrics = {name: numbers["metric"] for name, numbers in results["tasks"].items()}
+        losses = forgetting.since(course(read_rows(run.results_csv)), metrics)
+        log(forgetting.text(losses, parts.settings.max_drop, forgetting.SINCE))
     _keep_samples(run, tasks)
     remember(run, tasks, parts.settings.memory, parts.settings.seed, log)
     return run

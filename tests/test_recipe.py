@@ -151,6 +151,7 @@ BAD = [
     ("stages=[3]", "stages.0: expected settings 'key: value', got 3"),
     ("sed=3", "unknown key 'sed' of the recipe; did you mean 'seed'?"),
     ("seed=x", "seed: expected int, got 'x'"),
+    ("max_drop=1.5", "max_drop must lie between 0 and 1, got 1.5"),
     ("name=3", "name: expected str or null, got '3'"),
     ("precision=fp32", "precision: expected one of 'auto', '32-true', 'bf16-mixed', '16-mixed', got 'fp32'"),
     ("data=", "the recipe has no data; a recipe needs model, data, stages"),

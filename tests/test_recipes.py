@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from polyhead import cli, recipe
+from polyhead.analysis.forgetting import SINCE
 from polyhead.places import shipped
 from polyhead.predict import load
 from polyhead.run import Run, read_json, read_rows
@@ -66,6 +67,8 @@ def test_a_recipe_trains_evaluates_and_predicts(
     assert cli.main(["train", name, *short, *SMALL[name]]) == 0
     run = Run.open(tmp_path / "runs" / "small")
     assert len(read_rows(run.results_csv)) == len(recipe.load(run.config)["stages"])
+    log = run.log.read_text(encoding="utf-8")
+    assert (SINCE in log) is (name in ("three_tasks", "unified", "unified_small"))
     results = read_json(run.results_json)
     assert {"val", "test"} <= set(results)
     for task, numbers in results["test"]["tasks"].items():

@@ -15,6 +15,10 @@ from polyhead.metrics.forgetting import Course, drop
 from polyhead.metrics.intervals import LEVEL
 from polyhead.run import Run, read_json
 
+BESIDE = f"forgetting, as a part of the baseline ({LEVEL:.0%} intervals over the pictures)"
+SINCE = "forgetting on val: after the last stage, of what each task scored after the stage that taught it"
+"""What losses are told of, in :func:`text`: those of :func:`against`, and those of :func:`since`."""
+
 Baseline = float | Sequence[str]
 """A score, or the folders of runs that were tested on the same pictures: one for each seed."""
 
@@ -61,6 +65,25 @@ def against(folder: str, baselines: Mapping[str, Baseline], split: str = "test")
     return found
 
 
+def since(course: Course, metrics: Mapping[str, str]) -> list[Loss]:
+    """What later stages have cost each older task on val, of its score after the stage that taught it.
+
+    Tasks that scored nothing then have nothing to lose, and are left out.
+
+    Args:
+        course: of the run.
+        metrics: the name of what each task is judged by.
+    """
+    older = ~np.isnan(course.scores[:-1]).all(axis=0) & (course.first > 0)
+    return [
+        Loss(task, metrics[task], score, first, drop(score, first), None)
+        for task, score, first, told in zip(
+            course.tasks, course.scores[-1].tolist(), course.first.tolist(), older.tolist(), strict=True
+        )
+        if told
+    ]
+
+
 def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> dict[str, Baseline]:
     """Baselines from the command line: ``seg=0.56,det=0.2``, ``seg=RUN``, or a RUN with some of the tasks.
 
@@ -101,10 +124,10 @@ def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> di
     return {**numbers, **runs}
 
 
-def text(losses: Sequence[Loss], most: float | None = None) -> str:
+def text(losses: Sequence[Loss], most: float | None = None, title: str = BESIDE) -> str:
     """The drops as lines, and whether each is within ``most``."""
-    lines = [f"forgetting, as a part of the baseline ({LEVEL:.0%} intervals over the pictures)"]
-    width = max(len(loss.task) for loss in losses)
+    lines = [title]
+    width = max((len(loss.task) for loss in losses), default=0)
     for loss in losses:
         spread = "" if loss.interval is None else f" [{loss.interval[0]:+.1%}, {loss.interval[1]:+.1%}]"
         gate = "" if most is None else f"   {'within' if loss.drop <= most else 'beyond'} {most:.1%}"

@@ -29,7 +29,10 @@ def main(argv: list[str]) -> int:
         "--baseline", metavar="WORD", nargs="+", default=[], help="TASK=SCORE[,...], TASK=RUN or RUN: what to lose from"
     )
     command.add_argument(
-        "--max-drop", metavar="SHARE", type=float, help="exit with 1 when a task has lost more of its baseline, as 0.05"
+        "--max-drop",
+        metavar="SHARE",
+        type=float,
+        help="exit with 1 when a task has lost more of its baseline, as 0.05 (default: the recipe's max_drop)",
     )
     given = command.parse_args(argv)
     run = Run.open(given.run)
@@ -37,6 +40,7 @@ def main(argv: list[str]) -> int:
         raise PolyheadError(f"--json {given.json!r} is a folder; give a file")
     if given.max_drop is not None and not given.baseline:
         raise PolyheadError("--max-drop needs a --baseline to lose from: TASK=SCORE, TASK=RUN or the folder of a run")
+    from polyhead import recipe
     from polyhead.analysis import forgetting
     from polyhead.evaluate import measure, reopen
 
@@ -45,6 +49,7 @@ def main(argv: list[str]) -> int:
     for name in names:
         model.head(name)
     baselines = forgetting.parse(given.baseline, names, given.split)
+    most = recipe.load(run.config)["max_drop"] if given.max_drop is None else given.max_drop
     spoken = given.json != "-"
     chosen = {name: tasks[name] for name in names}
     results = measure(model, chosen, run, (given.split,), print if spoken else _silent)
@@ -57,10 +62,10 @@ def main(argv: list[str]) -> int:
         for name, numbers in results["tasks"].items():
             print("\n".join(table(name, numbers)))
         if losses:
-            print(forgetting.text(losses, given.max_drop))
+            print(forgetting.text(losses, most))
         if given.json:
             write_json(Path(given.json), results)
-    return int(given.max_drop is not None and any(loss.drop > given.max_drop for loss in losses))
+    return int(most is not None and any(loss.drop > most for loss in losses))
 
 
 def table(name: str, numbers: dict[str, Any]) -> list[str]:

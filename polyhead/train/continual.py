@@ -1,7 +1,7 @@
 """What holds older tasks in memory while new ones are learnt: additive losses, not trainers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -12,8 +12,9 @@ from torch.nn import functional as F
 from polyhead.chance import key
 from polyhead.errors import SettingError
 from polyhead.nets.model import Model
+from polyhead.train.memory import Held, bytes_of, remembered
 from polyhead.train.task import Task
-from polyhead.types import Annotation, Batch, Pyramid
+from polyhead.types import Batch, Pyramid
 
 
 class Keep(ABC):
@@ -41,6 +42,10 @@ class Keep(ABC):
             seed: of the run.
         """
         del tasks, steps, position, stage, seed
+        return {}
+
+    def memory(self) -> dict[str, Held]:
+        """What is held of each older task's pictures, once :meth:`streams` was called."""
         return {}
 
     @abstractmethod
@@ -150,23 +155,27 @@ class Distill(Keep):
 class Replay(Keep):
     """A few training pictures of each older task come again in every step, in the same pass as the new ones.
 
-    Which ones is a function of the run's seed; classes have about equal parts (:func:`balanced`).
+    Which ones is a function of the run's seed; classes have about equal parts (:func:`polyhead.train.memory.balanced`).
 
     Args:
-        budget: pictures of each older task that are kept: a share of its training set below 1, else a number.
+        budget: pictures of each older task that are kept: a share of its training set below 1, else a number; or as
+            many as fit in the bytes of a text such as ``16MiB`` (KiB, MiB, GiB): those of the files of pictures and
+            masks as they are stored, and of the decoded pixels where a picture has no file.
         batch: of them in each step, for each task.
         weight: of their losses.
         labels: learn from their labels; without, they are only shown (to :class:`Distill`).
     """
 
-    def __init__(self, budget: float = 0.1, batch: int = 4, weight: float = 1.0, *, labels: bool = True) -> None:
-        if budget <= 0 or batch < 1 or weight < 0:
+    def __init__(self, budget: float | str = 0.1, batch: int = 4, weight: float = 1.0, *, labels: bool = True) -> None:
+        least = bytes_of(budget) if isinstance(budget, str) else budget
+        if least <= 0 or batch < 1 or weight < 0:
             raise SettingError(
                 "Replay: expected a budget above 0, a batch of 1 or more and a weight of 0 or more, got "
-                f"budget={budget:g}, batch={batch}, weight={weight:g}"
+                f"budget={budget}, batch={batch}, weight={weight:g}"
             )
         self.budget, self.batch, self.weight, self.labels = budget, batch, weight, labels
         self.tasks: list[str] = []
+        self.held: dict[str, Held] = {}
 
     def start(self, model: Model, tasks: Mapping[str, Task]) -> None:
         """Remember which tasks are older."""
@@ -178,10 +187,13 @@ class Replay(Keep):
         """The kept pictures of each older task, as its own transforms show them, each by itself."""
         streams: dict[str, Iterable[Batch]] = {}
         for name, task in tasks.items():
-            count = max(1, round(self.budget * len(task)) if self.budget < 1 else int(self.budget))
-            places = balanced(task.truths("train"), count, key(seed, "replay", name))
-            streams[name] = task.only(places, self.batch).train(steps, position, stage, 0)
+            self.held[name] = held = remembered(task.truths("train"), self.budget, key(seed, "replay", name))
+            streams[name] = task.only(held.places, self.batch).train(steps, position, stage, 0)
         return streams
+
+    def memory(self) -> dict[str, Held]:
+        """The kept pictures of each older task."""
+        return self.held
 
     def losses(
         self,
@@ -199,36 +211,3 @@ class Replay(Keep):
             for task in self.tasks
             for part, value in model.head(task).losses(raws[task], batches[task]).items()
         }
-
-
-def balanced(truths: Sequence[Annotation], count: int, seed: int) -> list[int]:
-    """Which of the pictures to keep, the most wanted first: each next one is of the class that has the fewest so far.
-
-    A picture is of the classes of its objects and of its own class; those without any are one more class. Among equals
-    chance decides, by ``seed`` alone.
-    """
-    order = torch.randperm(len(truths), generator=torch.Generator().manual_seed(seed)).tolist()
-    waiting: dict[int, list[int]] = {}
-    for place in reversed(order):
-        for kind in _kinds(truths[place]):
-            waiting.setdefault(kind, []).append(place)
-    have = dict.fromkeys(sorted(waiting), 0)
-    chosen: dict[int, None] = {}  # in the order in which they were chosen
-    while waiting and len(chosen) < count:
-        rarest = min(waiting, key=lambda kind: have[kind])
-        place = waiting[rarest].pop()
-        if not waiting[rarest]:
-            del waiting[rarest]
-        if place not in chosen:
-            chosen[place] = None
-            for kind in _kinds(truths[place]):
-                have[kind] += 1
-    return list(chosen)
-
-
-def _kinds(truth: Annotation) -> set[int]:
-    """The classes of a picture."""
-    kinds = set(truth.labels[~truth.ignore].tolist())
-    if truth.value is not None and not truth.value.is_floating_point():
-        kinds.add(int(truth.value))
-    return kinds or {-1}

@@ -17,6 +17,7 @@ from polyhead.errors import PolyheadError, suggest
 from polyhead.nets.model import Model
 from polyhead.nets.precision import resolve
 from polyhead.run import Run, replace, write_rows
+from polyhead.train.continual import Keep
 from polyhead.train.init import initialise
 from polyhead.train.learner import Learner, Row
 from polyhead.train.progress import Progress
@@ -127,6 +128,7 @@ def _fit_stage(learner: Learner, run: Run, precision: str, callbacks: list[Callb
     loaders = {name: tasks[name].train(learner.steps, position, learner.number, quiet) for name in learner.learning}
     for keep in stage.keep:
         loaders |= keep.streams(learner.older, learner.steps, position, learner.number, learner.seed)
+    note_memory(run, learner.number, stage.keep)
     try:
         trainer.fit(
             learner,
@@ -137,6 +139,14 @@ def _fit_stage(learner: Learner, run: Run, precision: str, callbacks: list[Callb
         )
     except SystemExit as stop:  # so Lightning ends on Ctrl-C
         raise KeyboardInterrupt from stop
+
+
+def note_memory(run: Run, number: int, keeps: Sequence[Keep]) -> None:
+    """Note in the manifest how many pictures, and bytes, of each older task a stage replays."""
+    memory = {task: held for keep in keeps for task, held in keep.memory().items()}
+    if memory:
+        told = {task: {"pictures": len(held.places), "bytes": held.bytes} for task, held in memory.items()}
+        run.update_manifest(replayed={**run.read_manifest().get("replayed", {}), f"stage{number}": told})
 
 
 @contextmanager

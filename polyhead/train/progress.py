@@ -44,7 +44,11 @@ class Progress(Callback):
         self.done = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin to measure, without the first step, which is slower than the rest."""
+        """Tell what is replayed; begin to measure, without the first step, which is slower than the rest."""
+        assert isinstance(pl_module, Learner)
+        for keep in pl_module.stage.keep:
+            for task, held in keep.memory().items():
+                self.say(f"{task}: replays {len(held.places)} pictures, {held.bytes / 2**20:.2f} MiB")
         self.done = 0
         self.epoch = time.monotonic()
 

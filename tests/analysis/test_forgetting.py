@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from polyhead.analysis.forgetting import against, heat_map, parse, text
+from polyhead.analysis.forgetting import SINCE, against, heat_map, parse, since, text
 from polyhead.errors import PolyheadError
 from polyhead.metrics import store
 from polyhead.metrics.forgetting import Course
@@ -52,6 +52,27 @@ def test_against_a_number_there_is_no_interval(tmp_path: Path) -> None:
     assert loss[:4] == ("cls", "accuracy", 0.75, 0.8)
     assert loss.drop == pytest.approx(0.0625)
     assert loss.interval is None
+
+
+def test_what_later_stages_cost_is_told_of_each_older_task_that_had_a_score() -> None:
+    none = np.nan
+    scores = [[0.8, 0.0, none, none], [0.9, 0.0, 0.5, none], [0.76, 0.1, 0.55, 0.3]]
+    course = Course(["seg", "poor", "det", "cls"], np.array(scores))
+    losses = since(course, {"seg": "mIoU", "poor": "AP50", "det": "AP50", "cls": "accuracy"})
+    assert [(loss.task, loss.metric, loss.score, loss.baseline) for loss in losses] == [
+        ("seg", "mIoU", 0.76, 0.8),
+        ("det", "AP50", 0.55, 0.5),
+    ]
+    assert [round(loss.drop, 3) for loss in losses] == [0.05, -0.1]
+    assert text(losses, 0.04, SINCE).splitlines() == [
+        "forgetting on val: after the last stage, of what each task scored after the stage that taught it",
+        "  seg  mIoU 0.760 of 0.800: drop +5.0%   beyond 4.0%",
+        "  det  AP50 0.550 of 0.500: drop -10.0%   within 4.0%",
+    ]
+
+
+def test_one_stage_has_nothing_to_lose() -> None:
+    assert since(Course(["a"], np.array([[0.5]])), {"a": "AP50"}) == []
 
 
 def test_against_runs_both_sides_are_drawn_together(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from polyhead.run import Run, read_json
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     root = tmp_path_factory.mktemp("evaluate")
     small = ["data.fruit=null", "data.*.count=12", "data.*.val.count=6", "data.*.test.count=6", "epochs=1", "workers=0"]
-    assert cli.main(["train", "demo", f"runs={root}", "name=small", "imgsz=96", *small]) == 0
+    assert cli.main(["train", "demo", f"runs={root}", "name=small", "imgsz=96", "max_drop=0.05", *small]) == 0
     return Run.open(root / "small")
 
 
@@ -50,6 +50,17 @@ def test_what_is_lost_of_a_baseline_decides_the_exit_code(run: Run, capsys: pyte
         words = ["--tasks", "signs", "--baseline", f"signs={baseline}", "--max-drop", "0.05"]
         assert cli.main(["evaluate", str(run.folder), *words]) == code
         assert ("within 5.0%" in capsys.readouterr().out) is (code == 0)
+
+
+def test_the_recipe_says_how_much_may_be_lost_where_the_command_does_not(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    score = read_json(run.results_json)["test"]["tasks"]["signs"]["score"]
+    words = ["evaluate", str(run.folder), "--tasks", "signs", "--baseline", f"signs={2 * score}"]
+    assert cli.main(words) == 1
+    assert "beyond 5.0%" in capsys.readouterr().out
+    assert cli.main([*words, "--max-drop", "0.9"]) == 0
+    assert "within 90.0%" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,11 @@
 """Older tasks are kept by additive losses over the one engine: what each teaches, what it costs, how it resumes."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from killable import fingerprint, toy_tasks
 from torch import Tensor
 from toys import toy_model
@@ -18,54 +15,11 @@ from polyhead.chance import seeded
 from polyhead.errors import PolyheadError
 from polyhead.nets.model import Model
 from polyhead.run import Run, read_rows
-from polyhead.train.continual import Distill, Keep, Replay, balanced
+from polyhead.train.continual import Distill, Keep, Replay
 from polyhead.train.fit import fit
+from polyhead.train.progress import Log, Progress
 from polyhead.train.stage import Stage
-from polyhead.types import Annotation, Batch, Pyramid
-
-
-def truth(name: str, labels: list[int], value: int | None = None) -> Annotation:
-    count = len(labels)
-    return Annotation(
-        name,
-        "",
-        (8, 8),
-        torch.tensor([[0.0, 0, 4, 4]]).repeat(count, 1),
-        torch.tensor(labels, dtype=torch.int64),
-        torch.zeros(count, dtype=torch.bool),
-        torch.full((count,), 16.0),
-        torch.ones(5, dtype=torch.bool),
-        None if value is None else torch.tensor(value),
-    )
-
-
-@settings(deadline=None, max_examples=50)
-@given(
-    labels=st.lists(st.lists(st.integers(0, 4), max_size=3), min_size=1, max_size=40),
-    count=st.integers(1, 50),
-    seed=st.integers(0, 9),
-)
-def test_a_memory_has_no_more_than_its_budget_and_no_picture_twice(
-    labels: list[list[int]], count: int, seed: int
-) -> None:
-    truths = [truth(str(number), each) for number, each in enumerate(labels)]
-    chosen = balanced(truths, count, seed)
-    assert len(chosen) == min(count, len(truths))
-    assert len(set(chosen)) == len(chosen)
-    assert chosen[: count // 2] == balanced(truths, count // 2, seed)
-    assert set(chosen) <= set(range(len(truths)))
-    assert chosen == balanced(truths, count, seed)
-
-
-def test_a_memory_has_rare_classes_as_often_as_common_ones() -> None:
-    truths = [truth(str(number), [], 0 if number % 20 else 1 + number // 20 % 2) for number in range(200)]
-    kept = Counter(int(truths[place].value) for place in balanced(truths, 12, 0))  # type: ignore[arg-type]
-    assert kept == {0: 4, 1: 4, 2: 4}
-
-
-def test_another_seed_remembers_other_pictures() -> None:
-    truths = [truth(str(number), [number % 3]) for number in range(60)]
-    assert balanced(truths, 9, 0) != balanced(truths, 9, 1)
+from polyhead.types import Batch, Pyramid
 
 
 def trained(folder: Path, keep: list[Keep], seed: int = 0, rates: Mapping[str, float] | None = None) -> Run:
@@ -114,6 +68,22 @@ def test_replayed_pictures_go_through_the_trunk_with_the_new_ones(tmp_path: Path
     steps = sum(-(-len(task) // task.batch) for task in tasks.values())
     validations = 1 + 2
     assert model.backbone.passes == steps + validations
+
+
+def test_what_is_replayed_stands_in_the_run_and_in_its_log(tmp_path: Path) -> None:
+    """A toy's picture has no file: it counts 3 * 32 * 32 bytes."""
+    run = Run.create(tmp_path, "run")
+    stages = [
+        Stage(tasks=["squares"], epochs=1),
+        Stage(tasks=["tints"], epochs=1, keep=[Replay("10KiB")]),
+        Stage(tasks=["tints"], epochs=1, keep=[Distill(), Replay(2.0)]),
+    ]
+    fit(toy_model(), toy_tasks(0), stages, run, describe={}, progress=Progress(Log(run, lambda _: None), 3))
+    assert run.read_manifest()["replayed"] == {
+        "stage1": {"squares": {"pictures": 3, "bytes": 9216}},
+        "stage2": {"squares": {"pictures": 2, "bytes": 6144}},
+    }
+    assert "squares: replays 3 pictures, 0.01 MiB" in run.log.read_text(encoding="utf-8")
 
 
 def test_the_frozen_head_of_an_old_task_moves_only_where_a_rate_is_named(tmp_path: Path) -> None:
@@ -190,6 +160,7 @@ class Stopper(Replay):
             "expected a budget above 0, a batch of 1 or more and a weight of 0 or more, got budget=0",
         ),
         (lambda: Replay(batch=0), "batch=0"),
+        (lambda: Replay("0MiB"), "budget=0MiB"),
     ],
 )
 def test_settings_out_of_range_are_refused(make: Callable[[], Keep], message: str) -> None:

@@ -1,0 +1,104 @@
+"""Which pictures of an older task are remembered, and how many: a share, a number, or as many as fit in some bytes."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from polyhead.errors import SettingError
+from polyhead.types import Annotation
+
+UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+class Held(NamedTuple):
+    """What is remembered of a task.
+
+    Attributes:
+        places: in its training set, the most wanted first.
+        bytes: of these pictures and their masks (:func:`size`).
+    """
+
+    places: list[int]
+    bytes: int
+
+
+def remembered(truths: Sequence[Annotation], budget: float | str, seed: int) -> Held:
+    """Pictures of about equal parts of the classes (:func:`balanced`), as many as the budget allows, and at least one.
+
+    Args:
+        truths: of the training set.
+        budget: a share of it below 1, else a number of pictures; or bytes, such as ``16MiB``.
+        seed: of the choice.
+    """
+    if isinstance(budget, str):
+        return _fitting(truths, balanced(truths, len(truths), seed), bytes_of(budget))
+    places = balanced(truths, max(1, round(budget * len(truths)) if budget < 1 else int(budget)), seed)
+    return Held(places, sum(size(truths[place]) for place in places))
+
+
+def bytes_of(budget: str) -> int:
+    """``16MiB`` in bytes.
+
+    Raises:
+        SettingError: when it is no number of KiB, MiB or GiB.
+    """
+    told = re.fullmatch(rf"(\d+(?:\.\d+)?) ?({'|'.join(UNITS)})", budget)
+    if not told:
+        raise SettingError(
+            f"budget: expected a share (0.1), a number of pictures (200) or bytes (16MiB, in {', '.join(UNITS)}), "
+            f"got {budget!r}"
+        )
+    return int(float(told[1]) * UNITS[told[2]])
+
+
+def size(truth: Annotation) -> int:
+    """Bytes of a picture's file and its mask's, as they are stored; of its decoded pixels where it has no file."""
+    if not truth.path:
+        return 3 * truth.size[0] * truth.size[1]
+    return sum(Path(file).stat().st_size for file in (truth.path, truth.mask) if file)
+
+
+def _fitting(truths: Sequence[Annotation], order: Sequence[int], limit: int) -> Held:
+    """The beginning of ``order`` that fits, but never less than the first picture."""
+    used = size(truths[order[0]])
+    count = 1
+    while count < len(order) and used + size(truths[order[count]]) <= limit:
+        used += size(truths[order[count]])
+        count += 1
+    return Held(list(order[:count]), used)
+
+
+def balanced(truths: Sequence[Annotation], count: int, seed: int) -> list[int]:
+    """Which of the pictures to keep, the most wanted first: each next one is of the class that has the fewest so far.
+
+    A picture is of the classes of its objects and of its own class; those without any are one more class. Among equals
+    chance decides, by ``seed`` alone.
+    """
+    order = torch.randperm(len(truths), generator=torch.Generator().manual_seed(seed)).tolist()
+    waiting: dict[int, list[int]] = {}
+    for place in reversed(order):
+        for kind in _kinds(truths[place]):
+            waiting.setdefault(kind, []).append(place)
+    have = dict.fromkeys(sorted(waiting), 0)
+    chosen: dict[int, None] = {}  # in the order in which they were chosen
+    while waiting and len(chosen) < count:
+        rarest = min(waiting, key=lambda kind: have[kind])
+        place = waiting[rarest].pop()
+        if not waiting[rarest]:
+            del waiting[rarest]
+        if place not in chosen:
+            chosen[place] = None
+            for kind in _kinds(truths[place]):
+                have[kind] += 1
+    return list(chosen)
+
+
+def _kinds(truth: Annotation) -> set[int]:
+    """The classes of a picture."""
+    kinds = set(truth.labels[~truth.ignore].tolist())
+    if truth.value is not None and not truth.value.is_floating_point():
+        kinds.add(int(truth.value))
+    return kinds or {-1}
