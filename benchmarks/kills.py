@@ -55,7 +55,7 @@ def main() -> int:
         process = command("train", "--resume", str(killed.folder)) if again else command(*words, "name=killed")
         try:
             code = process.wait(
-                float(torch.rand((), generator=chance) * 0.5 + 0.1) * seconds if kills < options.kills else None
+                float(torch.rand((), generator=chance) * 0.8 + 0.1) * seconds if kills < options.kills else None
             )
         except subprocess.TimeoutExpired:
             process.kill()
