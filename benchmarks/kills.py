@@ -2,13 +2,15 @@
 
     python benchmarks/kills.py demo epochs=2 data.signs.count=320 --kills 20
 
-The moments are spread over the whole command: start-up, training, validation, writing, the final measurement.
+The moments are spread over the whole command: start-up, training, validation, writing, the final measurement. When a
+training has ended before all of them were used, another one is begun.
 """
 
 import argparse
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -32,8 +34,27 @@ def states(run: Run) -> dict[str, torch.Tensor]:
     }
 
 
+def killed_often(words: Sequence[str], run: Run, moments: list[float]) -> int:
+    """Train into ``run``, each time killed at the next of the moments (seconds), until it ends; returns the kills."""
+    kills = 0
+    while True:
+        again = ["train", "--resume", str(run.folder)] if run.config.is_file() else [*words, f"name={run.folder.name}"]
+        process = command(*again)
+        try:
+            if process.wait(moments.pop() if moments else None) != 0:
+                raise SystemExit("a training that was killed did not end well")
+            return kills
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            kills += 1
+            print(
+                f"killed, {'with a state to resume' if run.resume.is_file() else 'before the first state'}", flush=True
+            )
+
+
 def main() -> int:
-    """Run both trainings; returns 0 when all tensors are equal, bit for bit."""
+    """Run both trainings, the second as often as the kills last; returns 0 when all tensors are equal, bit for bit."""
     given, changes = overrides.separate(sys.argv[1:], ("--kills", "--seed", "--runs", "--help", "-h"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe")
@@ -46,33 +67,24 @@ def main() -> int:
     if command(*words, "name=whole").wait() != 0:
         raise SystemExit("the untouched training failed")
     seconds = time.monotonic() - begun
-    print(f"untouched: {seconds:.0f} s")
+    print(f"untouched: {seconds:.0f} s", flush=True)
+    whole = states(Run(Path(options.runs) / "whole"))
     chance = torch.Generator().manual_seed(options.seed)
-    killed = Run(Path(options.runs) / "killed")
-    kills = 0
-    while True:
-        again = killed.config.is_file()
-        process = command("train", "--resume", str(killed.folder)) if again else command(*words, "name=killed")
-        try:
-            code = process.wait(
-                float(torch.rand((), generator=chance) * 0.8 + 0.1) * seconds if kills < options.kills else None
-            )
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            kills += 1
-            print(f"kill {kills}: {'resumable' if killed.resume.is_file() else 'before the first state'}")
-            continue
-        if code != 0:
-            raise SystemExit(f"a resumed training ended with code {code}")
-        if kills >= options.kills:
-            break
-        print("the training ended before the next kill; what it left is resumed again")
-        kills += 1
-    whole, resumed = states(Run(Path(options.runs) / "whole")), states(killed)
-    different = [name for name in whole if name not in resumed or not torch.equal(whole[name], resumed[name])]
-    print(f"{len(whole)} tensors compared after {kills} kills: {len(different)} differ")
-    return 1 if different or len(whole) != len(resumed) else 0
+    moments = [seconds * share for share in (0.1 + 0.8 * torch.rand(options.kills, generator=chance)).tolist()]
+    kills = different = number = 0
+    while moments:
+        run = Run(Path(options.runs) / f"killed{number}")
+        kills += killed_often(words, run, moments)
+        resumed = states(run)
+        differ = [name for name in whole.keys() | resumed.keys() if not _same(whole.get(name), resumed.get(name))]
+        print(f"{len(whole)} tensors compared after {kills} kills in all: {len(differ)} differ", flush=True)
+        different += len(differ)
+        number += 1
+    return min(different, 1)
+
+
+def _same(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
+    return one is not None and other is not None and torch.equal(one, other)
 
 
 if __name__ == "__main__":
