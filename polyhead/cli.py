@@ -62,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"polyhead: error: {error}", file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
-        how = "; 'polyhead train --resume RUN' goes on where it stopped" if words[:1] == ["train"] else ""
+        resumable = words[:1] in (["train"], ["extend"])
+        how = "; 'polyhead train --resume RUN' goes on where it stopped" if resumable else ""
         print(f"polyhead: interrupted{how}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has seen enough, as with `polyhead recipes | head -1`

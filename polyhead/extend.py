@@ -1,10 +1,11 @@
 """A trained model learns one more task, without the data of the older ones: from what its run has kept of them."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from polyhead import checkpoint, recipe
+from polyhead import checkpoint, recipe, training
 from polyhead.analysis import forgetting
 from polyhead.data.readers.kept import Kept
 from polyhead.data.source import open_tasks
@@ -13,7 +14,6 @@ from polyhead.evaluate import evaluate
 from polyhead.predict import load
 from polyhead.run import Run, write_text
 from polyhead.train.progress import Log
-from polyhead.training import train
 
 RATE, HEAD_RATE = 0.1, 0.2
 """Of backbone and necks, and of older heads, while a new task is learnt."""
@@ -42,14 +42,33 @@ def extend(
     """
     old = Run.open(folder)
     config = plan(old, task, data, changes)
-    run = train(config, show)
-    log = Log(run, show)
-    before = probe(old, run, [name for name in config["data"] if name != task])
+    run = training.train(config, show, {"extends": {"run": str(old.folder.resolve()), "task": task}})
+    tell(run, show)
+    return run
+
+
+def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
+    """Go on with a run where it stopped (:func:`polyhead.training.resume`); one that extends another tells the cost."""
+    run = training.resume(folder, show)
+    if "extends" in run.read_manifest():
+        tell(run, show)
+    return run
+
+
+def tell(run: Run, show: Callable[[str], None] = print) -> None:
+    """What a new task has cost the older ones: measured, logged, and put into ``results.json``.
+
+    Args:
+        run: that extends another one, trained and measured.
+        show: where lines for people go.
+    """
+    extends, config = run.read_manifest()["extends"], recipe.load(run.config)
+    before = probe(Run.open(extends["run"]), run, [name for name in config["data"] if name != extends["task"]])
     losses = forgetting.against(str(run.folder), forgetting.parse([str(before.folder)], list(config["data"])))
     run.update_results(forgetting=[loss._asdict() for loss in losses])
-    log(f"older tasks, on what was kept of their test pictures, before and after {task!r}:")
+    log = Log(run, show)
+    log(f"older tasks, on what was kept of their test pictures, before and after {extends['task']!r}:")
     log(forgetting.text(losses, config["max_drop"]))
-    return run
 
 
 def plan(old: Run, task: str, data: Mapping[str, Any], changes: Sequence[str] = ()) -> dict[str, Any]:
@@ -92,8 +111,10 @@ def plan(old: Run, task: str, data: Mapping[str, Any], changes: Sequence[str] = 
 
 
 def probe(old: Run, run: Run, tasks: Sequence[str]) -> Run:
-    """The old model on the new run's test pictures of the older tasks: a small run inside the new one."""
+    """The old model on the new run's test pictures of the older tasks: a small run inside the new one, made afresh."""
     config = recipe.load(run.config)
+    if (run.folder / "before").is_dir():
+        shutil.rmtree(run.folder / "before")
     before = Run.create(run.folder, "before")
     write_text(before.config, recipe.dump(config))
     model = load(old.folder).model

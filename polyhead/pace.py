@@ -55,7 +55,10 @@ def choose(minutes: float, steps: int, seconds: float) -> Pace:
 
 
 def step_seconds(spec: dict[str, Any], names: Sequence[str], count: int) -> float:
-    """Seconds of one training step of a model on random pictures; the better of two, after a first to warm up."""
+    """Seconds of one training step of a model on random pictures; the better of two, after a first to warm up.
+
+    The head is that of a task named ``task``.
+    """
     model = recipe.build_model(spec).build({"task": list(names)}).train()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device).to(memory_format=torch.channels_last)
@@ -87,5 +90,6 @@ def _random_batch(size: tuple[int, int], classes: int, count: int, device: str) 
         frames=torch.zeros(count, 3, 2, device=device),
         sizes=torch.tensor([[height, width]]).expand(count, 2).to(device),
         ids=[str(index) for index in range(count)],
+        masks=torch.zeros(count, height, width, dtype=torch.uint8, device=device),
         values=torch.zeros(count, dtype=torch.int64, device=device),
     )

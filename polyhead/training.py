@@ -40,16 +40,25 @@ PROBED = 200
 """Val pictures, and test pictures, of each task that a run keeps for later."""
 
 
-def train(config: Mapping[str, Any], show: Callable[[str], None] = print) -> Run:
+def train(
+    config: Mapping[str, Any], show: Callable[[str], None] = print, notes: Mapping[str, Any] | None = None
+) -> Run:
     """Train what :func:`polyhead.recipe.load` gave, in a new run folder.
 
     All data is read and checked before the folder is made, so a fault in the data leaves nothing behind.
+
+    Args:
+        config: resolved settings.
+        show: where lines for people go.
+        notes: further entries of the run's manifest. They stand there before all else, so that a run that was stopped
+            has them.
     """
     parts = _build(config)
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed)
     build_heads(parts.model, tasks, parts.settings.seed)
     counted = _within(parameters(parts.model), parts.settings.max_parameters)
     run = Run.create(parts.settings.runs, str(parts.settings.name))
+    run.update_manifest(**(notes or {}))
     write_text(run.config, recipe.dump(config))
     run.update_manifest(**describe_run(parts, tasks))
     log = Log(run, show)

@@ -85,11 +85,12 @@ def test_our_own_faults_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) ->
         cli.main(["demo"])
 
 
+@pytest.mark.parametrize("command", ["train", "extend"])
 def test_an_interrupted_training_says_how_to_go_on(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command_that(monkeypatch, KeyboardInterrupt(), "train")
-    assert cli.main(["train", "x"]) == 130
+    command_that(monkeypatch, KeyboardInterrupt(), command)
+    assert cli.main([command, "x"]) == 130
     line = "polyhead: interrupted; 'polyhead train --resume RUN' goes on where it stopped\n"
     assert capsys.readouterr().err == line
 

@@ -47,11 +47,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return Run.open(root / "runs" / "base")
 
 
+def words(run: Run) -> list[str]:
+    """The command that extends a run."""
+    new = ["--task", "fruit", "--data", *NEW, "batch=4", "workers=0"]
+    return ["extend", str(run.folder), *new, "--", "model.heads.fruit=segment", "data.signs.workers=0"]
+
+
 @pytest.fixture(scope="module")
 def extended(run: Run) -> Run:
-    words = ["--task", "fruit", "--data", *NEW, "batch=4", "workers=0"]
-    more = ["model.heads.fruit=segment", "data.signs.workers=0"]
-    assert cli.main(["extend", str(run.folder), *words, "--", *more]) == 0
+    assert cli.main(words(run)) == 0
     return Run.open(run.folder.parent / "base_fruit")
 
 
@@ -88,6 +92,39 @@ def test_the_cost_to_the_older_task_is_told(run: Run, extended: Run) -> None:
         (loss,) = read_json(extended.results_json)["forgetting"]
         assert loss["task"] == "signs"
         assert loss["interval"][0] <= loss["drop"] <= loss["interval"][1]
+
+
+class StopError(Exception):
+    """Stands for whatever ends a process."""
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["polyhead.train.continual.Replay.losses", "polyhead.training.measure", "polyhead.analysis.forgetting.against"],
+    ids=["in a step", "when it is trained", "when the cost is told"],
+)
+def test_a_run_that_was_stopped_and_goes_on_tells_the_same_cost(
+    place: str, run: Run, extended: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise StopError
+
+    before = set(run.folder.parent.iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(place, stop)
+        with pytest.raises(StopError):
+            cli.main(words(run))
+    (folder,) = set(run.folder.parent.iterdir()) - before
+    assert cli.main(["train", "--resume", str(folder)]) == 0
+    assert told(Run.open(folder)) == told(extended)
+    assert read_json(folder / "results.json")["forgetting"] == read_json(extended.results_json)["forgetting"]
+    assert [path.name for path in folder.glob("before*")] == ["before"]
+
+
+def told(run: Run) -> list[str]:
+    """The last lines of a run's log, from where the cost is told, without their times."""
+    lines = [line[20:] for line in run.log.read_text(encoding="utf-8").splitlines()]
+    return lines[max(place for place, line in enumerate(lines) if line.startswith("older tasks, on what was kept")) :]
 
 
 def test_the_new_run_answers_with_both_heads_and_can_be_extended_again(extended: Run) -> None:

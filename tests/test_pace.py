@@ -29,7 +29,9 @@ def test_it_says_why() -> None:
     assert pace.choose(0.1, 10, 1.0).why == long
 
 
-@pytest.mark.parametrize("model", ["ssd300", "classifier"])
-def test_a_step_is_timed(model: str) -> None:
-    spec = {"class_path": model, "init_args": {"backbone": "mobilenetv2_035", "size": 96}}
+@pytest.mark.parametrize(
+    ("model", "more"), [("ssd300", {}), ("classifier", {}), ("unified", {"heads": {"task": "segment"}, "width": 16})]
+)
+def test_a_step_is_timed(model: str, more: dict[str, object]) -> None:
+    spec = {"class_path": model, "init_args": {"backbone": "mobilenetv2_035", "size": 100, **more}}
     assert 0 < pace.step_seconds(spec, ["a", "b"], 2) < 60

@@ -18,19 +18,25 @@ BATCH = 8
 SHOWN = 10
 TRUNK = "mobilenetv2_100"
 WEIGHTS_FILE = "mobilenetv2_100.safetensors"
+KINDS = {"classifier": ("Classifier", "classify"), "ssd300": ("SSD300", "ssd"), "unified": ("Segmentation", "light")}
+"""Of each model: what its recipe is called, and the preset of transforms."""
 
 
 def parser() -> Parser:
     """What the command takes."""
     command = Parser(
         prog="polyhead init",
-        description="Recognise the data in a folder (COCO, VOC, YOLO, Penn-Fudan, one folder per class), check it, and "
-        "write a commented recipe. The data is not changed.",
+        description="Recognise the data in a folder (COCO, VOC, YOLO, Penn-Fudan, masks, one folder per class), check "
+        "it, and write a commented recipe. The data is not changed.",
     )
     command.add_argument("folder", metavar="FOLDER", help="where the data lies")
     command.add_argument("--minutes", type=float, help="time for the training, which size and epochs are fitted to")
     command.add_argument("--out", metavar="FILE", help="the recipe to write (default: FOLDER's name + .yaml)")
-    command.add_argument("--reader", help="the format, where a folder holds several")
+    command.add_argument(
+        "--reader",
+        metavar="FORMAT",
+        help="the format, where a folder holds several; coco_masks or voc_masks segments where boxes are the default",
+    )
     return command
 
 
@@ -48,19 +54,14 @@ def main(argv: list[str]) -> int:
     from polyhead.data import doctor
 
     layout = doctor.recognise(folder, given.reader)
-    if layout.reader.endswith("_masks"):
-        raise PolyheadError(
-            f"{folder}: {layout.reader} format; recipes are written for boxes and for class folders: begin with one "
-            f"that segments, and set reader: {layout.reader} there; 'polyhead data check' looks at the data"
-        )
     counts = ", ".join(f"{count} {split}" for split, count in layout.counts.items())
     print(f"{folder}: {layout.reader} format, {counts} pictures, classes: {_classes(layout)}")
     _check(folder, layout)
-    spec = _model(layout)
-    size, epochs = 224 if layout.reader == "folder" else 300, 40
+    spec = _model(layout, task)
+    size, epochs = 300 if spec["class_path"] == "ssd300" else 224, 40
     why = "Size and epochs are a guess; --minutes 20 fits them to 20 minutes on this machine"
     if given.minutes is not None:
-        size, epochs, why = _fit(given.minutes, spec, layout)
+        size, epochs, why = _fit(given.minutes, _model(layout, "task"), layout)
         print(why)
     spec["init_args"]["size"] = size
     out.write_text(_text(out, folder, task, layout, spec, epochs, why), encoding="utf-8")
@@ -83,14 +84,17 @@ def _check(folder: Path, layout: "Layout") -> None:
     print("checked: every picture opens, every annotation is sound")
 
 
-def _model(layout: "Layout") -> dict[str, Any]:
+def _model(layout: "Layout", task: str) -> dict[str, Any]:
+    """The model for what the folder holds: whole pictures with a class, masks, or boxes."""
     try:
         find(WEIGHTS_FILE, WEIGHTS)
         weights: str | None = WEIGHTS_FILE
     except PolyheadError:
         weights = None
-    name = "classifier" if layout.reader == "folder" else "ssd300"
-    return {"class_path": name, "init_args": {"backbone": TRUNK, "weights": weights}}
+    trunk = {"backbone": TRUNK, "weights": weights}
+    if layout.reader.endswith("_masks"):
+        return {"class_path": "unified", "init_args": {"heads": {task: "segment"}, **trunk}}
+    return {"class_path": "classifier" if layout.reader == "folder" else "ssd300", "init_args": trunk}
 
 
 def _fit(minutes: float, spec: dict[str, Any], layout: "Layout") -> tuple[int, int, str]:
@@ -104,7 +108,7 @@ def _fit(minutes: float, spec: dict[str, Any], layout: "Layout") -> tuple[int, i
 def _text(out: Path, folder: Path, task: str, layout: "Layout", spec: dict[str, Any], epochs: int, why: str) -> str:
     """The recipe, with a comment wherever a beginner would ask."""
     arguments = spec["init_args"]
-    kind, transforms = ("Classifier", "classify") if spec["class_path"] == "classifier" else ("SSD300", "ssd")
+    kind, transforms = KINDS[spec["class_path"]]
     start = "ImageNet weights from POLYHEAD_WEIGHTS" if arguments["weights"] else "none were found; hub downloads some"
     lines = [
         f"# {kind} on {folder}: {layout.counts['train']} training pictures, classes: {_classes(layout)}.",
@@ -112,6 +116,7 @@ def _text(out: Path, folder: Path, task: str, layout: "Layout", spec: dict[str, 
         "model:",
         f"  class_path: {spec['class_path']}",
         "  init_args:",
+        *([f"    heads: {{{task}: segment}}  # a class for each pixel"] if "heads" in arguments else []),
         f"    backbone: {arguments['backbone']}  # any timm name: resnet50 is slower, and often better",
         f"    weights: {json.dumps(arguments['weights'])}  # {start}",
         f"    size: {arguments['size']}  # side of the network's pictures; more shows smaller objects and takes longer",

@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
         if given.recipe or changes:
             extra = given.recipe or changes[0]
             raise PolyheadError(f"--resume goes on with a run as it was begun; leave out {extra!r}")
-        from polyhead.training import resume
+        from polyhead.extend import resume
 
         run = resume(given.resume)
     elif given.recipe:

@@ -1,5 +1,6 @@
 """``polyhead init``: a folder becomes a recipe that loads."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,64 @@ def test_given_splits_are_used(pictures: Path) -> None:
     assert (len(source.reader), len(source.val), source.test, source.split) == (6, 2, None, {"test": 0.15})
 
 
+def masked(root: Path, layout: str) -> None:
+    """Four pictures whose right half is of a class, in one of the layouts of masks."""
+    pictures, masks = ("JPEGImages", "SegmentationClass") if layout == "voc" else ("images", "masks")
+    for name in (pictures, masks):
+        (root / name).mkdir(parents=True)
+    for number in range(4):
+        Image.new("RGB", (8, 8), (20 * number, 0, 0)).save(root / pictures / f"{number}.jpg")
+        mask = Image.new("RGB" if layout == "colours" else "L", (8, 8))
+        mask.paste((128, 64, 128) if layout == "colours" else 1, (4, 0, 8, 8))
+        mask.save(root / masks / f"{number}.png")
+    if layout != "voc":
+        (root / "classes.txt").write_text(
+            "background 0 0 0\nroad 128 64 128" if layout == "colours" else "road", encoding="utf-8"
+        )
+
+
+@pytest.mark.parametrize(
+    ("layout", "reader"), [("voc", "voc_masks"), ("numbers", "png_masks"), ("colours", "png_masks")]
+)
+def test_a_folder_of_masks(layout: str, reader: str, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    masked(pictures.parent / "town", layout)
+    assert cli.main(["init", "town"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith(f"town: {reader} format, 4 train pictures, classes: background, ")
+    assert shown[1:] == [
+        "checked: every picture opens, every annotation is sound",
+        "wrote town.yaml",
+        "next: polyhead train town.yaml",
+    ]
+    config = recipe.load("town.yaml")
+    assert config["model"]["class_path"].endswith("unified")
+    assert config["model"]["init_args"]["heads"] == {"town": "segment"}
+    source = recipe.instantiate(config).sources["town"]
+    assert source.reader.masked
+    assert (len(source.reader), source.transforms) == (4, "light")
+    assert "heads: {town: segment}  # a class for each pixel" in Path("town.yaml").read_text(encoding="utf-8")
+
+
+def test_outlines_are_taken_where_they_are_asked_for(pictures: Path) -> None:
+    Image.new("RGB", (8, 8)).save(pictures.parent / "0.png")
+    outline = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [2, 2, 4, 4], "area": 16, "iscrowd": 0}
+    content = {
+        "images": [{"id": 1, "file_name": "0.png", "width": 8, "height": 8}],
+        "annotations": [{**outline, "segmentation": [[2, 2, 6, 2, 6, 6, 2, 6]]}],
+        "categories": [{"id": 1, "name": "road"}],
+    }
+    root = pictures.parent / "town"
+    root.mkdir()
+    (pictures.parent / "0.png").rename(root / "0.png")
+    (root / "a.json").write_text(json.dumps(content), encoding="utf-8")
+    for words, model in (([], "ssd300"), (["--reader", "coco_masks"], "unified")):
+        assert cli.main(["init", "town", *words, "--out", f"{model}.yaml"]) == 0
+        config = recipe.load(f"{model}.yaml")
+        assert config["model"]["class_path"] == f"polyhead.models.{model}"
+        reader = recipe.sources(config)["town"].reader
+        assert (reader.masked, reader.names) == ((True, ["background", "road"]) if words else (False, ["road"]))
+
+
 def test_minutes_fit_size_and_epochs(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["init", str(pictures), "--minutes", "0.001"]) == 0
     assert " s a step at 300 pixels here; " in capsys.readouterr().out
@@ -98,11 +157,20 @@ def test_bad_use(words: list[str], message: str, pictures: Path, capsys: pytest.
     assert len(shown.splitlines()) == 1
 
 
-@pytest.mark.parametrize("folder", ["voc_from_coco", "coco_mini/food", "penn_fudan/PennFudanPed", "imagenette"])
-def test_real_layouts(folder: str, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["voc_from_coco"],
+        ["voc_from_coco", "--reader", "voc_masks"],
+        ["coco_mini/food"],
+        ["penn_fudan/PennFudanPed"],
+        ["imagenette"],
+    ],
+)
+def test_real_layouts(words: list[str], data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLYHEAD_DATA", str(data_root))
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["init", folder, "--out", "x.yaml"]) == 0
+    assert cli.main(["init", *words, "--out", "x.yaml"]) == 0
     assert str(data_root) not in Path("x.yaml").read_text(encoding="utf-8")
     (source,) = recipe.instantiate(recipe.load("x.yaml")).sources.values()
     assert len(source.reader) > 0
