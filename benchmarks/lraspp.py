@@ -86,9 +86,10 @@ def main(argv: Sequence[str]) -> Run:
     given = parser.parse_args(words)
     recipe.allow(["benchmarks"])
     try:
-        return train(rival(recipe.load(given.recipe, changes), given.task))
+        run = train(rival(recipe.load(given.recipe, changes), given.task))
     except PolyheadError as error:
         parser.error(str(error))
+    return run
 
 
 if __name__ == "__main__":

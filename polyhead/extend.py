@@ -12,7 +12,7 @@ from polyhead.data.source import open_tasks
 from polyhead.errors import PolyheadError
 from polyhead.evaluate import evaluate
 from polyhead.predict import load
-from polyhead.run import Run, write_text
+from polyhead.run import Run, read_json, write_text
 from polyhead.train.progress import Log
 
 RATE, HEAD_RATE = 0.1, 0.2
@@ -64,11 +64,14 @@ def tell(run: Run, show: Callable[[str], None] = print) -> None:
     """
     extends, config = run.read_manifest()["extends"], recipe.load(run.config)
     before = probe(Run.open(extends["run"]), run, [name for name in config["data"] if name != extends["task"]])
-    losses = forgetting.against(str(run.folder), forgetting.parse([str(before.folder)], list(config["data"])))
+    scores = {task: numbers["score"] for task, numbers in read_json(before.results_json)["test"]["tasks"].items()}
+    losses = forgetting.against(str(run.folder), {task: [str(before.folder)] for task in scores if scores[task] > 0})
     run.update_results(forgetting=[loss._asdict() for loss in losses])
     log = Log(run, show)
     log(f"older tasks, on what was kept of their test pictures, before and after {extends['task']!r}:")
     log(forgetting.text(losses, config["max_drop"]))
+    for task in (task for task in scores if scores[task] == 0):
+        log(f"  {task}  scored 0 before, so it had nothing to lose")
 
 
 def plan(old: Run, task: str, data: Mapping[str, Any], changes: Sequence[str] = ()) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from polyhead import checkpoint, cli
 from polyhead.data.readers.kept import Kept
 from polyhead.data.synthetic import Scenes
 from polyhead.data.writers import write_coco
+from polyhead.extend import tell
 from polyhead.predict import load
 from polyhead.run import Run, read_json, read_rows
 
@@ -88,10 +89,23 @@ def test_the_cost_to_the_older_task_is_told(run: Run, extended: Run) -> None:
     assert before["signs"]["images"] == len(Kept(run.kept("test", "signs")))
     log = extended.log.read_text(encoding="utf-8")
     assert "before and after 'fruit'" in log
-    if before["signs"]["score"] > 0:
-        (loss,) = read_json(extended.results_json)["forgetting"]
-        assert loss["task"] == "signs"
-        assert loss["interval"][0] <= loss["drop"] <= loss["interval"][1]
+    assert before["signs"]["score"] > 0
+    (loss,) = read_json(extended.results_json)["forgetting"]
+    assert loss["task"] == "signs"
+    assert loss["interval"][0] <= loss["drop"] <= loss["interval"][1]
+
+
+def test_a_task_that_scored_nothing_had_nothing_to_lose(run: Run, extended: Run, tmp_path: Path) -> None:
+    blind = Run(Path(shutil.copytree(run.folder, tmp_path / "blind")))
+    weights = checkpoint.load(blind.best)
+    last = [name for name in weights.state if name.startswith("heads.signs.") and name.endswith(".bias")][-1]
+    weights.state[last].view(-1, 4 + len(weights.tasks["signs"]["names"]) + 1)[:, -1] = 50.0  # nothing but background
+    checkpoint.save(blind.best, weights)
+    later = Run(Path(shutil.copytree(extended.folder, tmp_path / "later")))
+    later.update_manifest(extends={"run": str(blind.folder), "task": "fruit"})
+    tell(later)
+    assert "signs  scored 0 before, so it had nothing to lose" in later.log.read_text(encoding="utf-8")
+    assert read_json(later.results_json)["forgetting"] == []
 
 
 class StopError(Exception):

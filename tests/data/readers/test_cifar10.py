@@ -76,7 +76,9 @@ def test_other_pixels_have_another_digest(tiny: Path) -> None:
 )
 def test_a_fault_names_its_file(tiny: Path, file: str, content: bytes, message: str) -> None:
     (tiny / file).write_bytes(content)
-    (problem,) = Cifar10(tiny).problems
+    problems = Cifar10(tiny).problems
+    assert len(problems) == 1
+    problem = problems[0]
     assert problem.where == str(tiny / file)
     assert message in problem.what
     assert "copy the file" in problem.remedy
