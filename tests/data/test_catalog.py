@@ -158,6 +158,7 @@ def special(kind: bytes, link: str = "") -> tarfile.TarInfo:
         ("a.tar.gz", tar({"ok": bytes(9999)})[:60], "cannot be unpacked"),
         ("a.zip", b"<html>not found</html>", "cannot be unpacked"),
     ],
+    ids=["climbs", "absolute", "drive", "symlink", "hard link", "pipe", "zip climbs", "bomb", "cut off", "a web page"],
 )
 def test_unsafe_and_broken_archives_leave_nothing(
     server: Server, tmp_path: Path, name: str, content: bytes, message: str
