@@ -259,8 +259,8 @@ def test_two_heads_have_different_colours(predictor: Predictor, photos: Path) ->
     results = predictor.predict(photos / "photo0.png", conf=0.02)
     assert [len(result) > 0 for result in results] == [True, True]
     drawn = np.array(plot(results)).reshape(-1, 3)
-    assert (drawn == colour(2)).all(1).any()  # the only class of the second head
-    assert not (np.array(results[1].plot()).reshape(-1, 3) == colour(2)).all(1).any()
+    assert (drawn == colour(1)).all(1).any()  # the second head's
+    assert not (np.array(results[1].plot()).reshape(-1, 3) == colour(1)).all(1).any()  # its only class has the first
 
 
 def test_pictures_are_saved_by_suffix(predictor: Predictor, photos: Path, tmp_path: Path) -> None:

@@ -103,12 +103,15 @@ def _inside(boxes: Tensor, hole: Hole) -> Tensor:
 
 
 def _rest(boxes: Tensor, hole: Hole) -> Tensor:
-    """The hull of what a hole leaves of each box; without width or height where it leaves nothing."""
+    """The hull of what a hole leaves of each box; without width or height where it leaves nothing.
+
+    A rest of less than a pixel beside the hole is nothing: no pixel shows it.
+    """
     rest = boxes.clone()
     for axis in (0, 1):
         low, high = boxes[:, axis], boxes[:, axis + 2]
-        across = (hole[1 - axis] <= boxes[:, 1 - axis]) & (hole[3 - axis] >= boxes[:, 3 - axis])
+        across = (hole[1 - axis] < boxes[:, 1 - axis] + 1) & (hole[3 - axis] > boxes[:, 3 - axis] - 1)
         start, stop = hole[axis], hole[axis + 2]
-        rest[:, axis] = torch.where(across & (start <= low) & (stop > low), stop, low)
-        rest[:, axis + 2] = torch.where(across & (stop >= high) & (start < high), start, high)
+        rest[:, axis] = torch.where(across & (start < low + 1) & (stop > low), stop, low)
+        rest[:, axis + 2] = torch.where(across & (stop > high - 1) & (start < high), start, high)
     return rest

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from paintings import COLOURS, coloured, copied, extent, painted, same, scenes
 from torch import Tensor
+from torchvision import tv_tensors as tv
 
 from polyhead import chance
 from polyhead.boxes.frame import restore
@@ -164,6 +165,17 @@ def test_a_hole_shrinks_a_box_where_it_takes_an_end(
     seen = cutmix(first, second, hole)
     assert boxes(seen)[seen.labels == 0].tolist() == ([] if expected is None else [expected])
     assert not seen.ignore[seen.labels == 0].any()
+
+
+def test_what_a_hole_leaves_of_less_than_a_pixel_is_nothing() -> None:
+    first, second = painted((60, 60), (10, 10, 50, 50), COLOURS[0]), painted((60, 60), (0, 0, 1, 1), COLOURS[1], 1)
+    warped = first._replace(boxes=tv.wrap(torch.tensor([[9.8, 9.8, 50.0, 50.05]]), like=first.boxes))
+    (box,) = boxes(cutmix(warped, second, (30, 10, 60, 50)))[:1].tolist()
+    assert box == pytest.approx([9.8, 9.8, 30, 50.05])
+    (box,) = boxes(cutmix(warped, second, (10, 0, 30, 60)))[:1].tolist()
+    assert box == pytest.approx([30, 9.8, 50, 50.05])
+    (box,) = boxes(cutmix(first, second, (30, 11, 60, 50)))[:1].tolist()
+    assert box == [10, 10, 50, 50]
 
 
 def test_nearly_covered_objects_are_ignored() -> None:
