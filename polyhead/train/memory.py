@@ -63,11 +63,12 @@ def size(truth: Annotation) -> int:
 
 def _fitting(truths: Sequence[Annotation], order: Sequence[int], limit: int) -> Held:
     """The beginning of ``order`` that fits, but never less than the first picture."""
-    used = size(truths[order[0]])
-    count = 1
-    while count < len(order) and used + size(truths[order[count]]) <= limit:
-        used += size(truths[order[count]])
-        count += 1
+    used = count = 0
+    for place in order:
+        more = size(truths[place])
+        if count and used + more > limit:
+            break
+        used, count = used + more, count + 1
     return Held(list(order[:count]), used)
 
 
