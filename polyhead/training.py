@@ -20,7 +20,7 @@ from polyhead.analysis import forgetting, plots
 from polyhead.chance import key, seeded
 from polyhead.data.doctor import fingerprint
 from polyhead.data.readers.kept import Kept, keep
-from polyhead.data.source import SPLITS, TaskData, open_tasks
+from polyhead.data.source import SPLITS, TaskData, crossing, open_tasks
 from polyhead.errors import PolyheadError
 from polyhead.evaluate import measure
 from polyhead.metrics.forgetting import course
@@ -69,6 +69,8 @@ def train(
         log(f"{name}: {counts} pictures, {len(task.names)} classes ({', '.join(task.names[:12])})")
         for problem in task.source.reader.skipped:
             log(f"{name}: skipped {problem}")
+    for line in crossing(tasks):
+        log(line)
     for task in tasks.values():
         plots.data(run, task)
     return _finish(config, parts, tasks, run, log)

@@ -17,13 +17,14 @@ from polyhead.data.cache import GIB, Cached
 from polyhead.data.doctor import require_sound
 from polyhead.data.look import Look
 from polyhead.data.readers.merge import Merge, by_part
-from polyhead.data.splits import read_list, split, subset
+from polyhead.data.splits import read_list, split, split_by_picture, subset
 from polyhead.data.streams import EvalSet, Steps, StreamLoader, TrainSet, collate, peers
 from polyhead.data.transforms import Eval, Train, fit_of, train_transform
 from polyhead.errors import PolyheadError, SettingError
 from polyhead.types import Annotation, Sample, Size
 
 SPLITS = ("train", "val", "test")
+Cut = Callable[[Reader, dict[str, float], int], dict[str, list[str]]]
 LEAST = {"batch": 1, "val_batch": 1, "workers": 0, "cache": 0}
 """The smallest values of a source's numbers."""
 
@@ -38,7 +39,9 @@ class Source:
         test: reader of the test set, which is read once, at the end.
         split: how to cut ``reader``: a share (``{val: 0.15, test: 0.15}``) or a file with one id per line
             (``{train: FILE, val: FILE, test: FILE}``). What is not cut off is for training. ``{folds: 3, fold: 0}``
-            tests on one of three parts, which are the same for every seed, and cuts val from the rest.
+            tests on one of three parts, which are the same for every seed, and cuts val from the rest. Shares are cut
+            with every class in each part as far as there are objects; with ``by: picture`` by the files' names
+            instead, so that a picture that two data sets share is in the same split of both.
         transforms: name of a preset of :mod:`polyhead.data.transforms`, or one with settings of its own
             (``{preset: yolov4, mosaic: 0.5}``).
         batch: training samples per step.
@@ -197,6 +200,22 @@ def open_tasks(
     return {name: TaskData(name, source, size, seed, (ids or {}).get(name)) for name, source in sources.items()}
 
 
+def crossing(tasks: Mapping[str, TaskData]) -> list[str]:
+    """A line for each two tasks of which one trains on pictures that the other is tested on."""
+    paths = {
+        (name, part): {truth.path for truth in task.truths(part) if truth.path}
+        for name, task in tasks.items()
+        for part in ("train", "test")
+    }
+    return [
+        f"{name}: {len(both)} of {len(task.readers['test'])} test pictures are training pictures of {other}; "
+        "data.*.split.by=picture keeps a picture in one split of all data sets that are cut"
+        for name, task in tasks.items()
+        for other in tasks
+        if other != name and (both := paths[name, "test"] & paths[other, "train"])
+    ]
+
+
 def one_thread(_: int) -> None:
     """Keep OpenCV from starting a thread per core in every worker."""
     import cv2
@@ -205,11 +224,11 @@ def one_thread(_: int) -> None:
 
 
 def _listed(
-    name: str, reader: Reader, missing: list[str], wanted: Mapping[str, float], seed: int
+    name: str, reader: Reader, missing: list[str], wanted: Mapping[str, float], seed: int, cut: Cut
 ) -> dict[str, list[str]]:
-    """The ids of each split that has no reader of its own, and of train; a merged reader is cut part by part."""
-    if isinstance(reader, Merge):
-        return by_part({part: _listed(name, own, missing, wanted, seed) for part, own in reader.parts.items()})
+    """The ids of each split that has no reader of its own, and of train; a merged one is cut as its parts alone are."""
+    if isinstance(reader, Merge) and cut is split:
+        return by_part({part: _listed(name, own, missing, wanted, seed, cut) for part, own in reader.parts.items()})
     rest, listed = reader, {}
     if "folds" in wanted:
         folds, fold = int(wanted["folds"]), int(wanted.get("fold", 0))
@@ -218,12 +237,12 @@ def _listed(
                 f"data.{name}: split: fold must be 0 to {folds - 1}, and test may have no reader of its own; "
                 f"got fold {fold}" + ("" if "test" in missing else " and a test reader")
             )
-        parts = split(reader, {str(part): 1 / folds for part in range(folds)}, 0)
+        parts = cut(reader, {str(part): 1 / folds for part in range(folds)}, 0)
         listed["test"] = parts.pop(str(fold))
         rest = subset(reader, [ident for members in parts.values() for ident in members])
         missing = [part for part in missing if part != "test"]
     shares = {part: wanted.get(part, 0.15) for part in missing}
-    return {**split(rest, {"train": 1 - sum(shares.values()), **shares}, seed), **listed}
+    return {**cut(rest, {"train": 1 - sum(shares.values()), **shares}, seed), **listed}
 
 
 def _cut(
@@ -235,15 +254,18 @@ def _cut(
 ) -> dict[str, Reader]:
     """The reader of each split: as given, as listed, or cut by share from the training reader."""
     missing = [part for part in SPLITS if part not in given]
+    shares = dict(wanted or {})
+    by = shares.pop("by", None)
+    if by not in (None, "picture"):
+        raise PolyheadError(f"data.{name}: split: by must be 'picture', or be left out to spread classes; got {by!r}")
     listed: dict[str, list[str]] = {}
     if ids is not None:
         listed = {part: ids[part] for part in SPLITS if part not in given or part == "train"}
-    elif wanted and any(isinstance(value, str) for value in wanted.values()):
-        listed = {part: read_list(value) for part, value in wanted.items() if isinstance(value, str)}
+    elif any(isinstance(value, str) for value in shares.values()):
+        listed = {part: read_list(value) for part, value in shares.items() if isinstance(value, str)}
     elif missing:
-        listed = _listed(
-            name, given["train"], missing, {key: float(value) for key, value in (wanted or {}).items()}, seed
-        )
+        numbers = {key: float(value) for key, value in shares.items()}
+        listed = _listed(name, given["train"], missing, numbers, seed, split_by_picture if by else split)
     readers = {**given, **{part: subset(given["train"], members) for part, members in listed.items()}}
     seen: dict[str, str] = {}
     for part in SPLITS:
@@ -255,6 +277,7 @@ def _cut(
                 other = seen[truth.path or truth.id]
                 raise PolyheadError(
                     f"data.{name}: sample {truth.id!r} is in both {other} and {part}; a score on what was trained on "
-                    "says nothing: give each split its own samples, or leave val and test out to have them cut"
+                    "says nothing: give each split its own samples, or leave val and test out to have them cut "
+                    "(split: {by: picture} if parts of the data share pictures)"
                 )
     return {part: readers[part] for part in SPLITS}

@@ -5,10 +5,12 @@ Sechidis, Tsoumakas, Vlahavas, "On the Stratification of Multi-Label Data", ECML
 rarest class decides, here all classes of the picture do, each relative to its count and the part's share.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from difflib import get_close_matches
+from itertools import accumulate
 from math import floor, isclose
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import torch
 
@@ -36,15 +38,10 @@ def split(reader: Reader, fractions: dict[str, float], seed: int) -> dict[str, l
     Raises:
         PolyheadError: when the shares are wrong, or a part would be empty.
     """
-    if any(share <= 0 for share in fractions.values()) or not isclose(sum(fractions.values()), 1, abs_tol=1e-6):
-        raise PolyheadError(f"split: the shares must be above 0 and together 1, found {fractions}")
+    _check_shares(fractions)
     classes = dict(_presence(reader, index) for index in range(len(reader)))
     room = _sizes(len(classes), fractions)
-    for part, size in room.items():
-        if size == 0:
-            raise PolyheadError(
-                f"split: the share {fractions[part]:g} of {len(classes)} pictures leaves {part!r} empty"
-            )
+    _check_filled(room, fractions)
     members: dict[int, list[str]] = {}
     for ident in sorted(classes, key=lambda ident: key(seed, "split", ident)):
         for label in classes[ident]:
@@ -72,6 +69,25 @@ def split(reader: Reader, fractions: dict[str, float], seed: int) -> dict[str, l
             if ident not in chosen:
                 place(ident)
     return {part: [ident for ident in classes if chosen[ident] == part] for part in fractions}
+
+
+def split_by_picture(reader: Reader, fractions: dict[str, float], seed: int) -> dict[str, list[str]]:
+    """Cut a reader's pictures by the names of their files alone, so that data sets that share pictures agree.
+
+    The part of a picture is a function of the seed, the parts' names and the file's name (its id where there is no
+    file), whatever else is in the data set. The price: classes are not spread by share, and sizes are left to chance.
+
+    Args, returns and errors are those of :func:`split`.
+    """
+    _check_shares(fractions)
+    bounds = [*accumulate(fractions.values())][:-1]
+    parts: dict[str, list[str]] = {part: [] for part in fractions}
+    for truth in (reader.annotation(index) for index in range(len(reader))):
+        name = PurePath(truth.path).name or truth.id
+        place = bisect_right(bounds, key(seed, "picture", *fractions, name) / 2**63)
+        parts[[*fractions][place]].append(truth.id)
+    _check_filled({part: len(ids) for part, ids in parts.items()}, fractions)
+    return parts
 
 
 def read_list(path: str | Path) -> list[str]:
@@ -110,6 +126,18 @@ def subset(reader: Reader, ids: list[str]) -> Subset:
             hint = f"; the nearest is {near[0]!r}" if near else ""
             raise PolyheadError(f"the data set has no picture with the id {ident!r}{hint}; correct the list of ids")
     return Subset(reader, [known[ident] for ident in ids])
+
+
+def _check_shares(fractions: dict[str, float]) -> None:
+    if any(share <= 0 for share in fractions.values()) or not isclose(sum(fractions.values()), 1, abs_tol=1e-6):
+        raise PolyheadError(f"split: the shares must be above 0 and together 1, found {fractions}")
+
+
+def _check_filled(sizes: dict[str, int], fractions: dict[str, float]) -> None:
+    for part, size in sizes.items():
+        if size == 0:
+            count = sum(sizes.values())
+            raise PolyheadError(f"split: the share {fractions[part]:g} of {count} pictures leaves {part!r} empty")
 
 
 def _presence(reader: Reader, index: int) -> tuple[str, list[int]]:

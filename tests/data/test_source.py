@@ -1,10 +1,15 @@
-"""Settings of a source that no loader can have."""
+"""Settings of a source that no loader can have, and splits of data sets that share pictures."""
+
+from pathlib import Path
 
 import pytest
 from toys import Squares
 
-from polyhead.data.source import Source
-from polyhead.errors import SettingError
+from polyhead.data.base import Reader
+from polyhead.data.readers.coco import Coco
+from polyhead.data.readers.merge import Merge
+from polyhead.data.source import SPLITS, Source, crossing, open_tasks
+from polyhead.errors import PolyheadError, SettingError
 
 
 @pytest.mark.parametrize(
@@ -25,3 +30,43 @@ def test_numbers_out_of_range_are_refused(settings: dict[str, int], message: str
 def test_the_smallest_values_are_taken() -> None:
     source = Source(Squares(3), batch=1, val_batch=1, workers=0, cache=0.0)
     assert (source.batch, source.val_batch, source.workers, source.cache) == (1, 1, 0, 0.0)
+
+
+def overlapping(data_root: Path) -> dict[str, Reader]:
+    """Two data sets that have 28 training pictures in common."""
+    return {
+        name: Coco(data_root / "coco_mini" / name, "annotations/instances_train2017.json")
+        for name in ("appliance", "food")
+    }
+
+
+def test_tasks_that_train_on_what_another_is_tested_on_are_named(data_root: Path) -> None:
+    sources = {name: Source(reader) for name, reader in overlapping(data_root).items()}
+    tasks = open_tasks(sources, (64, 64), 0)
+    trained = {truth.path for truth in tasks["food"].truths("train")}
+    count = sum(truth.path in trained for truth in tasks["appliance"].truths("test"))
+    assert count > 0
+    assert crossing(tasks)[0] == (
+        f"appliance: {count} of {len(tasks['appliance'].truths('test'))} test pictures are training pictures of food; "
+        "data.*.split.by=picture keeps a picture in one split of all data sets that are cut"
+    )
+    apart = {name: Source(reader, split={"by": "picture"}) for name, reader in overlapping(data_root).items()}
+    assert crossing(open_tasks(apart, (64, 64), 0)) == []
+
+
+@pytest.mark.parametrize("split", [{}, {"folds": 3, "fold": 0}, {"folds": 3, "fold": 2}])
+def test_data_sets_that_share_pictures_are_merged_when_cut_by_picture(
+    data_root: Path, split: dict[str, int | float | str]
+) -> None:
+    with pytest.raises(PolyheadError, match=r"is in both \w+ and \w+; .* \(split: \{by: picture\} if"):
+        open_tasks({"all": Source(Merge(overlapping(data_root)), split=split)}, (64, 64), 0)
+    merged = open_tasks({"all": Source(Merge(overlapping(data_root)), split={**split, "by": "picture"})}, (64, 64), 0)
+    alone = {name: Source(reader, split={**split, "by": "picture"}) for name, reader in overlapping(data_root).items()}
+    for part in SPLITS:
+        own = {f"{name}/{ident}" for name, task in open_tasks(alone, (64, 64), 0).items() for ident in task.ids(part)}
+        assert set(merged["all"].ids(part)) == own
+
+
+def test_another_way_to_cut_is_refused() -> None:
+    with pytest.raises(PolyheadError, match=r"data\.s: split: by must be 'picture', or be left out .*; got 'patient'"):
+        open_tasks({"s": Source(Squares(9), split={"by": "patient"})}, (64, 64), 0)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyhead.data.base import Reader
-from polyhead.data.splits import read_list, split, subset
+from polyhead.data.source import Cut
+from polyhead.data.splits import read_list, split, split_by_picture, subset
 from polyhead.errors import PolyheadError
 from polyhead.types import Annotation
 
@@ -46,6 +47,29 @@ def test_parts_are_disjoint_complete_sized_and_repeatable(classes: list[set[int]
     assert split(reader, PARTS, seed) == parts
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.sets(st.integers(0, 99), min_size=60), st.sets(st.integers(0, 99), min_size=60), st.integers(0, 2**40))
+def test_a_cut_by_picture_is_the_same_whatever_else_is_there(one: set[int], two: set[int], seed: int) -> None:
+    parts: dict[str, str] = {}
+    for members in (one, two):
+        reader = subset(Listed([{0}] * 100), [f"p{index}" for index in sorted(members)])
+        cut = split_by_picture(reader, PARTS, seed)
+        assert sorted(ident for ids in cut.values() for ident in ids) == sorted(f"p{index}" for index in members)
+        for part, ids in cut.items():
+            for ident in ids:
+                assert parts.setdefault(ident, part) == part
+
+
+def test_a_cut_by_picture_has_about_its_shares_and_follows_the_seed() -> None:
+    reader = Listed([{0}] * 2000)
+    cut = split_by_picture(reader, PARTS, 0)
+    for part, share in PARTS.items():
+        assert abs(len(cut[part]) / 2000 - share) < 0.04  # four standard deviations
+    assert split_by_picture(reader, PARTS, 1) != cut
+    rest = subset(reader, [*cut["train"], *cut["val"]])
+    assert len(split_by_picture(rest, {"train": 0.8, "val": 0.2}, 0)["val"]) > 200  # cut anew, not by the same numbers
+
+
 def test_classes_are_spread_by_share() -> None:
     rare = [{0, 9}] * 4 + [{label % 9, (label * 7) % 9} for label in range(270)] + [set()] * 46
     reader = Listed(rare)
@@ -79,15 +103,17 @@ def test_image_classes_are_stratified_too(data_root: Path) -> None:
     assert set(Counter(ident.split("/")[0] for ident in parts["val"]).values()) == {6}
 
 
+@pytest.mark.parametrize("cut", [split, split_by_picture])
 @pytest.mark.parametrize("shares", [{"train": 0.5, "val": 0.4}, {"train": 1.2, "val": -0.2}, {}])
-def test_wrong_shares(shares: dict[str, float]) -> None:
+def test_wrong_shares(shares: dict[str, float], cut: Cut) -> None:
     with pytest.raises(PolyheadError, match="above 0 and together 1"):
-        split(Listed([{0}] * 9), shares, 0)
+        cut(Listed([{0}] * 9), shares, 0)
 
 
-def test_an_empty_part_is_refused() -> None:
-    with pytest.raises(PolyheadError, match=r"share 0\.1 of 3 pictures leaves 'val' empty"):
-        split(Listed([{0}] * 3), {"train": 0.9, "val": 0.1}, 0)
+@pytest.mark.parametrize("cut", [split, split_by_picture])
+def test_an_empty_part_is_refused(cut: Cut) -> None:
+    with pytest.raises(PolyheadError, match=r"share 0\.001 of 3 pictures leaves 'val' empty"):
+        cut(Listed([{0}] * 3), {"train": 0.999, "val": 0.001}, 0)
 
 
 def test_lists(tmp_path: Path) -> None:
