@@ -95,13 +95,19 @@ def load(recipe: str | Path, changes: Sequence[str] = (), patch: Mapping[str, An
 
 
 def resolve(config: dict[str, Any], changes: Sequence[str], name: str) -> dict[str, Any]:
-    """The same of a recipe that is in no file; ``name`` is that of the run where the recipe does not tell one."""
+    """The same of a recipe that is in no file; ``name`` is that of the run where the recipe does not tell one.
+
+    Settings and stages are built and thrown away: they refuse numbers that they cannot have.
+    """
     for change in changes:
         overrides.apply(config, change, _KEYS)
     config = _expand(config)
     settings = _resolve(Settings, _settings(config), "")
+    _build(Settings, settings, "")
     settings["name"] = settings["name"] or name
     stages = [_resolve(Stage, stage, f"stages.{number}") for number, stage in enumerate(config["stages"])]
+    for number, stage in enumerate(stages):
+        _build(Stage, stage, f"stages.{number}")
     data = {task: _resolve(_kind(_SOURCE), entry, f"data.{task}") for task, entry in config["data"].items()}
     for task, entry in data.items():
         with _placed(f"data.{task}"):
@@ -183,7 +189,7 @@ def _expand(config: dict[str, Any]) -> dict[str, Any]:
     """Write short forms out, and check first what can be checked without importing anything that costs seconds."""
     check_keys(config, _KEYS, "the recipe")
     if isinstance(config.get("data"), dict):
-        config = {**config, "data": {task: entry for task, entry in config["data"].items() if entry is not None}}
+        config = {**config, "data": {str(task): entry for task, entry in config["data"].items() if entry is not None}}
     check_sections(config)
     for number, stage in enumerate(config["stages"]):
         check_keys(stage, [field.name for field in fields(Stage)], f"stages.{number}")

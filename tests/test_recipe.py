@@ -198,7 +198,7 @@ def test_bad_settings_end_in_one_line(
     change: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(tmp_path)
-    assert cli.main(["train", str(path), change]) == 2
+    assert cli.main(["train", str(path), change, "--print-config"]) == 2
     assert capsys.readouterr().err == f"polyhead: error: {message}\n"
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from polyhead import recipe
 from polyhead.cli import Parser
 from polyhead.errors import DataError, PolyheadError
@@ -52,7 +54,10 @@ def main(argv: list[str]) -> int:
         raise PolyheadError(f"{out} exists already and is left as it is; give another file with --out")
 
     from polyhead.data import doctor
+    from polyhead.nets.model import nameable
 
+    if yaml.safe_load(task) != task or not nameable(task):  # 2012, no, train
+        task = f"data_{task}"
     layout = doctor.recognise(folder, given.reader)
     counts = ", ".join(f"{count} {split}" for split, count in layout.counts.items())
     print(f"{folder}: {layout.reader} format, {counts} pictures, classes: {_classes(layout)}")

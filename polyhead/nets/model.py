@@ -47,8 +47,11 @@ class Model(nn.Module):
     def build(self, tasks: Mapping[str, list[str]]) -> "Model":
         """Add a head for each task (``{name: class names}``) that has none yet; returns the model itself."""
         for task, names in tasks.items():
-            if "." in task or not task:
-                raise PolyheadError(f"task name {task!r} must be non-empty and without dots; rename it in data:")
+            if not nameable(task):
+                raise PolyheadError(
+                    f"a task cannot be called {task!r}: its name must be non-empty, without dots, and not that of a "
+                    "method of torch's modules; rename it in data:"
+                )
             if task in self.heads:
                 continue
             factory = self.factory
@@ -98,3 +101,8 @@ class Model(nn.Module):
         """All heads on the same pictures: ``{task: Raw}``."""
         pyramid = self.trunk(inputs)
         return {task: head(pyramid) for task, head in self.heads.items()}
+
+
+def nameable(task: str) -> bool:
+    """Whether torch can keep a head under this name."""
+    return bool(task) and "." not in task and not hasattr(nn.ModuleDict(), task)

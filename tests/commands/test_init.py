@@ -42,6 +42,16 @@ def test_a_folder_of_classes(pictures: Path, capsys: pytest.CaptureFixture[str])
     assert max(map(len, lines)) <= 120
 
 
+@pytest.mark.parametrize("name", ["2012", "no", "train", "items"])
+def test_a_folder_whose_name_no_task_can_have(name: str, pictures: Path) -> None:
+    pictures.rename(name)
+    assert cli.main(["init", name, "--out", "x.yaml"]) == 0
+    config = recipe.load("x.yaml")
+    assert [*config["data"]] == [f"data_{name}"]
+    model = recipe.instantiate(config).model.build({f"data_{name}": ["cat", "dog"]})
+    assert [*model.heads] == [f"data_{name}"]
+
+
 def test_given_splits_are_used(pictures: Path) -> None:
     (pictures / "train").mkdir()
     (pictures / "valid").mkdir()

@@ -1,27 +1,19 @@
 """What each reader of masks makes of sound data, what it refuses, and that the pixels are those of the files."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
+from masked import area, edit, numbers
 from PIL import Image
-from pycocotools import mask as pycoco
 from torch import Tensor
 
-from polyhead.data.base import Reader, Subset
+from polyhead.data.base import Subset
 from polyhead.data.cache import Cached
 from polyhead.data.doctor import READERS, check, fingerprint, recognise, require_sound
-from polyhead.data.files import FileFault
-from polyhead.data.masks import Code, packed, unpacked
-from polyhead.data.readers.coco import Coco
-from polyhead.data.readers.coco_masks import CocoMasks, run_lengths
+from polyhead.data.readers.coco_masks import CocoMasks
 from polyhead.data.readers.merge import Merge
 from polyhead.data.readers.png_masks import PngMasks
 from polyhead.data.readers.voc import CLASSES
@@ -31,21 +23,12 @@ from polyhead.data.synthetic import Scenes
 from polyhead.errors import DataError, PolyheadError
 
 Tiny = Callable[[str], Path]
-SHEET = "annotations/instances_train.json"
+
+
 YEAR = Path("VOCdevkit/VOC2012")
+
+
 KINDS = ("coco_masks", "voc_masks", "png_masks")
-
-
-def numbers(reader: Reader, index: int) -> Tensor:
-    mask = reader.mask(index)
-    assert mask is not None
-    plain: Tensor = mask.as_subclass(Tensor)
-    return plain
-
-
-def area(mask: Tensor) -> dict[int, int]:
-    counts = torch.bincount(mask.flatten(), minlength=256)
-    return {value: int(counts[value]) for value in counts.nonzero().flatten().tolist()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -97,155 +80,6 @@ def test_voc_splits_years_and_classes(tiny: Tiny) -> None:
         VocMasks(root / "VOCdevkit" / "VOC2012" / "JPEGImages")
 
 
-def test_png_of_colours(tiny: Tiny) -> None:
-    reader = PngMasks(tiny("png_masks"))
-    assert reader.names == ["background", "road", "small car"]
-    assert [reader.annotation(index).id for index in range(2)] == ["a/1", "b/2"]
-    assert area(numbers(reader, 0)) == {0: 48 * 64 - 400 - 90, 1: 400, 2: 90}
-    assert set(area(numbers(reader, 1)[30:, :5])) == {2}
-
-
-def test_png_settings(tiny: Tiny) -> None:
-    root = tiny("png_masks")
-    road, car, black = [128, 64, 128], [0, 0, 142], [0, 0, 0]
-    without = PngMasks(root, colours={"road": road, "car": car, "grass": black})
-    assert set(area(numbers(without, 0))) == {1, 2, 3}
-    reader = PngMasks(root, colours={"background": black, "road": road}, ignored=car)
-    assert area(numbers(reader, 0))[255] == 90
-    for index in range(2):
-        name = without.annotation(index).mask
-        Image.fromarray(np.clip(numbers(without, index).numpy(), 0, 2)).save(name)
-    assert set(area(numbers(PngMasks(root, classes=["road", "car"]), 0))) == {1, 2}
-    assert set(area(numbers(PngMasks(root, classes=["road"], ignored=2), 0))) == {1, 255}
-    (root / "classes.txt").write_text("road\n\nsmall car\n")
-    assert PngMasks(root).names == ["background", "road", "small car"]
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"classes": ["a"], "colours": {"a": [1, 2, 3]}}, "give classes .* or colours, not both"),
-        ({"classes": ["a"], "ignored": [0, 0, 0]}, "masks hold numbers, so expected one of 0 to 255"),
-        ({"classes": ["a"], "ignored": 1}, "ignored: 1 is the number of the class 'a'"),
-        ({"classes": ["a"], "ignored": 256}, "expected a number of 0 to 255, got 256"),
-        ({"classes": ["a", "a"]}, "a name is given twice in a, a"),
-        ({"classes": [str(number) for number in range(255)]}, "room for 255 classes with the background, got 256"),
-        ({"colours": {"a": [1, 2, 3]}, "ignored": 255}, r"hold colours, so expected \[red, green, blue\]"),
-        ({"colours": {"a": [1, 2]}}, r"a: expected \[red, green, blue\] of 0 to 255, got \[1, 2\]"),
-        ({"colours": {"a": [1, 2, 256]}}, r"got \[1, 2, 256\]"),
-        ({"colours": {"a": [1, 2, 3], "b": [1, 2, 3]}}, r"b: the colour \(1, 2, 3\) has another meaning already"),
-        ({"colours": {}}, "expected the colour of each class but background, got none"),
-        ({"images": "pictures"}, "pictures: there is no such folder; correct images= or masks="),
-    ],
-)
-def test_png_settings_that_are_refused(tiny: Tiny, settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(PolyheadError, match=message):
-        PngMasks(tiny("png_masks"), **settings)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a\nb\na\n", "line 3: the class 'a' is there twice"),
-        ("a 1 2 3\nb\n", "line 2: some classes have a colour and others have none"),
-        ("a\nb 1 2 3\n", "line 2: some classes have a colour and others have none"),
-        ("\n", "it names no class; write one class per line"),
-    ],
-)
-def test_sheets_that_are_refused(tiny: Tiny, text: str, message: str) -> None:
-    root = tiny("png_masks")
-    (root / "classes.txt").write_text(text)
-    with pytest.raises(PolyheadError, match=message):
-        PngMasks(root)
-
-
-def test_coco(tiny: Tiny) -> None:
-    root = tiny("coco_masks")
-    reader = CocoMasks(root)
-    assert reader.names == ["background", "cat", "dog"]
-    first = numbers(reader, 0)
-    assert set(area(first[5:25, 10:40])) == {2}  # over the crowd
-    assert area(first) == {0: 48 * 32 - 22 * 20, 2: 600, 255: 48 * 32 - 8 * 20}
-    assert area(numbers(reader, 1)) == {0: 48 * 64 - 100, 1: 100}
-    assert area(numbers(reader, 2)) == {0: 48 * 64}
-    dogs = CocoMasks(root, classes=["dog"])
-    assert dogs.names == ["background", "dog"]
-    assert area(numbers(dogs, 0)) == {0: 48 * 64 - 600, 1: 600}  # a crowd of cats is nothing to it
-    assert area(numbers(dogs, 1)) == {0: 48 * 64}
-
-
-def test_small_objects_lie_on_top(tiny: Tiny) -> None:
-    root = tiny("coco_masks")
-    document = json.loads((root / SHEET).read_text())
-    cat, crowd, dog = document["annotations"]
-    whole = [[0, 0, 64, 0, 64, 48, 0, 48]]
-    for order in ((cat, dog), (dog, cat)):
-        cat |= {"segmentation": [[20, 20, 30, 20, 30, 30, 20, 30]], "image_id": 1}
-        dog |= {"segmentation": whole, "image_id": 1, "bbox": [0, 0, 64, 48]}
-        (root / SHEET).write_text(json.dumps(document | {"annotations": list(order)}))
-        mask = numbers(CocoMasks(root), 0)
-        assert set(area(mask[20:30, 20:30])) == {2}  # the first entry is a dog by its category
-        assert int((mask == 2).sum()) == 100
-    del crowd
-
-
-@settings(deadline=None)
-@given(arrays.arrays(np.bool_, (7, 5)))
-def test_compressed_run_lengths_are_those_of_pycocotools(shown: np.ndarray) -> None:
-    text = pycoco.encode(np.asfortranarray(shown.astype(np.uint8)))["counts"].decode()
-    lengths = run_lengths(text)
-    assert sum(lengths) == shown.size
-    values = np.repeat(np.arange(len(lengths)) % 2, lengths).reshape(shown.shape, order="F")
-    assert (values == shown).all()
-
-
-def test_compressed_run_lengths_of_a_picture(tiny: Tiny) -> None:
-    root = tiny("coco_masks")
-    shown = np.zeros((48, 64), dtype=np.uint8, order="F")
-    shown[3:9, 50:60] = 1
-    text = pycoco.encode(shown)["counts"].decode()
-    edit(root, 2, segmentation={"size": [48, 64], "counts": text})
-    assert numbers(CocoMasks(root), 1).tolist() == shown.tolist()
-    edit(root, 2, segmentation={"size": [48, 64], "counts": text[:-1]})
-    (problem,) = check(CocoMasks(root))
-    assert problem.where.endswith("annotation 12")
-    assert problem.what == "the compressed run lengths do not fill the picture"
-
-
-def edit(root: Path, place: int, **keys: Any) -> None:
-    document = json.loads((root / SHEET).read_text())
-    document["annotations"][place].update(keys)
-    (root / SHEET).write_text(json.dumps(document))
-
-
-@pytest.mark.parametrize(
-    ("shape", "message"),
-    [
-        ([], "annotation 10: there is no outline"),
-        (None, "for boxes alone, use the reader coco"),
-        ([[1, 2, 3, 4]], r"expected polygons \[x1, y1"),
-        ([[1, 2, 3, 4, 5, 6, 7]], "expected polygons"),
-        ([[1, 2, 3, 4, 5, float("nan")]], "of finite numbers"),
-        ([1, 2, 3], "expected polygons"),
-        ([[1, 2, 3, 4, 5, 1e9]], "a polygon reaches to 1e[+]09, far outside the picture of 64 x 48"),
-        ("polygon", "or run lengths {size, counts}, found 'polygon'"),
-        ({"counts": [3]}, "or run lengths"),
-        ({"size": [64, 48], "counts": [64 * 48]}, r"are of the size \(height, width\) \[64, 48\]"),
-        ({"size": [48, 64], "counts": [5, 6]}, "the run lengths do not fill the picture; export"),
-        ({"size": [48, 64], "counts": [-1, 48 * 64 + 1]}, "the run lengths do not fill the picture"),
-    ],
-)
-def test_outlines_that_are_refused(tiny: Tiny, shape: Any, message: str) -> None:
-    root = tiny("coco_masks")
-    edit(root, 0, segmentation=shape)
-    with pytest.raises(DataError, match=message):
-        require_sound(CocoMasks(root), "tiny")
-    reader = CocoMasks(root, on_bad="skip", cap=0.4)
-    assert [reader.annotation(index).id for index in range(len(reader))] == ["2", "5"]
-    assert area(numbers(reader, 0)) == {0: 48 * 64 - 100, 1: 100}
-    assert len(Coco(root).problems) == 0
-
-
 def save(pixels: np.ndarray, mode: str | None = None) -> Callable[[Path], object]:
     def write(path: Path) -> None:
         image = Image.fromarray(pixels)
@@ -255,6 +89,8 @@ def save(pixels: np.ndarray, mode: str | None = None) -> Callable[[Path], object
 
 
 FILES = {"voc_masks": YEAR / "SegmentationClass" / "000001.png", "png_masks": Path("masks/b/2.png")}
+
+
 CORRUPTIONS: list[tuple[str, Callable[[Path], object], str]] = [
     ("voc_masks", Path.unlink, r"trainval.txt: line 2, mask: .*'000001.png': there is no such file"),
     ("png_masks", Path.unlink, r"2.jpg: there is no mask of this name in .*masks; add the mask"),
@@ -407,25 +243,6 @@ def test_scenes_tell_what_is_asked_for() -> None:
         assert times.annotation(index).annotated.shape == (len(times.names),)
 
 
-@settings(deadline=None)
-@given(arrays.arrays(np.uint8, (4, 6, 3), elements=st.sampled_from([0, 7, 255])))
-def test_colours_are_found_one_by_one(tmp_path_factory: pytest.TempPathFactory, pixels: np.ndarray) -> None:
-    path = tmp_path_factory.mktemp("mask") / "mask.png"
-    Image.fromarray(pixels).save(path)
-    palette = [(red, green, blue) for red in (0, 7, 255) for green in (0, 7, 255) for blue in (0, 7, 255)]
-    assert all(unpacked(packed(colour)) == colour for colour in palette)
-    code = Code({packed(colour): number for number, colour in enumerate(palette)}, colours=True)
-    wanted = np.array([[palette.index(tuple(colour)) for colour in row] for row in pixels.tolist()])
-    assert (code.read(path) == wanted).all()
-    less = Code({packed(colour): number for number, colour in enumerate(palette[:-1])}, colours=True)
-    white = int((pixels == 255).all(2).sum())
-    if white:
-        with pytest.raises(FileFault, match=rf"{white} pixels have the colour \(255, 255, 255\)"):
-            less.read(path)
-    else:
-        assert (less.read(path) == wanted).all()
-
-
 def test_real_masks(data_root: Path) -> None:
     root = data_root / "voc_from_coco"
     reader = VocMasks(root, "val")
@@ -436,24 +253,3 @@ def test_real_masks(data_root: Path) -> None:
             assert (numbers(reader, index).numpy() == np.array(file)).all()
     layout = recognise(root, "voc_masks")
     assert layout.counts == {"train": 240, "val": 60}
-
-
-@pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools' own
-def test_real_outlines(data_root: Path) -> None:
-    reader = CocoMasks(data_root / "coco_mini", "det10/annotations/instances_val2017.json", "val2017")
-    assert check(reader) == []
-    document = json.loads((data_root / "coco_mini/det10/annotations/instances_val2017.json").read_text())
-    label = {entry["id"]: number for number, entry in enumerate(document["categories"], 1)}
-    for index in range(0, len(reader), 9):
-        truth = reader.annotation(index)
-        own = [entry for entry in document["annotations"] if str(entry["image_id"]) == truth.id]
-        mask = numbers(reader, index)
-        shown = torch.zeros(truth.size, dtype=torch.bool)
-        for entry in own:
-            lengths = pycoco.frPyObjects(entry["segmentation"], *truth.size)
-            shape = pycoco.decode(pycoco.merge(lengths) if isinstance(lengths, list) else lengths)
-            shown |= torch.from_numpy(shape > 0)
-        assert torch.equal(mask > 0, shown)
-        smallest = min((entry for entry in own if not entry["iscrowd"]), key=lambda entry: entry["area"])
-        lengths = pycoco.merge(pycoco.frPyObjects(smallest["segmentation"], *truth.size))
-        assert (mask[torch.from_numpy(pycoco.decode(lengths) > 0)] == label[smallest["category_id"]]).all()
