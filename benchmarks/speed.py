@@ -67,8 +67,7 @@ def ours(backbone: str, batch: Batch, size: int, precision: str) -> Side:
 
     def infer() -> Any:
         model.eval()
-        with cast:
-            return predict_batch(model, batch, ["task"])["task"]
+        return predict_batch(model, batch, ["task"], precision)["task"]
 
     def calm() -> None:
         with torch.no_grad():

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 from polyhead import __version__
@@ -36,6 +37,10 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, **settings)
 
+    def add_allow(self) -> None:
+        """Take ``--allow``, for commands that build what a recipe names."""
+        self.add_argument("--allow", action="append", default=[], metavar="PACKAGE", help="let recipes import from it")
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line, with the nearest option where one is unknown."""
         unknown = message.removeprefix("unrecognized arguments: ")
@@ -43,6 +48,15 @@ class Parser(argparse.ArgumentParser):
             word = unknown.split()[0].split("=")[0]
             message = f"{self.prog} does not know {word!r}{suggest(word, self._option_string_actions)}"
         raise PolyheadError(f"{message} ('{self.prog} --help' shows its use)")
+
+
+def check_writable(*files: str | None) -> None:
+    """Refuse files that cannot be written, before work is done for them; None is left alone."""
+    for file in files:
+        if file is not None and Path(file).is_dir():
+            raise PolyheadError(f"{file!r} is a folder; give a file")
+        if file is not None and not Path(file).absolute().parent.is_dir():
+            raise PolyheadError(f"the folder of {file!r} does not exist; make it first, or name another file")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,6 +83,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has seen enough, as with `polyhead recipes | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:
+        if error.filename is None:
+            raise
+        if debug:
+            traceback.print_exc()
+        print(f"polyhead: error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return WRONG
     except SystemExit as stop:  # argparse after --help
         return stop.code if isinstance(stop.code, int) else OK
     return code

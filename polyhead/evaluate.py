@@ -135,6 +135,7 @@ def box_numbers(
     scores = coco(truths, found, names)
     bounds = intervals(truths, found, names)
     guess = coco(truths, trivial(train, truths), names)
+    voc2007, voc2010 = voc(truths, found, names, year=2007), voc(truths, found, names, year=2010)
     numbers = {key: value for key, value in scores._asdict().items() if isinstance(value, float)}
     return {
         "metric": "AP50",
@@ -145,9 +146,12 @@ def box_numbers(
         "objects_measured": scores.objects,
         "coco": numbers,
         "intervals": {key: list(value) for key, value in bounds.items()},
-        "voc2007": voc(truths, found, names, year=2007).map50,
-        "voc2010": voc(truths, found, names, year=2010).map50,
-        "classes": {each.name: {"objects": each.objects, "ap": each.ap, "ap50": each.ap50} for each in scores.classes},
+        "voc2007": voc2007.map50,
+        "voc2010": voc2010.map50,
+        "classes": {
+            each.name: {"objects": each.objects, "ap": each.ap, "ap50": each.ap50, "voc2007": old.ap, "voc2010": new.ap}
+            for each, old, new in zip(scores.classes, voc2007.classes, voc2010.classes, strict=True)
+        },
         "absent": scores.absent,
         "rival": {"name": "each class's mean box in every picture", "score": guess.ap50, "ap": guess.ap},
         "errors": errors.split(truths, found, CONFIDENT).summary(names),

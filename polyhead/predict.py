@@ -4,7 +4,7 @@ Pictures are prepared by the same :class:`~polyhead.data.transforms.Eval` that v
 it. The network runs in the precision that the hardware computes natively; boxes are decoded in float32.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from glob import glob, has_magic
 from itertools import islice
 from pathlib import Path
@@ -44,16 +44,18 @@ class Predictor:
     Args:
         model: with all its heads and weights.
         names: class names of each task.
-        transform: how pictures are prepared.
+        transforms: how pictures are prepared for each task.
         precision: ``auto`` (see :func:`polyhead.nets.precision.resolve`), or ``32-true``, in which a result does not
             depend on what else is in the batch.
     """
 
-    def __init__(self, model: Model, names: dict[str, list[str]], transform: Eval, precision: str = "auto") -> None:
+    def __init__(
+        self, model: Model, names: dict[str, list[str]], transforms: Mapping[str, Eval], precision: str = "auto"
+    ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = model.to(self.device).to(memory_format=torch.channels_last).eval()
         self.names = names
-        self.transform = transform
+        self.transforms = transforms
         self.precision = resolve(precision)
         self.skipped: list[Problem] = []
 
@@ -126,9 +128,14 @@ class Predictor:
             yield entry, picture
 
     def _predict(self, group: list[tuple["Input", tv.Image]], tasks: list[str], conf: float) -> Iterator[list[Result]]:
-        samples = collate([self.transform(_sample(picture, str(number))) for number, (_, picture) in enumerate(group)])
-        inputs = samples.inputs.to(self.device).contiguous(memory_format=torch.channels_last)
-        found = predict_batch(self.model, samples._replace(inputs=inputs), tasks, self.precision)
+        alike: dict[Eval, list[str]] = {}
+        for task in tasks:
+            alike.setdefault(self.transforms[task], []).append(task)
+        found: dict[str, dict[str, Prediction]] = {}
+        for prepare, some in alike.items():
+            samples = collate([prepare(_sample(picture, str(number))) for number, (_, picture) in enumerate(group)])
+            inputs = samples.inputs.to(self.device).contiguous(memory_format=torch.channels_last)
+            found |= predict_batch(self.model, samples._replace(inputs=inputs), some, self.precision)
         for number, (entry, _) in enumerate(group):
             yield [self._result(entry, task, found[task][str(number)], conf) for task in tasks]
 
@@ -181,7 +188,9 @@ def load(run: str | Path) -> Predictor:
     model = build_model(weights.model).build(names)
     checkpoint.fill(model, weights.state, path)
     height, width = weights.eval["size"]
-    return Predictor(model, names, Eval((height, width), weights.eval["fit"]))
+    fits = {task: entry.get("fit") or weights.eval["fit"] for task, entry in weights.tasks.items()}
+    evals = {fit: Eval((height, width), fit) for fit in fits.values()}
+    return Predictor(model, names, {task: evals[fit] for task, fit in fits.items()})
 
 
 def expand(source: Source | Sequence[Source]) -> list[Input]:

@@ -102,7 +102,10 @@ def read_json(path: Path) -> dict[str, Any]:
     """The mapping in a JSON file, or an empty one when there is no such file."""
     if not path.is_file():
         return {}
-    loaded = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise PolyheadError(f"{path} is no valid JSON, perhaps cut short ({error}); restore or delete it") from error
     assert isinstance(loaded, dict)
     return loaded
 

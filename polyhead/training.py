@@ -29,6 +29,7 @@ from polyhead.recipe import Parts
 from polyhead.run import Run, read_rows, write_text
 from polyhead.train.fit import build_heads, fit
 from polyhead.train.memory import balanced
+from polyhead.train.optim import check_parts
 from polyhead.train.progress import Log, Progress
 
 LIBRARIES = ("torch", "torchvision", "lightning", "timm", "numpy")
@@ -56,6 +57,8 @@ def train(
     parts = _build(config)
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed)
     build_heads(parts.model, tasks, parts.settings.seed)
+    for number, stage in enumerate(parts.stages):
+        check_parts(parts.model, [*stage.rates, *stage.init], f"stages.{number}")
     counted = _within(parameters(parts.model), parts.settings.max_parameters)
     run = Run.create(parts.settings.runs, str(parts.settings.name))
     run.update_manifest(**(notes or {}))
@@ -67,7 +70,7 @@ def train(
     for name, task in tasks.items():
         counts = ", ".join(f"{len(task.readers[part])} {part}" for part in SPLITS)
         log(f"{name}: {counts} pictures, {len(task.names)} classes ({', '.join(task.names[:12])})")
-        for problem in task.source.reader.skipped:
+        for problem in task.skipped:
             log(f"{name}: skipped {problem}")
     for line in crossing(tasks):
         log(line)
@@ -95,13 +98,13 @@ def _build(config: Mapping[str, Any]) -> Parts:
 
 def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData], run: Run, log: Log) -> Run:
     """Fit; then measure the best weights on val, and once on test."""
-    evals = {
-        name: {"size": list(task.eval_transform.size), "fit": task.eval_transform.fit} for name, task in tasks.items()
-    }
     describe = {
         "model": config["model"],
-        "tasks": {name: {"names": task.names, "categories": task.categories} for name, task in tasks.items()},
-        "eval": next(iter(evals.values())),
+        "tasks": {
+            name: {"names": task.names, "categories": task.categories, "fit": task.eval_transform.fit}
+            for name, task in tasks.items()
+        },
+        "eval": {"size": list(parts.model.size)},
         "seed": parts.settings.seed,
     }
     fit(
@@ -160,7 +163,7 @@ def describe_run(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
         name: {
             "fingerprint": {part: fingerprint(task.readers[part]) for part in SPLITS},
             "licence": task.source.reader.licence,
-            "skipped": [str(problem) for problem in task.source.reader.skipped],
+            "skipped": [str(problem) for problem in task.skipped],
         }
         for name, task in tasks.items()
     }

@@ -61,6 +61,17 @@ def test_a_users_error_is_one_line_and_2(monkeypatch: pytest.MonkeyPatch, capsys
     assert capsys.readouterr().err == "polyhead: error: no such thing; give another\n"
 
 
+def test_a_file_that_the_system_refuses_is_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command_that(monkeypatch, NotADirectoryError(20, "Not a directory", "runs/x"))
+    assert cli.main(["demo"]) == 2
+    assert capsys.readouterr().err == "polyhead: error: runs/x: Not a directory\n"
+    command_that(monkeypatch, OSError("ours"))
+    with pytest.raises(OSError, match="ours"):
+        cli.main(["demo"])
+
+
 @pytest.mark.parametrize("words", [["demo", "--debug"], ["--debug", "demo"]])
 def test_debug_anywhere_shows_the_traceback(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -92,13 +92,26 @@ def test_a_run_is_measured_drawn_and_judged(run: Run) -> None:
     assert "top5" in "\n".join(table("times", results["tasks"]["times"]))
 
 
+def test_each_task_sees_pictures_as_it_was_measured_on() -> None:
+    data = tasks()
+    names = {name: task.names for name, task in data.items()}
+    fits = {"pixels": Eval((32, 32), "letterbox"), "times": Eval((32, 32), "stretch")}
+    picture = torch.randint(256, (3, 40, 70), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    together = Predictor(model_of(data), names, fits).predict(picture)
+    for result, (task, own) in zip(together, fits.items(), strict=True):
+        (alone,) = Predictor(model_of(data), names, dict.fromkeys(names, own)).predict(picture, task)
+        assert result.task == task
+        assert (result.scores == alone.scores).all()
+        assert (result.classes == alone.classes).all()
+
+
 @pytest.mark.parametrize("size", [(40, 70), (33, 20)])
 def test_masks_are_predicted_in_original_pixels_beside_other_heads(size: tuple[int, int], tmp_path: Path) -> None:
     data = tasks()
     names = {name: task.names for name, task in data.items()}
     picture = torch.randint(256, (3, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     for how in ("stretch", "letterbox"):
-        pair = Predictor(model_of(data), names, Eval((32, 32), how)).predict(picture)
+        pair = Predictor(model_of(data), names, dict.fromkeys(names, Eval((32, 32), how))).predict(picture)
         segmented, time = pair
         assert segmented.mask is not None
         assert segmented.mask.shape == size

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from polyhead.cli import Parser
+from polyhead.cli import Parser, check_writable
 from polyhead.errors import PolyheadError
 from polyhead.run import write_json
 
@@ -37,6 +37,7 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--json", metavar="FILE", help="write the table there too")
     given = parser.parse_args(list(argv))
+    check_writable(given.json)
     from polyhead.analysis import table
 
     rows = table.compare(rows_of(given.runs), given.metric, given.split, given.task)

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from polyhead.cli import Parser
+from polyhead import recipe
+from polyhead.cli import Parser, check_writable
 from polyhead.errors import PolyheadError
 from polyhead.run import Run, write_json
 
@@ -34,13 +35,13 @@ def main(argv: list[str]) -> int:
         type=float,
         help="exit with 1 when a task has lost more of its baseline, as 0.05 (default: the recipe's max_drop)",
     )
+    command.add_allow()
     given = command.parse_args(argv)
     run = Run.open(given.run)
-    if given.json and given.json != "-" and Path(given.json).is_dir():
-        raise PolyheadError(f"--json {given.json!r} is a folder; give a file")
+    recipe.allow(given.allow)
+    check_writable(None if given.json == "-" else given.json)
     if given.max_drop is not None and not given.baseline:
         raise PolyheadError("--max-drop needs a --baseline to lose from: TASK=SCORE, TASK=RUN or the folder of a run")
-    from polyhead import recipe
     from polyhead.analysis import forgetting
     from polyhead.evaluate import measure, reopen
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import yaml
 
-from polyhead import overrides
+from polyhead import overrides, recipe
 from polyhead.cli import Parser
 from polyhead.errors import PolyheadError
 
@@ -33,7 +33,9 @@ def main(argv: Sequence[str]) -> int:
     command.add_argument("run", metavar="RUN", help="the folder that 'polyhead train' printed")
     command.add_argument("--task", metavar="NAME", required=True, help="name of the new task")
     command.add_argument("--data", metavar="KEY=VALUE", nargs="+", required=True, help="its data, as in a recipe")
+    command.add_allow()
     given = command.parse_args(words[:at])
+    recipe.allow(given.allow)
     _, extra = overrides.separate(changes, ())
     from polyhead.extend import extend
 

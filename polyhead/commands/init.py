@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from polyhead import recipe
-from polyhead.cli import Parser
+from polyhead.cli import Parser, check_writable
 from polyhead.errors import DataError, PolyheadError
 from polyhead.places import WEIGHTS, find
 
@@ -50,6 +50,7 @@ def main(argv: list[str]) -> int:
     folder = Path(given.folder)
     task = re.sub(r"\W+", "_", folder.resolve().name).strip("_").lower() or "objects"
     out = Path(given.out or f"{task}.yaml")
+    check_writable(str(out))
     if out.exists():
         raise PolyheadError(f"{out} exists already and is left as it is; give another file with --out")
 

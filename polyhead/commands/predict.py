@@ -7,7 +7,8 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polyhead.cli import Parser
+from polyhead import recipe
+from polyhead.cli import Parser, check_writable
 from polyhead.errors import PolyheadError
 from polyhead.run import write_text
 
@@ -45,15 +46,15 @@ def parser() -> Parser:
     command.add_argument(
         "--on-bad", choices=["stop", "skip"], default="stop", help="what to do about a picture that cannot be read"
     )
+    command.add_allow()
     return command
 
 
 def main(argv: list[str]) -> int:
     """Predict, draw, write and tell."""
     given = parser().parse_args(argv)
-    for file in (given.json, given.csv):
-        if file and not Path(file).absolute().parent.is_dir():
-            raise PolyheadError(f"the folder of {file!r} does not exist; make it first, or name another file")
+    check_writable(given.json, given.csv)
+    recipe.allow(given.allow)
     from polyhead.analysis.draw import grid
     from polyhead.predict import load
     from polyhead.results import plot, table

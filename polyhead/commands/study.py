@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polyhead import overrides
+from polyhead import overrides, recipe
 from polyhead.cli import Parser
 from polyhead.run import write_json, write_text
 
 if TYPE_CHECKING:
     from polyhead.metrics.intervals import Metric
 
-_OWN = ("--table", "--runs", "--metric", "--help", "-h")
+_OWN = ("--table", "--runs", "--metric", "--allow", "--help", "-h")
 
 
 def parser() -> Parser:
@@ -26,6 +26,7 @@ def parser() -> Parser:
     command.add_argument("--table", action="store_true", help="train nothing, only print the table of finished runs")
     command.add_argument("--runs", default="runs", metavar="DIR", help="where the study's folder is made (runs)")
     command.add_argument("--metric", choices=["ap", "ap50"], help="what differences are of (default: the study's)")
+    command.add_allow()
     return command
 
 
@@ -33,6 +34,7 @@ def main(argv: list[str]) -> int:
     """Train what is missing, and print the table; it is left in the study's folder as well."""
     words, changes = overrides.separate(argv, _OWN)
     given = parser().parse_args(words)
+    recipe.allow(given.allow)
     from polyhead import study
 
     wanted = study.load(given.study)

@@ -23,7 +23,7 @@ def parser() -> Parser:
     command.add_argument("recipe", nargs="?", help="a name that 'polyhead recipes' lists, or a YAML file")
     command.add_argument("--resume", metavar="RUN", help="go on with this run folder where it stopped")
     command.add_argument("--print-config", action="store_true", help="print the resolved recipe and stop")
-    command.add_argument("--allow", action="append", default=[], metavar="PACKAGE", help="let recipes import from it")
+    command.add_allow()
     return command
 
 

@@ -97,6 +97,7 @@ class TaskData:
         given: dict[str, Reader] = {"train": source.reader}
         given |= {part: reader for part, reader in (("val", source.val), ("test", source.test)) if reader is not None}
         given = {part: require_sound(reader, f"data.{name} ({part})") for part, reader in given.items()}
+        self.skipped = [problem for reader in given.values() for problem in reader.skipped]
         self.readers = _cut(name, given, source.split, seed, ids)
         self._truths: dict[str, list[Annotation]] = {}
         self._places: dict[str, dict[str, int]] = {}

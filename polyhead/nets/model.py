@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from polyhead.errors import PolyheadError, suggest
+from polyhead.errors import PolyheadError, SettingError, suggest
 from polyhead.nets.base import Backbone, Head, HeadFactory, Neck, NeckFactory
 from polyhead.types import Pyramid, Size
 
@@ -32,6 +32,8 @@ class Model(nn.Module):
         size: Size,
     ) -> None:
         super().__init__()
+        if min(size) < 1:
+            raise SettingError(f"size must be positive, got {min(size)}")
         self.size = size
         self.backbone = backbone
         self.neck = nn.ModuleList()

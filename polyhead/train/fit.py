@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -185,5 +186,10 @@ def save_atomically(content: dict[str, Any], path: Path) -> None:
 def _resume_state(run: Run) -> dict[str, Any] | None:
     if not run.resume.is_file():
         return None
-    loaded: dict[str, Any] = torch.load(run.resume, map_location="cpu", weights_only=True)
+    try:
+        loaded: dict[str, Any] = torch.load(run.resume, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, UnpicklingError) as error:
+        raise PolyheadError(
+            f"{run.resume} cannot be read, perhaps it was cut short; restore it, or delete it to begin the run again"
+        ) from error
     return loaded

@@ -57,7 +57,7 @@ class Learner(LightningModule):
         self.steps = max(1, round(stage.ratio * longest))
         balanced = self.learning if stage.balance == "uncertainty" else []
         self.uncertainty = nn.ParameterDict({task: nn.Parameter(torch.zeros(())) for task in balanced})
-        self.factor = schedule_of(stage, self.steps * stage.epochs // stage.accumulate)
+        self.factor = schedule_of(stage, -(-self.steps // stage.accumulate) * stage.epochs)
         self.progress: dict[str, Any] = {
             "rows": [],  # of results.csv, one per epoch so far, earlier stages included
             "sums": {},  # of this epoch's losses
@@ -219,8 +219,8 @@ class Learner(LightningModule):
         if best:
             state |= {"best": result, "stale": 0, "since_drop": 0}
             return True
-        state["stale"] += 1
-        state["since_drop"] += 1
+        state["stale"] += self.stage.val_every
+        state["since_drop"] += self.stage.val_every
         if self.stage.schedule == "plateau" and state["since_drop"] > self.stage.plateau_patience:
             state["plateau"] *= 0.1
             state["since_drop"] = 0

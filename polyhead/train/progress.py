@@ -28,7 +28,7 @@ class Log:
 class Progress(Callback):
     """One line per epoch; on a terminal also one that moves with the steps.
 
-    After 20 steps it tells how long the whole run will take; validation is not in that figure until it was seen once.
+    After 20 steps of a run it tells how long its stage will take, without validation.
 
     Args:
         log: where the lines go.
@@ -55,7 +55,7 @@ class Progress(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Tell the time for the whole once, and move the moving line."""
+        """Tell the time for the stage once, and move the moving line."""
         self.done += 1
         if self.done == 1:
             self.first = time.monotonic()

@@ -20,7 +20,7 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
         ratio: length of an epoch in such passes.
         optimizer: ``sgd`` or ``adamw``.
         lr: learning rate at rate 1.
-        momentum: of SGD.
+        momentum: of SGD, in Nesterov's form.
         weight_decay: not applied to biases and norms.
         schedule: how the rate goes on: ``constant``, ``cosine`` to zero, ``onecycle`` (Smith & Topin 2018: up for a
             quarter of the steps, down to nearly zero), ``step`` (a tenth after 2/3 and again after 8/9 of the
@@ -28,7 +28,7 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
         warmup: steps of linear warm-up at the start (not with ``onecycle``, which has its own).
         plateau_patience: see ``schedule``.
         clip: largest norm of the gradient; None does not clip.
-        accumulate: batches per optimiser step.
+        accumulate: batches per optimiser step; fewer in the last step of an epoch that they do not divide.
         rates: factor of the learning rate per part (``backbone``, ``neck.0``, ``heads.food``); the longest matching
             name counts, parts without a name have 1, and 0 freezes: no gradient, batch norm statistics fixed.
         fixed_norms: fix the statistics of batch norm in every part with a rate below 1, not only where it is 0: a new
@@ -72,6 +72,11 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
         for name in ("epochs", "ratio", "lr", "accumulate", "val_every"):
             if getattr(self, name) <= 0:
                 raise SettingError(f"{name} must be positive, got {getattr(self, name):g}")
+        for name in ("momentum", "weight_decay", "warmup", "plateau_patience", "patience"):
+            if getattr(self, name) is not None and getattr(self, name) < 0:
+                raise SettingError(f"{name} must be 0 or more, got {getattr(self, name):g}")
+        if self.clip is not None and self.clip <= 0:
+            raise SettingError(f"clip must be positive, or null for none, got {self.clip:g}")
         for part, rate in self.rates.items():
             if rate < 0:
                 raise SettingError(f"rates.{part} must be 0 (frozen) or more, got {rate:g}")

@@ -32,6 +32,17 @@ def test_both_sides_learn_and_find_as_much_as_a_trained_network(who: str) -> Non
     assert 0 < sum(counts) <= 2 * ABOVE
 
 
+def test_inference_is_timed_in_the_precision_that_is_asked_for() -> None:
+    batch = random_batch(1, 96)
+    found = {}
+    for precision in ("32-true", "bf16-mixed"):
+        torch.manual_seed(0)
+        side = ours("resnet10t", batch, 96, precision)
+        side.calm()
+        (found[precision],) = side.infer().values()
+    assert not torch.equal(found["32-true"].scores, found["bf16-mixed"].scores)
+
+
 def test_background_leaves_as_many_pairs_above_the_threshold() -> None:
     logits = torch.randn(3, 400, 1 + CLASSES, generator=torch.Generator().manual_seed(0))
     bias = torch.zeros(4)

@@ -23,6 +23,9 @@ def test_the_numbers_of_the_run_come_again(run: Run, capsys: pytest.CaptureFixtu
     again = read_json(tmp_path / "numbers.json")["tasks"]["signs"]
     same = ("score", "interval", "coco", "voc2007", "voc2010", "classes", "rival", "errors")
     assert {key: again[key] for key in same} == {key: first[key] for key in same}
+    for key in ("voc2007", "voc2010"):
+        present = [entry[key] for entry in again["classes"].values() if entry["objects"]]
+        assert again[key] == pytest.approx(sum(present) / len(present))
     shown = capsys.readouterr().out
     assert "90 % interval" in shown
     assert "trivial rival" in shown
@@ -67,6 +70,8 @@ def test_the_recipe_says_how_much_may_be_lost_where_the_command_does_not(
     ("words", "message"),
     [
         (["--max-drop", "0.05"], "--max-drop needs a --baseline to lose from"),
+        (["--json", "nowhere/x.json"], "the folder of 'nowhere/x.json' does not exist; make it first"),
+        (["--json", "."], "'.' is a folder; give a file"),
         (["--tasks", "sign"], "the model has no head 'sign'; did you mean 'signs'"),
         (["--baseline", "sign=0.5"], "--baseline: the run has no task 'sign'; did you mean 'signs'"),
     ],

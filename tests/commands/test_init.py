@@ -132,6 +132,13 @@ def test_minutes_fit_size_and_epochs(pictures: Path, capsys: pytest.CaptureFixtu
     assert " s a step at 300 pixels here; " in Path("my_pets.yaml").read_text(encoding="utf-8")
 
 
+def test_a_file_in_no_folder_is_refused_first(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["init", str(pictures), "--out", "nowhere/x.yaml"]) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith("polyhead: error: the folder of 'nowhere/x.yaml' does not exist; make it first")
+    assert not shown.out
+
+
 def test_an_existing_file_is_left_alone(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("my_pets.yaml").write_text("mine", encoding="utf-8")
     assert cli.main(["init", str(pictures)]) == 2

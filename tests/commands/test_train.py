@@ -66,6 +66,16 @@ def test_a_network_larger_than_the_recipe_promises_is_not_trained(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("setting", ["rates.bakbone=0", "init.bakbone=best.pt"])
+def test_an_unknown_part_is_told_before_there_is_a_run_folder(
+    setting: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ["data.fruit=null", "data.*.count=8", "data.*.val.count=4", "data.*.test.count=4", "imgsz=96"]
+    said = line(["train", "demo", *small, f"stages.0.{setting}"], capsys)
+    assert said.startswith("stages.0: the model has no part 'bakbone'; did you mean 'backbone'")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_missing_data_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.yaml").write_text(RECIPE.replace("ROOT", "nowhere"), encoding="utf-8")
     assert line(["train", "mine.yaml"], capsys).startswith("'nowhere' was not found; looked at ")

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from toys import Squares
 
 from polyhead.data.base import Reader
 from polyhead.data.readers.coco import Coco
+from polyhead.data.readers.folder import Folder
 from polyhead.data.readers.merge import Merge
 from polyhead.data.source import SPLITS, Source, crossing, open_tasks
 from polyhead.errors import PolyheadError, SettingError
@@ -30,6 +33,20 @@ def test_numbers_out_of_range_are_refused(settings: dict[str, int], message: str
 def test_the_smallest_values_are_taken() -> None:
     source = Source(Squares(3), batch=1, val_batch=1, workers=0, cache=0.0)
     assert (source.batch, source.val_batch, source.workers, source.cache) == (1, 1, 0, 0.0)
+
+
+def test_pictures_that_cannot_be_decoded_are_named_where_they_are_skipped(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number in range(6):
+            Image.fromarray(noise).save(tmp_path / name / f"{number}.jpg")
+    broken = tmp_path / "dog" / "3.jpg"
+    broken.write_bytes(broken.read_bytes()[:700])  # the header is whole
+    task = open_tasks({"pets": Source(Folder(tmp_path, on_bad="skip", cap=0.2))}, (32, 32), 0)["pets"]
+    (problem,) = task.skipped
+    assert str(broken) in problem.where
+    assert sum(len(task.readers[part]) for part in SPLITS) == 11
 
 
 def overlapping(data_root: Path) -> dict[str, Reader]:

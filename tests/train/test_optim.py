@@ -86,6 +86,10 @@ def test_shapes_of_schedules() -> None:
     [
         ({"epochs": 0}, "epochs must be positive, got 0"),
         ({"lr": -1.0}, "lr must be positive"),
+        ({"weight_decay": -1.0}, "weight_decay must be 0 or more, got -1"),
+        ({"momentum": -0.5}, "momentum must be 0 or more, got -0.5"),
+        ({"patience": -3}, "patience must be 0 or more, got -3"),
+        ({"clip": 0.0}, "clip must be positive, or null for none, got 0"),
         ({"rates": {"backbone": -0.5}}, r"rates.backbone must be 0 \(frozen\) or more"),
         ({"ema": 1.0}, "ema must lie between 0 and 1"),
     ],

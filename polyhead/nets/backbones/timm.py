@@ -58,7 +58,7 @@ class Timm(Backbone):
         super().__init__()
         if not timm.is_model(name):
             raise PolyheadError(f"timm has no network {name!r}{suggest(name, timm.list_models())}")
-        whole: Any = timm.create_model(name, pretrained=weights == HUB)
+        whole = create(name, hub=weights == HUB)
         told = load(whole, find(weights, WEIGHTS)) if weights not in {None, HUB} else {}
         picked = pick(whole, strides, name)
         source = {"state_dict": whole.state_dict()}
@@ -88,6 +88,17 @@ class Timm(Backbone):
         if self.last is not None:
             levels[-1] = self.last(levels[-1])
         return Pyramid(levels, (inputs.shape[-2], inputs.shape[-1]))
+
+
+def create(name: str, *, hub: bool) -> Any:
+    """A network of timm with its classifier; with random weights, or those that timm downloads."""
+    try:
+        return timm.create_model(name, pretrained=hub)
+    except OSError as error:
+        why = str(error).strip().splitlines()[0]
+        raise PolyheadError(
+            f"weights=hub: those of {name!r} could not be downloaded ({why}); give a file, or null for random ones"
+        ) from error
 
 
 @contextmanager

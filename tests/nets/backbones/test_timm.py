@@ -92,6 +92,19 @@ def test_faulty_weights_are_refused_by_name(tmp_path: Path, state: dict[str, tor
         Timm(SMALL, "none.pth")
 
 
+def test_weights_that_cannot_be_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise FileNotFoundError("there is no connection\nand more")
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    with pytest.raises(PolyheadError) as caught:
+        Timm(SMALL, "hub")
+    assert str(caught.value) == (
+        f"weights=hub: those of {SMALL!r} could not be downloaded (there is no connection); "
+        "give a file, or null for random ones"
+    )
+
+
 def test_wrong_names_and_strides_end_in_a_hint() -> None:
     with pytest.raises(PolyheadError, match=r"no network 'resnet5O'; did you mean 'resnet50"):
         Timm("resnet5O")

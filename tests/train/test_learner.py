@@ -1,0 +1,53 @@
+"""When a stage ends early, when its rate falls, and what stops a training: read from the rows it leaves."""
+
+from pathlib import Path
+
+import pytest
+from killable import toy_tasks
+from toys import toy_model
+
+from polyhead.errors import PolyheadError
+from polyhead.run import Run, read_rows
+from polyhead.train.fit import fit
+from polyhead.train.stage import Stage
+
+STILL = {"lr": 1e-12, "rates": {"backbone": 0.0}}
+"""Nothing is learnt, so no epoch is better than the first."""
+
+
+def rows(tmp_path: Path, stage: Stage) -> list[dict[str, str]]:
+    run = Run.create(tmp_path, "run")
+    fit(toy_model(), toy_tasks(0), [stage], run, describe={})
+    return read_rows(run.results_csv)
+
+
+@pytest.mark.parametrize(("val_every", "epochs"), [(1, 4), (2, 6)])
+def test_patience_is_counted_in_epochs(val_every: int, epochs: int, tmp_path: Path) -> None:
+    stage = Stage(epochs=9, patience=2, val_every=val_every, **STILL)  # type: ignore[arg-type]  # a mixed dict
+    assert len(rows(tmp_path, stage)) == epochs
+
+
+def test_a_plateau_lowers_the_rate(tmp_path: Path) -> None:
+    stage = Stage(epochs=4, schedule="plateau", plateau_patience=1, **STILL)  # type: ignore[arg-type]  # a mixed dict
+    rates = [float(row["lr"]) for row in rows(tmp_path, stage)]
+    assert rates == pytest.approx([1e-12, 1e-12, 1e-12, 1e-13])
+
+
+def test_a_schedule_ends_with_the_last_step_of_uneven_epochs(tmp_path: Path) -> None:
+    stage = Stage(epochs=5, accumulate=4, schedule="cosine", lr=1e-3)  # 7 batches: two steps an epoch
+    rates = [float(row["lr"]) for row in rows(tmp_path, stage)]
+    assert rates == sorted(rates, reverse=True)
+    assert 0 < rates[-1] < 0.05 * 1e-3
+
+
+def test_a_loss_that_is_no_number_stops_and_names_the_pictures(tmp_path: Path) -> None:
+    stage = Stage(epochs=2, optimizer="sgd", lr=1e30, clip=None, schedule="constant")
+    with pytest.raises(PolyheadError) as caught:
+        rows(tmp_path, stage)
+    said = str(caught.value)
+    assert said.startswith("the loss is not finite (loss, ")
+    assert "stage 0, step " in said
+    names = {truth.id for truth in toy_tasks(0)["squares"].truths("train")}
+    told = said.split("samples of this step: squares: ")[1].split("; ", maxsplit=1)[0].split(", ")
+    assert len(told) == 4
+    assert set(told) <= names
