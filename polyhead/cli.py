@@ -70,11 +70,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _dispatch(words)
         sys.stdout.flush()
-    except PolyheadError as error:
-        if debug:
-            traceback.print_exc()
-        print(f"polyhead: error: {error}", file=sys.stderr)
-        return WRONG
     except KeyboardInterrupt:
         resumable = words[:1] in (["train"], ["extend"])
         how = "; 'polyhead train --resume RUN' goes on where it stopped" if resumable else ""
@@ -83,12 +78,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has seen enough, as with `polyhead recipes | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    except OSError as error:
-        if error.filename is None:
+    except (PolyheadError, OSError) as error:
+        if isinstance(error, OSError) and error.filename is None:
             raise
         if debug:
             traceback.print_exc()
-        print(f"polyhead: error: {error.filename}: {error.strerror}", file=sys.stderr)
+        said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
+        print(f"polyhead: error: {said}", file=sys.stderr)
         return WRONG
     except SystemExit as stop:  # argparse after --help
         return stop.code if isinstance(stop.code, int) else OK

@@ -188,6 +188,7 @@ def load(run: str | Path) -> Predictor:
     model = build_model(weights.model).build(names)
     checkpoint.fill(model, weights.state, path)
     height, width = weights.eval["size"]
+    # Files of the first versions have one fit for all tasks.
     fits = {task: entry.get("fit") or weights.eval["fit"] for task, entry in weights.tasks.items()}
     evals = {fit: Eval((height, width), fit) for fit in fits.values()}
     return Predictor(model, names, {task: evals[fit] for task, fit in fits.items()})

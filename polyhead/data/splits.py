@@ -80,12 +80,12 @@ def split_by_picture(reader: Reader, fractions: dict[str, float], seed: int) -> 
     Args, returns and errors are those of :func:`split`.
     """
     _check_shares(fractions)
-    bounds = [*accumulate(fractions.values())][:-1]
+    names, bounds = [*fractions], [*accumulate(fractions.values())][:-1]
     parts: dict[str, list[str]] = {part: [] for part in fractions}
     for truth in (reader.annotation(index) for index in range(len(reader))):
         name = PurePath(truth.path).name or truth.id
-        place = bisect_right(bounds, key(seed, "picture", *fractions, name) / 2**63)
-        parts[[*fractions][place]].append(truth.id)
+        place = bisect_right(bounds, key(seed, "picture", *names, name) / 2**63)
+        parts[names[place]].append(truth.id)
     _check_filled({part: len(ids) for part, ids in parts.items()}, fractions)
     return parts
 

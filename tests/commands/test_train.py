@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
+from toys import toy_model
 
-from polyhead import checkpoint, cli
+from polyhead import checkpoint, cli, recipe
+from polyhead.errors import PolyheadError
+from polyhead.run import Run
 
 RECIPE = """\
 model: {class_path: ssd300, init_args: {backbone: mobilenetv2_035}}
@@ -127,3 +131,26 @@ def test_a_pickle_that_is_no_checkpoint(run: Path, capsys: pytest.CaptureFixture
 def test_weights_that_describe_no_model(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run.is_dir()
     assert "does not say how to build its model" in line(["predict", "runs/x", "a.jpg"], capsys)
+
+
+def test_a_model_of_another_package_is_used_where_it_is_allowed(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(recipe, "_importable", ["polyhead"])
+    names = {"squares": ["a", "b"], "tints": ["a", "b"]}
+    model = toy_model().build(names)
+    tasks = {task: {"names": own, "categories": own, "fit": "stretch"} for task, own in names.items()}
+    whole = {"model": {"class_path": "toys.toy_model", "init_args": {}}, "tasks": tasks, "eval": {"size": [32, 32]}}
+    checkpoint.save(run / "weights" / "best.pt", {"state": model.state_dict(), **whole})
+    Image.new("RGB", (40, 30)).save("a.png")
+    words = ["predict", "runs/x", "a.png"]
+    assert line(words, capsys).endswith("if you trust it, add --allow toys")
+    assert cli.main([*words, "--allow", "toys"]) == 0
+
+
+def test_a_manifest_that_was_cut_short(run: Path) -> None:
+    (run / "manifest.json").write_text('{"splits": {', encoding="utf-8")
+    with pytest.raises(
+        PolyheadError, match=r"manifest.json is no valid JSON, perhaps cut short \(.*; restore or delete"
+    ):
+        Run.open("runs/x").read_manifest()

@@ -51,3 +51,12 @@ def test_a_loss_that_is_no_number_stops_and_names_the_pictures(tmp_path: Path) -
     told = said.split("samples of this step: squares: ")[1].split("; ", maxsplit=1)[0].split(", ")
     assert len(told) == 4
     assert set(told) <= names
+
+
+@pytest.mark.parametrize("length", [0, 700])
+def test_a_state_that_was_cut_short_is_named(length: int, tmp_path: Path) -> None:
+    run = Run.create(tmp_path, "run")
+    fit(toy_model(), toy_tasks(0), [Stage()], run, describe={})
+    run.resume.write_bytes(run.resume.read_bytes()[:length])
+    with pytest.raises(PolyheadError, match=r"resume.ckpt cannot be read, perhaps it was cut short; restore it, or"):
+        fit(toy_model(), toy_tasks(0), [Stage()], run, describe={})
