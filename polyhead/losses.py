@@ -115,23 +115,26 @@ def hard_negative_ce(matched: Matched, ratio: int = 3, least: int = 16) -> Float
 
 
 def dice(
-    logits: Float[Tensor, "b c h w"], truth: Int[Tensor, "b h w"], ignored: int, smooth: float = 1.0
+    probabilities: Float[Tensor, "b c h w"], truth: Int[Tensor, "b h w"], ignored: int, smooth: float = 1.0
 ) -> Float[Tensor, ""]:
     """One minus the overlap (Dice coefficient) of each class, a mean over the classes that are in the batch.
 
     Pixels of all pictures are counted together (Milletari et al. 2016, equation in section 3, without its squares).
 
     Args:
-        logits: of each pixel's class.
+        probabilities: of each pixel's class.
         truth: class of each pixel.
         ignored: class of pixels that are left out.
         smooth: pixels that are added above and below, so that few wrong pixels of a rare class do not weigh all.
     """
-    known = truth != ignored
-    probabilities = logits.softmax(dim=1) * known[:, None]
-    wanted = F.one_hot(truth.masked_fill(~known, 0), logits.shape[1]).movedim(-1, 1) * known[:, None]
-    both, sizes = ((each).sum(dim=(0, 2, 3)) for each in (probabilities * wanted, probabilities + wanted))
-    present = wanted.sum(dim=(0, 2, 3)) > 0
+    known = (truth != ignored).to(probabilities.dtype)
+    wanted = truth.masked_fill(truth == ignored, 0)
+    right = probabilities.gather(1, wanted[:, None])[:, 0] * known
+    none = probabilities.new_zeros(probabilities.shape[1])
+    both = none.index_add(0, wanted.flatten(), right.flatten())
+    pixels = none.index_add(0, wanted.flatten(), known.flatten())
+    sizes = torch.einsum("bchw,bhw->c", probabilities, known) + pixels
+    present = pixels > 0
     overlap = (2 * both + smooth) / (sizes + smooth)
     return (1 - overlap)[present].sum() / present.sum().clamp(min=1)
 

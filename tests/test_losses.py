@@ -12,7 +12,7 @@ from polyhead.boxes.anchors import DefaultBoxes, corners
 from polyhead.boxes.coders import Offsets
 from polyhead.boxes.matching import by_iou
 from polyhead.boxes.raw import IGNORE, Matched, Raw, gather
-from polyhead.losses import Loss, ciou, focal, hard_negative_ce, huber, smooth_l1
+from polyhead.losses import Loss, ciou, dice, focal, hard_negative_ce, huber, smooth_l1
 from polyhead.types import Batch
 
 CLASSES = 5
@@ -259,3 +259,20 @@ def test_large_logits_stay_finite(loss: Loss) -> None:
     torch.autograd.backward(value)
     assert value.isfinite()
     assert raw.logits.grad is None or raw.logits.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_dice_is_the_overlap_of_each_class_that_is_there(seed: int) -> None:
+    source = torch.Generator().manual_seed(seed)
+    logits = torch.randn(2, 4, 6, 5, generator=source, requires_grad=True)
+    truth = torch.randint(0, 3, (2, 6, 5), generator=source)  # class 3 is nowhere
+    truth[0, :2] = 255
+    probabilities, losses = logits.softmax(dim=1), []
+    for label in range(3):
+        is_it = (truth == label).float()
+        given, both = (probabilities[:, label] * (truth != 255)).sum(), (probabilities[:, label] * is_it).sum()
+        losses.append(1 - (2 * both + 1) / (given + is_it.sum() + 1))
+    expected = torch.stack(losses).mean()
+    value = dice(probabilities, truth, 255)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(*(torch.autograd.grad(each, logits, retain_graph=True)[0] for each in (value, expected)))

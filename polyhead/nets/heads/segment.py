@@ -54,10 +54,10 @@ class Segment(Head):
         if batch.masks is None:
             raise PolyheadError("a segmentation head needs pictures with masks; use a reader that gives masks")
         with torch.autocast(raw.logits.device.type, enabled=False):
-            logits, truth = enlarged(raw), batch.masks.long()
+            logs, truth = enlarged(raw).log_softmax(dim=1), batch.masks.long()
             known = (truth != IGNORED).sum().clamp(min=1)
-            entropy = F.cross_entropy(logits, truth, ignore_index=IGNORED, reduction="sum") / known
-            return {"class": entropy, "dice": self.dice_weight * dice(logits, truth, IGNORED)}
+            entropy = F.nll_loss(logs, truth, ignore_index=IGNORED, reduction="sum") / known
+            return {"class": entropy, "dice": self.dice_weight * dice(logs.exp(), truth, IGNORED)}
 
     def distil(self, raw: PixelLogits, teacher: PixelLogits, temperature: float) -> dict[str, Tensor]:
         """Divergence from the teacher's classes, a mean over the cells."""
@@ -70,5 +70,5 @@ class Segment(Head):
 
 
 def enlarged(raw: PixelLogits) -> Float[Tensor, "b c _ _"]:
-    """Logits of every pixel of the canvas."""
-    return F.interpolate(raw.logits, size=raw.canvas, mode="bilinear", align_corners=False)
+    """Logits of every pixel of the canvas; class by class in memory, where the work on whole pictures is quicker."""
+    return F.interpolate(raw.logits.contiguous(), size=raw.canvas, mode="bilinear", align_corners=False)
