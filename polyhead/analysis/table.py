@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from polyhead.errors import PolyheadError, suggest
 from polyhead.metrics import masks as pixels
 from polyhead.metrics import store
+from polyhead.metrics.coco import FREQUENT
 from polyhead.metrics.intervals import LEVEL, draw, interval, sample
 from polyhead.metrics.matching import match
 from polyhead.metrics.pictures import Pictures, of_labels, of_pixels
@@ -19,12 +20,20 @@ from polyhead.run import Run, read_json, read_rows
 from polyhead.types import Annotation
 
 MEASURES: dict[store.Kind, tuple[str, ...]] = {
-    "boxes": ("ap", "ap50"),
+    "boxes": ("ap", "ap50", "ap_frequent", "ap50_frequent"),
     "labels": ("accuracy", "mean_accuracy"),
     "pixels": ("miou", "accuracy"),
 }
 """What runs are compared by, for each kind of task; differences are of the first, unless another is asked for."""
-TITLES = {"ap": "AP", "ap50": "AP50", "miou": "mIoU", "accuracy": "accuracy", "mean_accuracy": "mean accuracy"}
+TITLES = {
+    "ap": "AP",
+    "ap50": "AP50",
+    "ap_frequent": f"AP ({FREQUENT}+)",
+    "ap50_frequent": f"AP50 ({FREQUENT}+)",
+    "miou": "mIoU",
+    "accuracy": "accuracy",
+    "mean_accuracy": "mean accuracy",
+}
 
 Rows = Mapping[str, Sequence[Sequence[str]]]
 """The runs of each row by its name: a list of run folders for each seed, whose tasks together are its answer."""
@@ -85,6 +94,8 @@ def compare(rows: Rows, metric: str | None = None, split: str = "test", task: st
     if metric not in measures:
         raise PolyheadError(f"tasks of {kind_of(reference)} have no metric {metric!r}{suggest(metric, measures)}")
     size = Measured.of(reference, reference)
+    if not size.rare:  # then it would be the same figure twice
+        measures = tuple(each for each in measures if each == metric or not each.endswith("frequent"))
     weights = draw(size.pictures)
     result: list[Row] = []
     first: Float[np.ndarray, " b"] | None = None
@@ -143,12 +154,14 @@ class Measured(NamedTuple):
 
     Attributes:
         pictures, objects, classes: that were measured; the objects of a mask are pixels, those of labels pictures.
+        rare: classes of boxes with less than :data:`FREQUENT` objects, but some.
         sample: gives a metric on each resample.
     """
 
     pictures: int
     objects: int
     classes: int
+    rare: int
     sample: Callable[[Any, Int[np.ndarray, "b p"]], Float[np.ndarray, " b"]]
 
     @classmethod
@@ -157,12 +170,14 @@ class Measured(NamedTuple):
         if isinstance(answers, Pictures) and isinstance(reference, Pictures):
             same = answers.take(reference.ids).tally
             there = int((same.true.sum(axis=0) > 0).sum())
-            return cls(len(same.true), int(same.true.sum()), there, partial(pixels.sample, [same]))
+            return cls(len(same.true), int(same.true.sum()), there, 0, partial(pixels.sample, [same]))
         assert isinstance(answers, Answers)
         assert isinstance(reference, Answers)
         matches = match(reference.truths, answers.predictions, reference.names)
-        objects = matches.objects
-        return cls(len(objects), int(objects.sum()), int(objects.any(axis=0).sum()), partial(sample, [matches]))
+        counts = matches.objects.sum(axis=0)
+        rare = int(((counts > 0) & (counts < FREQUENT)).sum())
+        there = int((counts > 0).sum())
+        return cls(len(matches.objects), int(counts.sum()), there, rare, partial(sample, [matches]))
 
 
 def kind_of(answers: Answers | Pictures) -> store.Kind:
@@ -227,6 +242,8 @@ def text(rows: Sequence[Row]) -> str:
     note = f"[low, high]: {LEVEL:.0%} interval, {drawn} resamples of the pictures, the same for all runs"
     if any(row.seeds > 1 for row in rows):
         note += "; scores are means over seeds, sd is between seeds"
+    if any(each.endswith("frequent") for each in measures):
+        note += f"; ({FREQUENT}+): classes with at least {FREQUENT} test objects"
     return "\n".join([*table, note])
 
 

@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--task", help="name of a task; all tasks of a run are pooled without it, if all are of boxes")
     parser.add_argument(
         "--metric",
-        choices=["ap", "ap50", "miou", "accuracy", "mean_accuracy"],
+        choices=["ap", "ap50", "ap_frequent", "ap50_frequent", "miou", "accuracy", "mean_accuracy"],
         help="what the difference is of (default: ap of boxes, miou of masks, accuracy of labels)",
     )
     parser.add_argument("--json", metavar="FILE", help="write the table there too")

@@ -134,15 +134,13 @@ class Scenes(Reader):
 
     def scene(self, index: int) -> Scene:
         """Draw one scene."""
-        if not 0 <= index < self.count:
-            raise IndexError(f"scene {index} of {self.count}")
-        dice = Dice(self.seed, self.domain, index)
+        dice = Dice(self.seed, self.domain, range(self.count)[index])
         others = () if self.mixed is None else DOMAINS[self.mixed]
         return _draw(DOMAINS[self.domain], others, self.size, dice)
 
     def id(self, index: int) -> str:
         """The scene's id, which no scene of another seed or domain has."""
-        return f"{self.domain}-{self.seed}-{index:05d}"
+        return f"{self.domain}-{self.seed}-{range(self.count)[index]:05d}"
 
     def annotation(self, index: int) -> Annotation:
         """The truth of one scene; it has to be drawn for that, since what is hidden counts."""

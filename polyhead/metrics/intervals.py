@@ -16,10 +16,11 @@ from jaxtyping import Float, Int
 
 from polyhead import chance
 from polyhead.errors import PolyheadError
+from polyhead.metrics.coco import FREQUENT
 from polyhead.metrics.matching import Matches, average_precision, match
 from polyhead.types import Annotation, Detections
 
-Metric = Literal["ap", "ap50"]
+Metric = Literal["ap", "ap50", "ap_frequent", "ap50_frequent"]
 METRICS: tuple[Metric, ...] = ("ap", "ap50")
 RESAMPLES = 1000
 LEVEL = 0.9
@@ -105,16 +106,19 @@ def draw(pictures: int, resamples: int = RESAMPLES, seed: int = 0) -> Int[np.nda
 def sample(runs: Sequence[Matches], metric: Metric, weights: Int[np.ndarray, "b p"]) -> Float[np.ndarray, " b"]:
     """The metric on each resample, averaged over runs of one kind; NaN where a resample has nothing to find.
 
-    A class without objects in a resample is in no mean of that resample.
+    A class without objects in a resample is in no mean of that resample; which classes are frequent
+    (:data:`polyhead.metrics.coco.FREQUENT`) the full sample decides.
     """
     if not runs:
         raise PolyheadError("there is no run to measure; give at least one on each side")
     total = np.zeros(weights.shape[0])
-    levels = slice(1 if metric == "ap50" else None)
+    levels = slice(1 if metric.startswith("ap50") else None)
     for run in runs:
         matches = run._replace(ious=run.ious[levels], hit=run.hit[levels], skip=run.skip[levels])
         classes = average_precision(matches, weights).mean(axis=1)
         present = ~np.isnan(classes)
+        if metric.endswith("frequent"):
+            present &= run.objects.sum(axis=0) >= FREQUENT
         sums = np.where(present, classes, 0.0).sum(axis=1)
         total += np.divide(sums, present.sum(axis=1), out=np.full_like(sums, np.nan), where=present.any(axis=1))
     return total / len(runs)

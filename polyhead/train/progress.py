@@ -100,6 +100,5 @@ def minutes(seconds: float) -> str:
     """``"35 s"``, ``"12 min"``, ``"3 h 05 min"``."""
     if seconds < 100:
         return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds // 3600:.0f} h {seconds % 3600 / 60:02.0f} min"
+    whole = round(seconds / 60)
+    return f"{whole} min" if seconds < 5400 else f"{whole // 60} h {whole % 60:02d} min"

@@ -1,9 +1,13 @@
 import pytest
 import torch
+from contracts import finished
+from torch import Tensor
 from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
 from torchvision.models.detection.image_list import ImageList
 
+from polyhead import boxes as package
 from polyhead.boxes.anchors import Anchors, DefaultBoxes, ScaledAnchors, cells, corners
+from polyhead.types import Size
 
 CPU = torch.device("cpu")
 SHAPES = [(38, 38), (19, 19), (10, 10), (5, 5), (3, 3), (1, 1)]
@@ -75,3 +79,65 @@ def test_boxes_made_while_validating_serve_training() -> None:
         boxes, strides = anchors([(4, 4)], [8], (32, 32), CPU)
     assert not boxes.is_inference()
     assert not strides.is_inference()
+
+
+MADE: dict[type[Anchors], Anchors] = {DefaultBoxes: DefaultBoxes(RATIOS), ScaledAnchors: ScaledAnchors(6)}
+
+
+def check_anchors(anchors: Anchors) -> None:
+    """What every anchor set promises."""
+    boxes, strides = anchors(SHAPES, STRIDES, (300, 300), CPU)
+    counts = [rows * columns * each for (rows, columns), each in zip(SHAPES, anchors.per_cell, strict=True)]
+    assert boxes.shape == (sum(counts), 4), "not as many boxes as per_cell tells"
+    assert boxes.dtype == strides.dtype == torch.float32
+    assert (boxes[:, 2:] > 0).all(), "a box without area"
+    steps = torch.tensor(STRIDES, dtype=torch.float32).repeat_interleave(torch.tensor(counts))
+    assert torch.equal(strides, steps)
+    places = [cells(shape).repeat_interleave(each, 0) for shape, each in zip(SHAPES, anchors.per_cell, strict=True)]
+    sides = [torch.tensor([300 / columns, 300 / rows]) for rows, columns in SHAPES]
+    centres = torch.cat([place * side for place, side in zip(places, sides, strict=True)])
+    torch.testing.assert_close(boxes[:, :2], centres, msg="boxes are not about the middles of their cells, row by row")
+
+
+def test_every_anchor_set_keeps_the_contract() -> None:
+    found = finished(Anchors, package)  # type: ignore[type-abstract]  # subclasses are asked for
+    assert found == list(MADE)
+    for kind in found:
+        check_anchors(MADE[kind])
+
+
+class Shifted(DefaultBoxes):
+    """Puts its boxes half a pixel aside, as bfloat16 would."""
+
+    def boxes(self, level: int, shape: Size, stride: int, canvas: Size) -> Tensor:
+        return super().boxes(level, shape, stride, canvas) + torch.tensor([0.5, 0, 0, 0])
+
+
+class Fewer(DefaultBoxes):
+    """Leaves a box out."""
+
+    def boxes(self, level: int, shape: Size, stride: int, canvas: Size) -> Tensor:
+        return super().boxes(level, shape, stride, canvas)[1:]
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"), [(Shifted, "not about the middles of their cells"), (Fewer, "not as many boxes")]
+)
+def test_a_broken_anchor_set_is_found(broken: type[DefaultBoxes], message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_anchors(broken(RATIOS))
+
+
+def test_anchors_of_torchvision_lose_half_a_pixel_in_bfloat16_and_ours_do_not() -> None:
+    """Its generator takes the type of the features, which autocast makes bfloat16; ours never sees them."""
+    pictures = ImageList(torch.zeros(1, 3, 300, 300), [(300, 300)])
+    rival = DefaultBoxGenerator(RATIOS)
+    plain, moved = (
+        rival(pictures, [torch.zeros(1, 8, *shape, dtype=dtype) for shape in SHAPES])[0].float()
+        for dtype in (torch.float32, torch.bfloat16)
+    )
+    assert (moved - plain).abs().max() > 0.4
+    expected, _ = DefaultBoxes(RATIOS)(SHAPES, STRIDES, (300, 300), CPU)
+    with torch.autocast("cpu", torch.bfloat16):
+        boxes, _ = DefaultBoxes(RATIOS)(SHAPES, STRIDES, (300, 300), CPU)
+    assert torch.equal(boxes, expected)

@@ -92,6 +92,28 @@ def test_the_difference_can_be_of_ap50_and_one_run_alone_has_none(
     assert capsys.readouterr().out.splitlines()[1].endswith("-")
 
 
+def test_classes_of_few_objects_are_in_one_mean_and_not_in_the_other(
+    write: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two owls that nobody finds."""
+    names = (*NAMES, "owl")
+    owls = [truth._replace(labels=truth.labels.clone(), annotated=torch.ones(3).bool()) for truth in TRUTHS]
+    for place in (3, 8):
+        owls[place].labels[0] = 2
+    good = detected(1.0)
+    scores = coco(owls, good, names)
+    assert scores.ap_frequent > 1.3 * scores.ap
+    assert main([write("good", good, owls, names), write("bad", detected(4.0), owls, names)]) == 0
+    head, first, _, note = capsys.readouterr().out.splitlines()
+    titles = [title for title in head.split("  ") if title]
+    assert [title.strip() for title in titles[4:8]] == ["AP", "AP50", "AP (5+)", "AP50 (5+)"]
+    for value in (scores.ap, scores.ap50, scores.ap_frequent, scores.ap50_frequent):
+        assert f"{value:.3f} [" in first
+    assert note.endswith("; (5+): classes with at least 5 test objects")
+    assert main([write("alone", good, owls, names), "--metric", "ap50_frequent"]) == 0
+    assert "AP50 (5+) less that of the first" in capsys.readouterr().out
+
+
 def test_pictures_in_another_order_are_the_same_truth(
     write: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:

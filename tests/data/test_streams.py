@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from toys import SIDE, Squares, Tints
 
 from polyhead.data.look import Look, Partner
+from polyhead.data.source import Source, TaskData
 from polyhead.data.streams import EvalSet, Steps, StreamLoader, TrainSet, collate, peers
+from polyhead.data.synthetic import Scenes
 from polyhead.data.transforms import Eval, Train, train_transform
 from polyhead.types import Sample, Size
 
@@ -108,6 +110,23 @@ def test_evaluation_is_bitwise_the_same_at_every_call() -> None:
     first, second = (collate([data[index] for index in range(len(data))]) for _ in range(2))
     assert torch.equal(first.inputs, second.inputs)
     assert torch.equal(first.boxes, second.boxes)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_evaluation_is_bitwise_the_same_in_every_epoch_and_worker(workers: int) -> None:
+    """Pictures of 40 pixels are resized to 32 on the way."""
+    expected = collate([Eval((SIDE, SIDE))(sample) for sample in map(Scenes(9, size=40).__getitem__, range(9))])
+    held_out = Scenes(9, size=40)
+    train, test = (Scenes(2, size=40, seed=seed) for seed in (1, 2))
+    source = Source(train, held_out, test, batch=2, val_batch=4, workers=workers)
+    loader = TaskData("shapes", source, (SIDE, SIDE), 0).evaluation("val")
+    for _ in range(2):
+        batches = list(loader)
+        assert [len(batch.ids) for batch in batches] == [4, 4, 1]
+        assert torch.equal(torch.cat([batch.inputs for batch in batches]), expected.inputs)
+        assert torch.equal(torch.cat([batch.frames for batch in batches]), expected.frames)
+        boxes = [box for batch in batches for box in batch.boxes[batch.labels >= 0]]
+        assert torch.equal(torch.stack(boxes), expected.boxes[expected.labels >= 0])
 
 
 def test_a_batch_without_any_box_has_one_padded_row() -> None:

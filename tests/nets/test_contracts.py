@@ -1,14 +1,12 @@
 """Every backbone, neck and head keeps its contract; a new one is tested by existing."""
 
-import importlib
-import inspect
-import pkgutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import pytest
 import torch
+from contracts import finished
 from torch import Tensor, nn
 
 from polyhead import models, nets
@@ -29,22 +27,8 @@ SETTINGS: dict[type[nn.Module], Callable[..., Any]] = {
 """How to build parts that need more than the contract gives them."""
 
 Part = TypeVar("Part", bound=nn.Module)
-
-
-def parts(contract: type[Part]) -> list[type[Part]]:
-    """All finished subclasses of a contract in the package."""
-    for module in pkgutil.walk_packages(nets.__path__, "polyhead.nets."):
-        importlib.import_module(module.name)
-    found, waiting = [], [contract]
-    while waiting:
-        part = waiting.pop()
-        waiting += part.__subclasses__()
-        if part.__module__.startswith("polyhead.") and not inspect.isabstract(part):
-            found.append(part)
-    return sorted(found, key=lambda part: part.__name__)
-
-
-BACKBONES, NECKS, HEADS = parts(Backbone), parts(Neck), parts(Head)  # type: ignore[type-abstract]  # subclasses are asked for
+BACKBONES = finished(Backbone, nets)  # type: ignore[type-abstract]  # subclasses are asked for
+NECKS, HEADS = finished(Neck, nets), finished(Head, nets)  # type: ignore[type-abstract]
 
 
 class Plain(nn.Module):

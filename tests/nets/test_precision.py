@@ -4,7 +4,44 @@ import pytest
 import torch
 from torch import nn
 
-from polyhead.nets.precision import spare_depthwise
+from polyhead.errors import PolyheadError
+from polyhead.nets.precision import autocast, resolve, spare_depthwise
+
+
+@pytest.mark.parametrize(
+    ("gpu", "cpu", "name"),
+    [
+        ((8, 0), {}, "bf16-mixed"),
+        ((9, 0), {}, "bf16-mixed"),
+        ((7, 5), {"avx512_bf16": True}, "16-mixed"),  # the GPU decides where there is one
+        (None, {"avx512_bf16": True}, "bf16-mixed"),
+        (None, {"amx_bf16": True, "avx512_bf16": False}, "bf16-mixed"),
+        (None, {"avx512_bf16": False, "avx512_f": True}, "32-true"),
+        (None, {}, "32-true"),
+    ],
+)
+def test_auto_is_what_the_hardware_computes_natively(
+    gpu: tuple[int, int] | None, cpu: dict[str, bool], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu is not None)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: gpu)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: cpu)
+    assert resolve("auto") == name
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("32-true", None), ("bf16-mixed", torch.bfloat16), ("16-mixed", torch.float16)]
+)
+def test_inference_runs_in_what_was_asked_for(precision: str, dtype: torch.dtype | None) -> None:
+    assert resolve(precision) == precision
+    with autocast(precision, "cpu"):
+        assert torch.is_autocast_enabled("cpu") is (dtype is not None)
+        assert nn.Linear(2, 2)(torch.ones(1, 2)).dtype is (dtype or torch.float32)
+
+
+def test_a_precision_that_is_not_known_is_named() -> None:
+    with pytest.raises(PolyheadError, match=r"precision: unknown name 'bf16-mixd'; did you mean 'bf16-mixed'\?"):
+        resolve("bf16-mixd")
 
 
 @pytest.mark.parametrize(

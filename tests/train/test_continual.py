@@ -1,16 +1,19 @@
 """Older tasks are kept by additive losses over the one engine: what each teaches, what it costs, how it resumes."""
 
-from collections.abc import Callable, Mapping
+import io
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from contracts import finished
 from killable import fingerprint, toy_tasks
 from torch import Tensor
 from toys import toy_model
 
-from polyhead import checkpoint
+from polyhead import checkpoint, train
 from polyhead.chance import seeded
 from polyhead.errors import PolyheadError
 from polyhead.nets.model import Model
@@ -148,6 +151,121 @@ class Stopper(Replay):
         if step == 9:
             raise StopError
         return super().losses(model, batches, features, raws, step)
+
+
+def check_keep(keep: Keep) -> None:
+    """What everything that keeps older tasks promises."""
+    tasks = {"squares": toy_tasks(0)["squares"], "tints": toy_tasks(0)["tints"]}
+    older = {"squares": tasks["squares"]}
+    with seeded(0, "weights"):
+        model = toy_model().build({name: task.names for name, task in tasks.items()}).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    keep.start(model, older)
+    streams = keep.streams(older, 5, lambda: 0, 1, 0)
+    assert set(streams) == set(keep.memory()) <= set(older), "a stream of a task that is not older"
+    batches = {"tints": next(iter(tasks["tints"].train(5, lambda: 0, 0, 0))), **first(streams)}
+    with torch.no_grad():
+        for parameter in model.backbone.parameters():
+            parameter.add_(0.1)  # a step later
+    given = {name: batch.inputs.clone() for name, batch in batches.items()}
+    found = added(keep, model, batches)
+    assert found, "nothing is kept"
+    for name, value in found.items():
+        assert value.shape == (), f"{name} is no scalar"
+        assert value.isfinite(), f"{name} is not finite"
+    gradients = torch.autograd.grad(torch.stack(list(found.values())).sum(), list(model.backbone.parameters()))
+    assert any(gradient.any() for gradient in gradients), "nothing pulls at the trunk"
+    assert all(torch.equal(batch.inputs, given[name]) for name, batch in batches.items())
+    stored = torch.load(bytes_of_state(keep.state_dict()), weights_only=True)
+    assert model.state_dict().keys() == before.keys(), "the model has parts that it had not"
+    twin = deepcopy(keep)
+    twin.start(model, older)  # as after a resume: the model is no longer what it was
+    twin.streams(older, 5, lambda: 0, 1, 0)
+    twin.load_state_dict(stored)
+    again = added(twin, model, batches)
+    assert all(torch.equal(again[name], value) for name, value in found.items()), "it does not resume"
+
+
+def first(streams: Mapping[str, Iterable[Batch]]) -> dict[str, Batch]:
+    return {name: next(iter(stream)) for name, stream in streams.items()}
+
+
+def added(keep: Keep, model: Model, batches: Mapping[str, Batch]) -> dict[str, Tensor]:
+    """The losses of one step; dropout falls alike in each."""
+    with seeded(0, "step"):
+        features = model.features({name: batch.inputs for name, batch in batches.items()})
+        raws = {name: model.head(name)(features[name]) for name in batches}
+        return keep.losses(model, batches, features, raws, 0)
+
+
+def bytes_of_state(state: dict[str, Any]) -> io.BytesIO:
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return file
+
+
+KEEPS: dict[type[Keep], list[Keep]] = {
+    Distill: [Distill(), Distill(features=0.5)],
+    Replay: [Replay(0.25), Replay(2.0, batch=1)],
+}
+
+
+def test_everything_that_keeps_is_listed() -> None:
+    assert finished(Keep, train) == list(KEEPS)  # type: ignore[type-abstract]  # subclasses are asked for
+
+
+@pytest.mark.parametrize("keep", [keep for keeps in KEEPS.values() for keep in keeps])
+def test_everything_that_keeps_keeps_the_contract(keep: Keep) -> None:
+    check_keep(keep)
+
+
+class Pupil(Distill):
+    """Forgets its teacher at every stop."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take nothing."""
+
+
+class Rows(Replay):
+    """Adds a loss of each picture."""
+
+    def losses(
+        self,
+        model: Model,
+        batches: Mapping[str, Batch],
+        features: Mapping[str, Pyramid],
+        raws: Mapping[str, Any],
+        step: int,
+    ) -> dict[str, Tensor]:
+        return {name: value[None] for name, value in super().losses(model, batches, features, raws, step).items()}
+
+
+class Aloof(Replay):
+    """What it adds does not depend on the model."""
+
+    def losses(
+        self,
+        model: Model,
+        batches: Mapping[str, Batch],
+        features: Mapping[str, Pyramid],
+        raws: Mapping[str, Any],
+        step: int,
+    ) -> dict[str, Tensor]:
+        found = super().losses(model, batches, features, raws, step)
+        return {name: 0.0 * value for name, value in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [(Pupil(), "it does not resume"), (Rows(0.25), "is no scalar"), (Aloof(0.25), "nothing pulls at the trunk")],
+)
+def test_a_broken_one_is_found(broken: Keep, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_keep(broken)
 
 
 @pytest.mark.parametrize(

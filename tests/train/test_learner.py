@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from killable import toy_tasks
 from toys import toy_model
 
@@ -60,3 +61,15 @@ def test_a_state_that_was_cut_short_is_named(length: int, tmp_path: Path) -> Non
     run.resume.write_bytes(run.resume.read_bytes()[:length])
     with pytest.raises(PolyheadError, match=r"resume.ckpt cannot be read, perhaps it was cut short; restore it, or"):
         fit(toy_model(), toy_tasks(0), [Stage()], run, describe={})
+
+
+@pytest.mark.parametrize("clip", [1e-3, None])
+def test_no_step_is_longer_than_the_clipped_gradient(clip: float | None, tmp_path: Path) -> None:
+    """Seven steps of SGD whose momentum adds up to ten gradients each."""
+    model, run = toy_model(), Run.create(tmp_path, "run")
+    stage = Stage(tasks=["squares"], optimizer="sgd", lr=0.01, weight_decay=0.0, schedule="constant", clip=clip)
+    before = {name: value.detach().clone() for name, value in model.backbone.named_parameters()}
+    fit(model, toy_tasks(0), [stage], run, describe={})
+    moved = [(value.detach() - before[name]).square().sum() for name, value in model.backbone.named_parameters()]
+    longest = 7 * 10 * 0.01 * 1e-3
+    assert (0 < float(torch.stack(moved).sum().sqrt()) <= longest) is (clip is not None)

@@ -1,40 +1,20 @@
 """CIFAR-10's own files, read without running what is in them."""
 
 import pickle
-import struct
 from pathlib import Path
 
 import pytest
 import torch
+from pickled import batch, write_cifar10
 
 from polyhead.data.doctor import check
 from polyhead.data.readers.cifar10 import Cifar10
 from polyhead.errors import PolyheadError
 
 
-def text(value: str) -> bytes:
-    """A string as Python 2 pickled it, and its place in the memo."""
-    return b"U" + bytes([len(value)]) + value.encode() + b"q\x07"
-
-
-def batch(labels: list[int], pixels: bytes) -> bytes:
-    """A batch as its authors pickled it (the array's frame, which is not read, left out)."""
-    listed = b"".join(b"K" + bytes([label]) for label in labels)
-    told = text("batch_label") + text("training batch 1 of 5") + text("labels") + b"]q\x03(" + listed + b"e"
-    return b"\x80\x02}q\x01(" + told + text("data") + b"T" + struct.pack("<i", len(pixels)) + pixels + b"u."
-
-
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
-    """Three training pictures in two batches, one test picture, two classes."""
-    names = text("label_names") + b"]q\x02(" + text("cat") + text("dog") + b"e" + text("num_vis") + b"M\x00\x0c"
-    folder = tmp_path / "cifar-10-batches-py"
-    folder.mkdir()
-    (folder / "batches.meta").write_bytes(b"\x80\x02}q\x01(" + names + b"u.")
-    (folder / "data_batch_1").write_bytes(batch([1, 0], bytes(range(256)) * 12 + b"\xff" * 3072))
-    (folder / "data_batch_2").write_bytes(batch([1], b"\x07" * 3072))
-    (folder / "test_batch").write_bytes(batch([0], b"\x09" * 3072))
-    return folder
+    return write_cifar10(tmp_path)
 
 
 def test_pictures_have_their_pixels_and_classes(tiny: Path) -> None:
