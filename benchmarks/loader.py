@@ -7,7 +7,8 @@ Cold is the first pass of a loader that holds no decoded picture yet; warm is a 
 With ``--ultralytics``, the loader of that package is timed in the same rounds, by its own interpreter in a process of
 its own (benchmarks/ultralytics_loader.py); pass by pass in turn, with the same number of threads: one. Both make the
 same kinds of changes by their own rules: theirs goes to HSV and back for colours, ours multiplies by a matrix. Seconds
-are those of the processor, so that other work on the machine counts as little as it can.
+are those of the processor, so that other work on the machine counts as little as it can; with ``--wall`` those of the
+clock on the wall, for a quiet machine.
 """
 
 import argparse
@@ -37,8 +38,8 @@ ROOM = 2**32
 class Ours:
     """Polyhead's loader without worker processes."""
 
-    def __init__(self, size: int, batch: int) -> None:
-        self.size, self.batch = size, batch
+    def __init__(self, size: int, batch: int, clock: str) -> None:
+        self.size, self.batch, self.now = size, batch, getattr(time, clock)
         self.reader = Yolo(DATA)
         self.paths = [self.reader.annotation(index).path for index in range(len(self.reader))]
         self.loader = self.fresh()
@@ -56,17 +57,17 @@ class Ours:
         """Pictures a second of one pass."""
         if state == "cold":
             self.loader = self.fresh()
-        begun = time.process_time()
+        begun = self.now()
         count = sum(batch.inputs.shape[0] for batch in self.loader)
-        return count / (time.process_time() - begun)
+        return float(count / (self.now() - begun))
 
 
 class Theirs:
     """Another loader, in a process of its own that is asked for one pass at a time."""
 
-    def __init__(self, python: str, size: int, batch: int) -> None:
+    def __init__(self, python: str, size: int, batch: int, clock: str) -> None:
         script = Path(__file__).with_name("ultralytics_loader.py")
-        command = [python, str(script), str(find(DATA)), str(size), str(batch), str(LOOK.mosaic)]
+        command = [python, str(script), str(find(DATA)), str(size), str(batch), str(LOOK.mosaic), clock]
         self.process = subprocess.Popen(  # pylint: disable=consider-using-with  # close() ends it
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -94,11 +95,13 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--batch", type=int, default=16, help="pictures a step (default: 16)")
     parser.add_argument("--rounds", type=int, default=5, help="passes of each side and state (default: 5)")
     parser.add_argument("--ultralytics", metavar="PYTHON", help="an interpreter that can import ultralytics")
+    parser.add_argument("--wall", action="store_true", help="seconds of the wall clock, not of the processor")
     given = parser.parse_args(argv)
+    clock = "perf_counter" if given.wall else "process_time"
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
-    rates: dict[str, Callable[[str], float]] = {"polyhead": Ours(given.size, given.batch).rate}
-    rival = Theirs(given.ultralytics, given.size, given.batch) if given.ultralytics else None
+    rates: dict[str, Callable[[str], float]] = {"polyhead": Ours(given.size, given.batch, clock).rate}
+    rival = Theirs(given.ultralytics, given.size, given.batch, clock) if given.ultralytics else None
     if rival:
         rates["ultralytics"] = rival.rate
     found: dict[tuple[str, str], list[float]] = {}
@@ -108,7 +111,7 @@ def main(argv: Sequence[str]) -> int:
                 found.setdefault((name, state), []).append(rate(state))
     if rival:
         rival.close()
-    print(f"{DATA}, {given.size} pixels, batch {given.batch}, mosaic {LOOK.mosaic}, {given.rounds} rounds, one thread")
+    print(f"{DATA}, {given.size} pixels, batch {given.batch}, mosaic {LOOK.mosaic}, {given.rounds} rounds, {clock}")
     print(f"{'pictures a second':<20}" + "".join(f"{name:>14}" for name in rates) + ("ratio" if rival else "").rjust(9))
     for state in STATES:
         cells = "".join(f"{median(found[name, state]):>14.1f}" for name in rates)

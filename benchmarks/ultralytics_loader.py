@@ -1,8 +1,8 @@
 """Times the loader of ultralytics for benchmarks/loader.py, which starts this with an interpreter that can import it.
 
-``ultralytics_loader.py DATA SIZE BATCH MOSAIC``; for each line ``cold`` or ``warm`` on standard input it makes one pass
-over the data, and answers ``rate PICTURES_A_SECOND``. Its label cache is written beside a copy of the data, never
-beside the data itself.
+``ultralytics_loader.py DATA SIZE BATCH MOSAIC CLOCK``, whose clock is one of the ``time`` module; for each line
+``cold`` or ``warm`` on standard input it makes one pass over the data, and answers ``rate PICTURES_A_SECOND``. Its
+label cache is written beside a copy of the data, never beside the data itself.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 
-def main(data: str, size: str, batch: str, mosaic: str) -> None:
+def main(data: str, size: str, batch: str, mosaic: str, clock: str) -> None:
     """Answer until standard input ends."""
     with tempfile.TemporaryDirectory() as home:
         os.environ |= {"YOLO_CONFIG_DIR": home, "YOLO_OFFLINE": "True", "YOLO_VERBOSE": "False"}
@@ -23,7 +23,7 @@ def main(data: str, size: str, batch: str, mosaic: str) -> None:
         loader = make(root, int(size), int(batch), float(mosaic), cold=False)
         for line in sys.stdin:
             used = make(root, int(size), int(batch), float(mosaic), cold=True) if line.strip() == "cold" else loader
-            print("rate", rate(used, int(batch)), flush=True)
+            print("rate", rate(used, int(batch), clock), flush=True)
 
 
 def make(root: Path, size: int, batch: int, mosaic: float, *, cold: bool) -> Any:
@@ -54,15 +54,16 @@ def make(root: Path, size: int, batch: int, mosaic: float, *, cold: bool) -> Any
     )
 
 
-def rate(data: Any, batch: int) -> float:
+def rate(data: Any, batch: int, clock: str) -> float:
     """Pictures a second of one pass, batches put together."""
     import torch
 
     order = torch.randperm(len(data)).tolist()
-    begun = time.process_time()
+    now = getattr(time, clock)
+    begun = now()
     for first in range(0, len(order) - batch + 1, batch):
         data.collate_fn([data[index] for index in order[first : first + batch]])
-    return len(order) // batch * batch / (time.process_time() - begun)
+    return float(len(order) // batch * batch / (now() - begun))
 
 
 if __name__ == "__main__":
