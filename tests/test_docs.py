@@ -5,16 +5,17 @@ A page runs from top to bottom in one empty folder: Python blocks share their na
 anything). A block under the comment ``<!-- not run: REASON -->`` is left out.
 """
 
-import os
+import contextlib
+import io
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import yaml
+
+from polyhead import cli
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -40,8 +41,8 @@ def blocks(text: str) -> list[Block]:
     ]
 
 
-def run_page(text: str, page: str, folder: Path) -> None:
-    """Run what a page shows, in a folder."""
+def run_page(text: str, page: str) -> None:
+    """Run what a page shows, in the folder that one is in."""
     names: dict[str, object] = {"__name__": page}
     for block in blocks(text):
         where = f"{page}:{block.line}"
@@ -51,7 +52,7 @@ def run_page(text: str, page: str, folder: Path) -> None:
             code = compile("\n" * (block.line - 1) + block.code, page, "exec")  # a traceback tells the page's line
             exec(code, names)  # noqa: S102  # pylint: disable=exec-used  # running the page is the test
         elif block.kind == "console":
-            run_console(block.code, where, folder)
+            run_console(block.code, where)
         elif block.kind == "yaml":
             yaml.safe_load(block.code)
         else:
@@ -60,27 +61,36 @@ def run_page(text: str, page: str, folder: Path) -> None:
             )
 
 
-def run_console(code: str, where: str, folder: Path) -> None:
+def run_console(code: str, where: str) -> None:
     """Run the commands of a console block, and look for what is shown in what they print."""
     for shown in re.split(r"^\$ ", code, flags=re.MULTILINE)[1:]:
         command, *expected = shown.splitlines()
         words = shlex.split(command, comments=True)
         assert words[0] == "polyhead", f"{where}: only polyhead is run here; mark the block as not run: {command}"
-        run = subprocess.run(
-            [sys.executable, "-m", *words], cwd=folder, env=os.environ, capture_output=True, text=True, check=False
-        )
-        assert run.returncode == 0, f"{where}: $ {command}\n{run.stdout}{run.stderr}"
-        printed = iter([line.strip() for line in run.stdout.splitlines()])
+        ended, told, complaint = run_here(words[1:])
+        assert ended == 0, f"{where}: $ {command}\n{told}{complaint}"
+        printed = iter([line.strip() for line in told.splitlines()])
         for line in expected:
             assert line.strip() in ("", "...") or line.strip() in printed, (
                 f"{where}: $ {command} does not print {line!r}"
             )
 
 
+def run_here(words: list[str]) -> tuple[str | int | None, str, str]:
+    """Exit code, output and complaints of a command; a process of its own would load torch again for each."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            ended: str | int | None = cli.main(words)
+        except SystemExit as end:
+            ended = end.code
+    return ended, out.getvalue(), err.getvalue()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    run_page(page.read_text(encoding="utf-8"), str(page), tmp_path)
+    run_page(page.read_text(encoding="utf-8"), str(page))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -110,12 +120,12 @@ def test_the_architecture_names_every_room() -> None:
         ("```bash\npolyhead demo\n```", "so that it is run"),
     ],
 )
-def test_a_page_that_is_wrong_fails(text: str, message: str, tmp_path: Path) -> None:
+def test_a_page_that_is_wrong_fails(text: str, message: str) -> None:
     with pytest.raises((AssertionError, pytest.fail.Exception), match=re.escape(message)):
-        run_page(f"# A page\n\n{text}\n", "page.md", tmp_path)
+        run_page(f"# A page\n\n{text}\n", "page.md")
 
 
-def test_a_block_with_a_reason_is_not_run(tmp_path: Path) -> None:
+def test_a_block_with_a_reason_is_not_run() -> None:
     text = "<!-- not run: it would end the test -->\n```python\nraise SystemExit\n```\n"
     assert blocks(text)[0].reason == "it would end the test"
-    run_page(text, "page.md", tmp_path)
+    run_page(text, "page.md")
