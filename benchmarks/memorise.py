@@ -9,7 +9,7 @@ eight, so it says that losses, matching and decoding fit together, and nothing e
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from copy import copy
 
 from torch import Tensor
@@ -24,7 +24,7 @@ from polyhead.models import ssd300
 from polyhead.run import Run, read_rows
 from polyhead.train.fit import fit
 from polyhead.train.stage import Stage
-from polyhead.types import Annotation, Batch
+from polyhead.types import Annotation, Batch, Kind
 
 COUNT = 8
 
@@ -63,6 +63,10 @@ class ByHeart:
     def truths(self, split: str) -> Sequence[Annotation]:  # pylint: disable=unused-argument  # as above
         """Their truth."""
         return self.known
+
+    def kinds(self, split: str) -> Sequence[Collection[Kind]]:
+        """Their classes, which nothing is chosen by here."""
+        return [set() for _ in self.truths(split)]
 
     def mask(self, split: str, ident: str) -> Tensor:
         """Boxes have none."""

@@ -142,7 +142,7 @@ def remember(run: Run, tasks: Mapping[str, TaskData], limit: float, seed: int, l
             truths, reader = task.truths(part), task.readers[part]
             share = 1.0 if isinstance(task.source.reader, Kept) else REPLAYED
             count = ceil(share * len(truths)) if part == "train" else PROBED
-            places = balanced(truths, count, key(seed, "kept", name, part))
+            places = balanced(task.kinds(part), count, key(seed, "kept", name, part))
             counts.append(f"{keep(reader, places, run.kept(part, name), limit)} {part}")
         licence = task.source.reader.licence
         log(f"{name}: kept {', '.join(counts)} pictures" + (f" ({licence})" if licence else ""))

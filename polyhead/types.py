@@ -14,6 +14,9 @@ from torchvision import tv_tensors as tv
 Size = tuple[int, int]
 """Height and width in pixels."""
 
+Kind = tuple[str, int]
+"""A class that a picture shows, and where: in an ``object``, in its ``mask``, or as its own ``value``."""
+
 IGNORED = 255
 """In a mask: a pixel that is neither rewarded nor punished, and in a predicted one, a pixel that was not seen."""
 

@@ -17,11 +17,11 @@ from polyhead.data.cache import GIB, Cached
 from polyhead.data.doctor import require_sound
 from polyhead.data.look import Look
 from polyhead.data.readers.merge import Merge, by_part
-from polyhead.data.splits import read_list, split, split_by_picture, subset
+from polyhead.data.splits import kinds, read_list, split, split_by_picture, subset
 from polyhead.data.streams import EvalSet, Steps, StreamLoader, TrainSet, collate, peers
 from polyhead.data.transforms import Eval, Train, fit_of, train_transform
 from polyhead.errors import PolyheadError, SettingError
-from polyhead.types import Annotation, Sample, Size
+from polyhead.types import Annotation, Kind, Sample, Size
 
 SPLITS = ("train", "val", "test")
 Cut = Callable[[Reader, dict[str, float], int], dict[str, list[str]]]
@@ -151,6 +151,15 @@ class TaskData:
             ]
             self._census[split] = torch.stack(found)[:, : len(self.names)]
         return self._census[split]
+
+    def kinds(self, split: str) -> list[set[Kind]]:
+        """The classes that each sample of a split shows; of masks, every one is read for it."""
+        truths = self.truths(split)
+        shown = (self.census(split) > 0).tolist() if self.masked else [[]] * len(truths)
+        return [
+            kinds(truth, [label for label, there in enumerate(row) if there])
+            for truth, row in zip(truths, shown, strict=True)
+        ]
 
     def train(self, steps: int, position: Callable[[], int], stage: int, quiet: int) -> StreamLoader:
         """An endless stream of training batches, ``steps`` an epoch, that begins where ``position`` says.

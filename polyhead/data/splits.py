@@ -7,6 +7,7 @@ rarest class decides, here all classes of the picture do, each relative to its c
 
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import accumulate
 from math import floor, isclose
@@ -19,9 +20,10 @@ from polyhead.data.base import Reader, Subset
 from polyhead.data.files import read_text
 from polyhead.errors import PolyheadError
 from polyhead.places import RECIPES
-from polyhead.types import IGNORED
+from polyhead.types import IGNORED, Annotation, Kind
 
-EVERY = -1  # a class that every picture has; by it pictures of no class, and the sizes, are spread like any other
+EVERY: Kind = ("", 0)
+"""A class that every picture has; by it pictures of no class, and the sizes, are spread like any other."""
 
 
 def split(reader: Reader, fractions: dict[str, float], seed: int) -> dict[str, list[str]]:
@@ -42,7 +44,7 @@ def split(reader: Reader, fractions: dict[str, float], seed: int) -> dict[str, l
     classes = dict(_presence(reader, index) for index in range(len(reader)))
     room = _sizes(len(classes), fractions)
     _check_filled(room, fractions)
-    members: dict[int, list[str]] = {}
+    members: dict[Kind, list[str]] = {}
     for ident in sorted(classes, key=lambda ident: key(seed, "split", ident)):
         for label in classes[ident]:
             members.setdefault(label, []).append(ident)
@@ -140,16 +142,20 @@ def _check_filled(sizes: dict[str, int], fractions: dict[str, float]) -> None:
             raise PolyheadError(f"split: the share {fractions[part]:g} of {count} pictures leaves {part!r} empty")
 
 
-def _presence(reader: Reader, index: int) -> tuple[str, list[int]]:
-    """Id and classes of a picture: those of its boxes to be found or of its mask, its own, and EVERY."""
-    truth = reader.annotation(index)
-    classes = {EVERY} | set(truth.labels[~truth.ignore].tolist())
+def kinds(truth: Annotation, pixels: Iterable[int] = ()) -> set[Kind]:
+    """The classes of a picture: of its objects to be found, of its mask's ``pixels``, and its own."""
+    found = {("object", label) for label in truth.labels[~truth.ignore].tolist()}
     if truth.value is not None and not truth.value.is_floating_point():
-        classes.add(int(truth.value))
+        found.add(("value", int(truth.value)))
+    return found | {("mask", label) for label in pixels if label != IGNORED}
+
+
+def _presence(reader: Reader, index: int) -> tuple[str, list[Kind]]:
+    """Id and classes of a picture, EVERY among them."""
+    truth = reader.annotation(index)
     mask = reader.mask(index) if reader.masked else None
-    if mask is not None:
-        classes |= set(torch.bincount(mask.flatten()).nonzero().flatten().tolist()) - {IGNORED}
-    return truth.id, sorted(classes)
+    pixels = [] if mask is None else torch.bincount(mask.flatten()).nonzero().flatten().tolist()
+    return truth.id, sorted({EVERY} | kinds(truth, pixels))
 
 
 def _sizes(count: int, fractions: dict[str, float]) -> dict[str, int]:

@@ -78,7 +78,7 @@ class Keep(ABC):
 class Distill(Keep):
     """The model as it was when the stage began teaches older heads on every picture (Li & Hoiem 2016, "LwF").
 
-    Batch norm that older heads stand on has to be fixed (:attr:`Stage.fixed_norms` and rates below 1): a student in
+    Batch norm that older heads stand on has to be fixed (:attr:`Stage.fixed_norms`): a student in
     training is normalised by its batch, its teacher by its statistics, and with small batches, or pictures of another
     kind, they can never agree. Distillation then does more harm than good.
 
@@ -187,7 +187,9 @@ class Replay(Keep):
         """The kept pictures of each older task, as its own transforms show them, each by itself."""
         streams: dict[str, Iterable[Batch]] = {}
         for name, task in tasks.items():
-            self.held[name] = held = remembered(task.truths("train"), self.budget, key(seed, "replay", name))
+            self.held[name] = held = remembered(
+                task.truths("train"), task.kinds("train"), self.budget, key(seed, "replay", name)
+            )
             streams[name] = task.only(held.places, self.batch).train(steps, position, stage, 0)
         return streams
 

@@ -79,7 +79,7 @@ class Learner(LightningModule):
         """Set the mode of everything but frozen parts, whose batch norm statistics stay fixed."""
         super().train(mode)
         if mode:
-            freeze(self.model, self.rates, fixed_norms=self.stage.fixed_norms)
+            freeze(self.model, self.rates, self.learning if self.stage.fixed_norms else None)
         if self.ema is not None:
             self.ema.eval()
         return self

@@ -1,15 +1,16 @@
 """Which pictures of an older task are remembered, and how many: a share, a number, or as many as fit in some bytes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from polyhead.errors import SettingError
-from polyhead.types import Annotation
+from polyhead.types import Annotation, Kind
 
+NONE: Kind = ("", 0)
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
@@ -25,17 +26,22 @@ class Held(NamedTuple):
     bytes: int
 
 
-def remembered(truths: Sequence[Annotation], budget: float | str, seed: int) -> Held:
+Kinds = Sequence[Collection[Kind]]
+"""The classes that each picture shows."""
+
+
+def remembered(truths: Sequence[Annotation], kinds: Kinds, budget: float | str, seed: int) -> Held:
     """Pictures of about equal parts of the classes (:func:`balanced`), as many as the budget allows, and at least one.
 
     Args:
         truths: of the training set.
+        kinds: of each of its pictures.
         budget: a share of it below 1, else a number of pictures; or bytes, such as ``16MiB``.
         seed: of the choice.
     """
     if isinstance(budget, str):
-        return _fitting(truths, balanced(truths, len(truths), seed), bytes_of(budget))
-    places = balanced(truths, max(1, round(budget * len(truths)) if budget < 1 else int(budget)), seed)
+        return _fitting(truths, balanced(kinds, len(truths), seed), bytes_of(budget))
+    places = balanced(kinds, max(1, round(budget * len(truths)) if budget < 1 else int(budget)), seed)
     return Held(places, sum(size(truths[place]) for place in places))
 
 
@@ -72,16 +78,15 @@ def _fitting(truths: Sequence[Annotation], order: Sequence[int], limit: int) -> 
     return Held(list(order[:count]), used)
 
 
-def balanced(truths: Sequence[Annotation], count: int, seed: int) -> list[int]:
+def balanced(kinds: Kinds, count: int, seed: int) -> list[int]:
     """Which of the pictures to keep, the most wanted first: each next one is of the class that has the fewest so far.
 
-    A picture is of the classes of its objects and of its own class; those without any are one more class. Among equals
-    chance decides, by ``seed`` alone.
+    Pictures that show no class are of one more. Among equals chance decides, by ``seed`` alone.
     """
-    order = torch.randperm(len(truths), generator=torch.Generator().manual_seed(seed)).tolist()
-    waiting: dict[int, list[int]] = {}
+    order = torch.randperm(len(kinds), generator=torch.Generator().manual_seed(seed)).tolist()
+    waiting: dict[Kind, list[int]] = {}
     for place in reversed(order):
-        for kind in _kinds(truths[place]):
+        for kind in kinds[place] or [NONE]:
             waiting.setdefault(kind, []).append(place)
     have = dict.fromkeys(sorted(waiting), 0)
     chosen: dict[int, None] = {}  # in the order in which they were chosen
@@ -92,14 +97,6 @@ def balanced(truths: Sequence[Annotation], count: int, seed: int) -> list[int]:
             del waiting[rarest]
         if place not in chosen:
             chosen[place] = None
-            for kind in _kinds(truths[place]):
+            for kind in kinds[place] or [NONE]:
                 have[kind] += 1
     return list(chosen)
-
-
-def _kinds(truth: Annotation) -> set[int]:
-    """The classes of a picture."""
-    kinds = set(truth.labels[~truth.ignore].tolist())
-    if truth.value is not None and not truth.value.is_floating_point():
-        kinds.add(int(truth.value))
-    return kinds or {-1}

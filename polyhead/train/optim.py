@@ -38,21 +38,22 @@ def stage_rates(model: Model, stage: Stage, tasks: Iterable[str]) -> dict[str, f
     return {**{f"heads.{task}": 0.0 for task in model.heads if task not in learning}, **stage.rates}
 
 
-def freeze(model: nn.Module, rates: Mapping[str, float], *, fixed_norms: bool = False) -> None:
+def freeze(model: nn.Module, rates: Mapping[str, float], learning: Iterable[str] | None = None) -> None:
     """Take the gradient from every part of rate 0 and fix its batch norm; give both back to every other part.
 
     Args:
         model: whose parts are frozen.
         rates: of the parts.
-        fixed_norms: fix the statistics of batch norm in every part with a rate below 1.
+        learning: tasks outside of whose heads the statistics of batch norm are fixed whatever the rate; None for none.
     """
+    free = None if learning is None else tuple(f"heads.{task}." for task in learning)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(rate_of(name, rates) > 0)
     for name, module in model.named_modules():
         rate = rate_of(name, rates) if name else 1.0
         module.training = rate > 0
-        if fixed_norms and isinstance(module, nn.BatchNorm2d):
-            module.training = rate >= 1
+        if free is not None and isinstance(module, nn.BatchNorm2d) and not name.startswith(free):
+            module.training = False
 
 
 def optimizer_of(model: nn.Module, stage: Stage, rates: Mapping[str, float]) -> optim.Optimizer:

@@ -31,8 +31,8 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
         accumulate: batches per optimiser step; fewer in the last step of an epoch that they do not divide.
         rates: factor of the learning rate per part (``backbone``, ``neck.0``, ``heads.food``); the longest matching
             name counts, parts without a name have 1, and 0 freezes: no gradient, batch norm statistics fixed.
-        fixed_norms: fix the statistics of batch norm in every part with a rate below 1, not only where it is 0: a new
-            task's pictures then do not shift what older tasks rely on.
+        fixed_norms: fix the statistics of batch norm in all parts but the heads that learn, not only where the rate is
+            0: a new task's pictures then do not shift what older tasks rely on.
         init: weights to begin with, per part: a run folder or a weights file.
         weights: factor of each task's loss; 1 where not given.
         balance: ``fixed`` leaves it at these weights; ``uncertainty`` learns a further factor ``exp(-s)`` for each

@@ -1,11 +1,11 @@
 """What training asks of a task's data; training is handed loaders and never imports the data rooms."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from polyhead.types import Annotation, Batch
+from polyhead.types import Annotation, Batch, Kind
 
 
 @runtime_checkable
@@ -33,6 +33,9 @@ class Task(Protocol):
 
     def truths(self, split: str) -> Sequence[Annotation]:
         """The truth of every sample of a split, in original pixels."""
+
+    def kinds(self, split: str) -> Sequence[Collection[Kind]]:
+        """The classes that each sample of a split shows."""
 
     def mask(self, split: str, ident: str) -> Tensor:
         """The true mask of one sample of a split, uint8 ``[h, w]`` in original pixels."""

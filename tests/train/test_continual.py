@@ -45,8 +45,7 @@ def last(run: Run, column: str) -> float:
 def lost(folder: Path, keep: list[Keep], fixed: bool) -> float:
     """How much larger the loss of the squares is at the end than at the end of their own stage, on val."""
     first = Stage(tasks=["squares"], epochs=16, lr=0.02, val_every=16)
-    rates = {"backbone": 0.99} if fixed else {}
-    second = Stage(tasks=["tints"], epochs=4, lr=0.01, val_every=4, keep=keep, rates=rates, fixed_norms=fixed)
+    second = Stage(tasks=["tints"], epochs=4, lr=0.01, val_every=4, keep=keep, fixed_norms=fixed)
     rows = read_rows(going_on(Run.create(folder, "run"), [first, second]).results_csv)
     ends = [sum(float(row[f"val/squares/{part}"]) for part in ("class", "box")) for row in (rows[15], rows[-1])]
     return ends[1] - ends[0]

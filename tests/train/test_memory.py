@@ -8,9 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from polyhead.data.splits import kinds
 from polyhead.errors import SettingError
 from polyhead.train.memory import balanced, bytes_of, remembered, size
-from polyhead.types import Annotation
+from polyhead.types import Annotation, Kind
 
 
 def truth(name: str, labels: list[int], value: int | None = None) -> Annotation:
@@ -28,6 +29,10 @@ def truth(name: str, labels: list[int], value: int | None = None) -> Annotation:
     )
 
 
+def shown(truths: list[Annotation]) -> list[set[Kind]]:
+    return [kinds(each) for each in truths]
+
+
 @settings(deadline=None, max_examples=50)
 @given(
     labels=st.lists(st.lists(st.integers(0, 4), max_size=3), min_size=1, max_size=40),
@@ -38,23 +43,35 @@ def test_a_memory_has_no_more_than_its_budget_and_no_picture_twice(
     labels: list[list[int]], count: int, seed: int
 ) -> None:
     truths = [truth(str(number), each) for number, each in enumerate(labels)]
-    chosen = balanced(truths, count, seed)
+    chosen = balanced(shown(truths), count, seed)
     assert len(chosen) == min(count, len(truths))
     assert len(set(chosen)) == len(chosen)
-    assert chosen[: count // 2] == balanced(truths, count // 2, seed)
+    assert chosen[: count // 2] == balanced(shown(truths), count // 2, seed)
     assert set(chosen) <= set(range(len(truths)))
-    assert chosen == balanced(truths, count, seed)
+    assert chosen == balanced(shown(truths), count, seed)
 
 
 def test_a_memory_has_rare_classes_as_often_as_common_ones() -> None:
     truths = [truth(str(number), [], 0 if number % 20 else 1 + number // 20 % 2) for number in range(200)]
-    kept = Counter(int(truths[place].value) for place in balanced(truths, 12, 0))  # type: ignore[arg-type]
+    kept = Counter(int(truths[place].value) for place in balanced(shown(truths), 12, 0))  # type: ignore[arg-type]
     assert kept == {0: 4, 1: 4, 2: 4}
+
+
+def test_masks_are_balanced_by_the_classes_that_they_show() -> None:
+    """Every tenth mask shows the rare class beside the background."""
+    pictures: list[set[Kind]] = [{("mask", 0), ("mask", 1 + (place % 10 == 0))} for place in range(100)]
+    kept = balanced(pictures, 10, 0)
+    assert sum(("mask", 2) in pictures[place] for place in kept) == 5
+
+
+def test_the_class_of_a_picture_is_no_class_of_its_objects() -> None:
+    """Four kinds, of which object 0 and value 0 are two."""
+    assert kinds(truth("a", [0, 1], 0), [0, 255]) == {("object", 0), ("object", 1), ("value", 0), ("mask", 0)}
 
 
 def test_another_seed_remembers_other_pictures() -> None:
     truths = [truth(str(number), [number % 3]) for number in range(60)]
-    assert balanced(truths, 9, 0) != balanced(truths, 9, 1)
+    assert balanced(shown(truths), 9, 0) != balanced(shown(truths), 9, 1)
 
 
 @pytest.mark.parametrize(
@@ -64,8 +81,8 @@ def test_another_seed_remembers_other_pictures() -> None:
 def test_a_budget_is_a_share_a_number_or_bytes(budget: float | str, count: int) -> None:
     """A picture of 8 x 8 without a file counts 192 bytes, and one is always kept."""
     truths = [truth(str(number), [number % 3]) for number in range(20)]
-    held = remembered(truths, budget, 0)
-    assert held.places == balanced(truths, count, 0)
+    held = remembered(truths, shown(truths), budget, 0)
+    assert held.places == balanced(shown(truths), count, 0)
     assert held.bytes == count * 192
 
 
@@ -73,8 +90,8 @@ def test_a_budget_is_a_share_a_number_or_bytes(budget: float | str, count: int) 
 @given(sides=st.lists(st.integers(1, 40), min_size=1, max_size=20), seed=st.integers(0, 9))
 def test_bytes_are_filled_in_the_order_of_the_classes_and_no_further(sides: list[int], seed: int) -> None:
     truths = [truth(str(number), [number % 3])._replace(size=(side, side)) for number, side in enumerate(sides)]
-    held = remembered(truths, "2KiB", seed)
-    order = balanced(truths, len(truths), seed)
+    held = remembered(truths, shown(truths), "2KiB", seed)
+    order = balanced(shown(truths), len(truths), seed)
     assert held.places == order[: len(held.places)]
     assert held.bytes == sum(size(truths[place]) for place in held.places)
     assert held.bytes <= 2048 or len(held.places) == 1

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 from toys import toy_model
 
 from polyhead.errors import PolyheadError
@@ -44,6 +45,17 @@ def test_frozen_batch_norm_is_in_eval_and_comes_back(model: Model) -> None:
     freeze(model, {})
     assert all(module.training for module in model.modules())
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_norms_are_fixed_in_all_but_the_heads_that_learn(model: Model) -> None:
+    for head in model.heads.values():
+        head.norm = nn.BatchNorm2d(1)
+    freeze(model, {"backbone.body.1": 0.5}, ["tints"])
+    moving = {name for name, module in model.named_modules() if isinstance(module, nn.BatchNorm2d) and module.training}
+    assert moving == {"heads.tints.norm"}
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    freeze(model, {"backbone.body.1": 0.5})
+    assert all(module.training for module in model.modules())
 
 
 def test_every_parameter_is_in_one_group_and_norms_and_biases_do_not_decay(model: Model) -> None:
