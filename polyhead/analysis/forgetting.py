@@ -47,21 +47,22 @@ def against(folder: str, baselines: Mapping[str, Baseline], split: str = "test")
     """The drop of every task that has a baseline.
 
     Raises:
-        PolyheadError: when a baseline was tested on other pictures, or has nothing to lose.
+        PolyheadError: when a baseline was tested on other pictures, or a task has no score.
     """
     tested = read_json(Run.open(folder).results_json).get(split, {}).get("tasks", {})
     found: list[Loss] = []
     for task, baseline in baselines.items():
         metric = str(tested[task]["metric"])
+        if tested[task]["score"] is None:
+            raise PolyheadError(f"task {task!r} has no score on {split}: there was nothing to find")
         score = float(tested[task]["score"])
         if isinstance(baseline, float):
             found.append(Loss(task, metric, score, baseline, drop(score, baseline), None))
             continue
         rows = compare({"baseline": [[run] for run in baseline], "run": [[folder]]}, metric.lower(), split, task)
         whole = rows[0].scores[metric.lower()][0]
-        _, low, high = rows[1].difference or [0.0, math.nan, math.nan]
-        lost = drop(score, whole)
-        found.append(Loss(task, metric, score, whole, lost, (-high / whole, -low / whole)))
+        _, low, high = rows[1].relative or [0.0, math.nan, math.nan]
+        found.append(Loss(task, metric, score, whole, drop(score, whole), (-high, -low)))
     return found
 
 
@@ -90,8 +91,8 @@ def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> di
     Runs of one task are its seeds.
 
     Raises:
-        PolyheadError: when a word is neither, there is no such task, a run was not measured on any of the tasks, or a
-            task has a score and runs.
+        PolyheadError: when a word is neither, there is no such task, a score is not above 0 and at most 1, a run has no
+            score of a task, or a task has a score and runs.
     """
     numbers: dict[str, float] = {}
     runs: dict[str, list[str]] = {}
@@ -109,19 +110,34 @@ def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> di
             if given and Path(value).is_dir():
                 runs.setdefault(task, []).append(value)
                 continue
-            try:
-                numbers[task] = float(value)
-            except ValueError:
-                raise PolyheadError(
-                    f"--baseline: expected TASK=SCORE, TASK=RUN or the folder of a run, got {part!r}"
-                ) from None
+            numbers[task] = _score(part, value)
     for task in (*numbers, *runs):
         if task not in tasks:
-            raise PolyheadError(f"--baseline: the run has no task {task!r}{suggest(task, tasks)}")
+            raise PolyheadError(f"--baseline: {task!r} is none of the tasks {', '.join(tasks)}{suggest(task, tasks)}")
     both = numbers.keys() & runs.keys()
     if both:
         raise PolyheadError(f"--baseline: task {min(both)!r} has a score and a run; give one of them")
+    for task, folders in runs.items():
+        for folder in folders:
+            _check_scored(folder, task, split)
     return {**numbers, **runs}
+
+
+def _score(part: str, value: str) -> float:
+    try:
+        score = float(value)
+    except ValueError:
+        raise PolyheadError(f"--baseline: expected TASK=SCORE, TASK=RUN or the folder of a run, got {part!r}") from None
+    if not 0 < score <= 1:
+        raise PolyheadError(f"--baseline: a score to lose from lies above 0 and is at most 1, got {part!r}")
+    return score
+
+
+def _check_scored(folder: str, task: str, split: str) -> None:
+    tasks = read_json(Run.open(folder).results_json).get(split, {}).get("tasks", {})
+    if not tasks.get(task, {}).get("score"):
+        what = "a score of 0" if task in tasks else "no score"
+        raise PolyheadError(f"--baseline: run {folder!r} has {what} on {split} of {task!r}: there is nothing to lose")
 
 
 def text(losses: Sequence[Loss], most: float | None = None, title: str = BESIDE) -> str:

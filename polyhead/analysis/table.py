@@ -50,6 +50,7 @@ class Row(NamedTuple):
         metric: that the next two are of.
         spread: standard deviation of the metric over the seeds; None where there is one.
         difference: ``[value, low, high]`` of the metric, less that of the first row; None in the first row.
+        relative: the difference as a part of the first row's metric; None where that is 0, and in the first row.
         parameters: of all networks that the answer needs, in all; None where the runs do not tell.
         minutes: of training a seed; None where the runs do not tell.
         milliseconds: per picture and network pass at the test, data included; None where the runs do not tell.
@@ -64,6 +65,7 @@ class Row(NamedTuple):
     metric: str
     spread: float | None
     difference: list[float] | None
+    relative: list[float] | None
     parameters: int | None
     minutes: float | None
     milliseconds: float | None
@@ -103,7 +105,11 @@ def compare(rows: Rows, metric: str | None = None, split: str = "test", task: st
         runs = [Measured.of(seed, reference) for seed in seeds]
         drawn = {each: np.mean([run.sample(each, weights) for run in runs], axis=0) for each in measures}
         alone = [float(run.sample(metric, weights[:1])[0]) for run in runs]
-        difference = None if first is None else list(interval(drawn[metric] - first))
+        difference = relative = None
+        if first is not None:
+            difference = list(interval(drawn[metric] - first))
+            parts = np.divide(drawn[metric] - first, first, out=np.full_like(first, np.nan), where=first > 0)
+            relative = None if np.isnan(parts[0]) else list(interval(parts))
         first = drawn[metric] if first is None else first
         result.append(
             Row(
@@ -116,6 +122,7 @@ def compare(rows: Rows, metric: str | None = None, split: str = "test", task: st
                 metric,
                 statistics.stdev(alone) if len(alone) > 1 else None,
                 difference,
+                relative,
                 *_costs([[Run.open(folder) for folder in seed] for seed in rows[name]], split),
             )
         )
@@ -230,6 +237,7 @@ def text(rows: Sequence[Row]) -> str:
         **{TITLES[each]: [_triple(row.scores[each]) for row in rows] for each in measures},
         f"{title} sd": ["-" if row.spread is None else f"{row.spread:.3f}" for row in rows],
         f"{title} less that of the first": [_triple(row.difference, "+") if row.difference else "-" for row in rows],
+        "in parts of it": [_parts(row.relative) if row.relative else "" for row in rows],
         "parameters": [f"{row.parameters / 1e6:.2f} M" if row.parameters else "" for row in rows],
         "training": [f"{row.minutes:.1f} min" if row.minutes else "" for row in rows],
         "inference": [f"{row.milliseconds:.0f} ms" if row.milliseconds else "" for row in rows],
@@ -249,6 +257,11 @@ def text(rows: Sequence[Row]) -> str:
 
 def _triple(values: Sequence[float], sign: str = "") -> str:
     value, low, high = (f"{each:{sign}.3f}" for each in values)
+    return f"{value} [{low}, {high}]"
+
+
+def _parts(values: Sequence[float]) -> str:
+    value, low, high = (f"{each:+.1%}" for each in values)
     return f"{value} [{low}, {high}]"
 
 

@@ -42,6 +42,8 @@ def main(argv: list[str]) -> int:
     check_writable(None if given.json == "-" else given.json)
     if given.max_drop is not None and not given.baseline:
         raise PolyheadError("--max-drop needs a --baseline to lose from: TASK=SCORE, TASK=RUN or the folder of a run")
+    if given.max_drop is not None and not 0 <= given.max_drop <= 1:
+        raise PolyheadError(f"--max-drop: expected a part between 0 and 1 (5 % is 0.05), got {given.max_drop:g}")
     from polyhead.analysis import forgetting
     from polyhead.evaluate import measure, reopen
 

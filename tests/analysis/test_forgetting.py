@@ -96,15 +96,36 @@ def test_words_of_the_command_line(tmp_path: Path) -> None:
     tasks = ["seg", "cls"]
     other = scored(tmp_path, "other", cls=0, det=0)
     assert parse(["seg=0.5,cls=0.25"], tasks) == {"seg": 0.5, "cls": 0.25}
-    assert parse([other, f"seg={other}"], tasks) == {"cls": [other], "seg": [other]}
+    assert parse([other], tasks) == parse([f"cls={other}"], tasks) == {"cls": [other]}
     with pytest.raises(PolyheadError, match="expected TASK=SCORE, TASK=RUN or the folder of a run, got 'runs/no'"):
         parse(["runs/no"], tasks)
     with pytest.raises(PolyheadError, match="task 'cls' has a score and a run; give one of them"):
         parse(["cls=0.5", other], tasks)
     with pytest.raises(PolyheadError, match="has no score on test of seg, cls"):
         parse([scored(tmp_path, "third", det=0)], tasks)
-    with pytest.raises(PolyheadError, match="the run has no task 'cl'; did you mean 'cls'"):
+    with pytest.raises(PolyheadError, match="'cl' is none of the tasks seg, cls; did you mean 'cls'"):
         parse(["cl=0.5"], tasks)
+
+
+@pytest.mark.parametrize("score", ["nan", "0", "-0.5", "56", "inf"])
+def test_a_score_that_nothing_can_be_lost_of_is_refused(score: str) -> None:
+    with pytest.raises(PolyheadError, match=f"a score to lose from lies above 0 and is at most 1, got 'seg={score}'"):
+        parse([f"seg={score}"], ["seg"])
+
+
+def test_a_run_that_has_nothing_to_lose_is_refused(tmp_path: Path) -> None:
+    other = scored(tmp_path, "other", cls=COUNT)
+    with pytest.raises(PolyheadError, match="has no score on test of 'seg': there is nothing to lose"):
+        parse([f"seg={other}"], ["seg", "cls"])
+    with pytest.raises(PolyheadError, match="has a score of 0 on test of 'cls': there is nothing to lose"):
+        parse([other], ["seg", "cls"])
+
+
+def test_a_task_without_a_score_is_named(tmp_path: Path) -> None:
+    ours = scored(tmp_path, "ours", cls=10)
+    Run(Path(ours)).update_results(test={"tasks": {"cls": {"metric": "accuracy", "score": None}}})
+    with pytest.raises(PolyheadError, match="task 'cls' has no score on test: there was nothing to find"):
+        against(ours, {"cls": 0.5})
 
 
 def test_the_gate_is_told(tmp_path: Path) -> None:

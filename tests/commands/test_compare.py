@@ -77,7 +77,9 @@ def test_one_table_with_intervals_and_paired_differences(
     assert f"{coco(TRUTHS, good, NAMES).ap:.3f} [" in first
     assert f"{coco(TRUTHS, good, NAMES).ap50:.3f} [" in first
     value, low, high = paired(TRUTHS, [bad], [good], NAMES)
-    assert second.endswith(f"{value:+.3f} [{low:+.3f}, {high:+.3f}]")
+    part = f"{value / coco(TRUTHS, good, NAMES).ap:+.1%} ["
+    assert f"{value:+.3f} [{low:+.3f}, {high:+.3f}]  " in second
+    assert part in second
     assert note == "[low, high]: 90% interval, 1000 resamples of the pictures, the same for all runs"
 
 
@@ -254,7 +256,7 @@ def test_masks_are_compared_by_their_iou(write_other: Callable[..., str], capsys
     assert first.split()[:4] == ["good", "1", "20", str(20 * 64)]
     assert f"{masks([*good.values()], ['background', 'a', 'b']).miou:.3f} [" in first
     value, low, high = paired_masks([[*bad.values()]], [[*good.values()]])
-    assert second.endswith(f"{value:+.3f} [{low:+.3f}, {high:+.3f}]")
+    assert f"{value:+.3f} [{low:+.3f}, {high:+.3f}]  " in second
     assert main([*folders, "--metric", "accuracy"]) == 0
     value = paired_masks([[*bad.values()]], [[*good.values()]], "accuracy").value
     assert f"{value:+.3f} [" in capsys.readouterr().out

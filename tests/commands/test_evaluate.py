@@ -49,7 +49,7 @@ def test_a_run_without_weights(run: Run, tmp_path: Path, capsys: pytest.CaptureF
 def test_what_is_lost_of_a_baseline_decides_the_exit_code(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     score = read_json(run.results_json)["test"]["tasks"]["signs"]["score"]
     assert score > 0
-    for baseline, code in ((score, 0), (2 * score, 1)):
+    for baseline, code in ((score, 0), (score / 0.9, 1)):
         words = ["--tasks", "signs", "--baseline", f"signs={baseline}", "--max-drop", "0.05"]
         assert cli.main(["evaluate", str(run.folder), *words]) == code
         assert ("within 5.0%" in capsys.readouterr().out) is (code == 0)
@@ -59,7 +59,7 @@ def test_the_recipe_says_how_much_may_be_lost_where_the_command_does_not(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     score = read_json(run.results_json)["test"]["tasks"]["signs"]["score"]
-    words = ["evaluate", str(run.folder), "--tasks", "signs", "--baseline", f"signs={2 * score}"]
+    words = ["evaluate", str(run.folder), "--tasks", "signs", "--baseline", f"signs={score / 0.9}"]
     assert cli.main(words) == 1
     assert "beyond 5.0%" in capsys.readouterr().out
     assert cli.main([*words, "--max-drop", "0.9"]) == 0
@@ -73,7 +73,10 @@ def test_the_recipe_says_how_much_may_be_lost_where_the_command_does_not(
         (["--json", "nowhere/x.json"], "the folder of 'nowhere/x.json' does not exist; make it first"),
         (["--json", "."], "'.' is a folder; give a file"),
         (["--tasks", "sign"], "the model has no head 'sign'; did you mean 'signs'"),
-        (["--baseline", "sign=0.5"], "--baseline: the run has no task 'sign'; did you mean 'signs'"),
+        (["--baseline", "sign=0.5"], "--baseline: 'sign' is none of the tasks signs; did you mean 'signs'"),
+        (["--baseline", "signs=0"], "--baseline: a score to lose from lies above 0 and is at most 1, got 'signs=0'"),
+        (["--baseline", "signs=1", "--max-drop", "5"], "expected a part between 0 and 1 (5 % is 0.05), got 5"),
+        (["--baseline", "signs=1", "--max-drop", "nan"], "expected a part between 0 and 1 (5 % is 0.05), got nan"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_measured(

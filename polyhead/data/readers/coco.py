@@ -51,7 +51,7 @@ class Coco(Listed):
         licences = document.get("licenses") or []
         self.licence = "; ".join(str(entry["name"]) for entry in licences if not _missing(entry, ("name",)))
         ids: dict[int, int | str] = {label: category for category, label in labels.items() if label is not None}
-        categories = [ids[label] for label in range(len(names))]
+        categories = [ids.get(label, 0) for label in range(len(names))]  # a mask's background may be no category
         kept = [scene for scene in scenes.values() if scene is not None]
         super().__init__(self.file, names, categories, kept, faults, on_bad, cap)
 

@@ -57,9 +57,16 @@ class CocoMasks(Coco):
     ) -> None:
         self._outlines: dict[str, list[Outline]] = {}
         super().__init__(root, annotations, images, classes=classes, on_bad=on_bad, cap=cap)
-        self.names = with_background(self.names)
-        self.categories = [0, *self.categories]
         self.digest = blake2b(repr(sorted(self._outlines.items())).encode(), digest_size=16).hexdigest()
+
+    def _classes(
+        self, entries: list[Any], wanted: list[str] | None, faults: Faults
+    ) -> tuple[list[str], dict[int | str, int | None]]:
+        """The background first, whether it is a category of its own or not."""
+        names, labels = super()._classes(entries, wanted, faults)
+        moved = with_background(names)
+        places = {category: None if label is None else moved.index(names[label]) for category, label in labels.items()}
+        return moved, places
 
     def annotation(self, index: int) -> Annotation:
         """Id, file and size of one picture; its truth is the mask."""
@@ -109,7 +116,7 @@ class CocoMasks(Coco):
             if fault:
                 faults.add(unit, Problem(f"{self.file}: annotation {entry.get('id')}", *fault))
             else:
-                code = IGNORED if entry.get("iscrowd") else label + 1
+                code = IGNORED if entry.get("iscrowd") else label
                 self._outlines.setdefault(unit, []).append(Outline(str(entry.get("id")), code, entry["segmentation"]))
 
 

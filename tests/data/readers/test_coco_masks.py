@@ -36,6 +36,20 @@ def test_coco(tiny: Tiny) -> None:
     assert area(numbers(dogs, 1)) == {0: 48 * 64}
 
 
+def test_a_category_called_background_is_the_background(tiny: Tiny) -> None:
+    root = tiny("coco_masks")
+    document = json.loads((root / SHEET).read_text())
+    document["categories"].append({"id": 5, "name": "background"})  # between the cat, 3, and the dog, 7
+    cat = document["annotations"][0]
+    document["annotations"].append({**cat, "id": 999, "category_id": 5, "image_id": 5, "bbox": [0, 0, 9, 9]})
+    document["annotations"][-1] |= {"segmentation": [[0, 0, 9, 0, 9, 9, 0, 9]], "iscrowd": 0}
+    (root / SHEET).write_text(json.dumps(document))
+    reader = CocoMasks(root)
+    assert reader.names == ["background", "cat", "dog"]
+    assert reader.categories == [5, 3, 7]
+    assert [set(area(numbers(reader, index))) for index in range(3)] == [{0, 2, 255}, {0, 1}, {0}]
+
+
 def test_small_objects_lie_on_top(tiny: Tiny) -> None:
     root = tiny("coco_masks")
     document = json.loads((root / SHEET).read_text())
