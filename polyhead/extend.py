@@ -8,7 +8,7 @@ from typing import Any
 from polyhead import checkpoint, recipe, training
 from polyhead.analysis import forgetting
 from polyhead.data.readers.kept import Kept
-from polyhead.data.source import open_tasks
+from polyhead.data.source import SPLITS, open_tasks
 from polyhead.errors import PolyheadError
 from polyhead.evaluate import evaluate
 from polyhead.predict import load
@@ -44,6 +44,7 @@ def extend(
     config = plan(old, task, data, changes)
     run = training.train(config, show, {"extends": {"run": str(old.folder.resolve()), "task": task}})
     tell(run, show)
+    own(run)
     return run
 
 
@@ -52,7 +53,21 @@ def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
     run = training.resume(folder, show)
     if "extends" in run.read_manifest():
         tell(run, show)
+        own(run)
     return run
+
+
+def own(run: Run) -> None:
+    """Let a finished run read the older tasks' pictures from its own copies, so that it needs the older run no more."""
+    config = recipe.load(run.config)
+    for name in config["data"]:
+        if name == run.read_manifest()["extends"]["task"]:
+            continue
+        for part in SPLITS:
+            kept, settings = run.kept(part, name), config["data"][name]
+            if kept.is_dir():
+                settings["reader" if part == "train" else part]["init_args"]["root"] = str(kept.resolve())
+    write_text(run.config, recipe.dump(config))
 
 
 def tell(run: Run, show: Callable[[str], None] = print) -> None:
@@ -109,7 +124,7 @@ def plan(old: Run, task: str, data: Mapping[str, Any], changes: Sequence[str] = 
     }
     model = {**known["model"], "init_args": {**known["model"]["init_args"], "weights": None}}
     whole = {"model": model, "data": {**parts, task: dict(data)}, "stages": [stage], "seed": known["seed"]}
-    whole["max_drop"] = known["max_drop"]
+    whole |= {each: known[each] for each in ("precision", "memory", "max_parameters", "max_drop")}
     return recipe.resolve({**whole, "runs": str(old.folder.parent)}, changes, f"{old.folder.name}_{task}")
 
 

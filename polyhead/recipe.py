@@ -60,6 +60,10 @@ class Settings:
     def __post_init__(self) -> None:
         if self.max_drop is not None and not 0 <= self.max_drop <= 1:
             raise SettingError(f"max_drop must lie between 0 and 1, got {self.max_drop:g}")
+        if self.memory < 0:
+            raise SettingError(f"memory must be 0 or more, got {self.memory:g}")
+        if self.max_parameters is not None and self.max_parameters <= 0:
+            raise SettingError(f"max_parameters must be positive, got {self.max_parameters}")
 
 
 _KEYS = [*SECTIONS, *(field.name for field in fields(Settings))]

@@ -31,12 +31,15 @@ from polyhead.train.fit import build_heads, fit
 from polyhead.train.memory import balanced
 from polyhead.train.optim import check_parts
 from polyhead.train.progress import Log, Progress
+from polyhead.train.stage import check_tasks
 
 LIBRARIES = ("torch", "torchvision", "lightning", "timm", "numpy")
 SAMPLES = 4
 """Test pictures of each task that a run keeps to be shown."""
 REPLAYED = 0.1
 """Share of the training pictures of each task that a run keeps for later."""
+LEAST_PROBED = 50
+"""Test pictures of a task with which the cost of a later one can be told at all."""
 PROBED = 200
 """Val pictures, and test pictures, of each task that a run keeps for later."""
 
@@ -57,6 +60,7 @@ def train(
     parts = _build(config)
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed)
     build_heads(parts.model, tasks, parts.settings.seed)
+    check_tasks(parts.stages, tasks)
     for number, stage in enumerate(parts.stages):
         check_parts(parts.model, [*stage.rates, *stage.init], f"stages.{number}")
     counted = _within(parameters(parts.model), parts.settings.max_parameters)
@@ -123,6 +127,8 @@ def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData],
         metrics = {name: numbers["metric"] for name, numbers in results["tasks"].items()}
         losses = forgetting.since(course(read_rows(run.results_csv)), metrics)
         log(forgetting.text(losses, parts.settings.max_drop, forgetting.SINCE))
+    if transfer := forgetting.transfer(run):
+        log(forgetting.transfer_text(transfer))
     _keep_samples(run, tasks)
     remember(run, tasks, parts.settings.memory, parts.settings.seed, log)
     return run
@@ -144,8 +150,10 @@ def remember(run: Run, tasks: Mapping[str, TaskData], limit: float, seed: int, l
             count = ceil(share * len(truths)) if part == "train" else PROBED
             places = balanced(task.kinds(part), count, key(seed, "kept", name, part))
             counts.append(f"{keep(reader, places, run.kept(part, name), limit)} {part}")
-        licence = task.source.reader.licence
-        log(f"{name}: kept {', '.join(counts)} pictures" + (f" ({licence})" if licence else ""))
+        log(f"{name}: kept {', '.join(counts)} pictures ({task.source.reader.licence or 'the data tells no licence'})")
+        held = len(Kept(run.kept("test", name)))
+        if held < LEAST_PROBED:
+            log(f"{name}: {held} test pictures are few to tell by what a later task costs; {LEAST_PROBED} are wanted")
 
 
 def _keep_samples(run: Run, tasks: Mapping[str, TaskData]) -> None:

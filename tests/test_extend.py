@@ -8,10 +8,11 @@ import pytest
 import torch
 import yaml
 
-from polyhead import checkpoint, cli
+from polyhead import checkpoint, cli, recipe
 from polyhead.data.readers.kept import Kept
 from polyhead.data.synthetic import Scenes
 from polyhead.data.writers import write_coco
+from polyhead.evaluate import reopen
 from polyhead.extend import tell
 from polyhead.predict import load
 from polyhead.run import Run, read_json, read_rows
@@ -81,6 +82,16 @@ def test_a_new_head_is_learnt_without_the_old_data(run: Run, extended: Run) -> N
     assert float(row["train/keep/replay/signs/class"]) > 0
     assert float(row["train/keep/distill/signs/class"]) >= 0
     assert 0 <= float(row["val/signs/ap50"]) <= 1
+
+
+def test_an_extended_run_needs_the_older_one_no_more(extended: Run, run: Run) -> None:
+    settings = recipe.load(extended.config)["data"]["signs"]
+    roots = {part: settings[part]["init_args"]["root"] for part in ("reader", "val", "test")}
+    assert all(Path(root).is_relative_to(extended.folder.resolve()) for root in roots.values()), roots
+    older = Kept(run.kept("test", "signs"))
+    assert {truth.id for truth in reopen(extended)[1]["signs"].truths("test")} == {
+        older.annotation(index).id for index in range(len(older))
+    }
 
 
 def test_the_cost_to_the_older_task_is_told(run: Run, extended: Run) -> None:

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy, kl_div
 from torchvision.models.detection._utils import BoxCoder, SSDMatcher
 from torchvision.models.detection.ssd import SSD
 from torchvision.ops import box_iou, complete_box_iou_loss, sigmoid_focal_loss
@@ -12,7 +13,17 @@ from polyhead.boxes.anchors import DefaultBoxes, corners
 from polyhead.boxes.coders import Offsets
 from polyhead.boxes.matching import by_iou
 from polyhead.boxes.raw import IGNORE, Matched, Raw, gather
-from polyhead.losses import Loss, ciou, dice, focal, hard_negative_ce, huber, smooth_l1
+from polyhead.losses import (
+    Loss,
+    binary_divergence,
+    ciou,
+    dice,
+    focal,
+    hard_negative_ce,
+    huber,
+    kullback_leibler,
+    smooth_l1,
+)
 from polyhead.types import Batch
 
 CLASSES = 5
@@ -259,6 +270,26 @@ def test_large_logits_stay_finite(loss: Loss) -> None:
     torch.autograd.backward(value)
     assert value.isfinite()
     assert raw.logits.grad is None or raw.logits.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 3), (6, 5, 3, 4)])
+def test_divergence_from_a_teacher_is_that_of_torch_and_does_not_grow_with_the_map(shape: tuple[int, ...]) -> None:
+    """Times the square of the temperature; a mean over all places, not a sum that a larger map would make heavier."""
+    source = torch.Generator().manual_seed(len(shape))
+    student, teacher = (3 * torch.randn(shape, generator=source) for _ in range(2))
+    logs, wanted = ((each / 2.5).log_softmax(dim=1) for each in (student, teacher))
+    apart = kl_div(logs, wanted, reduction="none", log_target=True).sum(dim=1).mean()
+    torch.testing.assert_close(kullback_leibler(student, teacher, 2.5), 2.5**2 * apart)
+    assert float(kullback_leibler(teacher, teacher, 2.5)) == pytest.approx(0, abs=1e-6)
+
+
+def test_divergence_of_a_yes_or_no_is_what_cross_entropy_has_above_its_least() -> None:
+    source = torch.Generator().manual_seed(0)
+    scores, teacher = (torch.rand(2, 7, 3, generator=source) for _ in range(2))
+    above = binary_cross_entropy(scores, teacher, reduction="none") - binary_cross_entropy(
+        teacher, teacher, reduction="none"
+    )
+    torch.testing.assert_close(binary_divergence(scores, teacher), above.sum(dim=2))
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from polyhead.analysis.figures import save
 from polyhead.analysis.table import compare
 from polyhead.errors import PolyheadError, suggest
-from polyhead.metrics.forgetting import Course, drop
+from polyhead.metrics.forgetting import Course, course, drop
 from polyhead.metrics.intervals import LEVEL
-from polyhead.run import Run, read_json
+from polyhead.run import Run, read_json, read_rows
 
 BESIDE = f"forgetting, as a part of the baseline ({LEVEL:.0%} intervals over the pictures)"
 SINCE = "forgetting on val: after the last stage, of what each task scored after the stage that taught it"
@@ -83,6 +83,34 @@ def since(course: Course, metrics: Mapping[str, str]) -> list[Loss]:
         )
         if told
     ]
+
+
+def transfer(run: Run, baselines: Mapping[str, Baseline] | None = None) -> dict[str, float]:
+    """Backward and forward transfer of a run of several stages, on val; what cannot be told is left out.
+
+    Args:
+        run: any run.
+        baselines: runs of a task alone tell what earlier stages have brought it (forward transfer).
+    """
+    rows = read_rows(run.results_csv)
+    if all(row["stage"] == "0" for row in rows):
+        return {}
+    alone: dict[str, float] = {}
+    for task, baseline in (baselines or {}).items():
+        folders = [] if isinstance(baseline, float) else baseline
+        measured = [read_json(Run.open(folder).results_json).get("val", {}).get("tasks", {}) for folder in folders]
+        scores = [tasks.get(task, {}).get("score") for tasks in measured]
+        if scores and None not in scores:
+            alone[task] = math.fsum(scores) / len(scores)
+    path = course(rows)
+    found = {"backward": path.backward, "forward": path.forward(alone)}
+    return {name: value for name, value in found.items() if not math.isnan(value)}
+
+
+def transfer_text(found: Mapping[str, float]) -> str:
+    """Transfer as a line; it is in points of each task's own score, a mean over the tasks."""
+    meaning = {"backward": "what later stages brought older tasks", "forward": "what earlier stages brought newer ones"}
+    return "transfer on val: " + ", ".join(f"{name} {value:+.3f} ({meaning[name]})" for name, value in found.items())
 
 
 def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> dict[str, Baseline]:

@@ -57,8 +57,11 @@ def main(argv: list[str]) -> int:
     chosen = {name: tasks[name] for name in names}
     results = measure(model, chosen, run, (given.split,), print if spoken else _silent)
     losses = forgetting.against(given.run, baselines, given.split)
+    transfer = forgetting.transfer(run, baselines)
     if losses:
         results["forgetting"] = [loss._asdict() for loss in losses]
+    if transfer:
+        results["transfer"] = transfer
     if not spoken:
         print(json.dumps(results, indent=2))
     else:
@@ -66,6 +69,8 @@ def main(argv: list[str]) -> int:
             print("\n".join(table(name, numbers)))
         if losses:
             print(forgetting.text(losses, most))
+        if transfer:
+            print(forgetting.transfer_text(transfer))
         if given.json:
             write_json(Path(given.json), results)
     return int(most is not None and any(loss.drop > most for loss in losses))

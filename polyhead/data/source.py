@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +18,7 @@ from polyhead.data.base import Reader, Subset
 from polyhead.data.cache import GIB, Cached
 from polyhead.data.doctor import require_sound
 from polyhead.data.look import Look
+from polyhead.data.readers.kept import Kept
 from polyhead.data.readers.merge import Merge, by_part
 from polyhead.data.splits import kinds, read_list, split, split_by_picture, subset
 from polyhead.data.streams import EvalSet, Steps, StreamLoader, TrainSet, collate, peers
@@ -211,12 +214,14 @@ def open_tasks(
 
 
 def crossing(tasks: Mapping[str, TaskData]) -> list[str]:
-    """A line for each two tasks of which one trains on pictures that the other is tested on."""
+    """A line for each two tasks of which one trains on pictures (or copies) that the other is tested on."""
     paths = {
         (name, part): {truth.path for truth in task.truths(part) if truth.path}
         for name, task in tasks.items()
         for part in ("train", "test")
     }
+    if any(isinstance(task.source.reader, Kept) for task in tasks.values()):
+        paths = _by_content(paths)
     return [
         f"{name}: {len(both)} of {len(task.readers['test'])} test pictures are training pictures of {other}; "
         "data.*.split.by=picture keeps a picture in one split of all data sets that are cut"
@@ -224,6 +229,17 @@ def crossing(tasks: Mapping[str, TaskData]) -> list[str]:
         for other in tasks
         if other != name and (both := paths[name, "test"] & paths[other, "train"])
     ]
+
+
+def _by_content(paths: Mapping[tuple[str, str], set[str]]) -> dict[tuple[str, str], set[str]]:
+    """In the place of each file its digest, if files of its size are trained on and tested on: else it is no copy."""
+    sizes = {path: Path(path).stat().st_size for files in paths.values() for path in files}
+    met = {part: {sizes[path] for key, files in paths.items() if key[1] == part for path in files} for part in SPLITS}
+    both = met["train"] & met["test"]
+    digests = {
+        path: blake2b(Path(path).read_bytes()).hexdigest() if size in both else path for path, size in sizes.items()
+    }
+    return {key: {digests[path] for path in files} for key, files in paths.items()}
 
 
 def one_thread(_: int) -> None:

@@ -59,7 +59,10 @@ class Model(nn.Module):
             factory = self.factory
             if isinstance(factory, Mapping):
                 if task not in factory:
-                    raise PolyheadError(f"the model has no head for task {task!r}{suggest(task, factory)}")
+                    raise PolyheadError(
+                        f"the model has no head for task {task!r}{suggest(task, factory)}; name it among the model's "
+                        f"heads: model.heads.{task}=detect"
+                    )
                 factory = factory[task]
             self.heads[task] = factory(self.channels, self.strides, names)
         return self

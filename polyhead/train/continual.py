@@ -1,7 +1,7 @@
 """What holds older tasks in memory while new ones are learnt: additive losses, not trainers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -47,6 +47,10 @@ class Keep(ABC):
     def memory(self) -> dict[str, Held]:
         """What is held of each older task's pictures, once :meth:`streams` was called."""
         return {}
+
+    def named(self) -> Collection[str]:
+        """The tasks that its settings name."""
+        return ()
 
     @abstractmethod
     def losses(
@@ -105,11 +109,13 @@ class Distill(Keep):
         self.teacher: Model | None = None
         self.heads: list[str] = []
 
+    def named(self) -> Collection[str]:
+        """Those that have a factor of their own."""
+        return self.weights
+
     def start(self, model: Model, tasks: Mapping[str, Task]) -> None:
         """Make the teacher."""
         self.heads = list(tasks)
-        for task in self.weights:
-            model.head(task)
         self.teacher = deepcopy(model).eval().requires_grad_(False)
 
     def losses(

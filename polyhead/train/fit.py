@@ -14,7 +14,7 @@ from lightning.pytorch.utilities import CombinedLoader
 
 from polyhead import checkpoint
 from polyhead.chance import key
-from polyhead.errors import PolyheadError, suggest
+from polyhead.errors import PolyheadError
 from polyhead.nets.model import Model
 from polyhead.nets.precision import resolve
 from polyhead.run import Run, replace, write_rows
@@ -23,7 +23,7 @@ from polyhead.train.init import initialise
 from polyhead.train.learner import Learner, Row
 from polyhead.train.progress import Progress
 from polyhead.train.saver import Saver
-from polyhead.train.stage import Stage
+from polyhead.train.stage import Stage, check_tasks
 from polyhead.train.task import Task
 
 
@@ -60,10 +60,7 @@ def fit(
     Raises:
         PolyheadError: when the settings do not fit the model, or a loss is not finite.
     """
-    for stage in stages:
-        for task in stage.tasks or ():
-            if task not in tasks:
-                raise PolyheadError(f"stages: there is no task {task!r}{suggest(task, tasks)}")
+    check_tasks(stages, tasks)
     build_heads(model, tasks, seed)
     model.to(memory_format=torch.channels_last)
     state = _resume_state(run)

@@ -46,6 +46,8 @@ class Progress(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Tell what is replayed; begin to measure, without the first step, which is slower than the rest."""
         assert isinstance(pl_module, Learner)
+        if pl_module.stage.keep and not pl_module.older:
+            self.say("there is no older task: what is to keep them has no effect in this stage")
         for keep in pl_module.stage.keep:
             for task, held in keep.memory().items():
                 self.say(f"{task}: replays {len(held.places)} pictures, {held.bytes / 2**20:.2f} MiB")

@@ -1,9 +1,10 @@
 """A stage: one stretch of training over some tasks (settings only, no torch)."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from polyhead.errors import SettingError
+from polyhead.errors import PolyheadError, SettingError, suggest
 
 if TYPE_CHECKING:
     from polyhead.train.continual import Keep
@@ -69,6 +70,8 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
     keep: "list[Keep]" = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        if self.tasks is not None and not self.tasks:
+            raise SettingError("tasks is empty; name those that learn, or leave it out for all")
         for name in ("epochs", "ratio", "lr", "accumulate", "val_every"):
             if getattr(self, name) <= 0:
                 raise SettingError(f"{name} must be positive, got {getattr(self, name):g}")
@@ -84,3 +87,19 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
             raise SettingError(f"mixing must lie between 0 and 1, got {self.mixing:g}")
         if self.ema is not None and not 0 < self.ema < 1:
             raise SettingError(f"ema must lie between 0 and 1, got {self.ema:g}")
+
+
+def check_tasks(stages: Sequence[Stage], tasks: Collection[str]) -> None:
+    """Refuse stages that name tasks which do not exist, so that no setting is without effect.
+
+    Raises:
+        PolyheadError: for the first such name, with its place and the nearest task.
+    """
+    for number, stage in enumerate(stages):
+        named: dict[str, Collection[str]] = {"tasks": stage.tasks or (), "weights": stage.weights}
+        named |= {f"keep.{place}.weights": keep.named() for place, keep in enumerate(stage.keep)}
+        for setting, names in named.items():
+            for task in names:
+                if task not in tasks:
+                    near = suggest(task, tasks)
+                    raise PolyheadError(f"stages.{number}.{setting}: there is no task {task!r}{near}")

@@ -1,16 +1,17 @@
 """What a run has lost of each task: beside numbers, beside other runs, and from stage to stage."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from polyhead.analysis.forgetting import SINCE, against, heat_map, parse, since, text
+from polyhead.analysis.forgetting import SINCE, against, heat_map, parse, since, text, transfer, transfer_text
 from polyhead.errors import PolyheadError
 from polyhead.metrics import store
 from polyhead.metrics.forgetting import Course
-from polyhead.run import Run
+from polyhead.run import Run, write_rows
 from polyhead.types import Annotation, Labels
 
 COUNT = 40
@@ -126,6 +127,27 @@ def test_a_task_without_a_score_is_named(tmp_path: Path) -> None:
     Run(Path(ours)).update_results(test={"tasks": {"cls": {"metric": "accuracy", "score": None}}})
     with pytest.raises(PolyheadError, match="task 'cls' has no score on test: there was nothing to find"):
         against(ours, {"cls": 0.5})
+
+
+def test_transfer_is_told_of_a_run_of_several_stages(tmp_path: Path) -> None:
+    run = Run(Path(scored(tmp_path, "ours", seg=0, cls=0)))
+    rows: list[dict[str, Any]] = [
+        {"stage": 0, "val/seg/miou": 0.5, "val/cls/accuracy": None},
+        {"stage": 1, "val/seg/miou": 0.6, "val/cls/accuracy": 0.9},
+    ]
+    write_rows(run.results_csv, rows)
+    assert transfer(run) == {"backward": pytest.approx(0.1)}
+    alone = [scored(tmp_path, f"alone{wrong}", cls=wrong) for wrong in (4, 12)]
+    for folder, score in zip(alone, (0.9, 0.7), strict=True):
+        Run(Path(folder)).update_results(val={"tasks": {"cls": {"score": score}}})
+    found = transfer(run, {"cls": alone, "seg": 0.5})
+    assert found == {"backward": pytest.approx(0.1), "forward": pytest.approx(0.1)}
+    assert transfer_text(found) == (
+        "transfer on val: backward +0.100 (what later stages brought older tasks), "
+        "forward +0.100 (what earlier stages brought newer ones)"
+    )
+    write_rows(run.results_csv, rows[:1])
+    assert transfer(run) == {}
 
 
 def test_the_gate_is_told(tmp_path: Path) -> None:

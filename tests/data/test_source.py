@@ -7,11 +7,14 @@ import pytest
 from PIL import Image
 from toys import Squares
 
-from polyhead.data.base import Reader
+from polyhead.data.base import Reader, Subset
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.folder import Folder
+from polyhead.data.readers.kept import Kept, keep
 from polyhead.data.readers.merge import Merge
 from polyhead.data.source import SPLITS, Source, crossing, open_tasks
+from polyhead.data.synthetic import Scenes
+from polyhead.data.writers import write_coco
 from polyhead.errors import PolyheadError, SettingError
 
 
@@ -69,6 +72,24 @@ def test_tasks_that_train_on_what_another_is_tested_on_are_named(data_root: Path
     )
     apart = {name: Source(reader, split={"by": "picture"}) for name, reader in overlapping(data_root).items()}
     assert crossing(open_tasks(apart, (64, 64), 0)) == []
+
+
+def test_copies_of_pictures_that_another_task_trains_on_are_found(tmp_path: Path) -> None:
+    """What a run has kept of its test pictures lies in files of its own."""
+    write_coco(Scenes(8, size=48), tmp_path / "data")
+    write_coco(Scenes(4, size=48, seed=1), tmp_path / "other")
+    whole, other = Coco(tmp_path / "data"), Coco(tmp_path / "other")
+    for name, places in (("train", [0, 1]), ("val", [2]), ("test", [3, 4, 5])):
+        keep(whole, places, tmp_path / name)
+    old = Source(*(Kept(tmp_path / name) for name in SPLITS))  # type: ignore[arg-type]  # its first three
+    new = Source(Subset(whole, [4, 5, 6]), Subset(whole, [7]), Subset(whole, [0]))
+    lines = crossing(open_tasks({"old": old, "new": new}, (32, 32), 0))
+    assert [line.split(";")[0] for line in lines] == [
+        "old: 2 of 3 test pictures are training pictures of new",
+        "new: 1 of 1 test pictures are training pictures of old",
+    ]
+    strange = Source(Subset(other, [0, 1]), Subset(other, [2]), Subset(other, [3]))
+    assert crossing(open_tasks({"old": old, "new": strange}, (32, 32), 0)) == []
 
 
 @pytest.mark.parametrize("split", [{}, {"folds": 3, "fold": 0}, {"folds": 3, "fold": 2}])

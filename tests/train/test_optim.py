@@ -9,8 +9,9 @@ from toys import toy_model
 
 from polyhead.errors import PolyheadError
 from polyhead.nets.model import Model
+from polyhead.train.continual import Distill, Replay
 from polyhead.train.optim import check_parts, freeze, optimizer_of, rate_of, schedule_of, stage_rates
-from polyhead.train.stage import Stage
+from polyhead.train.stage import Stage, check_tasks
 
 
 @pytest.fixture
@@ -97,6 +98,7 @@ def test_shapes_of_schedules() -> None:
     ("wrong", "message"),
     [
         ({"epochs": 0}, "epochs must be positive, got 0"),
+        ({"tasks": []}, "tasks is empty; name those that learn, or leave it out for all"),
         ({"lr": -1.0}, "lr must be positive"),
         ({"weight_decay": -1.0}, "weight_decay must be 0 or more, got -1"),
         ({"momentum": -0.5}, "momentum must be 0 or more, got -0.5"),
@@ -109,6 +111,21 @@ def test_shapes_of_schedules() -> None:
 def test_wrong_settings_are_refused(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(PolyheadError, match=message):
         Stage(**wrong)  # type: ignore[arg-type]  # the point of the test
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        (Stage(tasks=["sqares"]), "stages.1.tasks"),
+        (Stage(weights={"sqares": 4.0}), "stages.1.weights"),
+        (Stage(keep=[Replay(), Distill(weights={"sqares": 4.0})]), "stages.1.keep.1.weights"),
+    ],
+)
+def test_tasks_that_there_are_none_of_are_named_with_their_place(wrong: Stage, place: str) -> None:
+    right = Stage(tasks=["tints"], weights={"tints": 2.0}, keep=[Distill(weights={"squares": 4.0})])
+    check_tasks([right], ["squares", "tints"])
+    with pytest.raises(PolyheadError, match=rf"{place}: there is no task 'sqares'; did you mean 'squares'\?"):
+        check_tasks([right, wrong], ["squares", "tints"])
 
 
 def test_sgd_and_adamw(model: Model) -> None:
