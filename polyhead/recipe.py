@@ -95,7 +95,11 @@ def load(recipe: str | Path, changes: Sequence[str] = (), patch: Mapping[str, An
         PolyheadError: when there is no such recipe, a key is unknown or a value has the wrong type.
     """
     path = find(recipe)
-    return resolve(overrides.lay(_read(path), patch or {}), changes, path.stem)
+    base = _read(path)
+    for task, entry in ((patch or {}).get("data") or {}).items():
+        if entry is None and task not in base.get("data", {}):
+            raise PolyheadError(f"data.{task}: there is no such task to leave out{suggest(task, base.get('data', {}))}")
+    return resolve(overrides.lay(base, patch or {}), changes, path.stem)
 
 
 def resolve(config: dict[str, Any], changes: Sequence[str], name: str) -> dict[str, Any]:
@@ -103,8 +107,12 @@ def resolve(config: dict[str, Any], changes: Sequence[str], name: str) -> dict[s
 
     Settings and stages are built and thrown away: they refuse numbers that they cannot have.
     """
+    tasks = list(config["data"]) if isinstance(config.get("data"), dict) else []
     for change in changes:
         overrides.apply(config, change, _KEYS)
+    for task, entry in (config["data"] if isinstance(config.get("data"), dict) else {}).items():
+        if entry is None and task not in tasks:
+            raise PolyheadError(f"data.{task}: there is no such task to leave out{suggest(task, tasks)}")
     config = _expand(config)
     settings = _resolve(Settings, _settings(config), "")
     _build(Settings, settings, "")

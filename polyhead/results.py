@@ -158,18 +158,27 @@ class Result:
         return ", ".join(f"{counts[index]} {self.names[index]}" for index in order) or "nothing"
 
 
-def plot(results: Sequence[Result]) -> Image.Image:
+def plot(results: Sequence[Result], like: Sequence[Result] = ()) -> Image.Image:
     """Everything that was said of one picture, by all its heads, drawn on it.
 
     The boxes of one head have the colours of their classes; those of several have a colour for each head, which a
     legend names. No two heads share a colour.
+
+    Args:
+        results: one for each head.
+        like: of a picture beside which this one is to lie: heads of the same tasks have the same colours in both.
     """
     first = results[0]
     pixels = read_picture(first.image) if first.picture is None else first.picture
     picture = Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
-    several = len(results) > 1
-    firsts = accumulate((1 if result.mask is None else len(result.names) for result in results), initial=0)
-    marks = [_marks(result, number, by_class=not several) for result, number in zip(results, firsts, strict=False)]
+    shown = {result.task for result in like}
+    order = [*like, *(result for result in results if result.task not in shown)]
+    several = len(order) > 1
+    firsts = [*accumulate((1 if result.mask is None else len(result.names) for result in order), initial=0)]
+    known = {result.task: first for result, first in zip(like, firsts, strict=False)}
+    free = iter(firsts[len(like) :])
+    numbers = [known[result.task] if result.task in known else next(free) for result in results]
+    marks = [_marks(result, number, by_class=not several) for result, number in zip(results, numbers, strict=True)]
     return draw.draw(picture, marks)
 
 

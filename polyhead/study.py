@@ -1,5 +1,6 @@
 """A study: a base recipe, named variations and seeds become runs, and one table compares them."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,6 +83,8 @@ def load(study: str | Path) -> Study:
     seeds = given.get("seeds", [0])
     if not isinstance(seeds, list) or not seeds or not all(map(_whole, seeds)):
         raise PolyheadError(f"{path}: seeds: expected a list of whole numbers, got {seeds!r}")
+    if len(set(seeds)) < len(seeds):
+        raise PolyheadError(f"{path}: seeds: one is given twice in {seeds!r}, and would count as two")
     folds = given.get("folds")
     if folds is not None and (not _whole(folds) or folds < 2):
         raise PolyheadError(f"{path}: folds: expected a whole number of 2 or more, got {folds!r}")
@@ -115,7 +118,10 @@ def plan(study: Study, changes: Sequence[str] = (), runs: str | Path = "runs") -
                     folder = Path(runs) / study.name / label
                     own = [f"seed={seed}", f"name={label}", f"runs={folder.parent.as_posix()}"]
                     own += [f"data.*.split.{key}={value}" for key, value in _fold(study, fold).items()]
-                    members.append(Member(folder, recipe.load(study.base, [*changes, *own], part)))
+                    try:
+                        members.append(Member(folder, recipe.load(study.base, [*changes, *own], part)))
+                    except PolyheadError as error:
+                        raise PolyheadError(f"study {study.name}, variation {name!r}: {error}") from error
             result[name].append(members)
     return result
 
@@ -130,6 +136,7 @@ def carry_out(plan: Plan, show: Callable[[str], None] = print) -> None:
 
     members = [member for seeds in plan.values() for seed in seeds for member in seed]
     for member in members:
+        clear(member.folder)
         _check(member)
     for number, member in enumerate(members, 1):
         if not member.finished:
@@ -138,6 +145,12 @@ def carry_out(plan: Plan, show: Callable[[str], None] = print) -> None:
                 training.resume(member.folder, show)
             else:
                 training.train(member.config, show)
+
+
+def clear(folder: Path) -> None:
+    """Take away what a run leaves that was killed before it had written anything: empty folders."""
+    if folder.is_dir() and not any(path.is_file() for path in folder.rglob("*")):
+        shutil.rmtree(folder)
 
 
 def rows(plan: Plan) -> dict[str, list[list[str]]]:

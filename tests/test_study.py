@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from polyhead import cli, recipe, study
+from polyhead.analysis import table
 from polyhead.errors import PolyheadError
 from polyhead.metrics import store
 from polyhead.places import studies
@@ -102,6 +103,30 @@ def test_a_missing_run_makes_the_table_fail(files: Path, capsys: pytest.CaptureF
     assert "2 run(s) of the study are not finished: runs/heads/single.seed1.0, runs/heads/single.seed1.1" in said
 
 
+def test_costs_of_networks_add_up_and_those_of_folds_are_a_mean(files: Path) -> None:
+    planned = study.plan(study.load(files))
+    pretend(planned)
+    for seeds in planned.values():
+        for member in (member for seed in seeds for member in seed):
+            Run(member.folder).update_manifest(parameters={"backbone": 1000})
+    rows = study.rows(planned)
+    assert [row.parameters for row in table.compare(rows)] == [1000, 2000]
+    for run in (folds := [Run.open(folder) for seed in rows["joint"] for folder in seed]):
+        assert table.costs([[run]], "test")[0] == 1000
+    assert table.costs([folds], "test")[0] == 1000
+
+
+def test_empty_folders_of_a_run_that_was_killed_at_once_are_in_nobodys_way(files: Path) -> None:
+    member = study.plan(study.load(files))["joint"][0][0]
+    (member.folder / "weights").mkdir(parents=True)
+    study.clear(member.folder)
+    assert not member.folder.exists()
+    (member.folder / "weights").mkdir(parents=True)
+    (member.folder / "config.yaml").write_text("seed: 0\n")
+    study.clear(member.folder)
+    assert member.folder.exists()
+
+
 def test_finished_runs_are_not_trained_again_and_the_table_pools_a_models_tasks(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -177,6 +202,12 @@ def test_a_study_is_trained_and_gone_on_with(files: Path, capsys: pytest.Capture
         ("seeds: [0, 1]", "seeds: 3", "seeds: expected a list of whole numbers, got 3"),
         ("seeds: [0, 1]", "folds: 1", "folds: expected a whole number of 2 or more, got 1"),
         ("seeds: [0, 1]", "metric: map", "metric: expected ap or ap50, got 'map'"),
+        ("seeds: [0, 1]", "seeds: [1, 1]", "seeds: one is given twice in [1, 1], and would count as two"),
+        (
+            "signs: null",
+            "sings: null",
+            "variation 'single': data.sings: there is no such task to leave out; did you mean",
+        ),
         ("joint: {}", "joint: [3]", "variations.joint: expected settings to lay over the base, or a list of them"),
         ("variations:", "variations: 3 #", "no valid YAML"),
         ("{data: {signs: null}}", "{dat: {}}", "unknown key 'dat' of the recipe; did you mean 'data'"),

@@ -51,9 +51,10 @@ class Row(NamedTuple):
         spread: standard deviation of the metric over the seeds; None where there is one.
         difference: ``[value, low, high]`` of the metric, less that of the first row; None in the first row.
         relative: the difference as a part of the first row's metric; None where that is 0, and in the first row.
-        parameters: of all networks that the answer needs, in all; None where the runs do not tell.
-        minutes: of training a seed; None where the runs do not tell.
-        milliseconds: per picture and network pass at the test, data included; None where the runs do not tell.
+        parameters: of all networks that the answer needs, in all; of folds of one network, a mean. None where the runs
+            do not tell, and so with the next two.
+        minutes: of training a seed, likewise.
+        milliseconds: per picture at the test, data included, likewise; of a network's tasks, a mean.
     """
 
     name: str
@@ -123,7 +124,7 @@ def compare(rows: Rows, metric: str | None = None, split: str = "test", task: st
                 statistics.stdev(alone) if len(alone) > 1 else None,
                 difference,
                 relative,
-                *_costs([[Run.open(folder) for folder in seed] for seed in rows[name]], split),
+                *costs([[Run.open(folder) for folder in seed] for seed in rows[name]], split),
             )
         )
     return result
@@ -316,20 +317,33 @@ def _equal(one: Any, other: Any) -> bool:
     return same and all(bool((getattr(one, name) == getattr(other, name)).all()) for name in columns)
 
 
-def _costs(seeds: Sequence[Sequence[Run]], split: str) -> tuple[int | None, float | None, float | None]:
+def costs(seeds: Sequence[Sequence[Run]], split: str) -> tuple[int | None, float | None, float | None]:
     """Parameters of a seed's networks, minutes that it trained, milliseconds per picture: means over the seeds."""
     parameters, minutes, times = [], [], []
     for runs in seeds:
-        parameters.append([sum(run.read_manifest().get("parameters", {}).values()) for run in runs])
-        minutes.append([float(rows[-1]["time"]) / 60 if (rows := read_rows(run.results_csv)) else 0.0 for run in runs])
-        tasks = [read_json(run.results_json).get(split, {}).get("tasks", {}) for run in runs]
-        times.append([_seconds(found) for found in tasks])
+        networks: dict[frozenset[str], list[Run]] = {}  # runs of the same tasks are folds of one
+        tasks = {run.folder: read_json(run.results_json).get(split, {}).get("tasks", {}) for run in runs}
+        for run in runs:
+            networks.setdefault(frozenset(stored(str(run.folder), split)), []).append(run)
+        parameters.append(
+            [
+                statistics.fmean(sum(run.read_manifest().get("parameters", {}).values()) for run in folds)
+                for folds in networks.values()
+            ]
+        )
+        minutes.append([statistics.fmean(map(_minutes, folds)) for folds in networks.values()])
+        times.append([statistics.fmean(_seconds(tasks[run.folder]) for run in folds) for folds in networks.values()])
     size = statistics.fmean(map(sum, parameters))
     return (
         round(size) if all(map(all, parameters)) else None,
         statistics.fmean(map(sum, minutes)) if all(map(all, minutes)) else None,
-        1000 * statistics.fmean(statistics.fmean(seed) for seed in times) if all(map(all, times)) else None,
+        1000 * statistics.fmean(map(sum, times)) if all(map(all, times)) else None,
     )
+
+
+def _minutes(run: Run) -> float:
+    rows = read_rows(run.results_csv)
+    return float(rows[-1]["time"]) / 60 if rows else 0.0
 
 
 def _seconds(tasks: Mapping[str, Any]) -> float:

@@ -13,6 +13,9 @@ from polyhead.errors import PolyheadError
 from polyhead.run import write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from polyhead.predict import Predictor
     from polyhead.results import Result
 
 _EPILOG = """\
@@ -35,7 +38,7 @@ def parser() -> Parser:
         "--out", metavar="DIR", help="folder of the drawn pictures (default: RUN/predict, or ./predict)"
     )
     command.add_argument("--conf", type=float, default=0.25, help="leave out boxes with a lower score (default: 0.25)")
-    command.add_argument("--task", metavar="NAME", help="use this head alone (default: all)")
+    command.add_argument("--task", metavar="LIST", help="use these heads alone, such as food or seg,det (default: all)")
     command.add_argument(
         "--across", type=float, metavar="IOU", help="of boxes of different heads that overlap so far, keep the best"
     )
@@ -57,7 +60,7 @@ def main(argv: list[str]) -> int:
     recipe.allow(given.allow)
     from polyhead.analysis.draw import grid
     from polyhead.predict import load
-    from polyhead.results import plot, table
+    from polyhead.results import best_of_heads, plot, table
 
     predictor = load(given.run)
     begun = time.perf_counter()
@@ -65,12 +68,14 @@ def main(argv: list[str]) -> int:
     folder: Path | None = None
     taken: set[str] = set()
     others = [load(run) for run in given.beside.split("+")] if given.beside else []
-    for found in predictor.stream(given.sources, given.task, given.conf, given.batch, given.on_bad, given.across):
+    tasks = given.task.split(",") if given.task else None
+    for found in predictor.stream(given.sources, tasks, given.conf, given.batch, given.on_bad, given.across):
         folder = folder or _folder(given)
         drawn = plot(found)
         if others:
-            said_too = [result for other in others for result in other.predict(found[0].image, conf=given.conf)]
-            drawn = grid([drawn, plot(said_too)], 2, max(drawn.size), [given.run, given.beside])
+            said_too = [result for other in others for result in _also(other, found, given)]
+            said_too = said_too if given.across is None else best_of_heads(said_too, given.across)
+            drawn = grid([drawn, plot(said_too, found)], 2, max(drawn.size), [given.run, given.beside])
         name = _name(found[0].image, taken)
         drawn.save(folder / name, quality=92)
         kept = [_with_mask(result, folder, name) for result in found]
@@ -93,6 +98,12 @@ def main(argv: list[str]) -> int:
     seconds = time.perf_counter() - begun
     print(f"{len(taken)} pictures{skipped}, {boxes}, {seconds:.1f} s; drawn pictures in {folder}")
     return 0
+
+
+def _also(other: "Predictor", found: "Sequence[Result]", given: Namespace) -> "list[Result]":
+    """What another run says of the picture: by the chosen tasks' heads, where some were chosen and it has them."""
+    asked = [result.task for result in found if result.task in other.names] if given.task else []
+    return other.predict(found[0].image, asked or None, conf=given.conf)
 
 
 def _with_mask(result: "Result", folder: Path, name: str) -> "Result":

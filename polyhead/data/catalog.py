@@ -88,8 +88,9 @@ def get(name: str, entry: Entry, folder: Path, show: Callable[[str], None] = pri
         )
     if expected is None:
         show(f"its makers publish no checksum; this one is kept for next time: {found}")
-        write_json(known, {**sums, entry.url: found})
     unpack(archive, target)
+    if expected is None:  # only of what was an archive: a server's page of apologies would bar all that is right
+        write_json(known, {**sums, entry.url: found})
     archive.unlink()
     show(f"{name}: {target} ({entry.licence})")
     return target
@@ -162,7 +163,9 @@ def unpack(archive: Path, target: Path) -> None:
         single = len(inside) == 1 and inside[0].is_dir()
         (inside[0] if single else partial).replace(target)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
-        raise PolyheadError(f"{archive} cannot be unpacked ({error}); delete it and get it again") from error
+        raise PolyheadError(
+            f"{archive} cannot be unpacked ({' '.join(str(error).split())}); delete it and get it again"
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -1,12 +1,14 @@
 """A task's source: its readers, its splits, its transforms and its loaders."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Int
@@ -18,7 +20,6 @@ from polyhead.data.base import Reader, Subset
 from polyhead.data.cache import GIB, Cached
 from polyhead.data.doctor import require_sound
 from polyhead.data.look import Look
-from polyhead.data.readers.kept import Kept
 from polyhead.data.readers.merge import Merge, by_part
 from polyhead.data.splits import kinds, read_list, split, split_by_picture, subset
 from polyhead.data.streams import EvalSet, Steps, StreamLoader, TrainSet, collate, peers
@@ -27,6 +28,7 @@ from polyhead.errors import PolyheadError, SettingError
 from polyhead.types import Annotation, Kind, Sample, Size
 
 SPLITS = ("train", "val", "test")
+Group = TypeVar("Group")
 Cut = Callable[[Reader, dict[str, float], int], dict[str, list[str]]]
 LEAST = {"batch": 1, "val_batch": 1, "workers": 0, "cache": 0}
 """The smallest values of a source's numbers."""
@@ -215,13 +217,11 @@ def open_tasks(
 
 def crossing(tasks: Mapping[str, TaskData]) -> list[str]:
     """A line for each two tasks of which one trains on pictures (or copies) that the other is tested on."""
-    paths = {
-        (name, part): {truth.path for truth in task.truths(part) if truth.path}
-        for name, task in tasks.items()
-        for part in ("train", "test")
-    }
-    if any(isinstance(task.source.reader, Kept) for task in tasks.values()):
-        paths = _by_content(paths)
+    if len(tasks) < 2:  # one alone has its own guard
+        return []
+    paths = _by_content(
+        {(name, part): _paths(task.truths(part)) for name, task in tasks.items() for part in ("train", "test")}
+    )
     return [
         f"{name}: {len(both)} of {len(task.readers['test'])} test pictures are training pictures of {other}; "
         "data.*.split.by=picture keeps a picture in one split of all data sets that are cut"
@@ -231,15 +231,18 @@ def crossing(tasks: Mapping[str, TaskData]) -> list[str]:
     ]
 
 
-def _by_content(paths: Mapping[tuple[str, str], set[str]]) -> dict[tuple[str, str], set[str]]:
-    """In the place of each file its digest, if files of its size are trained on and tested on: else it is no copy."""
-    sizes = {path: Path(path).stat().st_size for files in paths.values() for path in files}
-    met = {part: {sizes[path] for key, files in paths.items() if key[1] == part for path in files} for part in SPLITS}
-    both = met["train"] & met["test"]
+def _paths(truths: Iterable[Annotation]) -> set[str]:
+    return {truth.path for truth in truths if truth.path}
+
+
+def _by_content(groups: Mapping[Group, set[str]]) -> dict[Group, set[str]]:
+    """In the place of each file its digest, if another group has a file of its size: else it has no copy there."""
+    sizes = {path: Path(path).stat().st_size for files in groups.values() for path in files}
+    met = Counter(size for files in groups.values() for size in {sizes[path] for path in files})
     digests = {
-        path: blake2b(Path(path).read_bytes()).hexdigest() if size in both else path for path, size in sizes.items()
+        path: blake2b(Path(path).read_bytes()).hexdigest() if met[size] > 1 else path for path, size in sizes.items()
     }
-    return {key: {digests[path] for path in files} for key, files in paths.items()}
+    return {group: {digests[path] for path in files} for group, files in groups.items()}
 
 
 def one_thread(_: int) -> None:
@@ -306,4 +309,18 @@ def _cut(
                     "says nothing: give each split its own samples, or leave val and test out to have them cut "
                     "(split: {by: picture} if parts of the data share pictures)"
                 )
+    if isinstance(given["train"], Merge):
+        _check_copies(name, readers)
     return {part: readers[part] for part in SPLITS}
+
+
+def _check_copies(name: str, readers: Mapping[str, Reader]) -> None:
+    """Refuse merged data sets that hold copies of one picture, in files of their own, in several splits."""
+    groups = {part: _paths(map(readers[part].annotation, range(len(readers[part])))) for part in SPLITS}
+    found = _by_content(groups)
+    for one, other in combinations(SPLITS, 2):
+        if both := found[one] & found[other]:
+            raise PolyheadError(
+                f"data.{name}: copies of {len(both)} picture(s) are in both {one} and {other}; a score on what was "
+                "trained on says nothing: cut by the files' names (split: {by: picture}), or take them out of one part"
+            )

@@ -31,22 +31,33 @@ def subset(annotations: Path, out: Path, supercategory: str | None = None, class
         classes: or take the categories of these names.
 
     Raises:
-        PolyheadError: when neither or both are given, a name is unknown, or the file is there.
+        PolyheadError: when neither or both are given, a name is unknown, an entry has no ids, or the file is there.
     """
     if (supercategory is None) == (classes is None):
         raise PolyheadError("which classes? give either --supercategory NAME or --classes NAME,NAME")
     document = load_coco(annotations)
     chosen = _categories(document["categories"], supercategory, classes, annotations)
     wanted = {category["id"] for category in chosen}
-    objects = [entry for entry in document["annotations"] if entry.get("category_id") in wanted]
+    for part, key in (("annotations", "category_id"), ("annotations", "image_id"), ("images", "id")):
+        _check(document[part], part, key, annotations)
+    objects = [entry for entry in document["annotations"] if entry["category_id"] in wanted]
     having = {entry["image_id"] for entry in objects}
-    images = [image for image in document["images"] if image.get("id") in having]
+    images = [image for image in document["images"] if image["id"] in having]
     file = out / "annotations" / annotations.name
     if file.exists():
         raise PolyheadError(f"{file} is there already; give another folder with --out, or delete it")
     file.parent.mkdir(parents=True, exist_ok=True)
     write_text(file, json.dumps({**document, "categories": chosen, "annotations": objects, "images": images}))
     return Cut(file, [category["name"] for category in chosen], len(images), len(objects))
+
+
+def _check(entries: list[Any], part: str, key: str, file: Path) -> None:
+    for number, entry in enumerate(entries, 1):
+        if not isinstance(entry, dict) or not isinstance(entry.get(key), str | int):
+            raise PolyheadError(
+                f"{file}: {part}, number {number}: expected an entry with {key}, found {entry!r:.80}; correct it first "
+                "('polyhead data check' names every fault)"
+            )
 
 
 def _categories(

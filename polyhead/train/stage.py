@@ -1,5 +1,6 @@
 """A stage: one stretch of training over some tasks (settings only, no torch)."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -73,16 +74,19 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
         if self.tasks is not None and not self.tasks:
             raise SettingError("tasks is empty; name those that learn, or leave it out for all")
         for name in ("epochs", "ratio", "lr", "accumulate", "val_every"):
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise SettingError(f"{name} must be positive, got {getattr(self, name):g}")
         for name in ("momentum", "weight_decay", "warmup", "plateau_patience", "patience"):
-            if getattr(self, name) is not None and getattr(self, name) < 0:
+            if getattr(self, name) is not None and not 0 <= getattr(self, name) < math.inf:
                 raise SettingError(f"{name} must be 0 or more, got {getattr(self, name):g}")
-        if self.clip is not None and self.clip <= 0:
+        if self.clip is not None and not self.clip > 0:
             raise SettingError(f"clip must be positive, or null for none, got {self.clip:g}")
         for part, rate in self.rates.items():
-            if rate < 0:
+            if not 0 <= rate < math.inf:
                 raise SettingError(f"rates.{part} must be 0 (frozen) or more, got {rate:g}")
+        for task, weight in self.weights.items():
+            if not 0 <= weight < math.inf:
+                raise SettingError(f"weights.{task} must be 0 or more, got {weight:g}")
         if not 0 <= self.mixing <= 1:
             raise SettingError(f"mixing must lie between 0 and 1, got {self.mixing:g}")
         if self.ema is not None and not 0 < self.ema < 1:

@@ -117,6 +117,16 @@ def test_a_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Pa
     assert (tmp_path / "pets" / "b").read_bytes() == b"y"
 
 
+def test_a_page_in_the_place_of_an_archive_does_not_bar_the_archive(server: Server, tmp_path: Path) -> None:
+    entry = Entry("pets", server.url("pets.zip"), None, "free")
+    server.files["pets.zip"] = b"<html>come back later</html>"
+    with pytest.raises(PolyheadError, match=r"cannot be unpacked \(.*\); delete it and get it again"):
+        get("pets", entry, tmp_path, lambda _: None)
+    (tmp_path / "pets.zip").unlink()
+    server.files["pets.zip"] = zipped(GOOD)
+    assert (get("pets", entry, tmp_path, lambda _: None) / "train" / "1.jpg").is_file()
+
+
 def test_a_part_that_is_already_whole_is_not_an_error(server: Server, tmp_path: Path) -> None:
     server.files["pets.zip"] = zipped({"a": b"1", "b": b"2"})
     (tmp_path / "pets.zip.part").write_bytes(server.files["pets.zip"])

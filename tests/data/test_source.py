@@ -92,6 +92,30 @@ def test_copies_of_pictures_that_another_task_trains_on_are_found(tmp_path: Path
     assert crossing(open_tasks({"old": old, "new": strange}, (32, 32), 0)) == []
 
 
+def test_copies_in_two_data_sets_are_found_wherever_they_lie(tmp_path: Path) -> None:
+    """As two archives of one collection have them: each photo twice, in folders of their own."""
+    for name in ("appliance", "food"):
+        write_coco(Scenes(20, "signs", size=48), tmp_path / name)
+    readers: dict[str, Reader] = {name: Coco(tmp_path / name) for name in ("appliance", "food")}
+    orders = {"appliance": [*range(20)], "food": [*range(19, -1, -1)]}
+    cuts: dict[str, Source] = {}
+    for name, order in orders.items():
+        train, val, test = (Subset(readers[name], order[start:end]) for start, end in ((0, 12), (12, 15), (15, 20)))
+        cuts[name] = Source(train, val, test)
+    lines = crossing(open_tasks(cuts, (32, 32), 0))
+    assert [line.split(";")[0] for line in lines] == [
+        "appliance: 5 of 5 test pictures are training pictures of food",
+        "food: 5 of 5 test pictures are training pictures of appliance",
+    ]
+    few = Merge({"appliance": readers["appliance"], "food": Subset(readers["food"], range(13))})  # cut otherwise
+    with pytest.raises(
+        PolyheadError, match=r"data.both: copies of \d+ picture\(s\) are in both \w+ and \w+; .* cut by"
+    ):
+        open_tasks({"both": Source(few)}, (32, 32), 0)
+    cut = open_tasks({"both": Source(few, split={"by": "picture"})}, (32, 32), 0)["both"]
+    assert sum(len(cut.readers[part]) for part in SPLITS) == 33
+
+
 @pytest.mark.parametrize("split", [{}, {"folds": 3, "fold": 0}, {"folds": 3, "fold": 2}])
 def test_data_sets_that_share_pictures_are_merged_when_cut_by_picture(
     data_root: Path, split: dict[str, int | float | str]

@@ -8,6 +8,8 @@ import pytest
 from polyhead import cli
 from polyhead.data.readers.coco import Coco
 from polyhead.data.source import Source, open_tasks
+from polyhead.data.subset import subset
+from polyhead.errors import PolyheadError
 
 FILE = Path("coco_mini/det10/annotations/instances_train2017.json")
 
@@ -56,6 +58,37 @@ def test_the_exercises_layout_one_file_to_be_split(data_root: Path, tmp_path: Pa
     sizes = {split: len(task.ids(split)) for split in ("train", "val", "test")}
     assert sum(sizes.values()) == len(source["images"])
     assert min(sizes.values()) > 10
+
+
+@pytest.mark.parametrize(
+    ("part", "entry", "place"),
+    [
+        (
+            "annotations",
+            {"id": 2, "category_id": 3},
+            "annotations, number 2: expected an entry with image_id, found {'id'",
+        ),
+        (
+            "annotations",
+            {"image_id": 1, "category_id": [3]},
+            "annotations, number 2: expected an entry with category_id",
+        ),
+        ("annotations", 7, "annotations, number 2: expected an entry with category_id, found 7; correct it first"),
+        ("images", 5, "images, number 2: expected an entry with id, found 5; correct it first"),
+    ],
+)
+def test_an_entry_that_is_none_is_named(part: str, entry: object, place: str, tmp_path: Path) -> None:
+    document: dict[str, list[object]] = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 9, "height": 9}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 3, "bbox": [0, 0, 5, 5]}],
+        "categories": [{"id": 3, "name": "cat"}],
+    }
+    document[part].append(entry)
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    with pytest.raises(PolyheadError) as caught:
+        subset(tmp_path / "a.json", tmp_path / "out", classes=["cat"])
+    assert place in str(caught.value)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """When a stage ends early, when its rate falls, and what stops a training: read from the rows it leaves."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from killable import toy_tasks
 from toys import toy_model
 
+from polyhead.chance import seeded
 from polyhead.errors import PolyheadError
 from polyhead.run import Run, read_rows
 from polyhead.train.fit import fit
@@ -18,7 +20,9 @@ STILL = {"lr": 1e-12, "rates": {"backbone": 0.0}}
 
 def rows(tmp_path: Path, stage: Stage) -> list[dict[str, str]]:
     run = Run.create(tmp_path, "run")
-    fit(toy_model(), toy_tasks(0), [stage], run, describe={})
+    with seeded(0, "weights"):
+        model = toy_model()
+    fit(model, toy_tasks(0), [stage], run, describe={})
     return read_rows(run.results_csv)
 
 
@@ -52,6 +56,32 @@ def test_a_loss_that_is_no_number_stops_and_names_the_pictures(tmp_path: Path) -
     told = said.split("samples of this step: squares: ")[1].split("; ", maxsplit=1)[0].split(", ")
     assert len(told) == 4
     assert set(told) <= names
+
+
+def test_the_losses_of_a_task_are_weighed(tmp_path: Path) -> None:
+    """A single step that does not move: the same losses, but for the weight."""
+    still = {"ratio": 0.1, **STILL}
+    plain, heavy = (
+        rows(tmp_path / str(weight), Stage(weights={"tints": weight}, **still))[0]  # type: ignore[arg-type]  # a mixed dict
+        for weight in (1.0, 3.0)
+    )
+    assert float(heavy["train/tints/class"]) == pytest.approx(3 * float(plain["train/tints/class"]))
+    assert float(heavy["train/squares/class"]) == pytest.approx(float(plain["train/squares/class"]))
+
+
+def test_uncertainty_weighs_the_task_with_the_larger_loss_less(tmp_path: Path) -> None:
+    """Kendall's factor exp(-s) of a task whose loss L stays is best at 1 / L: it ends below 1 for a loss above 1."""
+    stage = Stage(epochs=12, balance="uncertainty", optimizer="sgd", lr=0.05, rates={"backbone": 0.0, "heads": 1e-9})
+    found = rows(tmp_path, stage)
+    factors = {}
+    for task in ("squares", "tints"):
+        s = float(found[-1][f"train/{task}/uncertainty"])
+        parts = [name for name in found[-1] if name.startswith(f"train/{task}/") and not name.endswith("uncertainty")]
+        loss = sum(float(found[-1][name]) for name in parts) * math.exp(s)
+        factors[task] = math.exp(-s) * loss
+        assert s != 0
+        assert (s > 0) is (loss > 1)
+    assert all(0.3 < factor < 3 for factor in factors.values()), factors
 
 
 @pytest.mark.parametrize("length", [0, 700])
