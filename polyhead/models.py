@@ -8,6 +8,7 @@ from polyhead.boxes.anchors import DefaultBoxes, ScaledAnchors
 from polyhead.boxes.coders import Offsets
 from polyhead.boxes.matching import by_iou
 from polyhead.boxes.nms import Suppress, per_class, soft
+from polyhead.errors import PolyheadError, suggest
 from polyhead.losses import ciou, focal, hard_negative_ce, huber, smooth_l1
 from polyhead.nets.backbones.timm import Timm
 from polyhead.nets.base import HeadFactory, NeckFactory
@@ -95,13 +96,16 @@ SCALES = {
     "d6": ("efficientnet_b6", 1280, 384, 8, 5),
     "d7": ("efficientnet_b6", 1536, 384, 8, 5),
 }
-"""Trunk, size, width, repeats and depth of each EfficientDet (the paper's table 1)."""
+"""Trunk, size, width, repeats and depth of each EfficientDet (the paper's table 1).
+
+The authors' code departs from it at the top: d6 and d7 sum levels without weights, and d7's anchors have scale 5.
+"""
 
 
 def efficientdet(
     backbone: str | None = None,
     weights: str | None = None,
-    size: int | None = None,
+    size: int | str | None = None,
     *,
     scale: Literal["d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7"] = "d0",
     width: int | None = None,
@@ -118,7 +122,8 @@ def efficientdet(
     Args:
         backbone: timm's name of the trunk; its levels of strides 8, 16 and 32 are used. None for the scale's own.
         weights: of the trunk: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
-        size: side of the square pictures in pixels. None for the scale's own, and so with the next three.
+        size: side of the square pictures in pixels, or the name of a scale. None for the scale's own, and so with the
+            width, repeats and depth.
         scale: from the smallest, ``d0``, to the largest, ``d7``; each doubles, roughly, the cost of the one before.
         width: channels of every level in neck and head.
         repeats: layers of the neck.
@@ -129,7 +134,11 @@ def efficientdet(
         mean: of the weights' pictures in 0..1; None where the file or timm tells it.
         std: likewise.
     """
-    trunk, *numbers = SCALES[scale]
+    wanted: str = size if isinstance(size, str) else scale
+    if wanted not in SCALES:
+        raise PolyheadError(f"efficientdet: there is no scale {wanted!r}{suggest(wanted, SCALES)}")
+    trunk, *numbers = SCALES[wanted]
+    size = None if isinstance(size, str) else size
     given = zip((size, width, repeats, depth), numbers, strict=True)
     side, width, repeats, depth = (own if value is None else value for value, own in given)
     head = partial(

@@ -6,6 +6,7 @@ from torchvision.ops import box_iou
 
 from polyhead import recipe
 from polyhead.boxes.raw import Raw
+from polyhead.errors import PolyheadError
 from polyhead.models import SCALES, classifier, efficientdet, ssd300, unified
 from polyhead.nets.heads.dense import Dense
 from polyhead.types import Batch, Detections, Labels, Mask
@@ -86,6 +87,9 @@ def test_each_scale_doubles_and_gives_way_to_what_is_asked_for() -> None:
     assert model.channels == [16] * 5
     assert len(model.neck[0].layers) == 1  # type: ignore[arg-type]
     assert efficientdet(TRUNK, size=64, scale="d1").channels == [88] * 5
+    assert efficientdet(TRUNK, size="d1").channels == [88] * 5
+    with pytest.raises(PolyheadError, match=r"there is no scale 'd9'; choose from d0, d1,"):
+        efficientdet(TRUNK, size="d9")
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
         for name in ("momentum", "weight_decay", "warmup", "plateau_patience", "patience"):
             if getattr(self, name) is not None and not 0 <= getattr(self, name) < math.inf:
                 raise SettingError(f"{name} must be 0 or more, got {getattr(self, name):g}")
-        if self.clip is not None and not self.clip > 0:
+        if self.clip is not None and not 0 < self.clip < math.inf:
             raise SettingError(f"clip must be positive, or null for none, got {self.clip:g}")
         for part, rate in self.rates.items():
             if not 0 <= rate < math.inf:
