@@ -96,6 +96,7 @@ def test_each_scale_doubles_and_gives_way_to_what_is_asked_for() -> None:
     ("backbone", "size"), [("cspdarknet53", 128), ("efficientnet_b0", 320), ("mobilenetv2_100", 511), (TRUNK, 100)]
 )
 def test_efficientdet_takes_any_trunk_and_any_size(backbone: str, size: int) -> None:
+    torch.manual_seed(0)
     model = efficientdet(backbone, size=size, width=16, repeats=1, depth=1).build({"pets": ["cat", "dog"]}).eval()
     with torch.inference_mode():
         raw: Raw = model(pictures(1, size))["pets"]
@@ -103,7 +104,7 @@ def test_efficientdet_takes_any_trunk_and_any_size(backbone: str, size: int) -> 
     assert isinstance(found, Detections)
     assert raw.codes.shape == (1, 9 * sum((-(-size // stride)) ** 2 for stride in model.strides), 4)
     assert raw.logits.shape[2] == 2
-    assert abs(float(raw.logits.sigmoid().mean()) - 0.01) < 0.01
+    assert abs(float(raw.logits.sigmoid().median()) - 0.01) < 0.01
     assert found.boxes.min() >= 0
     assert found.boxes.max() <= size
 

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +261,48 @@ def test_two_heads_have_different_colours(predictor: Predictor, photos: Path) ->
     drawn = np.array(plot(results)).reshape(-1, 3)
     assert (drawn == colour(1)).all(1).any()  # the second head's
     assert not (np.array(results[1].plot()).reshape(-1, 3) == colour(1)).all(1).any()  # its only class has the first
+
+
+def test_a_picture_beside_another_has_the_same_colours(predictor: Predictor, photos: Path) -> None:
+    """A single head has the colours of its classes; beside one of two heads, the colour that it has there."""
+    both = predictor.predict(photos / "photo0.png", conf=0.0)
+    street, food = both
+    twice = [np.asarray(plot([food], like)) for like in ((), both)]
+    assert (twice[0] != twice[1]).any()
+    assert (np.asarray(plot(both, both)) == np.asarray(plot(both))).all()
+    assert (np.asarray(plot([food, street], both)) != np.asarray(plot([food, street]))).any()
+
+
+@pytest.mark.parametrize(
+    ("words", "left", "right"),
+    [
+        ([], ["street", "food"], ["street", "food"]),
+        (["--task", "food"], ["food"], ["food"]),
+        (["--task", "food,street", "--across", "0.5"], ["food", "street"], ["food", "street"]),
+    ],
+)
+def test_command_asks_both_sides_for_the_same(
+    run: Path,
+    photos: Path,
+    tmp_path: Path,
+    words: list[str],
+    left: list[str],
+    right: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[list[Result]] = []
+
+    def note(results: list[Result], like: Sequence[Result] = ()) -> Image.Image:
+        shown.append(results)
+        return plot(results, like)
+
+    monkeypatch.setattr("polyhead.results.plot", note)
+    places = ["--out", str(tmp_path / "out"), "--json", str(tmp_path / "all.json"), "--conf", "0.01"]
+    assert main([str(run), str(photos / "photo0.png"), "--beside", str(run), *words, *places]) == 0
+    assert [[result.task for result in results] for results in shown] == [left, right]
+    for one, other in zip(*shown, strict=True):
+        assert one.to_json() == other.to_json()
+    assert {each["task"] for each in json.loads((tmp_path / "all.json").read_text())} == set(left)
 
 
 def test_pictures_are_saved_by_suffix(predictor: Predictor, photos: Path, tmp_path: Path) -> None:

@@ -66,5 +66,6 @@ def _subset(given: argparse.Namespace) -> None:
     classes = given.classes.split(",") if given.classes else None
     cut = subset(Path(given.annotations), Path(given.out), given.supercategory, classes)
     print(
-        f"{cut.file}: {cut.images} pictures, {cut.objects} objects, {len(cut.names)} classes ({', '.join(cut.names)})"
+        f"{cut.file}: {cut.images} pictures, {cut.objects} objects, {len(cut.names)} classes ({', '.join(cut.names)})\n"
+        "the pictures stay where they are: tell the reader 'coco' their folder, images=FOLDER"
     )

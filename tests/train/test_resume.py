@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -86,10 +87,17 @@ def nursery() -> Iterator[Nursery]:
     made.process.communicate()
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """What a training ends with that nobody stops."""
+    return cache(lambda kind: train(tmp_path_factory.mktemp("whole"), kind, 0))
+
+
 @pytest.mark.parametrize(("kind", "workers"), [("onecycle", 0), ("onecycle", 2), ("plateau", 0), ("plateau", 2)])
-def test_sigkill_at_random_moments(nursery: Nursery, kind: str, workers: int, tmp_path: Path) -> None:
+def test_sigkill_at_random_moments(
+    nursery: Nursery, whole: Callable[[str], str], kind: str, workers: int, tmp_path: Path
+) -> None:
     """Five kills a run, twenty in all: while training, validating, writing, between stages; whenever chance has it."""
-    expected = train(tmp_path / "whole", kind, 0)
     folder = tmp_path / "killed"
     chance = torch.Generator().manual_seed(workers + len(kind))
     for _ in range(KILLS):
@@ -100,7 +108,7 @@ def test_sigkill_at_random_moments(nursery: Nursery, kind: str, workers: int, tm
         assert nursery.answer() == -signal.SIGKILL
     nursery.start(folder, kind, workers)
     assert nursery.answer() == 0
-    assert fingerprint(Run(folder)) == expected
+    assert fingerprint(Run(folder)) == whole(kind)
 
 
 def _wait_for_news(path: Path) -> None:
