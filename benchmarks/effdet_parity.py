@@ -16,10 +16,10 @@ from typing import Any
 import torch
 
 # effdet is measured against from a folder of its own, so neither mypy nor pylint can find it
-from effdet.anchors import Anchors, decode_box_outputs  # type: ignore[import-not-found]  # pylint: disable=import-error
-from effdet.config import get_efficientdet_config  # type: ignore[import-not-found]  # pylint: disable=import-error
-from effdet.efficientdet import EfficientDet  # type: ignore[import-not-found]  # pylint: disable=import-error
-from effdet.loss import huber_loss, new_focal_loss  # type: ignore[import-not-found]  # pylint: disable=import-error
+from effdet.anchors import Anchors, decode_box_outputs
+from effdet.config import get_efficientdet_config
+from effdet.efficientdet import EfficientDet
+from effdet.loss import huber_loss, new_focal_loss
 from torch import Tensor, nn
 
 from polyhead.boxes.anchors import ScaledAnchors, corners

@@ -16,9 +16,9 @@ from typing import Any
 import torch
 
 # effdet is measured against from a folder of its own, so neither mypy nor pylint can find it
-from effdet.bench import DetBenchTrain  # type: ignore[import-not-found]  # pylint: disable=import-error
-from effdet.config import get_efficientdet_config  # type: ignore[import-not-found]  # pylint: disable=import-error
-from effdet.efficientdet import EfficientDet  # type: ignore[import-not-found]  # pylint: disable=import-error
+from effdet.bench import DetBenchTrain
+from effdet.config import get_efficientdet_config
+from effdet.efficientdet import EfficientDet
 
 from benchmarks.speed import CLASSES, DEVICE, TYPES, hardware, race, random_batch, row, step
 from benchmarks.steps import NAMES, plain

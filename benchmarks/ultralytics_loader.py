@@ -28,12 +28,11 @@ def main(data: str, size: str, batch: str, mosaic: str, clock: str) -> None:
 
 def make(root: Path, size: int, batch: int, mosaic: float, *, cold: bool) -> Any:
     """A data set with the package's own settings but for mosaic; warm, it holds every picture in memory."""
-    # pylint: disable=import-error  # another interpreter than the project's runs this
     import cv2
     import torch
     import yaml
-    from ultralytics.cfg import get_cfg  # type: ignore[import-not-found]  # as above
-    from ultralytics.data.dataset import YOLODataset  # type: ignore[import-not-found]  # as above
+    from ultralytics.cfg import get_cfg
+    from ultralytics.data.dataset import YOLODataset
 
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

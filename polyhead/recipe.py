@@ -96,9 +96,7 @@ def load(recipe: str | Path, changes: Sequence[str] = (), patch: Mapping[str, An
     """
     path = find(recipe)
     base = _read(path)
-    for task, entry in ((patch or {}).get("data") or {}).items():
-        if entry is None and task not in base.get("data", {}):
-            raise PolyheadError(f"data.{task}: there is no such task to leave out{suggest(task, base.get('data', {}))}")
+    _check_left_out((patch or {}).get("data"), _tasks(base))
     return resolve(overrides.lay(base, patch or {}), changes, path.stem)
 
 
@@ -107,12 +105,10 @@ def resolve(config: dict[str, Any], changes: Sequence[str], name: str) -> dict[s
 
     Settings and stages are built and thrown away: they refuse numbers that they cannot have.
     """
-    tasks = list(config["data"]) if isinstance(config.get("data"), dict) else []
+    tasks = _tasks(config)
     for change in changes:
         overrides.apply(config, change, _KEYS)
-    for task, entry in (config["data"] if isinstance(config.get("data"), dict) else {}).items():
-        if entry is None and task not in tasks:
-            raise PolyheadError(f"data.{task}: there is no such task to leave out{suggest(task, tasks)}")
+    _check_left_out(config.get("data"), tasks)
     config = _expand(config)
     settings = _resolve(Settings, _settings(config), "")
     _build(Settings, settings, "")
@@ -195,6 +191,18 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise PolyheadError(f"{path}: a recipe has the keys {', '.join(SECTIONS)}; this file has no keys")
     return content
+
+
+def _tasks(config: Mapping[str, Any]) -> list[str]:
+    data = config.get("data")
+    return [*data] if isinstance(data, dict) else []
+
+
+def _check_left_out(data: Any, tasks: Sequence[str]) -> None:
+    """Refuse a null for a task that there is none of: a typing error would leave in what was to go."""
+    for task, entry in data.items() if isinstance(data, dict) else ():
+        if entry is None and task not in tasks:
+            raise PolyheadError(f"data.{task}: there is no such task to leave out{suggest(task, tasks)}")
 
 
 def _expand(config: dict[str, Any]) -> dict[str, Any]:

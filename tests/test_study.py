@@ -8,6 +8,7 @@ import torch
 
 from polyhead import cli, recipe, study
 from polyhead.analysis import table
+from polyhead.analysis.costs import costs
 from polyhead.errors import PolyheadError
 from polyhead.metrics import store
 from polyhead.places import studies
@@ -111,9 +112,9 @@ def test_costs_of_networks_add_up_and_those_of_folds_are_a_mean(files: Path) -> 
             Run(member.folder).update_manifest(parameters={"backbone": 1000})
     rows = study.rows(planned)
     assert [row.parameters for row in table.compare(rows)] == [1000, 2000]
-    for run in (folds := [Run.open(folder) for seed in rows["joint"] for folder in seed]):
-        assert table.costs([[run]], "test")[0] == 1000
-    assert table.costs([folds], "test")[0] == 1000
+    folds = [(Run.open(folder), ["shapes", "signs"]) for seed in rows["joint"] for folder in seed]
+    assert [costs([[run]], "test").parameters for run in folds] == [1000, 1000]
+    assert costs([folds], "test").parameters == 1000
 
 
 def test_empty_folders_of_a_run_that_was_killed_at_once_are_in_nobodys_way(files: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from polyhead.analysis.costs import costs
 from polyhead.errors import PolyheadError, suggest
 from polyhead.metrics import masks as pixels
 from polyhead.metrics import store
@@ -16,7 +17,7 @@ from polyhead.metrics.intervals import LEVEL, draw, interval, sample
 from polyhead.metrics.matching import match
 from polyhead.metrics.pictures import Pictures, of_labels, of_pixels
 from polyhead.metrics.pool import Answers, pool
-from polyhead.run import Run, read_json, read_rows
+from polyhead.run import Run
 from polyhead.types import Annotation
 
 MEASURES: dict[store.Kind, tuple[str, ...]] = {
@@ -124,7 +125,7 @@ def compare(rows: Rows, metric: str | None = None, split: str = "test", task: st
                 statistics.stdev(alone) if len(alone) > 1 else None,
                 difference,
                 relative,
-                *costs([[Run.open(folder) for folder in seed] for seed in rows[name]], split),
+                *costs([[(Run.open(folder), stored(folder, split)) for folder in seed] for seed in rows[name]], split),
             )
         )
     return result
@@ -237,8 +238,8 @@ def text(rows: Sequence[Row]) -> str:
         "objects": [str(row.objects) for row in rows],
         **{TITLES[each]: [_triple(row.scores[each]) for row in rows] for each in measures},
         f"{title} sd": ["-" if row.spread is None else f"{row.spread:.3f}" for row in rows],
-        f"{title} less that of the first": [_triple(row.difference, "+") if row.difference else "-" for row in rows],
-        "in parts of it": [_parts(row.relative) if row.relative else "" for row in rows],
+        f"{title} less that of the first": [_triple(row.difference, "+.3f") if row.difference else "-" for row in rows],
+        "in parts of it": [_triple(row.relative, "+.1%") if row.relative else "" for row in rows],
         "parameters": [f"{row.parameters / 1e6:.2f} M" if row.parameters else "" for row in rows],
         "training": [f"{row.minutes:.1f} min" if row.minutes else "" for row in rows],
         "inference": [f"{row.milliseconds:.0f} ms" if row.milliseconds else "" for row in rows],
@@ -256,13 +257,8 @@ def text(rows: Sequence[Row]) -> str:
     return "\n".join([*table, note])
 
 
-def _triple(values: Sequence[float], sign: str = "") -> str:
-    value, low, high = (f"{each:{sign}.3f}" for each in values)
-    return f"{value} [{low}, {high}]"
-
-
-def _parts(values: Sequence[float]) -> str:
-    value, low, high = (f"{each:+.1%}" for each in values)
+def _triple(values: Sequence[float], form: str = ".3f") -> str:
+    value, low, high = (f"{each:{form}}" for each in values)
     return f"{value} [{low}, {high}]"
 
 
@@ -315,37 +311,3 @@ def _equal(one: Any, other: Any) -> bool:
     same = one.size == other.size and one.boxes.shape == other.boxes.shape
     columns = ("boxes", "labels", "ignore", "areas")
     return same and all(bool((getattr(one, name) == getattr(other, name)).all()) for name in columns)
-
-
-def costs(seeds: Sequence[Sequence[Run]], split: str) -> tuple[int | None, float | None, float | None]:
-    """Parameters of a seed's networks, minutes that it trained, milliseconds per picture: means over the seeds."""
-    parameters, minutes, times = [], [], []
-    for runs in seeds:
-        networks: dict[frozenset[str], list[Run]] = {}  # runs of the same tasks are folds of one
-        tasks = {run.folder: read_json(run.results_json).get(split, {}).get("tasks", {}) for run in runs}
-        for run in runs:
-            networks.setdefault(frozenset(stored(str(run.folder), split)), []).append(run)
-        parameters.append(
-            [
-                statistics.fmean(sum(run.read_manifest().get("parameters", {}).values()) for run in folds)
-                for folds in networks.values()
-            ]
-        )
-        minutes.append([statistics.fmean(map(_minutes, folds)) for folds in networks.values()])
-        times.append([statistics.fmean(_seconds(tasks[run.folder]) for run in folds) for folds in networks.values()])
-    size = statistics.fmean(map(sum, parameters))
-    return (
-        round(size) if all(map(all, parameters)) else None,
-        statistics.fmean(map(sum, minutes)) if all(map(all, minutes)) else None,
-        1000 * statistics.fmean(map(sum, times)) if all(map(all, times)) else None,
-    )
-
-
-def _minutes(run: Run) -> float:
-    rows = read_rows(run.results_csv)
-    return float(rows[-1]["time"]) / 60 if rows else 0.0
-
-
-def _seconds(tasks: Mapping[str, Any]) -> float:
-    known = [numbers["seconds_per_image"] for numbers in tasks.values() if "seconds_per_image" in numbers]
-    return statistics.fmean(known) if known else 0.0
