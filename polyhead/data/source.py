@@ -1,5 +1,6 @@
 """A task's source: its readers, its splits, its transforms and its loaders."""
 
+import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -182,7 +183,7 @@ class TaskData:
             num_workers=self.workers,
             collate_fn=collate,
             persistent_workers=self.workers > 0,
-            worker_init_fn=one_thread,
+            worker_init_fn=begin_worker,
         )
         loader.position = position
         return loader
@@ -203,7 +204,7 @@ class TaskData:
             num_workers=self.workers if split == "val" else 0,
             collate_fn=collate,
             persistent_workers=self.workers > 0 and split == "val",
-            worker_init_fn=one_thread,
+            worker_init_fn=begin_worker,
             generator=torch.Generator(),
         )
 
@@ -245,11 +246,19 @@ def _by_content(groups: Mapping[Group, set[str]]) -> dict[Group, set[str]]:
     return {group: {digests[path] for path in files} for group, files in groups.items()}
 
 
-def one_thread(_: int) -> None:
-    """Keep OpenCV from starting a thread per core in every worker."""
+def begin_worker(_: int) -> None:
+    """Keep OpenCV from starting a thread per core in every worker; end a worker whose training is gone.
+
+    PyTorch's workers end when their parent is no longer the one they began with. One whose training was killed between
+    its fork and that first look takes the system for its parent, and would wait for work forever.
+    """
     import cv2
 
     cv2.setNumThreads(0)
+    training = multiprocessing.parent_process()
+    served = multiprocessing.get_start_method() == "forkserver"  # then the server is the parent, and it watches
+    if training is not None and not served and os.getppid() != training.pid:
+        os._exit(1)
 
 
 def _listed(

@@ -1,5 +1,7 @@
 """Settings of a source that no loader can have, and splits of data sets that share pictures."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +134,24 @@ def test_data_sets_that_share_pictures_are_merged_when_cut_by_picture(
 def test_another_way_to_cut_is_refused() -> None:
     with pytest.raises(PolyheadError, match=r"data\.s: split: by must be 'picture', or be left out .*; got 'patient'"):
         open_tasks({"s": Source(Squares(9), split={"by": "patient"})}, (64, 64), 0)
+
+
+ORPHAN = """
+import multiprocessing, os, time
+from polyhead.data.source import begin_worker
+
+def work():
+    while os.getppid() == training:
+        time.sleep(0.01)
+    begin_worker(0)
+    print("lives on")
+
+training = os.getpid()
+multiprocessing.get_context("fork").Process(target=work).start()
+os._exit(0)  # a training that is killed before its worker began
+"""
+
+
+def test_a_worker_whose_training_was_killed_before_it_began_ends() -> None:
+    ended = subprocess.run([sys.executable, "-c", ORPHAN], capture_output=True, text=True, check=True, timeout=250)
+    assert (ended.stdout, ended.stderr) == ("", "")

@@ -66,6 +66,7 @@ class Nursery:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            start_new_session=True,
         )
 
     def answer(self) -> int:
@@ -83,7 +84,7 @@ class Nursery:
 def nursery() -> Iterator[Nursery]:
     made = Nursery()
     yield made
-    made.process.kill()
+    os.killpg(made.process.pid, signal.SIGKILL)  # and the lives' workers: one left would keep the pipe open
     made.process.communicate()
 
 
