@@ -2,16 +2,19 @@
 
     python benchmarks/steps.py [--backbone mobilenetv2_100] [--size 224] [--batch 8] [--rounds 15]
 
-Two comparisons, one step of each side in turn (``benchmarks/speed.py``): a network with two heads, half of
-the batch for each, beside one with one head; and a step that keeps an older task by distillation and replay (two thirds
-of the pictures new, one third replayed) beside a step of new ones alone. A step is forward, losses, backward, AdamW.
+One step of each side in turn (``benchmarks/speed.py``): a network with two heads, half of the batch for each, beside
+one with one head; and the later stages of ``unified``, which keep older tasks by distillation, replay and fixed norms,
+beside steps of as many pictures of the new task alone. Of those that are kept each has half as many pictures as the new
+one. A step is forward, losses, backward, AdamW.
 """
 
 import argparse
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from copy import deepcopy
+from functools import partial
+from typing import Any, Literal
 
 import torch
 
@@ -19,8 +22,10 @@ from benchmarks.speed import CLASSES, DEVICE, hardware, race, random_batch, step
 from polyhead.models import efficientdet, unified
 from polyhead.nets.model import Model
 from polyhead.train.continual import Distill, Keep, Replay
+from polyhead.train.optim import freeze
 from polyhead.types import Batch
 
+KINDS: dict[str, Literal["segment", "detect", "classify"]] = {"seg": "segment", "det": "detect", "cls": "classify"}
 NAMES = [f"class {number}" for number in range(CLASSES)]
 
 
@@ -61,26 +66,31 @@ def heads(backbone: str, size: int, count: int) -> dict[str, Callable[[], None]]
     }
 
 
-def kept(backbone: str, size: int, count: int) -> dict[str, Callable[[], None]]:
-    """New pictures alone, and with an older task kept beside them, as many in all."""
-    old = count // 3
+def kept(backbone: str, size: int, count: int, learnt: Sequence[str]) -> dict[str, Callable[[], None]]:
+    """New pictures alone, and with older tasks kept beside them, as many in all; the last of ``learnt`` is new."""
+    *older, new = learnt
+    each = count // (2 + len(older))
+    model = unified(KINDS, backbone, size=size).build(dict.fromkeys(KINDS, NAMES))
+    student, distill, replay = deepcopy(model), Distill(features=1.0), Replay()
+    asked: Any = dict.fromkeys(older)  # nothing is asked of a task but its name
+    distill.start(student.to(DEVICE), asked)
+    replay.start(student, asked)
+    batches = {new: shown(count - each * len(older), size), **{name: shown(each, size) for name in older}}
+    work = keeping(student, batches, [new], [distill, replay])
+    freeze(student, {}, [new])
+    return {"plain": plain(model, {new: shown(count, size)}), "kept": work}
 
-    def model() -> Model:
-        return unified({"new": "detect", "old": "detect"}, backbone, size=size).build({"new": NAMES, "old": NAMES})
 
-    student, distill, replay = model(), Distill(features=1.0), Replay()
-    older: Any = {"old": None}  # nothing is asked of the task but its name
-    distill.start(student.to(DEVICE), older)
-    replay.start(student, older)
-    batches = {"new": random_batch(count - old, size), "old": random_batch(old, size)}
-    return {
-        "plain": plain(model(), {"new": random_batch(count, size)}),
-        "kept": keeping(student, batches, ["new"], [distill, replay]),
-    }
+def shown(count: int, size: int) -> Batch:
+    """Random pictures with boxes, masks and a class each, for any head."""
+    draw = torch.Generator().manual_seed(0)
+    masks = torch.randint(CLASSES, (count, size, size), generator=draw, dtype=torch.uint8)
+    values = torch.randint(CLASSES, (count,), generator=draw)
+    return random_batch(count, size)._replace(masks=masks.to(DEVICE), values=values.to(DEVICE))
 
 
 def main(argv: Sequence[str]) -> int:
-    """Time both comparisons and print their ratios."""
+    """Time the comparisons and print their ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--backbone", default="mobilenetv2_100", help="timm's name of the trunk (default: %(default)s)")
     parser.add_argument("--size", type=int, default=224, help="side of the pictures (default: %(default)s)")
@@ -88,7 +98,12 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--rounds", type=int, default=15, help="steps of each side (default: %(default)s)")
     given = parser.parse_args(argv)
     print(hardware("32-true"))
-    for what, make in (("two heads / one head", heads), ("keeping / plain", kept)):
+    compared: dict[str, Callable[..., dict[str, Callable[[], None]]]] = {
+        "two heads / one head": heads,
+        "segmentation kept / detection alone": partial(kept, learnt=["seg", "det"]),
+        "segmentation and detection kept / classification alone": partial(kept, learnt=["seg", "det", "cls"]),
+    }
+    for what, make in compared.items():
         first, second = race(make(given.backbone, given.size, given.batch), given.rounds).values()
         ratios = [b / a for a, b in zip(first, second, strict=True)]
         print(

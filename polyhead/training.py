@@ -149,8 +149,9 @@ def remember(run: Run, tasks: Mapping[str, TaskData], limit: float, seed: int, l
             share = 1.0 if isinstance(task.source.reader, Kept) else REPLAYED
             count = ceil(share * len(truths)) if part == "train" else PROBED
             places = balanced(task.kinds(part), count, key(seed, "kept", name, part))
-            counts.append(f"{keep(reader, places, run.kept(part, name), limit)} {part}")
-        log(f"{name}: kept {', '.join(counts)} pictures ({task.source.reader.licence or 'the data tells no licence'})")
+            counts.append(f"{keep(reader, places, run.kept(part, name), limit, task.licence)} {part}")
+        licence = task.licence or f"no licence is known; data.{name}.licence tells it"
+        log(f"{name}: kept {', '.join(counts)} pictures ({licence})")
         held = len(Kept(run.kept("test", name)))
         if held < LEAST_PROBED:
             log(f"{name}: {held} test pictures are few to tell by what a later task costs; {LEAST_PROBED} are wanted")
@@ -170,7 +171,7 @@ def describe_run(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
     data = {
         name: {
             "fingerprint": {part: fingerprint(task.readers[part]) for part in SPLITS},
-            "licence": task.source.reader.licence,
+            "licence": task.licence,
             "skipped": [str(problem) for problem in task.skipped],
         }
         for name, task in tasks.items()

@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
         raise PolyheadError("--max-drop needs a --baseline to lose from: TASK=SCORE, TASK=RUN or the folder of a run")
     if given.max_drop is not None and not 0 <= given.max_drop <= 1:
         raise PolyheadError(f"--max-drop: expected a part between 0 and 1 (5 % is 0.05), got {given.max_drop:g}")
-    from polyhead.analysis import forgetting
+    from polyhead.analysis import forgetting, plots
     from polyhead.evaluate import measure, reopen
 
     model, tasks = reopen(run)
@@ -56,6 +56,8 @@ def main(argv: list[str]) -> int:
     spoken = given.json != "-"
     chosen = {name: tasks[name] for name in names}
     results = measure(model, chosen, run, (given.split,), print if spoken else _silent)
+    for task in chosen.values():
+        plots.data(run, task)
     losses = forgetting.against(given.run, baselines, given.split)
     transfer = forgetting.transfer(run, baselines)
     if losses:

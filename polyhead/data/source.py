@@ -54,6 +54,7 @@ class Source:
         val_batch: samples per evaluation batch; four times ``batch`` when None.
         workers: loader processes; None takes one per core, at most 8.
         cache: GiB of decoded training pictures that are kept in memory, in all loader processes together.
+        licence: what the data's owners say of it, noted beside every copy; None where the data set tells it itself.
     """
 
     reader: Reader
@@ -65,6 +66,7 @@ class Source:
     val_batch: int | None = None
     workers: int | None = None
     cache: float = 0.5
+    licence: str | None = None
 
     def __post_init__(self) -> None:
         check_numbers(vars(self))
@@ -100,6 +102,7 @@ class TaskData:
         self.batch = source.batch
         self.workers = min(8, os.cpu_count() or 1) if source.workers is None else source.workers
         self.seed = key(seed, name)
+        self.licence = source.reader.licence if source.licence is None else source.licence
         given: dict[str, Reader] = {"train": source.reader}
         given |= {part: reader for part, reader in (("val", source.val), ("test", source.test)) if reader is not None}
         given = {part: require_sound(reader, f"data.{name} ({part})") for part, reader in given.items()}

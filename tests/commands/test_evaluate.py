@@ -31,6 +31,15 @@ def test_the_numbers_of_the_run_come_again(run: Run, capsys: pytest.CaptureFixtu
     assert "trivial rival" in shown
 
 
+def test_every_plot_is_drawn_again(run: Run) -> None:
+    before = {path.name: path.read_bytes() for path in run.plots.iterdir()}
+    assert {"labels.signs.png", "train_batch.signs.png", "results.png", "pr_curve.signs.png"} <= set(before)
+    for path in run.plots.iterdir():
+        path.unlink()
+    assert cli.main(["evaluate", str(run.folder)]) == 0
+    assert {path.name: path.read_bytes() for path in run.plots.iterdir()} == before
+
+
 def test_json_alone_on_standard_output(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["val", str(run.folder), "--split", "val", "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["tasks"]["signs"]["split"] == "val"

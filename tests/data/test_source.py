@@ -40,6 +40,12 @@ def test_the_smallest_values_are_taken() -> None:
     assert (source.batch, source.val_batch, source.workers, source.cache) == (1, 1, 0, 0.0)
 
 
+def test_a_licence_is_that_of_the_data_unless_it_is_told() -> None:
+    sources = {"own": Source(Scenes(9)), "told": Source(Scenes(9), licence="CC BY 4.0")}
+    tasks = open_tasks(sources, (32, 32), 0)
+    assert (tasks["own"].licence, tasks["told"].licence) == (Scenes.licence, "CC BY 4.0")
+
+
 def test_pictures_that_cannot_be_decoded_are_named_where_they_are_skipped(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     for name in ("cat", "dog"):

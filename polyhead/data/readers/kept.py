@@ -85,17 +85,17 @@ class Kept(Reader):
         return tv.Mask(torch.from_numpy(classes))
 
 
-def keep(reader: Reader, places: Sequence[int], folder: Path, limit: float = 16.0) -> int:
+def keep(reader: Reader, places: Sequence[int], folder: Path, limit: float = 16.0, licence: str = "") -> int:
     """Copy pictures of a reader and their truth into a new folder, or leave one as it is that is complete.
 
-    Files are copied as they are; pictures that have none, and masks, are written without loss. The data's licence is
-    noted beside them.
+    Files are copied as they are; pictures that have none, and masks, are written without loss.
 
     Args:
         reader: of sound data.
         places: which pictures, the most wanted first.
         folder: one in which this was broken off is begun again.
         limit: MiB of all files together; what no longer fits is left out, but never the first picture.
+        licence: noted beside them; the reader's where it is empty.
 
     Returns:
         How many pictures were kept.
@@ -115,8 +115,8 @@ def keep(reader: Reader, places: Sequence[int], folder: Path, limit: float = 16.
                 file.unlink()
             break
         entries.append(entry)
-    told = {"format": FORMAT, "licence": reader.licence, "names": reader.names, "categories": reader.categories}
-    write_json(folder / FILE, {**told, "masked": reader.masked, "pictures": entries})
+    told = {"format": FORMAT, "licence": licence or reader.licence, "masked": reader.masked}
+    write_json(folder / FILE, {**told, "names": reader.names, "categories": reader.categories, "pictures": entries})
     return len(entries)
 
 
