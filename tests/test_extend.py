@@ -33,6 +33,10 @@ RECIPE = {
     },
     "data": {"signs": {"reader": "coco", "root": "data", "batch": 8, "workers": 0}},
     "stages": [{"epochs": 1, "lr": 0.002}],
+    "memory": 5.0,
+    "max_parameters": 8_000_000,
+    "max_drop": 0.5,
+    "precision": "32-true",
 }
 NEW = ["reader=scenes", "truth=masks", "count=12", "size=64", "val={count: 6, seed: 1}", "test={count: 6, seed: 2}"]
 
@@ -82,6 +86,20 @@ def test_a_new_head_is_learnt_without_the_old_data(run: Run, extended: Run) -> N
     assert float(row["train/keep/replay/signs/class"]) > 0
     assert float(row["train/keep/distill/signs/class"]) >= 0
     assert 0 <= float(row["val/signs/ap50"]) <= 1
+
+
+def test_what_the_older_recipe_demanded_is_demanded_still(extended: Run) -> None:
+    config = recipe.load(extended.config)
+    assert {key: config[key] for key in ("memory", "max_parameters", "max_drop", "precision")} == {
+        key: RECIPE[key] for key in ("memory", "max_parameters", "max_drop", "precision")
+    }
+
+
+def test_few_pictures_to_tell_by_are_said_to_be_few(run: Run) -> None:
+    held = len(Kept(run.kept("test", "signs")))
+    assert held < 50
+    line = f"signs: {held} test pictures are few to tell by what a later task costs; 50 are wanted"
+    assert line in run.log.read_text(encoding="utf-8")
 
 
 def test_an_extended_run_needs_the_older_one_no_more(extended: Run, run: Run) -> None:
