@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import tarfile
 import threading
 import zipfile
@@ -12,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from polyhead import cli
+from polyhead import cli, recipe
 from polyhead.data import catalog
-from polyhead.data.catalog import Entry, get
+from polyhead.data.catalog import CATALOG, Entry, get
+from polyhead.data.source import SPLITS, crossing, open_tasks
 from polyhead.errors import PolyheadError
 
 
@@ -199,3 +201,28 @@ def test_the_commands(
     assert (tmp_path / "pets" / "a").is_file()
     assert cli.main(["data", "get", "pet"]) == 2
     assert "the catalogue has no data set 'pet'; did you mean 'pets'" in capsys.readouterr().err
+
+
+def test_the_exercises_archives_become_the_data_of_its_recipe(
+    server: Server, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fetched, unpacked and cut: each archive has one folder with one annotation file for all of its pictures."""
+    pool = data_root / "coco_mini"
+    for name in ("appliance", "food"):
+        told = (pool / name / "annotations/instances_train2017.json").read_bytes()
+        files = {f"train2017/{image['file_name']}" for image in json.loads(told)["images"]}
+        archive = CATALOG[name].url.rsplit("/", 1)[-1]
+        top = archive.removesuffix(".tar.gz")
+        server.files[archive] = tar(
+            {f"{top}/annotations/instances_train2017.json": told}
+            | {f"{top}/{file}": (pool / file).read_bytes() for file in files}
+        )
+        monkeypatch.setitem(catalog.CATALOG, name, CATALOG[name]._replace(url=server.url(archive)))
+        assert cli.main(["data", "get", name, "--out", str(tmp_path)]) == 0
+    monkeypatch.setenv("POLYHEAD_DATA", str(tmp_path))
+    tasks = open_tasks(recipe.sources(recipe.load("appliance_food")), (64, 64), 0)
+    counts = {name: {part: len(task.readers[part]) for part in SPLITS} for name, task in tasks.items()}
+    assert {name: sum(parts.values()) for name, parts in counts.items()} == {"appliance": 90, "food": 113}
+    assert all(min(parts.values()) > 5 for parts in counts.values()), counts
+    assert crossing(tasks) == []
+    assert [len(task.names) for task in tasks.values()] == [5, 10]
