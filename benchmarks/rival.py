@@ -28,7 +28,7 @@ from benchmarks.torchvision_ssd import ssd
 from polyhead import overrides, recipe
 from polyhead.chance import key, seeded
 from polyhead.data.base import Reader
-from polyhead.data.source import SPLITS, TaskData, one_thread, open_tasks
+from polyhead.data.source import SPLITS, TaskData, begin_worker, open_tasks
 from polyhead.errors import PolyheadError
 from polyhead.evaluate import box_numbers, plain
 from polyhead.metrics import store
@@ -167,7 +167,7 @@ def batches(task: TaskData, split: str) -> DataLoader[Item]:
         num_workers=workers,
         collate_fn=columns,
         persistent_workers=learning and workers > 0,
-        worker_init_fn=one_thread,
+        worker_init_fn=begin_worker,
     )
 
 

@@ -213,9 +213,9 @@ def test_the_exercises_archives_become_the_data_of_its_recipe(
         files = {f"train2017/{image['file_name']}" for image in json.loads(told)["images"]}
         archive = CATALOG[name].url.rsplit("/", 1)[-1]
         top = archive.removesuffix(".tar.gz")
+        annotations = f"{top}/annotations/instances_train2017.json"
         server.files[archive] = tar(
-            {f"{top}/annotations/instances_train2017.json": told}
-            | {f"{top}/{file}": (pool / file).read_bytes() for file in files}
+            {annotations: told, **{f"{top}/{file}": (pool / file).read_bytes() for file in files}}
         )
         monkeypatch.setitem(catalog.CATALOG, name, CATALOG[name]._replace(url=server.url(archive)))
         assert cli.main(["data", "get", name, "--out", str(tmp_path)]) == 0
