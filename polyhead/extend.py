@@ -15,9 +15,6 @@ from polyhead.predict import load
 from polyhead.run import Run, read_json, write_text
 from polyhead.train.progress import Log
 
-RATE, HEAD_RATE = 0.1, 0.2
-"""Of backbone and necks, and of older heads, while a new task is learnt."""
-
 
 def extend(
     folder: str | Path,
@@ -111,11 +108,12 @@ def plan(old: Run, task: str, data: Mapping[str, Any], changes: Sequence[str] = 
         count = max(count, len(Kept(kept["train"])))
     heads = [f"heads.{name}" for name in weights.tasks]
     last = known["stages"][-1]
+    shared = {part: rate for part, rate in last["rates"].items() if not part.startswith("heads.")}
     stage = {each: last[each] for each in ("epochs", "optimizer", "lr", "schedule", "weight_decay", "clip", "ema")}
     stage |= {
         "tasks": [task],
         "init": {part: str(old.best.resolve()) for part in ("backbone", "neck", *heads)},
-        "rates": {"backbone": RATE, "neck": RATE, **dict.fromkeys(heads, HEAD_RATE)},
+        "rates": {**shared, **dict.fromkeys(heads, 1.0)},
         "fixed_norms": True,
         "keep": [
             {"class_path": "Distill", "init_args": {"weight": 2.0, "features": 0.5}},

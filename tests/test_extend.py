@@ -32,7 +32,7 @@ RECIPE = {
         },
     },
     "data": {"signs": {"reader": "coco", "root": "data", "batch": 8, "workers": 0}},
-    "stages": [{"epochs": 1, "lr": 0.002}],
+    "stages": [{"epochs": 1, "lr": 0.002, "rates": {"backbone": 0.5, "heads.signs": 0.7}}],
     "memory": 5.0,
     "max_parameters": 8_000_000,
     "max_drop": 0.5,
@@ -93,6 +93,11 @@ def test_what_the_older_recipe_demanded_is_demanded_still(extended: Run) -> None
     assert {key: config[key] for key in ("memory", "max_parameters", "max_drop", "precision")} == {
         key: RECIPE[key] for key in ("memory", "max_parameters", "max_drop", "precision")
     }
+
+
+def test_shared_parts_learn_as_they_did_and_older_heads_follow(extended: Run) -> None:
+    (stage,) = recipe.load(extended.config)["stages"]
+    assert stage["rates"] == {"backbone": 0.5, "heads.signs": 1.0}
 
 
 def test_few_pictures_to_tell_by_are_said_to_be_few(run: Run) -> None:
