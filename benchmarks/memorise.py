@@ -73,7 +73,8 @@ class ByHeart:
         raise PolyheadError(f"picture {ident!r} of {split} has no mask")
 
     def _loader(self, steps: int) -> "DataLoader[Batch]":
-        """The one batch again and again; a list serves as a data set, though its type does not say so."""
+        """The one batch again and again."""
+        # torch takes a list for a data set, though its type does not say so
         return DataLoader([collate(self.samples)] * steps, batch_size=None)  # type: ignore[arg-type]
 
 
