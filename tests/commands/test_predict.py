@@ -1,0 +1,128 @@
+"""The command: draws, writes and tells what the library finds, and leaves nothing behind when it cannot."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import polyhead
+from polyhead.commands.predict import main
+from polyhead.errors import PolyheadError
+from polyhead.models import unified
+from polyhead.results import Result, plot
+from tests.untrained import noisy_photos, two_detectors, write
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return noisy_photos(tmp_path_factory.mktemp("photos"))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return two_detectors(tmp_path_factory.mktemp("run"))
+
+
+@pytest.mark.parametrize(
+    ("words", "left", "right"),
+    [
+        ([], ["street", "food"], ["street", "food"]),
+        (["--task", "food"], ["food"], ["food"]),
+        (["--task", "food,street", "--across", "0.5"], ["food", "street"], ["food", "street"]),
+    ],
+)
+def test_asks_both_sides_for_the_same(
+    run: Path,
+    photos: Path,
+    tmp_path: Path,
+    words: list[str],
+    left: list[str],
+    right: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[list[Result]] = []
+
+    def note(results: list[Result], like: Sequence[Result] = ()) -> Image.Image:
+        shown.append(results)
+        return plot(results, like)
+
+    monkeypatch.setattr("polyhead.results.plot", note)
+    places = ["--out", str(tmp_path / "out"), "--json", str(tmp_path / "all.json"), "--conf", "0.01"]
+    assert main([str(run), str(photos / "photo0.png"), "--beside", str(run), *words, *places]) == 0
+    assert [[result.task for result in results] for results in shown] == [left, right]
+    for one, other in zip(*shown, strict=True):
+        assert one.to_json() == other.to_json()
+    assert {each["task"] for each in json.loads((tmp_path / "all.json").read_text())} == set(left)
+
+
+def test_draws_writes_and_tells(run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = ["--json", str(tmp_path / "all.json"), "--csv", str(tmp_path / "all.csv")]
+    words = [str(run), str(photos / "*.png"), str(photos / "turned.jpg"), "--conf", "0.1", *files]
+    assert main(words) == 0
+    expected = polyhead.load(run).predict([photos / "*.png", photos / "turned.jpg"], conf=0.1)
+    assert json.loads((tmp_path / "all.json").read_text()) == [result.to_json() for result in expected]
+    assert len(pd.read_csv(tmp_path / "all.csv")) == sum(len(result) for result in expected)
+    drawn = sorted(path.name for path in (run / "predict").iterdir())
+    assert drawn == ["photo0.jpg", "photo1.jpg", "photo2.jpg", "photo3.jpg", "turned.jpg"]
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"{photos / 'photo0.png'}: street: {expected[0]}; food: {expected[1]}"
+    assert said[-1].startswith(f"5 pictures, {sum(len(result) for result in expected)} boxes, ")
+    assert said[-1].endswith(f"drawn pictures in {run / 'predict'}")
+    assert main([str(run), str(photos / "photo0.png"), "--task", "food"]) == 0
+    assert [path.name for path in (run / "predict2").iterdir()] == ["photo0.jpg"]
+
+
+def test_skips_what_it_may(run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        Image.open(photos / "photo3.png").save(tmp_path / folder / "same.png")
+    (tmp_path / "a" / "bad.png").write_bytes(b"")
+    words = [str(run), str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(tmp_path / "out"), "--on-bad", "skip"]
+    assert main(words) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["same.jpg", "same_2.jpg"]
+    said = capsys.readouterr().out
+    assert f"skipped {tmp_path / 'a' / 'bad.png'}: the picture file is empty (0 bytes)" in said
+    assert "2 pictures, 1 skipped, " in said
+
+
+def test_leaves_nothing_behind_when_it_fails(run: Path, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(PolyheadError, match="does not exist"):
+        main([str(run), "no.jpg", "--out", str(out)])
+    with pytest.raises(PolyheadError, match=r"folder of '.*deep/all\.json' does not exist"):
+        main([str(run), str(photos), "--json", str(tmp_path / "deep" / "all.json"), "--out", str(out)])
+    (tmp_path / "bad.png").write_bytes(b"")
+    with pytest.raises(PolyheadError, match="none of the 1 pictures could be read"):
+        main([str(run), str(tmp_path / "bad.png"), "--on-bad", "skip", "--out", str(out)])
+    assert not out.exists()
+    out.write_text("a file")
+    with pytest.raises(PolyheadError, match="is a file; name a folder"):
+        main([str(run), str(photos), "--out", str(out)])
+
+
+def test_writes_masks_beside_the_drawn_pictures(
+    tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heads = {"road": "segment", "scene": "classify", "cars": "detect"}
+    names = {"road": ["background", "lane", "kerb"], "scene": ["day", "night"], "cars": ["car"]}
+    weights = write(
+        tmp_path / "run" / "weights" / "best.pt", names, unified, heads=heads, backbone="test_efficientnet", size=96
+    )
+    sources = [str(photos / "photo1.png"), str(photos / "turned.jpg")]
+    assert main([str(weights), *sources, "--json", str(tmp_path / "all.json"), "--out", str(tmp_path / "out")]) == 0
+    drawn = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert drawn == ["photo1.jpg", "photo1.road.png", "turned.jpg", "turned.road.png"]
+    told = [entry for entry in json.loads((tmp_path / "all.json").read_text()) if entry["task"] == "road"]
+    for entry, size in zip(told, [(90, 200), (200, 90)], strict=True):
+        with Image.open(entry["mask"]) as file:
+            mask = np.array(file)
+        assert mask.shape == size
+        for label, share in zip(entry["labels"], entry["scores"], strict=True):
+            assert share == pytest.approx((mask == names["road"].index(label)).mean())
+    said = capsys.readouterr().out
+    assert "road: " in said
+    assert ", 2 masks, " in said

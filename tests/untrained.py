@@ -1,0 +1,58 @@
+"""What the tests of prediction share: pictures to look at, and weights that nobody has trained."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from polyhead import checkpoint
+from polyhead.models import ssd300
+
+
+def noisy_photos(folder: Path) -> Path:
+    """Five noisy pictures of different sizes, one of them turned by EXIF, and something that is no picture."""
+    draw = np.random.default_rng(0)
+    for number, (height, width) in enumerate([(160, 160), (90, 200), (301, 77), (40, 40)]):
+        blocks = draw.integers(0, 256, (height // 10 + 1, width // 10 + 1, 3), dtype=np.uint8)
+        Image.fromarray(blocks.repeat(10, 0).repeat(10, 1)[:height, :width]).save(folder / f"photo{number}.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.open(folder / "photo1.png").save(folder / "turned.jpg", exif=turned)
+    (folder / "notes.txt").write_text("no picture")
+    (folder / ".hidden.jpg").write_text("no picture")
+    return folder
+
+
+def write(path: Path, tasks: dict[str, list[str]], function: Callable[..., Any] = ssd300, **arguments: Any) -> Path:
+    """Random weights, spread widely, so that no two scores are equal by half of a rounding error."""
+    torch.manual_seed(0)
+    model = function(**arguments).build(tasks)
+    with torch.no_grad():
+        for head in model.heads.values():
+            for value in head.parameters():
+                value.normal_(std=0.3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (path.parent.parent / "config.yaml").write_text("seed: 0\n")
+    checkpoint.save(
+        path,
+        {
+            "state": model.state_dict(),
+            "model": {
+                "class_path": f"polyhead.models.{function.__name__}",
+                "init_args": {**arguments, "weights": None},
+            },
+            "tasks": {task: {"names": names, "categories": names} for task, names in tasks.items()},
+            "eval": {"size": list(model.size), "fit": "stretch"},
+        },
+    )
+    return path
+
+
+def two_detectors(folder: Path) -> Path:
+    """A run folder with weights of two detectors on one trunk."""
+    tasks = {"street": ["person", "car"], "food": ["cake"]}
+    write(folder / "weights" / "best.pt", tasks, backbone="test_resnet", size=160)
+    return folder
