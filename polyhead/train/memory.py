@@ -85,8 +85,9 @@ def balanced(kinds: Kinds, count: int, seed: int) -> list[int]:
     """
     order = torch.randperm(len(kinds), generator=torch.Generator().manual_seed(seed)).tolist()
     waiting: dict[Kind, list[int]] = {}
+    shown = [sorted(each) or [NONE] for each in kinds]  # sets of names come in another order in every process
     for place in reversed(order):
-        for kind in kinds[place] or [NONE]:
+        for kind in shown[place]:
             waiting.setdefault(kind, []).append(place)
     have = dict.fromkeys(sorted(waiting), 0)
     chosen: dict[int, None] = {}  # in the order in which they were chosen
@@ -97,6 +98,6 @@ def balanced(kinds: Kinds, count: int, seed: int) -> list[int]:
             del waiting[rarest]
         if place not in chosen:
             chosen[place] = None
-            for kind in kinds[place] or [NONE]:
+            for kind in shown[place]:
                 have[kind] += 1
     return list(chosen)

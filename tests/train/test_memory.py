@@ -51,6 +51,14 @@ def test_a_memory_has_no_more_than_its_budget_and_no_picture_twice(
     assert chosen == balanced(shown(truths), count, seed)
 
 
+def test_a_memory_does_not_follow_the_order_of_sets() -> None:
+    """Python gives sets of names another order in every process: a resumed training would replay other pictures."""
+    draw = torch.Generator().manual_seed(0)
+    pictures = [sorted({("mask", int(kind)) for kind in torch.randint(6, (3,), generator=draw)}) for _ in range(100)]
+    for count in range(1, 101):
+        assert balanced(pictures, count, 0) == balanced([each[::-1] for each in pictures], count, 0)
+
+
 def test_a_memory_has_rare_classes_as_often_as_common_ones() -> None:
     truths = [truth(str(number), [], 0 if number % 20 else 1 + number // 20 % 2) for number in range(200)]
     kept = Counter(int(truths[place].value) for place in balanced(shown(truths), 12, 0))  # type: ignore[arg-type]
