@@ -115,7 +115,7 @@ def networks() -> Iterator[Row]:
 def forward(ours: Model, theirs: Any) -> Iterator[Row]:
     """Codes and logits, both with effdet's weights (so codes are y before x in both); parts of the greatest.
 
-    The trunk, timm's in both, stays as it is in use: in training effdet drops parts of it at random.
+    The backbone, timm's in both, stays as it is in use: in training effdet drops parts of it at random.
     """
     move(theirs.backbone, ours.get_submodule("backbone.net"))
     move(theirs.fpn, ours.neck)

@@ -2,10 +2,10 @@
 
     PYTHONPATH=/tmp/effdet python benchmarks/effdet_speed.py [--size 512] [--batch 4] [--rounds 15]
 
-How effdet is fetched stands in ``benchmarks/effdet_parity.py``. Both have EfficientNet-B0 as trunk, 20 classes and the
-same random pictures and boxes; a step is normalising, forward, matching, losses, backward and AdamW. Each side is timed
-in turn (``benchmarks/speed.py``), in float32, and ours once more in the precision that ``precision: auto`` takes, if
-that is another.
+How effdet is fetched stands in ``benchmarks/effdet_parity.py``. Both have EfficientNet-B0 as backbone, 20 classes and
+the same random pictures and boxes; a step is normalising, forward, matching, losses, backward and AdamW. Each side is
+timed in turn (``benchmarks/speed.py``), in float32, and ours once more in the precision that ``precision: auto`` takes,
+if that is another.
 """
 
 import argparse

@@ -2,10 +2,10 @@
 
     python benchmarks/lraspp.py unified_small [--task seg] [key=value ...]
 
-Trunk, weights, data, picture size, loss, and the first stage that the task learns in are the recipe's; only what comes
-after the trunk is torchvision's (``LRASPPHead``, Howard et al. 2019, "Searching for MobileNetV3", section 6.4: levels
-of strides 8 and 32, 128 channels). It is trained and measured by Polyhead's own engine, so ``polyhead compare`` and
-``polyhead evaluate`` take its run.
+Backbone, weights, data, picture size, loss, and the first stage that the task learns in are the recipe's; only what
+comes after the backbone is torchvision's (``LRASPPHead``, Howard et al. 2019, "Searching for MobileNetV3", section 6.4:
+levels of strides 8 and 32, 128 channels). It is trained and measured by Polyhead's own engine, so ``polyhead compare``
+and ``polyhead evaluate`` take its run.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from polyhead.run import Run
 from polyhead.training import train
 from polyhead.types import Pyramid
 
-TRUNK = ("backbone", "weights", "size", "mean", "std")
+SHARED = ("backbone", "weights", "size", "mean", "std")
 
 
 class LrAspp(Segment):
@@ -49,7 +49,7 @@ def lraspp(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Model:
-    """LR-ASPP on a timm trunk; arguments as those of :func:`polyhead.models.unified`."""
+    """LR-ASPP on a timm backbone; arguments as those of :func:`polyhead.models.unified`."""
     return Model(Timm(backbone, weights, (8, 32), mean=mean, std=std), [], LrAspp, (size, size))
 
 
@@ -62,7 +62,7 @@ def rival(config: dict[str, Any], task: str) -> dict[str, Any]:
     stages = [stage for stage in config["stages"] if task in (stage["tasks"] or config["data"])]
     if task not in config["data"] or not stages:
         raise PolyheadError(f"the recipe does not train a task {task!r}; give one of {', '.join(config['data'])}")
-    given = {key: value for key, value in config["model"]["init_args"].items() if key in TRUNK}
+    given = {key: value for key, value in config["model"]["init_args"].items() if key in SHARED}
     model = {"class_path": "benchmarks.lraspp.lraspp", "init_args": given}
     rates = {part: rate for part, rate in stages[0]["rates"].items() if part.split(".")[0] == "backbone"}
     stage = {**stages[0], "tasks": [task], "rates": rates, "keep": []}

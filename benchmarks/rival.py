@@ -2,7 +2,7 @@
 
     python benchmarks/rival.py ssd_penn_fudan --seed 1 [key=value ...]
 
-Trunk, weights, levels, splits, picture size, batch size and number of epochs are the recipe's; AdamW at 1e-3 with
+Backbone, weights, levels, splits, picture size, batch size and number of epochs are the recipe's; AdamW at 1e-3 with
 OneCycle, a flip and light colour jitter are what a careful user of torchvision would take. Its best epoch is chosen on
 val as ours is, and test is read once. The folder it leaves can be given to ``polyhead compare``.
 """
@@ -92,15 +92,15 @@ def train(config: dict[str, Any]) -> Run:
     seed = int(config["seed"])
     with seeded(seed, "weights"):
         parts = recipe.instantiate(config)
-    trunk = parts.model.backbone
+    backbone = parts.model.backbone
     if len(parts.sources) != 1 or not any(isinstance(neck, SsdExtras) for neck in parts.model.neck):
         raise PolyheadError("the rival needs a recipe of ssd300 with one task; give one, such as ssd_penn_fudan")
-    assert isinstance(trunk, Timm)
+    assert isinstance(backbone, Timm)
     epochs = sum(stage.epochs for stage in parts.stages)
     tasks = open_tasks(parts.sources, parts.model.size, seed)
     name, task = next(iter(tasks.items()))
     torch.manual_seed(key(seed, "rival"))
-    model = ssd(trunk, parts.model.size, len(task.names), scaled=True).to(DEVICE)
+    model = ssd(backbone, parts.model.size, len(task.names), scaled=True).to(DEVICE)
     run = Run.create(config["runs"], f"{config['name']}_rival")
     how = {"model": "torchvision.models.detection.SSD", "epochs": epochs, "optimizer": "adamw", "lr": LR}
     how |= {"schedule": "onecycle", "transforms": "flip, light colour jitter", "seed": seed}

@@ -1,7 +1,7 @@
-"""torchvision's own SSD on a timm trunk: what Polyhead's SSD is measured against.
+"""torchvision's own SSD on a timm backbone: what Polyhead's SSD is measured against.
 
-Network head, default boxes, resizing, loss and suppression are torchvision's; only the trunk and the levels behind it
-are put together here, since torchvision ships its SSD on VGG16 alone.
+Network head, default boxes, resizing, loss and suppression are torchvision's; only the backbone and the levels behind
+it are put together here, since torchvision ships its SSD on VGG16 alone.
 """
 
 from collections import OrderedDict
@@ -16,21 +16,21 @@ from polyhead.types import Size
 
 
 class Levels(nn.Module):
-    """A trunk's levels and further ones of half the size each, until one has a single cell.
+    """A backbone's levels and further ones of half the size each, until one has a single cell.
 
     The widths are those of torchvision's SSD300 (512, then 256). Batch norm in the extra layers, as torchvision's
-    SSDlite has it: without it the rival would need a gentler start. For the same reason the trunk's levels can be
+    SSDlite has it: without it the rival would need a gentler start. For the same reason the backbone's levels can be
     scaled, where torchvision scales its first one by an L2 norm: levels of MobileNetV2 end in no activation, and are so
     large that the first epoch's mean loss of torchvision's head on them was 110; scaled it was 22.
     """
 
-    def __init__(self, trunk: Timm, size: Size, scaled: bool) -> None:
+    def __init__(self, backbone: Timm, size: Size, scaled: bool) -> None:
         super().__init__()
-        self.trunk = trunk.net
-        self.scales = nn.ModuleList(nn.BatchNorm2d(each) if scaled else nn.Identity() for each in trunk.channels)
+        self.backbone = backbone.net
+        self.scales = nn.ModuleList(nn.BatchNorm2d(each) if scaled else nn.Identity() for each in backbone.channels)
         self.extras = nn.ModuleList()
-        self.out_channels = list(trunk.channels)
-        stride = trunk.strides[-1]
+        self.out_channels = list(backbone.channels)
+        stride = backbone.strides[-1]
         while max(size) > stride:
             width = 256 if self.extras else 512
             squeeze = Conv2dNormActivation(self.out_channels[-1], width // 2, kernel_size=1)
@@ -40,7 +40,7 @@ class Levels(nn.Module):
 
     def forward(self, pictures: Tensor) -> OrderedDict[str, Tensor]:
         """The levels by number, finest first."""
-        levels = self.trunk(pictures)
+        levels = self.backbone(pictures)
         for extra in self.extras:
             levels.append(extra(levels[-1]))
         for number, scale in enumerate(self.scales):
@@ -48,19 +48,19 @@ class Levels(nn.Module):
         return OrderedDict((str(number), level) for number, level in enumerate(levels))
 
 
-def ssd(trunk: Timm, size: Size, classes: int, *, scaled: bool = False) -> SSD:
+def ssd(backbone: Timm, size: Size, classes: int, *, scaled: bool = False) -> SSD:
     """The SSD of torchvision with the scales and ratios of the SSD paper for so many levels, and all else by default.
 
     Args:
-        trunk: its layers, and the mean and std of its weights; its own forward pass is not used.
+        backbone: its layers, and the mean and std of its weights; its own forward pass is not used.
         size: height and width that torchvision resizes pictures to.
         classes: without background.
-        scaled: batch norm on each of the trunk's levels.
+        scaled: batch norm on each of the backbone's levels.
     """
-    levels = Levels(trunk, size, scaled)
+    levels = Levels(backbone, size, scaled)
     count = len(levels.out_channels)
     step = 0.75 / (count - 2)
     ratios = [[2] if level == 0 or level >= count - 2 else [2, 3] for level in range(count)]
     boxes = DefaultBoxGenerator(ratios, scales=[0.07, *(0.15 + step * level for level in range(count))])
-    mean, std = ((value.flatten() / 255).tolist() for value in (trunk.mean, trunk.std))
+    mean, std = ((value.flatten() / 255).tolist() for value in (backbone.mean, backbone.std))
     return SSD(levels, boxes, size, classes + 1, image_mean=mean, image_std=std)

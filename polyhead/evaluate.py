@@ -15,6 +15,7 @@ from torch import Tensor
 from polyhead import recipe
 from polyhead.analysis import errors, forgetting, mask_plots, plots, verdict
 from polyhead.analysis.errors import CONFIDENT
+from polyhead.data.readers.kept import own
 from polyhead.data.source import TaskData, open_tasks
 from polyhead.data.streams import collate
 from polyhead.errors import PolyheadError
@@ -98,14 +99,15 @@ def measure(
             path = run.plots / f"val_truth_prediction.{name}.png"
             mask_plots.truth_beside_mask(task.readers["val"], partial(predict_one, model, task), task.names, path)
     text = verdict.verdict(results)
-    write_text(run.verdict, text + "\n")
+    if splits[-1] == "test" and tasks.keys() == recipe.load(run.config)["data"].keys():
+        write_text(run.verdict, text + "\n")
     log(text)
     return results
 
 
 def reopen(run: Run) -> tuple[Model, dict[str, TaskData]]:
     """A run's best weights and its data, split as it was trained on."""
-    config = recipe.load(run.config)
+    config = own(recipe.load(run.config), run)
     model = load(run.folder).model
     splits = run.read_manifest().get("splits")
     return model, open_tasks(recipe.sources(config), model.size, int(config["seed"]), splits)

@@ -2,18 +2,22 @@
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from polyhead import checkpoint, recipe, training
 from polyhead.analysis import forgetting
-from polyhead.data.readers.kept import Kept
-from polyhead.data.source import SPLITS, open_tasks
+from polyhead.data.readers.kept import Kept, own
+from polyhead.data.source import open_tasks
 from polyhead.errors import PolyheadError
 from polyhead.evaluate import evaluate
 from polyhead.predict import load
 from polyhead.run import Run, read_json, write_text
 from polyhead.train.progress import Log
+
+OF_ITS_TASKS = ("tasks", "weights", "balance", "rates", "init", "fixed_norms", "keep")
+"""Settings of an older run's last stage that are not carried on."""
 
 
 def extend(
@@ -41,7 +45,6 @@ def extend(
     config = plan(old, task, data, changes)
     run = training.train(config, show, {"extends": {"run": str(old.folder.resolve()), "task": task}})
     tell(run, show)
-    own(run)
     return run
 
 
@@ -50,21 +53,7 @@ def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
     run = training.resume(folder, show)
     if "extends" in run.read_manifest():
         tell(run, show)
-        own(run)
     return run
-
-
-def own(run: Run) -> None:
-    """Let a finished run read the older tasks' pictures from its own copies, so that it needs the older run no more."""
-    config = recipe.load(run.config)
-    for name in config["data"]:
-        if name == run.read_manifest()["extends"]["task"]:
-            continue
-        for part in SPLITS:
-            kept, settings = run.kept(part, name), config["data"][name]
-            if kept.is_dir():
-                settings["reader" if part == "train" else part]["init_args"]["root"] = str(kept.resolve())
-    write_text(run.config, recipe.dump(config))
 
 
 def tell(run: Run, show: Callable[[str], None] = print) -> None:
@@ -75,8 +64,9 @@ def tell(run: Run, show: Callable[[str], None] = print) -> None:
         show: where lines for people go.
     """
     extends, config = run.read_manifest()["extends"], recipe.load(run.config)
-    before = probe(Run.open(extends["run"]), run, [name for name in config["data"] if name != extends["task"]])
+    before = probe(extends["run"], run, [name for name in config["data"] if name != extends["task"]])
     scores = {task: numbers["score"] for task, numbers in read_json(before.results_json)["test"]["tasks"].items()}
+    scores = {task: score for task, score in scores.items() if score is not None}  # None: there was nothing to find
     losses = forgetting.against(str(run.folder), {task: [str(before.folder)] for task in scores if scores[task] > 0})
     run.update_results(forgetting=[loss._asdict() for loss in losses])
     log = Log(run, show)
@@ -109,7 +99,7 @@ def plan(old: Run, task: str, data: Mapping[str, Any], changes: Sequence[str] = 
     heads = [f"heads.{name}" for name in weights.tasks]
     last = known["stages"][-1]
     shared = {part: rate for part, rate in last["rates"].items() if not part.startswith("heads.")}
-    stage = {each: last[each] for each in ("epochs", "optimizer", "lr", "schedule", "weight_decay", "clip", "ema")}
+    stage = {each: value for each, value in last.items() if each not in OF_ITS_TASKS}
     stage |= {
         "tasks": [task],
         "init": {part: str(old.best.resolve()) for part in ("backbone", "neck", *heads)},
@@ -117,20 +107,26 @@ def plan(old: Run, task: str, data: Mapping[str, Any], changes: Sequence[str] = 
         "fixed_norms": True,
         "keep": [
             {"class_path": "Distill", "init_args": {"weight": 2.0, "features": 0.5}},
-            {"class_path": "Replay", "init_args": {"budget": float(count), "batch": 4}},
+            {"class_path": "Replay", "init_args": {"budget": count, "batch": 4}},
         ],
     }
-    model = {**known["model"], "init_args": {**known["model"]["init_args"], "weights": None}}
+    model = deepcopy(known["model"])
+    if "weights" in model["init_args"]:
+        model["init_args"]["weights"] = None
     whole = {"model": model, "data": {**parts, task: dict(data)}, "stages": [stage], "seed": known["seed"]}
     whole |= {each: known[each] for each in ("precision", "memory", "max_parameters", "max_drop")}
     return recipe.resolve({**whole, "runs": str(old.folder.parent)}, changes, f"{old.folder.name}_{task}")
 
 
-def probe(old: Run, run: Run, tasks: Sequence[str]) -> Run:
-    """The old model on the new run's test pictures of the older tasks: a small run inside the new one, made afresh."""
-    config = recipe.load(run.config)
-    if (run.folder / "before").is_dir():
-        shutil.rmtree(run.folder / "before")
+def probe(folder: str, run: Run, tasks: Sequence[str]) -> Run:
+    """The old model on the new run's test pictures of the older tasks: a small run inside the new one, made once."""
+    before = Run(run.folder / "before")
+    if before.results_json.is_file():
+        return before
+    old = Run.open(folder)
+    config = own(recipe.load(run.config), run)
+    if before.folder.is_dir():
+        shutil.rmtree(before.folder)
     before = Run.create(run.folder, "before")
     write_text(before.config, recipe.dump(config))
     model = load(old.folder).model

@@ -37,11 +37,11 @@ def ssd300(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Model:
-    """SSD (Liu et al. 2016, "SSD: Single Shot MultiBox Detector") on any timm trunk.
+    """SSD (Liu et al. 2016, "SSD: Single Shot MultiBox Detector") on any timm backbone.
 
     Args:
-        backbone: timm's name of the trunk; its levels of strides 8, 16 and 32 are used.
-        weights: of the trunk: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
+        backbone: timm's name of it; its levels of strides 8, 16 and 32 are used.
+        weights: of the backbone: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
         size: side of the square pictures in pixels; the paper has 300 and 512.
         width: channels of every level that the head sees.
         depth: further 3x3 convolutions in the head, a level.
@@ -52,12 +52,12 @@ def ssd300(
         mean: of the weights' pictures in 0..1; None where the file or timm tells it.
         std: likewise.
     """
-    trunk = Timm(backbone, weights, mean=mean, std=std)
+    timm = Timm(backbone, weights, mean=mean, std=std)
     necks: list[NeckFactory] = [partial(SsdExtras, size=(size, size), width=width)]
     if neck == "fpn":
         necks.append(partial(Fpn, width=width))
     suppress: Suppress = soft if nms == "soft" else per_class
-    return Model(trunk, necks, partial(ssd_head, depth=depth, smallest=smallest, suppress=suppress), (size, size))
+    return Model(timm, necks, partial(ssd_head, depth=depth, smallest=smallest, suppress=suppress), (size, size))
 
 
 def ssd_head(
@@ -96,7 +96,7 @@ SCALES = {
     "d6": ("efficientnet_b6", 1280, 384, 8, 5),
     "d7": ("efficientnet_b6", 1536, 384, 8, 5),
 }
-"""Trunk, size, width, repeats and depth of each EfficientDet (the paper's table 1).
+"""Backbone, size, width, repeats and depth of each EfficientDet (the paper's table 1).
 
 The authors' code departs from it at the top: d6 and d7 sum levels without weights, and d7's anchors have scale 5.
 """
@@ -117,11 +117,11 @@ def efficientdet(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Model:
-    """EfficientDet (Tan, Pang & Le 2020, "EfficientDet: Scalable and Efficient Object Detection") on any timm trunk.
+    """EfficientDet (Tan, Pang & Le 2020, "EfficientDet: Scalable and Efficient Object Detection") on any timm backbone.
 
     Args:
-        backbone: timm's name of the trunk; its levels of strides 8, 16 and 32 are used. None for the scale's own.
-        weights: of the trunk: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
+        backbone: timm's name of it; its levels of strides 8, 16 and 32 are used. None for the scale's own.
+        weights: of the backbone: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
         size: side of the square pictures in pixels, or the name of a scale. None for the scale's own, and so with the
             width, repeats and depth.
         scale: from the smallest, ``d0``, to the largest, ``d7``; each doubles, roughly, the cost of the one before.
@@ -137,7 +137,7 @@ def efficientdet(
     wanted: str = size if isinstance(size, str) else scale
     if wanted not in SCALES:
         raise PolyheadError(f"efficientdet: there is no scale {wanted!r}{suggest(wanted, SCALES)}")
-    trunk, *numbers = SCALES[wanted]
+    usual, *numbers = SCALES[wanted]
     size = None if isinstance(size, str) else size
     given = zip((size, width, repeats, depth), numbers, strict=True)
     side, width, repeats, depth = (own if value is None else value for value, own in given)
@@ -145,7 +145,7 @@ def efficientdet(
         efficientdet_head, depth=depth, anchor_scale=anchor_scale, loss=loss, label_smoothing=label_smoothing
     )
     neck = partial(Bifpn, width=width, repeats=repeats)
-    return Model(Timm(backbone or trunk, weights, mean=mean, std=std), [neck], head, (side, side))
+    return Model(Timm(backbone or usual, weights, mean=mean, std=std), [neck], head, (side, side))
 
 
 def efficientdet_head(
@@ -200,10 +200,10 @@ def unified(
 
     Args:
         heads: what each task is, by its name.
-        backbone: timm's name of the trunk.
-        weights: of the trunk: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
+        backbone: timm's name of it.
+        weights: of the backbone: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
         size: side of the square pictures in pixels.
-        last_conv: take stride 32 behind the trunk's convolution before its classifier, where it has one.
+        last_conv: take stride 32 behind the backbone's convolution before its classifier, where it has one.
         middle: channels between the two convolutions that fuse.
         width: channels of the shared head.
         depth: 3x3 convolutions of the shared head.
@@ -215,9 +215,9 @@ def unified(
         "detect": partial(grid_head, smallest=0.1 * size / 16),
         "classify": partial(Classify, dropout=0.2),
     }
-    trunk = Timm(backbone, weights, (16, 32), last_conv=last_conv, mean=mean, std=std)
+    timm = Timm(backbone, weights, (16, 32), last_conv=last_conv, mean=mean, std=std)
     necks: list[NeckFactory] = [partial(Fuse, middle=middle, width=width), partial(Trunk, depth=depth)]
-    return Model(trunk, necks, {task: kinds[kind] for task, kind in heads.items()}, (size, size))
+    return Model(timm, necks, {task: kinds[kind] for task, kind in heads.items()}, (size, size))
 
 
 def grid_head(
@@ -249,11 +249,11 @@ def classifier(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Model:
-    """One class a picture: a timm trunk's last level, averaged, and a linear layer.
+    """One class a picture: a timm backbone's last level, averaged, and a linear layer.
 
     Args:
-        backbone: timm's name of the trunk.
-        weights: of the trunk: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
+        backbone: timm's name of it.
+        weights: of the backbone: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
         size: side of the square pictures in pixels.
         mean: of the weights' pictures in 0..1; None where the file or timm tells it.
         std: likewise.

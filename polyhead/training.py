@@ -19,7 +19,7 @@ from polyhead import checkpoint, recipe
 from polyhead.analysis import forgetting, plots
 from polyhead.chance import key, seeded
 from polyhead.data.doctor import fingerprint
-from polyhead.data.readers.kept import Kept, keep
+from polyhead.data.readers.kept import Kept, keep, own
 from polyhead.data.source import SPLITS, TaskData, crossing, open_tasks
 from polyhead.errors import PolyheadError
 from polyhead.evaluate import measure
@@ -59,6 +59,12 @@ def train(
     """
     parts = _build(config)
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed)
+    for name, task in tasks.items():
+        if not task.masked and all(truth.value is None and truth.ignore.all() for truth in task.truths("val")):
+            raise PolyheadError(
+                f"data.{name}: no val picture shows anything, so no epoch can be told from another; give val pictures "
+                "with objects, or another split"
+            )
     build_heads(parts.model, tasks, parts.settings.seed)
     check_tasks(parts.stages, tasks)
     for number, stage in enumerate(parts.stages):
@@ -86,7 +92,7 @@ def train(
 def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
     """Go on with a run where it stopped; a finished one is measured again and otherwise left as it is."""
     run = Run.open(folder)
-    config = recipe.load(run.config)
+    config = own(recipe.load(run.config), run)
     parts = _build(config)
     splits = run.read_manifest().get("splits")
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed, splits)
@@ -209,7 +215,7 @@ def _within(counts: Mapping[str, int], most: int | None) -> str:
     whole = sum(counts.values())
     if most is not None and whole > most:
         raise PolyheadError(
-            f"the network has {whole:,} parameters, more than max_parameters={most:,}; take a smaller trunk or width"
+            f"the network has {whole:,} parameters, more than max_parameters={most:,}; take a smaller backbone or width"
         )
     parts = ", ".join(f"{name} {count / 1e6:.2f}" for name, count in counts.items())
     return f"{whole / 1e6:.2f} million parameters: {parts}"

@@ -9,13 +9,13 @@ import torch
 import yaml
 
 from polyhead import checkpoint, cli, recipe
-from polyhead.data.readers.kept import Kept
+from polyhead.data.readers.kept import Kept, own
 from polyhead.data.synthetic import Scenes
 from polyhead.data.writers import write_coco
 from polyhead.evaluate import reopen
 from polyhead.extend import tell
 from polyhead.predict import load
-from polyhead.run import Run, read_json, read_rows
+from polyhead.run import Run, read_json, read_rows, write_json
 
 COUNT = 30
 RECIPE = {
@@ -32,7 +32,7 @@ RECIPE = {
         },
     },
     "data": {"signs": {"reader": "coco", "root": "data", "batch": 8, "workers": 0}},
-    "stages": [{"epochs": 1, "lr": 0.002, "rates": {"backbone": 0.5, "heads.signs": 0.7}}],
+    "stages": [{"epochs": 1, "lr": 0.002, "warmup": 1, "rates": {"backbone": 0.5, "heads.signs": 0.7}}],
     "memory": 5.0,
     "max_parameters": 8_000_000,
     "max_drop": 0.5,
@@ -98,6 +98,7 @@ def test_what_the_older_recipe_demanded_is_demanded_still(extended: Run) -> None
 def test_shared_parts_learn_as_they_did_and_older_heads_follow(extended: Run) -> None:
     (stage,) = recipe.load(extended.config)["stages"]
     assert stage["rates"] == {"backbone": 0.5, "heads.signs": 1.0}
+    assert [stage[name] for name in ("lr", "warmup")] == [0.002, 1]
 
 
 def test_few_pictures_to_tell_by_are_said_to_be_few(run: Run) -> None:
@@ -107,14 +108,32 @@ def test_few_pictures_to_tell_by_are_said_to_be_few(run: Run) -> None:
     assert line in run.log.read_text(encoding="utf-8")
 
 
-def test_an_extended_run_needs_the_older_one_no_more(extended: Run, run: Run) -> None:
-    settings = recipe.load(extended.config)["data"]["signs"]
-    roots = {part: settings[part]["init_args"]["root"] for part in ("reader", "val", "test")}
-    assert all(Path(root).is_relative_to(extended.folder.resolve()) for root in roots.values()), roots
+def test_an_extended_run_needs_the_older_one_no_more(extended: Run, run: Run, tmp_path: Path) -> None:
+    """Nor the place where it lay when it was trained."""
     older = Kept(run.kept("test", "signs"))
-    assert {truth.id for truth in reopen(extended)[1]["signs"].truths("test")} == {
-        older.annotation(index).id for index in range(len(older))
-    }
+    kept = {older.annotation(index).id for index in range(len(older))}
+    moved = Run(Path(shutil.copytree(extended.folder, tmp_path / "moved")))
+    moved.update_manifest(extends={"run": str(tmp_path / "gone"), "task": "fruit"})
+    hidden = run.folder.rename(run.folder.with_name("hidden"))
+    away = extended.folder.rename(extended.folder.with_name("away"))
+    try:
+        assert {truth.id for truth in reopen(moved)[1]["signs"].truths("test")} == kept
+        assert cli.main(["train", "--resume", str(moved.folder)]) == 0
+    finally:
+        hidden.rename(run.folder)
+        away.rename(extended.folder)
+    assert told(moved) == told(extended)
+
+
+def test_copies_that_lack_something_are_passed_over(extended: Run, run: Run, tmp_path: Path) -> None:
+    """The older run's are read then: ``memory`` was made smaller."""
+    smaller = Run(Path(shutil.copytree(extended.folder, tmp_path / "smaller")))
+    file = smaller.kept("test", "signs") / "kept.json"
+    content = read_json(file)
+    write_json(file, {**content, "pictures": content["pictures"][:1]})
+    data = own(recipe.load(smaller.config), smaller)["data"]["signs"]
+    assert Path(data["test"]["init_args"]["root"]) == run.kept("test", "signs").resolve()
+    assert Path(data["val"]["init_args"]["root"]) == smaller.kept("val", "signs").resolve()
 
 
 def test_the_cost_to_the_older_task_is_told(run: Run, extended: Run) -> None:
@@ -137,6 +156,7 @@ def test_a_task_that_scored_nothing_had_nothing_to_lose(run: Run, extended: Run,
     checkpoint.save(blind.best, weights)
     later = Run(Path(shutil.copytree(extended.folder, tmp_path / "later")))
     later.update_manifest(extends={"run": str(blind.folder), "task": "fruit"})
+    shutil.rmtree(later.folder / "before")
     tell(later)
     assert "signs  scored 0 before, so it had nothing to lose" in later.log.read_text(encoding="utf-8")
     assert read_json(later.results_json)["forgetting"] == []

@@ -11,7 +11,7 @@ from polyhead.models import SCALES, classifier, efficientdet, ssd300, unified
 from polyhead.nets.heads.dense import Dense
 from polyhead.types import Batch, Detections, Labels, Mask
 
-TRUNK = "test_resnet"
+BACKBONE = "test_resnet"
 
 
 def pictures(count: int, size: int) -> torch.Tensor:
@@ -22,14 +22,14 @@ def pictures(count: int, size: int) -> torch.Tensor:
 @pytest.mark.parametrize(("size", "boxes"), [(300, 8766), (512, 24564)])
 def test_ssd_has_the_boxes_of_the_paper(size: int, boxes: int) -> None:
     """At 512 exactly the paper's; at 300 its 8732, 2 x 2 x 4 of one level more, and two more in each of 3 x 3 cells."""
-    model = ssd300(TRUNK, size=size, width=16).build({"pets": ["cat", "dog"]}).eval()
+    model = ssd300(BACKBONE, size=size, width=16).build({"pets": ["cat", "dog"]}).eval()
     raw: Raw = model(pictures(1, size))["pets"]
     assert raw.codes.shape == (1, boxes, 4)
     assert model.strides == [8, 16, 32, 64, 128, 256, 512]
 
 
 def test_another_size_needs_no_other_model() -> None:
-    model = ssd300(TRUNK, size=96, width=16).build({"pets": ["cat"]}).eval()
+    model = ssd300(BACKBONE, size=96, width=16).build({"pets": ["cat"]}).eval()
     head = model.head("pets")
     for size in (64, 96, 160):
         assert len(head.decode(model(pictures(2, size))["pets"])) == 2
@@ -38,7 +38,7 @@ def test_another_size_needs_no_other_model() -> None:
 @pytest.mark.parametrize(("neck", "nms", "depth"), [("extras", "hard", 1), ("fpn", "soft", 0)])
 def test_ssd_learns_two_pictures_by_heart(neck: str, nms: str, depth: int) -> None:
     torch.manual_seed(0)
-    model = ssd300(TRUNK, size=64, width=32, depth=depth, neck=neck, nms=nms).build({"pets": ["cat", "dog"]})  # type: ignore[arg-type]
+    model = ssd300(BACKBONE, size=64, width=32, depth=depth, neck=neck, nms=nms).build({"pets": ["cat", "dog"]})  # type: ignore[arg-type]
     head = model.head("pets")
     assert isinstance(head, Dense)
     given = Batch(
@@ -82,18 +82,18 @@ def test_efficientdet_d0_is_that_of_the_paper() -> None:
 
 def test_each_scale_doubles_and_gives_way_to_what_is_asked_for() -> None:
     assert [size for _, size, *_ in SCALES.values()] == [512, 640, 768, 896, 1024, 1280, 1280, 1536]
-    model = efficientdet(TRUNK, scale="d7", width=16, repeats=1, depth=0).build({"pets": ["cat"]})
+    model = efficientdet(BACKBONE, scale="d7", width=16, repeats=1, depth=0).build({"pets": ["cat"]})
     assert model.size == (1536, 1536)
     assert model.channels == [16] * 5
     assert len(model.neck[0].layers) == 1  # type: ignore[arg-type]
-    assert efficientdet(TRUNK, size=64, scale="d1").channels == [88] * 5
-    assert efficientdet(TRUNK, size="d1").channels == [88] * 5
+    assert efficientdet(BACKBONE, size=64, scale="d1").channels == [88] * 5
+    assert efficientdet(BACKBONE, size="d1").channels == [88] * 5
     with pytest.raises(PolyheadError, match=r"there is no scale 'd9'; choose from d0, d1,"):
-        efficientdet(TRUNK, size="d9")
+        efficientdet(BACKBONE, size="d9")
 
 
 @pytest.mark.parametrize(
-    ("backbone", "size"), [("cspdarknet53", 128), ("efficientnet_b0", 320), ("mobilenetv2_100", 511), (TRUNK, 100)]
+    ("backbone", "size"), [("cspdarknet53", 128), ("efficientnet_b0", 320), ("mobilenetv2_100", 511), (BACKBONE, 100)]
 )
 def test_efficientdet_takes_any_trunk_and_any_size(backbone: str, size: int) -> None:
     torch.manual_seed(0)
@@ -111,7 +111,7 @@ def test_efficientdet_takes_any_trunk_and_any_size(backbone: str, size: int) -> 
 
 def test_perfect_answers_cost_nothing_and_decode_to_the_truth() -> None:
     given = truth(256)
-    model = efficientdet(TRUNK, size=256, width=16, repeats=1, depth=0, loss="ciou").build({"pets": ["cat", "dog"]})
+    model = efficientdet(BACKBONE, size=256, width=16, repeats=1, depth=0, loss="ciou").build({"pets": ["cat", "dog"]})
     head = model.head("pets")
     assert isinstance(head, Dense)
     raw: Raw = model(given.inputs)["pets"]
@@ -134,7 +134,7 @@ def test_perfect_answers_cost_nothing_and_decode_to_the_truth() -> None:
 def test_efficientdet_trains_in_bfloat16_on_anchors_in_float32(loss: str) -> None:
     torch.manual_seed(0)
     given = truth(256)
-    model = efficientdet(TRUNK, size=256, width=16, repeats=1, depth=1, loss=loss)  # type: ignore[arg-type]
+    model = efficientdet(BACKBONE, size=256, width=16, repeats=1, depth=1, loss=loss)  # type: ignore[arg-type]
     head = model.build({"pets": ["cat", "dog"]}).head("pets")
     plain: Raw = model(given.inputs)["pets"]
     with torch.autocast("cpu", torch.bfloat16):
@@ -149,14 +149,14 @@ def test_efficientdet_trains_in_bfloat16_on_anchors_in_float32(loss: str) -> Non
 
 
 def test_efficientdet_has_a_short_name_in_recipes() -> None:
-    spec = {"class_path": "efficientdet", "init_args": {"backbone": TRUNK, "scale": "d1", "size": 96}}
+    spec = {"class_path": "efficientdet", "init_args": {"backbone": BACKBONE, "scale": "d1", "size": 96}}
     model = recipe.build_model(spec)
     assert model.size == (96, 96)
     assert model.channels == [88] * 5
 
 
 def test_classifier_gives_a_probability_a_class() -> None:
-    model = classifier(TRUNK, size=64).build({"pets": ["cat", "dog", "owl"]}).eval()
+    model = classifier(BACKBONE, size=64).build({"pets": ["cat", "dog", "owl"]}).eval()
     found = model.head("pets").decode(model(pictures(2, 64))["pets"])
     assert [labels.scores.shape for labels in found if isinstance(labels, Labels)] == [(3,), (3,)]
 
@@ -183,7 +183,7 @@ def test_the_unified_network_has_the_size_that_it_tells() -> None:
 
 def test_the_unified_network_answers_each_task_in_its_own_kind() -> None:
     model = unified(
-        {"a": "segment", "b": "detect", "c": "classify"}, TRUNK, size=64, last_conv=False, middle=16, width=16
+        {"a": "segment", "b": "detect", "c": "classify"}, BACKBONE, size=64, last_conv=False, middle=16, width=16
     )
     model.build({task: ["x", "y"] for task in "abc"}).eval()
     raws = model(pictures(2, 64))
@@ -194,7 +194,9 @@ def test_the_unified_network_answers_each_task_in_its_own_kind() -> None:
 
 
 def test_the_boxes_of_the_grid_detector_reach_from_a_tenth_to_most_of_the_picture() -> None:
-    model = unified({"b": "detect"}, TRUNK, size=160, last_conv=False, middle=16, width=16).build({"b": ["x"]}).eval()
+    model = (
+        unified({"b": "detect"}, BACKBONE, size=160, last_conv=False, middle=16, width=16).build({"b": ["x"]}).eval()
+    )
     raw: Raw = model(pictures(1, 160))["b"]
     assert raw.anchors.shape == (10 * 10 * 15, 4)
     sides = raw.anchors[:, 2:].prod(1).sqrt() / 160

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from untrained import noisy_photos, two_detectors, write
 
 import polyhead
 from polyhead import checkpoint
@@ -18,7 +19,6 @@ from polyhead.errors import PolyheadError
 from polyhead.models import classifier
 from polyhead.predict import Predictor
 from polyhead.results import Result, plot, table
-from tests.untrained import noisy_photos, two_detectors, write
 
 
 @pytest.fixture(scope="module")

@@ -234,3 +234,19 @@ def test_every_study_that_ships_can_be_planned(name: str) -> None:
     shipped = study.load(name)
     plan = study.plan(shipped._replace(seeds=shipped.seeds[:1], folds=shipped.folds and 2))
     assert all(member.config["stages"] for seeds in plan.values() for seed in seeds for member in seed)
+
+
+@pytest.mark.parametrize("name", ["three_tasks", "unified_control"])
+def test_every_row_of_a_study_of_forgetting_has_the_budget_of_the_kept_one(name: str) -> None:
+    """Rows repeat the recipe's stages, and must not fall behind it."""
+    plan = study.plan(study.load(name), [])
+    budget = ("epochs", "lr", "ema", "optimizer", "schedule", "weight_decay", "clip")
+    stages = {row: [stage for member in seeds[0] for stage in member.config["stages"]] for row, seeds in plan.items()}
+    wanted = [[stage[key] for key in budget] for stage in stages["kept"]]
+    assert len(wanted) == 3
+    for row in set(plan) - {"joint"}:
+        assert [[stage[key] for key in budget] for stage in stages[row]] == wanted, row
+    longest = max(stages["kept"], key=lambda stage: stage["epochs"])
+    assert [[stage[key] for key in budget] for stage in stages["joint"]] == [[longest[key] for key in budget]]
+    for alone, kept in zip(stages["single"], stages["kept"], strict=True):
+        assert alone["rates"].get("backbone", 1) == kept["rates"].get("backbone", 1)

@@ -15,7 +15,7 @@ from polyhead.metrics.forgetting import Course, course, drop
 from polyhead.metrics.intervals import LEVEL
 from polyhead.run import Run, read_json, read_rows
 
-BESIDE = f"forgetting, as a part of the baseline ({LEVEL:.0%} intervals over the pictures)"
+BESIDE = f"forgetting, as a part of the baseline ({LEVEL:.0%} intervals over pictures and the baseline's seeds)"
 SINCE = "forgetting on val: after the last stage, of what each task scored after the stage that taught it"
 """What losses are told of, in :func:`text`: those of :func:`against`, and those of :func:`since`."""
 
@@ -32,7 +32,8 @@ class Loss(NamedTuple):
         score: of the run.
         baseline: the score to hold, a mean where several runs gave it.
         drop: the part of the baseline that is missing; below zero where there is more.
-        interval: of the drop, over the pictures, both sides drawn together; None where the baseline is a number alone.
+        interval: of the drop, over the pictures, both sides drawn together, and over the baseline's seeds; None where
+            the baseline is a number alone.
     """
 
     task: str
@@ -90,21 +91,29 @@ def transfer(run: Run, baselines: Mapping[str, Baseline] | None = None) -> dict[
 
     Args:
         run: any run.
-        baselines: runs of a task alone tell what earlier stages have brought it (forward transfer).
+        baselines: runs of a task alone tell what earlier stages have brought it (forward transfer), where they were
+            validated on the same pictures.
     """
     rows = read_rows(run.results_csv)
     if all(row["stage"] == "0" for row in rows):
         return {}
     alone: dict[str, float] = {}
     for task, baseline in (baselines or {}).items():
-        folders = [] if isinstance(baseline, float) else baseline
-        measured = [read_json(Run.open(folder).results_json).get("val", {}).get("tasks", {}) for folder in folders]
+        folders = [] if isinstance(baseline, float) else [Run.open(folder) for folder in baseline]
+        if any(_validated(each, task) != _validated(run, task) for each in folders):
+            continue
+        measured = [read_json(each.results_json).get("val", {}).get("tasks", {}) for each in folders]
         scores = [tasks.get(task, {}).get("score") for tasks in measured]
         if scores and None not in scores:
             alone[task] = math.fsum(scores) / len(scores)
     path = course(rows)
     found = {"backward": path.backward, "forward": path.forward(alone)}
     return {name: value for name, value in found.items() if not math.isnan(value)}
+
+
+def _validated(run: Run, task: str) -> list[str]:
+    """The pictures on which everything was chosen."""
+    return sorted(run.read_manifest().get("splits", {}).get(task, {}).get("val", []))
 
 
 def transfer_text(found: Mapping[str, float]) -> str:

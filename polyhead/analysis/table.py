@@ -1,6 +1,5 @@
 """One table of runs that were tested on the same pictures: scores, intervals, paired differences, sizes and times."""
 
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from polyhead.errors import PolyheadError, suggest
 from polyhead.metrics import masks as pixels
 from polyhead.metrics import store
 from polyhead.metrics.coco import FREQUENT
-from polyhead.metrics.intervals import LEVEL, draw, interval, sample
+from polyhead.metrics.intervals import LEVEL, draw, interval, over_runs, sample
 from polyhead.metrics.matching import match
 from polyhead.metrics.pictures import Pictures, of_labels, of_pixels
 from polyhead.metrics.pool import Answers, pool
@@ -41,7 +40,7 @@ Rows = Mapping[str, Sequence[Sequence[str]]]
 
 
 class Row(NamedTuple):
-    """One row of the table; scores are means over the seeds, intervals are over the pictures.
+    """One row of the table; scores are means over the seeds, intervals are over seeds and pictures.
 
     Attributes:
         name: of the row.
@@ -74,10 +73,10 @@ class Row(NamedTuple):
 
 
 def compare(rows: Rows, metric: str | None = None, split: str = "test", task: str | None = None) -> list[Row]:
-    """Measure every row on the same resamples of the same pictures.
+    """Measure every row on the same resamples of the same pictures, and of as many seeds.
 
     Args:
-        rows: at least one; differences are taken to the first.
+        rows: at least one; differences are taken to the first. Rows of as many seeds are paired seed by seed.
         metric: what the differences are of, see :data:`MEASURES`; the first of its kind of task when None.
         split: which stored predictions to read.
         task: the only task to look at; the tasks of a run are pooled where it is None.
@@ -105,13 +104,13 @@ def compare(rows: Rows, metric: str | None = None, split: str = "test", task: st
     first: Float[np.ndarray, " b"] | None = None
     for name, seeds in tested.items():
         runs = [Measured.of(seed, reference) for seed in seeds]
-        drawn = {each: np.mean([run.sample(each, weights) for run in runs], axis=0) for each in measures}
-        alone = [float(run.sample(metric, weights[:1])[0]) for run in runs]
+        single = {each: np.stack([run.sample(each, weights) for run in runs]) for each in measures}
+        drawn = {each: over_runs(samples) for each, samples in single.items()}
         difference = relative = None
         if first is not None:
             difference = list(interval(drawn[metric] - first))
-            parts = np.divide(drawn[metric] - first, first, out=np.full_like(first, np.nan), where=first > 0)
-            relative = None if np.isnan(parts[0]) else list(interval(parts))
+            shares = np.divide(drawn[metric] - first, first, out=np.full_like(first, np.nan), where=first > 0)
+            relative = None if np.isnan(shares[0]) else list(interval(shares))
         first = drawn[metric] if first is None else first
         result.append(
             Row(
@@ -122,7 +121,7 @@ def compare(rows: Rows, metric: str | None = None, split: str = "test", task: st
                 size.classes,
                 {each: list(interval(samples)) for each, samples in drawn.items()},
                 metric,
-                statistics.stdev(alone) if len(alone) > 1 else None,
+                float(single[metric][:, 0].std(ddof=1)) if len(runs) > 1 else None,
                 difference,
                 relative,
                 *costs([[(Run.open(folder), stored(folder, split)) for folder in seed] for seed in rows[name]], split),
@@ -249,8 +248,10 @@ def text(rows: Sequence[Row]) -> str:
     lines = [list(shown), *(list(cells) for cells in zip(*shown.values(), strict=True))]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     drawn = draw(1).shape[0] - 1
-    note = f"[low, high]: {LEVEL:.0%} interval, {drawn} resamples of the pictures, the same for all runs"
-    if any(row.seeds > 1 for row in rows):
+    several = any(row.seeds > 1 for row in rows)
+    resampled = "seeds and pictures" if several else "the pictures"
+    note = f"[low, high]: {LEVEL:.0%} interval, {drawn} resamples of {resampled}, the same for all runs"
+    if several:
         note += "; scores are means over seeds, sd is between seeds"
     if any(each.endswith("frequent") for each in measures):
         note += f"; ({FREQUENT}+): classes with at least {FREQUENT} test objects"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BATCH = 8
 SHOWN = 10
-TRUNK = "mobilenetv2_100"
+BACKBONE = "mobilenetv2_100"
 WEIGHTS_FILE = "mobilenetv2_100.safetensors"
 KINDS = {"classifier": ("Classifier", "classify"), "ssd300": ("SSD300", "ssd"), "unified": ("Segmentation", "light")}
 """Of each model: what its recipe is called, and the preset of transforms."""
@@ -97,10 +97,10 @@ def _model(layout: "Layout", task: str) -> dict[str, Any]:
         weights: str | None = WEIGHTS_FILE
     except PolyheadError:
         weights = None
-    trunk = {"backbone": TRUNK, "weights": weights}
+    network = {"backbone": BACKBONE, "weights": weights}
     if layout.reader.endswith("_masks"):
-        return {"class_path": "unified", "init_args": {"heads": {task: "segment"}, **trunk}}
-    return {"class_path": "classifier" if layout.reader == "folder" else "ssd300", "init_args": trunk}
+        return {"class_path": "unified", "init_args": {"heads": {task: "segment"}, **network}}
+    return {"class_path": "classifier" if layout.reader == "folder" else "ssd300", "init_args": network}
 
 
 def _fit(minutes: float, spec: dict[str, Any], layout: "Layout") -> tuple[int, int, str]:

@@ -43,6 +43,8 @@ class Course(NamedTuple):
     def forward(self, baselines: Mapping[str, float]) -> float:
         """What earlier stages brought newer tasks: their first score less that of a model which learnt only them.
 
+        Chaudhry et al. 2018 (section 3) call its negative *intransigence*; the forward transfer of Lopez-Paz & Ranzato
+        is another figure, of tasks that have not been learnt yet, where a head that has not learnt tells nothing.
         A mean over the tasks that have a baseline and were not in the first stage; NaN where there is none.
         """
         newer = [task for task in self.tasks if task in baselines and np.isnan(self.scores[0, self.tasks.index(task)])]

@@ -1,7 +1,9 @@
 """How sure a score is: bootstrap over the pictures of the test set (Efron, 1979), and paired differences.
 
-Each resample draws as many pictures as there are, with replacement. Two runs are compared on the *same* resamples, so
-that easy and hard pictures cancel out; intervals of the difference are much narrower than those of either score.
+Each resample draws as many pictures as there are, with replacement, and of several runs of one kind (seeds) as many as
+there are. Two sides are compared on the *same* resamples, so that easy and hard pictures, and lucky and unlucky seeds,
+cancel out; intervals of the difference are much narrower than those of either score. Three seeds tell little about
+others: what they bring to an interval is about a fifth too narrow.
 
 A resample shows some pictures twice and others not at all, which makes precision-recall curves ragged and AP a little
 higher: where AP is low or objects are few, its interval lies somewhat high. In paired differences most of that cancels.
@@ -80,7 +82,7 @@ def paired(
 
     Args:
         truths: the pictures that both sides were tested on.
-        a: predictions of each run (seed) of one side; the scores of a side's runs are averaged.
+        a: predictions of each run (seed) of one side (:func:`over_runs`).
         b: predictions of each run of the other side.
         names: class names.
         metric: what to compare.
@@ -104,14 +106,14 @@ def draw(pictures: int, resamples: int = RESAMPLES, seed: int = 0) -> Int[np.nda
 
 
 def sample(runs: Sequence[Matches], metric: Metric, weights: Int[np.ndarray, "b p"]) -> Float[np.ndarray, " b"]:
-    """The metric on each resample, averaged over runs of one kind; NaN where a resample has nothing to find.
+    """The metric on each resample of pictures and runs (:func:`over_runs`); NaN where a resample has nothing to find.
 
     A class without objects in a resample is in no mean of that resample; which classes are frequent
     (:data:`polyhead.metrics.coco.FREQUENT`) the full sample decides.
     """
     if not runs:
         raise PolyheadError("there is no run to measure; give at least one on each side")
-    total = np.zeros(weights.shape[0])
+    found = []
     levels = slice(1 if metric.startswith("ap50") else None)
     for run in runs:
         matches = run._replace(ious=run.ious[levels], hit=run.hit[levels], skip=run.skip[levels])
@@ -120,8 +122,23 @@ def sample(runs: Sequence[Matches], metric: Metric, weights: Int[np.ndarray, "b 
         if metric.endswith("frequent"):
             present &= run.objects.sum(axis=0) >= FREQUENT
         sums = np.where(present, classes, 0.0).sum(axis=1)
-        total += np.divide(sums, present.sum(axis=1), out=np.full_like(sums, np.nan), where=present.any(axis=1))
-    return total / len(runs)
+        found.append(np.divide(sums, present.sum(axis=1), out=np.full_like(sums, np.nan), where=present.any(axis=1)))
+    return over_runs(np.stack(found))
+
+
+def over_runs(samples: Float[np.ndarray, "r b"]) -> Float[np.ndarray, " b"]:
+    """The mean over the runs (seeds) of one kind, of which each resample draws as many as there are, with replacement.
+
+    Sides of as many runs draw the same ones, so that they are paired seed by seed.
+
+    Args:
+        samples: of each run: the figure itself, then its resamples.
+    """
+    if len(samples) == 1:
+        return np.asarray(samples[0])
+    weights = draw(len(samples), samples.shape[1] - 1, seed=1) / len(samples)
+    mean: np.ndarray = (samples * weights.T).sum(axis=0)
+    return mean
 
 
 def interval(samples: Float[np.ndarray, " b"], level: float = LEVEL) -> Interval:

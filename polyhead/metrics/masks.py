@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from polyhead.errors import PolyheadError
-from polyhead.metrics.intervals import LEVEL, RESAMPLES, Interval, draw, interval
+from polyhead.metrics.intervals import LEVEL, RESAMPLES, Interval, draw, interval, over_runs
 from polyhead.types import IGNORED, Mask, Prediction
 
 Metric = Literal["miou", "miou_foreground", "accuracy", "mean_accuracy"]
@@ -163,7 +163,7 @@ def paired(
     """How much better ``a`` is than ``b``, from the same resamples of the pictures.
 
     Args:
-        a: counts of each run (seed) of one side, all in the same order of pictures; scores of a side are averaged.
+        a: counts of each run (seed) of one side, all in the same order of pictures.
         b: counts of each run of the other side.
         metric: what to compare.
         resamples: at least 200.
@@ -176,13 +176,10 @@ def paired(
 
 
 def sample(runs: Sequence[Tally], metric: Metric, weights: Int[np.ndarray, "b p"]) -> Float[np.ndarray, " b"]:
-    """A measure on each resample, averaged over runs of one kind; NaN where a resample has nothing to measure."""
+    """A measure on each resample of pictures and runs; NaN where a resample has nothing to measure."""
     if not runs:
         raise PolyheadError("there is no run to measure; give at least one on each side")
-    total = np.zeros(weights.shape[0])
-    for run in runs:
-        total += _figure(metric, *(weights @ part for part in run))
-    return total / len(runs)
+    return over_runs(np.stack([_figure(metric, *(weights @ part for part in run)) for run in runs]))
 
 
 def _figure(

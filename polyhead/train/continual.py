@@ -128,6 +128,8 @@ class Distill(Keep):
     ) -> dict[str, Tensor]:
         """What older heads say now against what they said, and what they are shown against what they were shown."""
         assert self.teacher is not None, "start() comes first"
+        if not self.heads:
+            return {}
         with torch.no_grad():
             shown = self.teacher.features({task: batch.inputs for task, batch in batches.items()})
         total = sum(len(batch.ids) for batch in batches.values())
@@ -174,10 +176,11 @@ class Replay(Keep):
 
     def __init__(self, budget: float | str = 0.1, batch: int = 4, weight: float = 1.0, *, labels: bool = True) -> None:
         least = bytes_of(budget) if isinstance(budget, str) else budget
-        if least <= 0 or batch < 1 or weight < 0:
+        broken = least > 1 and least != int(least)
+        if least <= 0 or broken or batch < 1 or weight < 0:
             raise SettingError(
-                "Replay: expected a budget above 0, a batch of 1 or more and a weight of 0 or more, got "
-                f"budget={budget}, batch={batch}, weight={weight:g}"
+                "Replay: expected a budget above 0 (a share below 1, a whole number of pictures, or bytes), a batch of "
+                f"1 or more and a weight of 0 or more, got budget={budget}, batch={batch}, weight={weight:g}"
             )
         self.budget, self.batch, self.weight, self.labels = budget, batch, weight, labels
         self.tasks: list[str] = []

@@ -93,7 +93,8 @@ def _learner(model: Model, tasks: Mapping[str, Task], stages: Sequence[Stage], n
     """The learner of one stage; it scores every task that has learnt so far, here or where its head is from."""
     stage = stages[number]
     known = {task for past in stages[: number + 1] for task in (past.tasks or tasks)}
-    known |= {part.removeprefix("heads.") for past in stages[: number + 1] for part in past.init}
+    begun = {part for past in stages[: number + 1] for part in past.init}
+    known |= set(tasks) if "heads" in begun else {part.removeprefix("heads.") for part in begun}
     scored = {name: task for name, task in tasks.items() if name in known}
     return Learner(model, scored, stage, number, seed)
 
@@ -125,7 +126,12 @@ def _fit_stage(learner: Learner, run: Run, precision: str, callbacks: list[Callb
     quiet = round(stage.mixing * learner.steps * stage.epochs)
     loaders = {name: tasks[name].train(learner.steps, position, learner.number, quiet) for name in learner.learning}
     for keep in stage.keep:
-        loaders |= keep.streams(learner.older, learner.steps, position, learner.number, learner.seed)
+        streams = keep.streams(learner.older, learner.steps, position, learner.number, learner.seed)
+        if twice := loaders.keys() & streams.keys():
+            raise PolyheadError(
+                f"stages.{learner.number}.keep: two of them replay task {min(twice)!r}; leave one, with the sum of both"
+            )
+        loaders |= streams
     note_memory(run, learner.number, stage.keep)
     try:
         trainer.fit(

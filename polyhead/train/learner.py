@@ -106,7 +106,9 @@ class Learner(LightningModule):
     # One step
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:  # Lightning's signature
-        """Set this step's rate and seed: both are functions of the step alone."""
+        """Set this step's rate and seed, functions of the step alone; the last epoch is validated in any case."""
+        if self.trainer.current_epoch + 1 == self.stage.epochs:
+            self.trainer.check_val_every_n_epoch = 1
         factor = self.factor(self.trainer.global_step) * self.progress["plateau"]
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = group["base"] * factor

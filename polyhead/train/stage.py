@@ -43,7 +43,7 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
             its kind, where the data's transforms have them); the network ends on pictures as they are.
         ema: decay of the exponential moving average of the weights that is then evaluated and saved; None has none.
         patience: epochs without a better val score after which the stage ends early; None never.
-        val_every: epochs between validations.
+        val_every: epochs between validations; the last epoch has one in any case.
         keep: what holds older tasks in memory.
     """
 

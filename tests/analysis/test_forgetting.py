@@ -146,6 +146,8 @@ def test_transfer_is_told_of_a_run_of_several_stages(tmp_path: Path) -> None:
         "transfer on val: backward +0.100 (what later stages brought older tasks), "
         "forward +0.100 (what earlier stages brought newer ones)"
     )
+    run.update_manifest(splits={"cls": {"val": ["a", "b"]}})
+    assert transfer(run, {"cls": alone}) == {"backward": pytest.approx(0.1)}, "validated on other pictures"
     write_rows(run.results_csv, rows[:1])
     assert transfer(run) == {}
 

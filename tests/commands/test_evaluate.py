@@ -40,6 +40,15 @@ def test_every_plot_is_drawn_again(run: Run) -> None:
     assert {path.name: path.read_bytes() for path in run.plots.iterdir()} == before
 
 
+def test_a_part_of_what_was_measured_leaves_the_verdict_as_it_is(run: Run) -> None:
+    text = run.verdict.read_text(encoding="utf-8")
+    run.verdict.write_text("as it was\n", encoding="utf-8")
+    assert cli.main(["evaluate", str(run.folder), "--split", "val"]) == 0
+    assert run.verdict.read_text(encoding="utf-8") == "as it was\n"
+    assert cli.main(["evaluate", str(run.folder)]) == 0
+    assert run.verdict.read_text(encoding="utf-8") == text
+
+
 def test_json_alone_on_standard_output(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["val", str(run.folder), "--split", "val", "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["tasks"]["signs"]["split"] == "val"

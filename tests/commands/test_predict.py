@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from untrained import noisy_photos, two_detectors, write
 
 import polyhead
 from polyhead.commands.predict import main
 from polyhead.errors import PolyheadError
 from polyhead.models import unified
 from polyhead.results import Result, plot
-from tests.untrained import noisy_photos, two_detectors, write
 
 
 @pytest.fixture(scope="module")

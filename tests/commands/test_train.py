@@ -66,7 +66,7 @@ def test_a_network_larger_than_the_recipe_promises_is_not_trained(
     small = ["data.*.count=4", "data.*.val.count=2", "data.*.test.count=2", "imgsz=64", "max_parameters=1000"]
     said = line(["train", "demo", *small], capsys)
     assert said.startswith("the network has ")
-    assert said.endswith(" parameters, more than max_parameters=1,000; take a smaller trunk or width")
+    assert said.endswith(" parameters, more than max_parameters=1,000; take a smaller backbone or width")
     assert not (tmp_path / "runs").exists()
 
 
@@ -154,3 +154,25 @@ def test_a_manifest_that_was_cut_short(run: Path) -> None:
         PolyheadError, match=r"manifest.json is no valid JSON, perhaps cut short \(.*; restore or delete"
     ):
         Run.open("runs/x").read_manifest()
+
+
+def test_a_val_set_that_shows_nothing_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No epoch could be told from another by it."""
+    root = tmp_path / "data"
+    for part, count in (("train", 4), ("val", 2), ("test", 2)):
+        (root / "images" / part).mkdir(parents=True)
+        (root / "labels" / part).mkdir(parents=True)
+        for number in range(count):
+            Image.new("RGB", (32, 32), (number * 40, len(part) * 40, 0)).save(
+                root / "images" / part / f"{part}{number}.png"
+            )
+            line_of = "" if part == "val" else "0 0.5 0.5 0.4 0.4\n"
+            (root / "labels" / part / f"{part}{number}.txt").write_text(line_of)
+    (root / "data.yaml").write_text(
+        "path: .\ntrain: images/train\nval: images/val\ntest: images/test\nnames: [thing]\n"
+    )
+    assert cli.main(["init", str(root), "--out", "mine.yaml"]) == 0
+    capsys.readouterr()
+    said = line(["train", "mine.yaml"], capsys)
+    assert "no val picture shows anything, so no epoch can be told from another; give val pictures" in said
+    assert not (tmp_path / "runs").exists()

@@ -7,7 +7,7 @@ import torch
 
 from polyhead.errors import PolyheadError
 from polyhead.metrics.coco import coco
-from polyhead.metrics.intervals import Interval, draw, interval, intervals, paired, sample
+from polyhead.metrics.intervals import Interval, draw, interval, intervals, over_runs, paired, sample
 from polyhead.metrics.matching import match
 from polyhead.types import Detections
 
@@ -72,17 +72,29 @@ def test_pairing_is_sharper_than_two_intervals(make_case: Callable[..., Any]) ->
     assert other_way == pytest.approx((-difference.value, -difference.high, -difference.low))
 
 
-def test_seeds_of_one_side_are_averaged_on_the_same_resamples(make_case: Callable[..., Any]) -> None:
+def test_seeds_of_one_side_are_drawn_as_pictures_are(make_case: Callable[..., Any]) -> None:
     truths, predictions, names = make_case(2)
     runs = [noisy(predictions, seed) for seed in range(3)]
     weights = draw(len(truths), 200)
     alone = [sample([match(truths, run, names)], "ap", weights) for run in runs]
     together = sample([match(truths, run, names) for run in runs], "ap", weights)
-    np.testing.assert_allclose(together, np.mean(alone, axis=0))
+    np.testing.assert_allclose(together, over_runs(np.stack(alone)))
+    assert together[0] == pytest.approx(np.mean([run[0] for run in alone]))
     difference = paired(truths, runs, [predictions], names, resamples=200)
     assert difference.value == pytest.approx(
         together[0] - intervals(truths, predictions, names, resamples=200)["ap"].value
     )
+
+
+def test_what_differs_between_seeds_alone_is_in_the_interval() -> None:
+    """Three seeds of .2, .5 and .8 whatever is drawn: a resample of them has a mean from .2 to .8."""
+    samples = np.repeat([[0.2], [0.5], [0.8]], 1001, axis=1)
+    mean = over_runs(samples)
+    assert mean[0] == pytest.approx(0.5)
+    assert set(mean[1:].round(6)) == {0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8}
+    assert mean[1:].std() == pytest.approx(np.std([0.2, 0.5, 0.8]) / 3**0.5, rel=0.1)
+    np.testing.assert_allclose(over_runs(samples + 0.1) - mean, 0.1)  # paired seed by seed
+    np.testing.assert_array_equal(over_runs(samples[:1]), samples[0])
 
 
 def test_no_run_on_a_side_is_refused(make_case: Callable[..., Any]) -> None:

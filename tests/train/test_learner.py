@@ -32,6 +32,13 @@ def test_patience_is_counted_in_epochs(val_every: int, epochs: int, tmp_path: Pa
     assert len(rows(tmp_path, stage)) == epochs
 
 
+@pytest.mark.parametrize(("val_every", "validated"), [(2, [2, 4, 5]), (4, [4, 5]), (9, [5])])
+def test_the_last_epoch_is_validated_in_any_case(val_every: int, validated: list[int], tmp_path: Path) -> None:
+    """It is the one in which most schedules have brought the rate down."""
+    found = rows(tmp_path, Stage(epochs=5, val_every=val_every))
+    assert [int(row["epoch"]) + 1 for row in found if row["val/squares/ap50"]] == validated
+
+
 def test_a_plateau_lowers_the_rate(tmp_path: Path) -> None:
     stage = Stage(epochs=4, schedule="plateau", plateau_patience=1, **STILL)  # type: ignore[arg-type]  # a mixed dict
     rates = [float(row["lr"]) for row in rows(tmp_path, stage)]

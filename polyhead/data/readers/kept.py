@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from polyhead.data.masks import require_size
 from polyhead.data.pictures import read_classes
 from polyhead.errors import Problem
 from polyhead.places import find
-from polyhead.run import write_json
+from polyhead.run import Run, write_json
 from polyhead.types import Annotation
 
 FILE = "kept.json"
@@ -118,6 +119,26 @@ def keep(reader: Reader, places: Sequence[int], folder: Path, limit: float = 16.
     told = {"format": FORMAT, "licence": licence or reader.licence, "masked": reader.masked}
     write_json(folder / FILE, {**told, "names": reader.names, "categories": reader.categories, "pictures": entries})
     return len(entries)
+
+
+def own(config: Mapping[str, Any], run: Run) -> dict[str, Any]:
+    """A run's settings in which what was read from an older run is read from the run's own copies of it.
+
+    They lie where the run lies now, and need the older one no more. Copies that lack a picture of the run's splits
+    (``memory`` was made smaller) are passed over.
+    """
+    splits = run.read_manifest().get("splits", {})
+    data = deepcopy(dict(config["data"]))
+    for task, settings in data.items():
+        for part, members in splits.get(task, {}).items():
+            spec, copies = settings["reader" if part == "train" else part], run.kept(part, task)
+            if spec and spec["class_path"] == f"{__name__}.{Kept.__name__}" and _holds(copies, members):
+                spec["init_args"]["root"] = str(copies.resolve())
+    return {**config, "data": data}
+
+
+def _holds(folder: Path, ids: Collection[str]) -> bool:
+    return (folder / FILE).is_file() and {entry["id"] for entry in Kept(folder).entries} >= set(ids)
 
 
 def _copy(reader: Reader, place: int, folder: Path, name: str) -> tuple[dict[str, Any], list[Path]]:

@@ -111,6 +111,6 @@ def halve(feature: Tensor) -> Tensor:
 
 
 def shrink(feature: Tensor, like: Tensor) -> Tensor:
-    """A fine map in the height and width of the next coarser one, which some trunks round down."""
+    """A fine map in the height and width of the next coarser one, which some backbones round down."""
     half = halve(feature)
     return half if half.shape[-2:] == like.shape[-2:] else enlarge(half, like)

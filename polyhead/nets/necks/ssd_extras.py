@@ -1,4 +1,4 @@
-"""SSD's neck: the trunk's levels, and further levels down to a single cell."""
+"""SSD's neck: the backbone's levels, and further levels down to a single cell."""
 
 from torch import nn
 
@@ -8,9 +8,9 @@ from polyhead.types import Pyramid, Size
 
 
 class SsdExtras(Neck):
-    """Brings the trunk's levels to one width and adds levels of half the size each, until one has a single cell.
+    """Brings the backbone's levels to one width and adds levels of half the size each, until one has a single cell.
 
-    The SSD paper scales its first level with an L2 norm, because trunks' levels differ in magnitude; here a 1x1
+    The SSD paper scales its first level with an L2 norm, because backbones' levels differ in magnitude; here a 1x1
     convolution with batch norm does that for all of them, which is also faster, as the head's 3x3 convolutions then run
     on fewer channels. Batch norm also in the extra layers (the paper has none): training starts without warm-up.
 
