@@ -207,7 +207,7 @@ def hardware(precision: str) -> str:
 def main(argv: Sequence[str]) -> int:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--backbone", default="resnet50", help="timm's name of it (default: resnet50)")
+    parser.add_argument("--backbone", default="resnet50", help="timm's name of the backbone (default: resnet50)")
     parser.add_argument("--batch", type=int, default=8, help="pictures a step (default: 8)")
     parser.add_argument("--size", type=int, default=300, help="side of the pictures in pixels (default: 300)")
     parser.add_argument("--rounds", type=int, default=15, help="timed steps of each side (default: 15)")

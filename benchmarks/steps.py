@@ -92,7 +92,9 @@ def shown(count: int, size: int) -> Batch:
 def main(argv: Sequence[str]) -> int:
     """Time the comparisons and print their ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--backbone", default="mobilenetv2_100", help="timm's name of it (default: %(default)s)")
+    parser.add_argument(
+        "--backbone", default="mobilenetv2_100", help="timm's name of the backbone (default: %(default)s)"
+    )
     parser.add_argument("--size", type=int, default=224, help="side of the pictures (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=8, help="pictures of a step (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=15, help="steps of each side (default: %(default)s)")

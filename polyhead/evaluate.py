@@ -85,7 +85,6 @@ def measure(
     the last split is not test.
     """
     results: dict[str, Any] = {}
-    known: dict[str, Any] = {}
     for split in splits:
         results = evaluate(model, tasks, split, run)
         known = read_json(run.results_json).get(split, {}).get("tasks", {})
@@ -101,7 +100,7 @@ def measure(
             path = run.plots / f"val_truth_prediction.{name}.png"
             mask_plots.truth_beside_mask(task.readers["val"], partial(predict_one, model, task), task.names, path)
     text = verdict.verdict(results)
-    if splits[-1] == "test" and known.keys() <= tasks.keys():
+    if splits[-1] == "test" and run.read_manifest().get("splits", {}).keys() <= tasks.keys():
         write_text(run.verdict, text + "\n")
     log(text)
     return results

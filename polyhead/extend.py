@@ -16,8 +16,8 @@ from polyhead.predict import load
 from polyhead.run import Run, read_json, write_text
 from polyhead.train.progress import Log
 
-OF_ITS_TASKS = ("tasks", "weights", "balance", "rates", "init", "fixed_norms", "keep")
-"""Settings of an older run's last stage that are not carried on."""
+OF_ITS_DATA = ("weights", "balance", "ratio", "warmup", "accumulate")
+"""Settings of an older run's last stage that were for its tasks and the size of their data: not carried on."""
 
 
 def extend(
@@ -99,7 +99,7 @@ def plan(old: Run, task: str, data: Mapping[str, Any], changes: Sequence[str] = 
     heads = [f"heads.{name}" for name in weights.tasks]
     last = known["stages"][-1]
     shared = {part: rate for part, rate in last["rates"].items() if not part.startswith("heads.")}
-    stage = {each: value for each, value in last.items() if each not in OF_ITS_TASKS}
+    stage = {each: value for each, value in last.items() if each not in OF_ITS_DATA}
     stage |= {
         "tasks": [task],
         "init": {part: str(old.best.resolve()) for part in ("backbone", "neck", *heads)},

@@ -40,7 +40,7 @@ def ssd300(
     """SSD (Liu et al. 2016, "SSD: Single Shot MultiBox Detector") on any timm backbone.
 
     Args:
-        backbone: timm's name of it; its levels of strides 8, 16 and 32 are used.
+        backbone: timm's name of the backbone; its levels of strides 8, 16 and 32 are used.
         weights: of the backbone: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
         size: side of the square pictures in pixels; the paper has 300 and 512.
         width: channels of every level that the head sees.
@@ -120,7 +120,7 @@ def efficientdet(
     """EfficientDet (Tan, Pang & Le 2020, "EfficientDet: Scalable and Efficient Object Detection") on any timm backbone.
 
     Args:
-        backbone: timm's name of it; its levels of strides 8, 16 and 32 are used. None for the scale's own.
+        backbone: timm's name of the backbone; its levels of strides 8, 16 and 32 are used. None for the scale's own.
         weights: of the backbone: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
         size: side of the square pictures in pixels, or the name of a scale. None for the scale's own, and so with the
             width, repeats and depth.
@@ -200,7 +200,7 @@ def unified(
 
     Args:
         heads: what each task is, by its name.
-        backbone: timm's name of it.
+        backbone: timm's name of the backbone.
         weights: of the backbone: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
         size: side of the square pictures in pixels.
         last_conv: take stride 32 behind the backbone's convolution before its classifier, where it has one.
@@ -252,7 +252,7 @@ def classifier(
     """One class a picture: a timm backbone's last level, averaged, and a linear layer.
 
     Args:
-        backbone: timm's name of it.
+        backbone: timm's name of the backbone.
         weights: of the backbone: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
         size: side of the square pictures in pixels.
         mean: of the weights' pictures in 0..1; None where the file or timm tells it.

@@ -27,6 +27,7 @@ from polyhead.metrics.forgetting import course
 from polyhead.nets.precision import resolve
 from polyhead.recipe import Parts
 from polyhead.run import Run, read_rows, write_text
+from polyhead.train.continual import Replay
 from polyhead.train.fit import build_heads, fit
 from polyhead.train.memory import balanced
 from polyhead.train.optim import check_parts
@@ -69,6 +70,8 @@ def train(
     check_tasks(parts.stages, tasks)
     for number, stage in enumerate(parts.stages):
         check_parts(parts.model, [*stage.rates, *stage.init], f"stages.{number}")
+        if sum(isinstance(keep, Replay) for keep in stage.keep) > 1:
+            raise PolyheadError(f"stages.{number}.keep: there are two Replays; leave one, with the budget of both")
     counted = _within(parameters(parts.model), parts.settings.max_parameters)
     run = Run.create(parts.settings.runs, str(parts.settings.name))
     run.update_manifest(**(notes or {}))
@@ -152,9 +155,10 @@ def remember(run: Run, tasks: Mapping[str, TaskData], limit: float, seed: int, l
         counts = []
         for part in SPLITS:
             truths, reader = task.truths(part), task.readers[part]
-            share = 1.0 if isinstance(task.source.reader, Kept) else REPLAYED
-            count = ceil(share * len(truths)) if part == "train" else PROBED
+            count = ceil(REPLAYED * len(truths)) if part == "train" else PROBED
             places = balanced(task.kinds(part), count, key(seed, "kept", name, part))
+            if isinstance(task.source.reader, Kept):
+                places = list(range(len(truths)))  # in the order in which they were wanted
             counts.append(f"{keep(reader, places, run.kept(part, name), limit, task.licence)} {part}")
         licence = task.licence or f"no licence is known; data.{name}.licence tells it"
         log(f"{name}: kept {', '.join(counts)} pictures ({licence})")

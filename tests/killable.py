@@ -14,7 +14,7 @@ from polyhead.train.stage import Stage
 
 
 def stages(kind: str) -> list[Stage]:
-    """A joint stage, then one with the trunk frozen: its batch norm fixed, the other head still, a way to keep."""
+    """A joint stage, then one with the backbone frozen: its batch norm fixed, the other head still, a way to keep."""
     plateau = {"schedule": "plateau", "plateau_patience": 0, "optimizer": "sgd", "lr": 0.02}
     cycle = {"schedule": "onecycle", "optimizer": "adamw", "lr": 0.01, "ema": 0.9}
     settings = plateau if kind == "plateau" else cycle

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from toys import Tint, Trunk
+from toys import Tint, ToyBackbone
 
 from polyhead.commands.evaluate import table
 from polyhead.data.source import Source, TaskData
@@ -36,7 +36,7 @@ def tasks() -> dict[str, TaskData]:
 
 def model_of(data: dict[str, TaskData]) -> Model:
     torch.manual_seed(0)
-    model = Model(Trunk(), [], {"pixels": Segment, "times": Tint}, (32, 32))
+    model = Model(ToyBackbone(), [], {"pixels": Segment, "times": Tint}, (32, 32))
     return model.build({name: task.names for name, task in data.items()})
 
 

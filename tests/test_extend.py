@@ -32,7 +32,9 @@ RECIPE = {
         },
     },
     "data": {"signs": {"reader": "coco", "root": "data", "batch": 8, "workers": 0}},
-    "stages": [{"epochs": 1, "lr": 0.002, "warmup": 1, "rates": {"backbone": 0.5, "heads.signs": 0.7}}],
+    "stages": [
+        {"epochs": 1, "lr": 0.002, "momentum": 0.8, "warmup": 1, "rates": {"backbone": 0.5, "heads.signs": 0.7}}
+    ],
     "memory": 5.0,
     "max_parameters": 8_000_000,
     "max_drop": 0.5,
@@ -98,7 +100,8 @@ def test_what_the_older_recipe_demanded_is_demanded_still(extended: Run) -> None
 def test_shared_parts_learn_as_they_did_and_older_heads_follow(extended: Run) -> None:
     (stage,) = recipe.load(extended.config)["stages"]
     assert stage["rates"] == {"backbone": 0.5, "heads.signs": 1.0}
-    assert [stage[name] for name in ("lr", "warmup")] == [0.002, 1]
+    assert [stage[name] for name in ("lr", "momentum")] == [0.002, 0.8]
+    assert stage["warmup"] == 0, "it was for the size of the older data"
 
 
 def test_few_pictures_to_tell_by_are_said_to_be_few(run: Run) -> None:
@@ -111,13 +114,13 @@ def test_few_pictures_to_tell_by_are_said_to_be_few(run: Run) -> None:
 def test_an_extended_run_needs_the_older_one_no_more(extended: Run, run: Run, tmp_path: Path) -> None:
     """Nor the place where it lay when it was trained."""
     older = Kept(run.kept("test", "signs"))
-    kept = {older.annotation(index).id for index in range(len(older))}
+    kept = [older.annotation(index).id for index in range(len(older))]
     moved = Run(Path(shutil.copytree(extended.folder, tmp_path / "moved")))
     moved.update_manifest(extends={"run": str(tmp_path / "gone"), "task": "fruit"})
     hidden = run.folder.rename(run.folder.with_name("hidden"))
     away = extended.folder.rename(extended.folder.with_name("away"))
     try:
-        assert {truth.id for truth in reopen(moved)[1]["signs"].truths("test")} == kept
+        assert [truth.id for truth in reopen(moved)[1]["signs"].truths("test")] == kept, "in their order"
         assert cli.main(["train", "--resume", str(moved.folder)]) == 0
     finally:
         hidden.rename(run.folder)
@@ -160,6 +163,14 @@ def test_a_task_that_scored_nothing_had_nothing_to_lose(run: Run, extended: Run,
     tell(later)
     assert "signs  scored 0 before, so it had nothing to lose" in later.log.read_text(encoding="utf-8")
     assert read_json(later.results_json)["forgetting"] == []
+
+
+def test_copies_of_training_pictures_are_no_source_of_other_splits(extended: Run, run: Run) -> None:
+    """Where val and test were cut from the kept pictures, the copies for training lack them."""
+    config = recipe.load(extended.config)
+    config["data"]["signs"] |= {"val": None, "test": None}
+    data = own(config, extended)["data"]["signs"]
+    assert Path(data["reader"]["init_args"]["root"]) == run.kept("train", "signs").resolve()
 
 
 class StopError(Exception):

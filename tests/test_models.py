@@ -95,7 +95,7 @@ def test_each_scale_doubles_and_gives_way_to_what_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("backbone", "size"), [("cspdarknet53", 128), ("efficientnet_b0", 320), ("mobilenetv2_100", 511), (BACKBONE, 100)]
 )
-def test_efficientdet_takes_any_trunk_and_any_size(backbone: str, size: int) -> None:
+def test_efficientdet_takes_any_backbone_and_any_size(backbone: str, size: int) -> None:
     torch.manual_seed(0)
     model = efficientdet(backbone, size=size, width=16, repeats=1, depth=1).build({"pets": ["cat", "dog"]}).eval()
     with torch.inference_mode():

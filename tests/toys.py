@@ -1,4 +1,4 @@
-"""The smallest parts that fill every contract: two readers, a trunk, a dense head, a classifier, a way to keep."""
+"""The smallest parts that fill every contract: two readers, a backbone, a dense head, a classifier, a way to keep."""
 
 from abc import ABC
 from collections.abc import Mapping
@@ -88,7 +88,7 @@ class Tints(Toy):
         return sample(truth, picture)
 
 
-class Trunk(Backbone):
+class ToyBackbone(Backbone):
     """Two convolutions with batch norm; counts its passes."""
 
     def __init__(self) -> None:
@@ -166,7 +166,7 @@ class Cells(Head):
 
 
 class Pull(Keep):
-    """Holds the trunk near the weights that it had when the stage began."""
+    """Holds the backbone near the weights that it had when the stage began."""
 
     def __init__(self, weight: float = 0.1) -> None:
         self.weight = weight
@@ -200,5 +200,5 @@ class Pull(Keep):
 
 
 def toy_model() -> Model:
-    """A trunk for a dense head ``squares`` and a classifier ``tints``."""
-    return Model(Trunk(), [], {"squares": Cells, "tints": Tint}, (SIDE, SIDE))
+    """A backbone for a dense head ``squares`` and a classifier ``tints``."""
+    return Model(ToyBackbone(), [], {"squares": Cells, "tints": Tint}, (SIDE, SIDE))

@@ -52,7 +52,7 @@ def write(path: Path, tasks: dict[str, list[str]], function: Callable[..., Any] 
 
 
 def two_detectors(folder: Path) -> Path:
-    """A run folder with weights of two detectors on one trunk."""
+    """A run folder with weights of two detectors on one backbone."""
     tasks = {"street": ["person", "car"], "food": ["cake"]}
     write(folder / "weights" / "best.pt", tasks, backbone="test_resnet", size=160)
     return folder

@@ -91,7 +91,7 @@ def transfer(run: Run, baselines: Mapping[str, Baseline] | None = None) -> dict[
 
     Args:
         run: any run.
-        baselines: runs of a task alone tell what earlier stages have brought it (forward transfer), where they were
+        baselines: runs of a task alone tell what earlier stages have brought it (forward transfer): those that were
             validated on the same pictures.
     """
     rows = read_rows(run.results_csv)
@@ -100,9 +100,8 @@ def transfer(run: Run, baselines: Mapping[str, Baseline] | None = None) -> dict[
     alone: dict[str, float] = {}
     for task, baseline in (baselines or {}).items():
         folders = [] if isinstance(baseline, float) else [Run.open(folder) for folder in baseline]
-        if any(_validated(each, task) != _validated(run, task) for each in folders):
-            continue
-        measured = [read_json(each.results_json).get("val", {}).get("tasks", {}) for each in folders]
+        alike = [each for each in folders if _validated(each, task) == _validated(run, task)]
+        measured = [read_json(each.results_json).get("val", {}).get("tasks", {}) for each in alike]
         scores = [tasks.get(task, {}).get("score") for tasks in measured]
         if scores and None not in scores:
             alone[task] = math.fsum(scores) / len(scores)

@@ -3,7 +3,7 @@
 Each resample draws as many pictures as there are, with replacement, and of several runs of one kind (seeds) as many as
 there are. Two sides are compared on the *same* resamples, so that easy and hard pictures, and lucky and unlucky seeds,
 cancel out; intervals of the difference are much narrower than those of either score. Three seeds tell little about
-others: what they bring to an interval is about a fifth too narrow.
+others: what they bring to an interval is less than half as wide as Student's t would have it.
 
 A resample shows some pictures twice and others not at all, which makes precision-recall curves ragged and AP a little
 higher: where AP is low or objects are few, its interval lies somewhat high. In paired differences most of that cancels.

@@ -1,5 +1,6 @@
 """What holds older tasks in memory while new ones are learnt: additive losses, not trainers."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
 from copy import deepcopy
@@ -176,8 +177,7 @@ class Replay(Keep):
 
     def __init__(self, budget: float | str = 0.1, batch: int = 4, weight: float = 1.0, *, labels: bool = True) -> None:
         least = bytes_of(budget) if isinstance(budget, str) else budget
-        broken = least > 1 and least != int(least)
-        if least <= 0 or broken or batch < 1 or weight < 0:
+        if not 0 < least < math.inf or (least > 1 and least != int(least)) or batch < 1 or weight < 0:
             raise SettingError(
                 "Replay: expected a budget above 0 (a share below 1, a whole number of pictures, or bytes), a batch of "
                 f"1 or more and a weight of 0 or more, got budget={budget}, batch={batch}, weight={weight:g}"

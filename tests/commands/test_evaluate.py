@@ -1,6 +1,7 @@
 """``polyhead evaluate``: a run is measured again from its folder alone, with the same numbers."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,13 +41,20 @@ def test_every_plot_is_drawn_again(run: Run) -> None:
     assert {path.name: path.read_bytes() for path in run.plots.iterdir()} == before
 
 
-def test_a_part_of_what_was_measured_leaves_the_verdict_as_it_is(run: Run) -> None:
+def test_a_part_of_what_was_measured_leaves_the_verdict_as_it_is(run: Run, tmp_path: Path) -> None:
+    """The other split, or one of two tasks."""
     text = run.verdict.read_text(encoding="utf-8")
-    run.verdict.write_text("as it was\n", encoding="utf-8")
-    assert cli.main(["evaluate", str(run.folder), "--split", "val"]) == 0
-    assert run.verdict.read_text(encoding="utf-8") == "as it was\n"
-    assert cli.main(["evaluate", str(run.folder)]) == 0
-    assert run.verdict.read_text(encoding="utf-8") == text
+    copy = Run(Path(shutil.copytree(run.folder, tmp_path / "copy")))
+    copy.verdict.write_text("as it was\n", encoding="utf-8")
+    assert cli.main(["evaluate", str(copy.folder), "--split", "val"]) == 0
+    assert copy.verdict.read_text(encoding="utf-8") == "as it was\n"
+    splits = copy.read_manifest()["splits"]
+    copy.update_manifest(splits={**splits, "another": {}})
+    assert cli.main(["evaluate", str(copy.folder)]) == 0
+    assert copy.verdict.read_text(encoding="utf-8") == "as it was\n"
+    copy.update_manifest(splits=splits)
+    assert cli.main(["evaluate", str(copy.folder)]) == 0
+    assert copy.verdict.read_text(encoding="utf-8") == text
 
 
 def test_json_alone_on_standard_output(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

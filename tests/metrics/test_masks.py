@@ -11,6 +11,7 @@ from torch import Tensor
 
 from polyhead.errors import PolyheadError
 from polyhead.metrics import masks as own
+from polyhead.metrics.intervals import draw, over_runs
 from polyhead.metrics.masks import Pixels, constant, intervals, masks, paired, pixels, settle
 from polyhead.metrics.score import score
 from polyhead.types import Annotation, Labels, Mask
@@ -177,6 +178,13 @@ def test_what_cannot_be_measured_is_refused() -> None:
         masks(counted(1), NAMES)
     with pytest.raises(PolyheadError, match="no run to measure"):
         own.sample([], "miou", np.ones((1, 1), dtype=np.int64))
+
+
+def test_seeds_are_drawn_as_pictures_are() -> None:
+    runs = [own.tally(counted(seed)) for seed in range(3)]
+    weights = draw(len(runs[0].right), 200)
+    alone = np.stack([own.sample([run], "miou", weights) for run in runs])
+    np.testing.assert_allclose(own.sample(runs, "miou", weights), over_runs(alone))
 
 
 def test_a_truth_of_ignored_pixels_alone_has_no_score() -> None:

@@ -300,6 +300,8 @@ def test_a_broken_one_is_found(broken: Keep, message: str) -> None:
         ),
         (lambda: Replay(batch=0), "batch=0"),
         (lambda: Replay("0MiB"), "budget=0MiB"),
+        (lambda: Replay(float("inf")), "budget=inf"),
+        (lambda: Replay(float("nan")), "budget=nan"),
         (lambda: Replay(1.5), "a share below 1, a whole number of pictures, or bytes"),
     ],
 )

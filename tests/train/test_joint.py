@@ -1,4 +1,4 @@
-"""Two data sets, a head for each, on a real trunk: what a joint step costs, and what freezing and unfreezing do."""
+"""Two data sets, a head for each, on a real backbone: what a joint step costs, and what freezing and unfreezing do."""
 
 from collections import Counter
 from pathlib import Path
@@ -50,14 +50,14 @@ def test_a_joint_step_goes_through_the_trunk_once_forward_and_once_backward(tmp_
     assert passes == {"forward": SCENES // BATCH, "backward": SCENES // BATCH}
 
 
-def trunk(path: Path) -> dict[str, Tensor]:
-    """Parameters and buffers of the trunk in a weights file."""
+def backbone(path: Path) -> dict[str, Tensor]:
+    """Parameters and buffers of the backbone in a weights file."""
     state = checkpoint.load(path).state
     return {name: value for name, value in state.items() if name.startswith("backbone.")}
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_a_frozen_trunk_stays_bit_for_bit_and_learns_once_it_is_freed(optimizer: str, tmp_path: Path) -> None:
+def test_a_frozen_backbone_stays_bit_for_bit_and_learns_once_it_is_freed(optimizer: str, tmp_path: Path) -> None:
     """Batch norm's statistics are among what stays; weight decay and momentum do not reach it either."""
     model, run = network(), Run.create(tmp_path, "run")
     before = {f"backbone.{name}": value.clone() for name, value in model.backbone.state_dict().items()}
@@ -67,7 +67,7 @@ def test_a_frozen_trunk_stays_bit_for_bit_and_learns_once_it_is_freed(optimizer:
         Stage(optimizer=kind, lr=0.01, rates={"backbone": 0.1}),
     ]
     fit(model, tasks(), stages, run, describe={})
-    frozen, freed = trunk(run.stage_weights(0)), trunk(run.stage_weights(1))
+    frozen, freed = backbone(run.stage_weights(0)), backbone(run.stage_weights(1))
     assert frozen.keys() == before.keys()
     assert all(torch.equal(frozen[name], value) for name, value in before.items())
     moved = {name.rsplit(".", 1)[1] for name, value in before.items() if not torch.equal(freed[name], value)}

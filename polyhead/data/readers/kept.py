@@ -130,9 +130,12 @@ def own(config: Mapping[str, Any], run: Run) -> dict[str, Any]:
     splits = run.read_manifest().get("splits", {})
     data = deepcopy(dict(config["data"]))
     for task, settings in data.items():
-        for part, members in splits.get(task, {}).items():
+        members = dict(splits.get(task, {}))
+        for part in [part for part in members if part != "train" and not settings[part]]:
+            members["train"] = members["train"] + members.pop(part)  # it is cut from the pictures for training
+        for part, ids in members.items():
             spec, copies = settings["reader" if part == "train" else part], run.kept(part, task)
-            if spec and spec["class_path"] == f"{__name__}.{Kept.__name__}" and _holds(copies, members):
+            if spec["class_path"] == f"{__name__}.{Kept.__name__}" and _holds(copies, ids):
                 spec["init_args"]["root"] = str(copies.resolve())
     return {**config, "data": data}
 

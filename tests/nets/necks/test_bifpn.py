@@ -16,7 +16,7 @@ def features(shapes: list[Size], count: int = 1) -> list[torch.Tensor]:
     [
         ([(40, 40), (20, 20), (10, 10)], [(5, 5), (3, 3)]),
         ([(64, 64), (32, 32), (16, 16)], [(8, 8), (4, 4)]),
-        ([(63, 38), (31, 19), (15, 10)], [(8, 5), (4, 3)]),  # trunks that round some sides down
+        ([(63, 38), (31, 19), (15, 10)], [(8, 5), (4, 3)]),  # backbones that round some sides down
         ([(4, 3), (2, 2), (1, 1)], [(1, 1), (1, 1)]),
     ],
 )
