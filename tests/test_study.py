@@ -252,8 +252,6 @@ def test_every_row_of_a_study_of_forgetting_has_the_budget_of_the_kept_one(name:
         assert [budget(stage) for stage in stages[row]] == [budget(stage) for stage in wanted], row
     (joint,) = stages["joint"]
     assert budget(joint) == budget(max(wanted, key=lambda stage: int(stage["epochs"])))
-    for alone, kept in zip(stages["single"], wanted, strict=True):
-        assert alone.get("rates", {}).get("backbone") == kept.get("rates", {}).get("backbone")
 
 
 def budget(stage: dict[str, Any]) -> dict[str, Any]:
