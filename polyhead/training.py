@@ -27,7 +27,6 @@ from polyhead.metrics.forgetting import course
 from polyhead.nets.precision import resolve
 from polyhead.recipe import Parts
 from polyhead.run import Run, read_rows, write_text
-from polyhead.train.continual import Replay
 from polyhead.train.fit import build_heads, fit
 from polyhead.train.memory import balanced
 from polyhead.train.optim import check_parts
@@ -70,8 +69,6 @@ def train(
     check_tasks(parts.stages, tasks)
     for number, stage in enumerate(parts.stages):
         check_parts(parts.model, [*stage.rates, *stage.init], f"stages.{number}")
-        if sum(isinstance(keep, Replay) for keep in stage.keep) > 1:
-            raise PolyheadError(f"stages.{number}.keep: there are two Replays; leave one, with the budget of both")
     counted = _within(parameters(parts.model), parts.settings.max_parameters)
     run = Run.create(parts.settings.runs, str(parts.settings.name))
     run.update_manifest(**(notes or {}))

@@ -126,12 +126,7 @@ def _fit_stage(learner: Learner, run: Run, precision: str, callbacks: list[Callb
     quiet = round(stage.mixing * learner.steps * stage.epochs)
     loaders = {name: tasks[name].train(learner.steps, position, learner.number, quiet) for name in learner.learning}
     for keep in stage.keep:
-        streams = keep.streams(learner.older, learner.steps, position, learner.number, learner.seed)
-        if twice := loaders.keys() & streams.keys():
-            raise PolyheadError(
-                f"stages.{learner.number}.keep: two of them replay task {min(twice)!r}; leave one, with the sum of both"
-            )
-        loaders |= streams
+        loaders |= keep.streams(learner.older, learner.steps, position, learner.number, learner.seed)
     note_memory(run, learner.number, stage.keep)
     try:
         trainer.fit(

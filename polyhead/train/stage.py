@@ -81,12 +81,14 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
                 raise SettingError(f"{name} must be 0 or more, got {getattr(self, name):g}")
         if self.clip is not None and not 0 < self.clip < math.inf:
             raise SettingError(f"clip must be positive, or null for none, got {self.clip:g}")
-        for part, rate in self.rates.items():
-            if not 0 <= rate < math.inf:
-                raise SettingError(f"rates.{part} must be 0 (frozen) or more, got {rate:g}")
-        for task, weight in self.weights.items():
-            if not 0 <= weight < math.inf:
-                raise SettingError(f"weights.{task} must be 0 or more, got {weight:g}")
+        factors = {f"rates.{part} must be 0 (frozen)": rate for part, rate in self.rates.items()}
+        factors |= {f"weights.{task} must be 0": weight for task, weight in self.weights.items()}
+        for words, factor in factors.items():
+            if not 0 <= factor < math.inf:
+                raise SettingError(f"{words} or more, got {factor:g}")
+        kinds = [type(keep).__name__ for keep in self.keep]
+        if len(set(kinds)) < len(kinds):  # they would share their streams, and the names of their losses
+            raise SettingError(f"keep has more than one of a kind ({', '.join(kinds)}); leave one of each")
         if not 0 <= self.mixing <= 1:
             raise SettingError(f"mixing must lie between 0 and 1, got {self.mixing:g}")
         if self.ema is not None and not 0 < self.ema < 1:

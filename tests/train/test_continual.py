@@ -125,10 +125,11 @@ def test_heads_that_another_run_has_taught_are_older_tasks(tmp_path: Path) -> No
         assert row["val/squares/ap50"], part
 
 
-def test_two_memories_of_one_task_are_refused(tmp_path: Path) -> None:
-    stages = [Stage(tasks=["squares"]), Stage(tasks=["tints"], keep=[Replay(0.25), Replay(0.25)])]
-    with pytest.raises(PolyheadError, match=r"stages\.1\.keep: two of them replay task 'squares'; leave one"):
-        going_on(Run.create(tmp_path, "run"), stages)
+def test_two_of_a_kind_are_refused() -> None:
+    twice: list[list[Keep]] = [[Replay(0.25), Replay(0.1)], [Distill(), Replay(), Distill(2.0)]]
+    for keep in twice:
+        with pytest.raises(PolyheadError, match=r"keep has more than one of a kind .*; leave one of each"):
+            Stage(keep=keep)
 
 
 def test_without_labels_pictures_are_only_shown(tmp_path: Path) -> None:
