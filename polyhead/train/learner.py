@@ -96,7 +96,7 @@ class Learner(LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The optimiser alone: the rate is a function of the step, so there is no scheduler to restore."""
-        optimizer = optimizer_of(self.model, self.stage, self.rates)
+        optimizer = optimizer_of(self.model, self.stage, self.rates, fused=self.trainer.precision == "32-true")
         if self.uncertainty:
             lr = self.stage.lr
             group = {"params": list(self.uncertainty.values()), "lr": lr, "base": lr, "weight_decay": 0.0}

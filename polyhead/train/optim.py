@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 
-import torch
 from torch import nn, optim
 
 from polyhead.errors import PolyheadError, suggest
@@ -56,8 +55,18 @@ def freeze(model: nn.Module, rates: Mapping[str, float], learning: Iterable[str]
             module.training = False
 
 
-def optimizer_of(model: nn.Module, stage: Stage, rates: Mapping[str, float]) -> optim.Optimizer:
-    """One group per rate and weight decay; ``group["base"]`` holds the group's learning rate at factor 1."""
+def optimizer_of(model: nn.Module, stage: Stage, rates: Mapping[str, float], *, fused: bool) -> optim.Optimizer:
+    """One group per rate and weight decay; ``group["base"]`` holds the group's learning rate at factor 1.
+
+    Args:
+        model: whose parameters learn.
+        stage: settings.
+        rates: of the parts; parts of rate 0 are in no group.
+        fused: step all parameters in one call, which Lightning refuses to clip under mixed precision.
+
+    Raises:
+        PolyheadError: when every part is frozen.
+    """
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         rate = rate_of(name, rates)
@@ -74,8 +83,6 @@ def optimizer_of(model: nn.Module, stage: Stage, rates: Mapping[str, float]) -> 
         }
         for (rate, decays), parameters in groups.items()
     ]
-    # On GPUs a fused optimiser would refuse to clip under 16-mixed; on CPUs it saves the loop over parameters.
-    fused = not torch.cuda.is_available()
     if stage.optimizer == "sgd":
         return optim.SGD(settings, momentum=stage.momentum, nesterov=stage.momentum > 0, fused=fused)
     return optim.AdamW(settings, fused=fused)

@@ -100,13 +100,14 @@ def test_a_state_that_was_cut_short_is_named(length: int, tmp_path: Path) -> Non
         fit(toy_model(), toy_tasks(0), [Stage()], run, describe={})
 
 
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("clip", [1e-3, None])
-def test_no_step_is_longer_than_the_clipped_gradient(clip: float | None, tmp_path: Path) -> None:
+def test_no_step_is_longer_than_the_clipped_gradient(clip: float | None, precision: str, tmp_path: Path) -> None:
     """Seven steps of SGD whose momentum adds up to ten gradients each."""
     model, run = toy_model(), Run.create(tmp_path, "run")
     stage = Stage(tasks=["squares"], optimizer="sgd", lr=0.01, weight_decay=0.0, schedule="constant", clip=clip)
     before = {name: value.detach().clone() for name, value in model.backbone.named_parameters()}
-    fit(model, toy_tasks(0), [stage], run, describe={})
+    fit(model, toy_tasks(0), [stage], run, describe={}, precision=precision)
     moved = [(value.detach() - before[name]).square().sum() for name, value in model.backbone.named_parameters()]
     longest = 7 * 10 * 0.01 * 1e-3
     assert (0 < float(torch.stack(moved).sum().sqrt()) <= longest) is (clip is not None)

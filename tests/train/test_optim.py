@@ -60,7 +60,7 @@ def test_norms_are_fixed_in_all_but_the_heads_that_learn(model: Model) -> None:
 
 
 def test_every_parameter_is_in_one_group_and_norms_and_biases_do_not_decay(model: Model) -> None:
-    optimizer = optimizer_of(model, Stage(weight_decay=0.1, lr=0.01), {"backbone": 0.1})
+    optimizer = optimizer_of(model, Stage(weight_decay=0.1, lr=0.01), {"backbone": 0.1}, fused=True)
     seen = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     assert {id(parameter) for parameter in seen} == {id(parameter) for parameter in model.parameters()}
     assert len(seen) == len({id(parameter) for parameter in seen})
@@ -71,7 +71,7 @@ def test_every_parameter_is_in_one_group_and_norms_and_biases_do_not_decay(model
 
 def test_all_frozen_is_refused(model: Model) -> None:
     with pytest.raises(PolyheadError, match="every part of the model is frozen"):
-        optimizer_of(model, Stage(), dict.fromkeys(("backbone", "heads"), 0.0))
+        optimizer_of(model, Stage(), dict.fromkeys(("backbone", "heads"), 0.0), fused=True)
 
 
 @settings(max_examples=30, deadline=None)
@@ -133,5 +133,5 @@ def test_tasks_that_there_are_none_of_are_named_with_their_place(wrong: Stage, p
 
 
 def test_sgd_and_adamw(model: Model) -> None:
-    assert isinstance(optimizer_of(model, Stage(optimizer="sgd"), {}), torch.optim.SGD)
-    assert isinstance(optimizer_of(model, Stage(optimizer="adamw"), {}), torch.optim.AdamW)
+    assert isinstance(optimizer_of(model, Stage(optimizer="sgd"), {}, fused=False), torch.optim.SGD)
+    assert isinstance(optimizer_of(model, Stage(optimizer="adamw"), {}, fused=False), torch.optim.AdamW)
