@@ -38,6 +38,8 @@ from polyhead.types import Annotation, Detections, Labels, Prediction, Sample
 def evaluate(model: Model, tasks: Mapping[str, TaskData], split: str, run: Run) -> dict[str, Any]:
     """Score every task on a split, store its predictions and its truth in the run, and return the numbers.
 
+    The network runs in the run's precision (:attr:`polyhead.run.Run.precision`).
+
     Returns:
         ``{"tasks": {name: numbers}}`` in plain types, NaN as None; the numbers are explained in ``docs/evaluate.md``.
     """
@@ -46,7 +48,7 @@ def evaluate(model: Model, tasks: Mapping[str, TaskData], split: str, run: Run) 
     found: dict[str, Any] = {}
     for name, task in tasks.items():
         begun = time.perf_counter()
-        predictions = predict_split(model, name, task, split, device)
+        predictions = predict_split(model, name, task, split, device, run.precision)
         seconds = time.perf_counter() - begun
         truths = task.truths(split)
         boxes = {key: value for key, value in predictions.items() if isinstance(value, Detections)}
@@ -98,7 +100,9 @@ def measure(
     for name, task in tasks.items():
         if task.masked:
             path = run.plots / f"val_truth_prediction.{name}.png"
-            mask_plots.truth_beside_mask(task.readers["val"], partial(predict_one, model, task), task.names, path)
+            mask_plots.truth_beside_mask(
+                task.readers["val"], partial(predict_one, model, task, run.precision), task.names, path
+            )
     text = verdict.verdict(results)
     if splits[-1] == "test" and run.read_manifest().get("splits", {}).keys() <= tasks.keys():
         write_text(run.verdict, text + "\n")
@@ -114,21 +118,23 @@ def reopen(run: Run) -> tuple[Model, dict[str, TaskData]]:
     return model, open_tasks(recipe.sources(config), model.size, int(config["seed"]), splits)
 
 
-def predict_split(model: Model, name: str, task: TaskData, split: str, device: str) -> dict[str, Answer]:
+def predict_split(
+    model: Model, name: str, task: TaskData, split: str, device: str, precision: str
+) -> dict[str, Answer]:
     """The predictions of one head on a split, by sample id, in original pixels; counts in the place of masks."""
     predictions: dict[str, Answer] = {}
     for batch in task.evaluation(split):
         moved = batch._replace(inputs=batch.inputs.to(device))
-        found = predict_batch(model, moved, [name], "auto")[name]
+        found = predict_batch(model, moved, [name], precision)[name]
         predictions |= settle(found, partial(task.mask, split), len(task.names))
     return predictions
 
 
-def predict_one(model: Model, task: TaskData, sample: Sample) -> Prediction:
+def predict_one(model: Model, task: TaskData, precision: str, sample: Sample) -> Prediction:
     """What a task's head says of one sample, in original pixels."""
     batch = collate([task.eval_transform(sample)])
     batch = batch._replace(inputs=batch.inputs.to(next(model.parameters()).device))
-    return predict_batch(model, batch, [task.name], "auto")[task.name][sample.id]
+    return predict_batch(model, batch, [task.name], precision)[task.name][sample.id]
 
 
 def box_numbers(

@@ -89,6 +89,11 @@ class Run:
         """The manifest; empty when the run has none yet."""
         return read_json(self.manifest)
 
+    @property
+    def precision(self) -> str:
+        """What its network is measured in: float32 where it was trained in that, else what the hardware has."""
+        return "32-true" if self.read_manifest().get("precision") == "32-true" else "auto"
+
     def update_manifest(self, **entries: Any) -> None:
         """Add entries to the manifest."""
         write_json(self.manifest, {**self.read_manifest(), **entries})

@@ -55,7 +55,7 @@ def test_numbers_are_those_of_the_masks(run: Run) -> None:
     counts = []
     for index in range(len(task.readers["val"])):
         sample = task.readers["val"][index]
-        said = predict_one(model, task, sample)
+        said = predict_one(model, task, "auto", sample)
         assert isinstance(said, Mask)
         assert said.classes.shape == sample.size
         counts.append(pixels(said, task.mask("val", sample.id), len(task.names)))
@@ -90,6 +90,21 @@ def test_a_run_is_measured_drawn_and_judged(run: Run) -> None:
     assert "miou_foreground" in lines
     assert "iou" in lines
     assert "top5" in "\n".join(table("times", results["tasks"]["times"]))
+
+
+@pytest.mark.parametrize(("trained", "measured"), [("32-true", False), ("bf16-mixed", True)])
+def test_what_was_trained_in_float32_is_measured_in_it(
+    trained: str, measured: bool, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    run.update_manifest(precision=trained)
+    data = tasks()
+    model = model_of(data)
+    seen = set()
+    model.backbone.register_forward_hook(lambda *_: seen.add(torch.is_autocast_enabled("cpu")))
+    measure(model, data, run, ("val",), lambda _: None)
+    assert seen == {measured}
 
 
 def test_each_task_sees_pictures_as_it_was_measured_on() -> None:

@@ -1,6 +1,7 @@
 """Bad use of ``polyhead train`` and of runs: one line, exit code 2, no traceback."""
 
 import pickle
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from PIL import Image
 from toys import toy_model
 
-from polyhead import checkpoint, cli, recipe
+from polyhead import checkpoint, cli, recipe, training
 from polyhead.errors import PolyheadError
 from polyhead.run import Run
 
@@ -176,3 +177,21 @@ def test_a_val_set_that_shows_nothing_is_refused(tmp_path: Path, capsys: pytest.
     said = line(["train", "mine.yaml"], capsys)
     assert "no val picture shows anything, so no epoch can be told from another; give val pictures" in said
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_goes_on_in_the_precision_in_which_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def stop(*_: object, precision: str, **__: object) -> None:
+        seen.append(precision)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "fit", stop)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    small = ["data.*.count=8", "data.*.val.count=4", "data.*.test.count=4", "imgsz=64", "name=begun"]
+    begin = partial(training.train, recipe.load("demo", small))
+    for native, go in ((True, begin), (False, partial(training.resume, "runs/begun"))):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", partial(dict, avx512_bf16=native))
+        with pytest.raises(KeyboardInterrupt):
+            go()
+    assert seen == ["bf16-mixed", "bf16-mixed"]
