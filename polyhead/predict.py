@@ -45,8 +45,7 @@ class Predictor:
         model: with all its heads and weights.
         names: class names of each task.
         transforms: how pictures are prepared for each task.
-        precision: ``auto`` (see :func:`polyhead.nets.precision.resolve`), or ``32-true``, in which a result does not
-            depend on what else is in the batch.
+        precision: see :func:`polyhead.nets.precision.resolve`.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class Predictor:
             source: see :data:`Source`; or a list of these. Of a folder, the pictures right in it are taken.
             tasks: which heads; all when None.
             conf: detections with a lower score are left out; a classifier always tells all of its classes.
-            batch: pictures at a time; changes the speed and the memory, not the results.
+            batch: pictures at a time; changes the speed and the memory, and results by rounding at most.
             on_bad: ``"stop"`` at a picture that cannot be read, or ``"skip"`` it and keep the problem in ``skipped``.
             across: overlap (IoU) from which a box of one head is left out for a better one of another head; None
                 leaves the heads alone.

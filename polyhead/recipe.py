@@ -38,7 +38,7 @@ class Settings:
     """What a recipe says beside ``model``, ``data`` and ``stages``.
 
     Attributes:
-        seed: same seed, same run.
+        seed: same seed, same run (on a CPU; some of a GPU's sums follow no order).
         precision: ``auto``, or one of Lightning's names.
         name: of the run's folder; the recipe's own name when None.
         runs: the folder that run folders are made in.

@@ -15,12 +15,13 @@ def resolve(precision: str) -> str:
     """Lightning's name of a precision; ``auto`` takes what the hardware computes natively.
 
     That is bf16 on CPUs with AVX512-BF16 or AMX and on GPUs from compute capability 8.0, fp16 with loss scaling on
-    older GPUs, and float32 elsewhere. Anchors, box coding, matching and losses are float32 in every case.
+    older GPUs, and float32 elsewhere. ``16-mixed`` is ``bf16-mixed`` without a GPU, as Lightning has it. Anchors, box
+    coding, matching and losses are float32 in every case.
     """
     if precision != "auto":
         if precision not in KNOWN:
             raise PolyheadError(f"precision: unknown name {precision!r}{suggest(precision, (*KNOWN, 'auto'))}")
-        return precision
+        return "bf16-mixed" if precision == "16-mixed" and not torch.cuda.is_available() else precision
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.get_device_capability() >= (8, 0) else "16-mixed"
     capabilities = torch.cpu.get_capabilities()

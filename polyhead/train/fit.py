@@ -51,7 +51,7 @@ def fit(
         stages: settings, in order.
         run: the folder; when it holds ``resume.ckpt``, training goes on from there.
         describe: what a weights file must hold beside tensors to be loaded anywhere (:mod:`polyhead.checkpoint`).
-        seed: same seed, same weights; another seed, others.
+        seed: same seed, same weights (on a CPU); another seed, others.
         precision: ``auto``, or one of Lightning's names (``32-true``, ``bf16-mixed``, ``16-mixed``).
         save_seconds: least time between two writes of ``resume.ckpt`` inside an epoch; 0 writes after every step.
         progress: what shows the training to a person.

@@ -30,10 +30,18 @@ def test_auto_is_what_the_hardware_computes_natively(
 
 
 @pytest.mark.parametrize(
-    ("precision", "dtype"), [("32-true", None), ("bf16-mixed", torch.bfloat16), ("16-mixed", torch.float16)]
+    ("precision", "gpu", "dtype"),
+    [
+        ("32-true", False, None),
+        ("bf16-mixed", False, torch.bfloat16),
+        ("16-mixed", True, torch.float16),
+        ("16-mixed", False, torch.bfloat16),  # as Lightning trains then
+    ],
 )
-def test_inference_runs_in_what_was_asked_for(precision: str, dtype: torch.dtype | None) -> None:
-    assert resolve(precision) == precision
+def test_inference_runs_in_what_was_asked_for(
+    precision: str, gpu: bool, dtype: torch.dtype | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     with autocast(precision, "cpu"):
         assert torch.is_autocast_enabled("cpu") is (dtype is not None)
         assert nn.Linear(2, 2)(torch.ones(1, 2)).dtype is (dtype or torch.float32)
