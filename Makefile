@@ -1,5 +1,5 @@
 # make demo    set up, then run the main job on generated pictures, offline
-# make test    set up, then run every test (make test ARGS="-k coders" for some of them)
+# make test    set up, then run every test (make test ARGS="-k coders" for some of them, ARGS=--cov for what they reach)
 # make check   set up, then every check that is not a test
 # make setup   only .venv; TORCH=cpu takes CPU-only wheels of torch, TORCH=auto those of this machine's GPU
 # make format  rewrite the code as `make check` wants it
@@ -25,7 +25,7 @@ demo: $(READY)
 	$(BIN)/polyhead demo
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --cov --durations=10 $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --durations=10 $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check

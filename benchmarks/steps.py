@@ -5,7 +5,7 @@
 One step of each side in turn (``benchmarks/speed.py``): a network with two heads, half of the batch for each, beside
 one with one head; and the later stages of ``unified``, which keep older tasks by distillation, replay and fixed norms,
 beside steps of as many pictures of the new task alone. Of those that are kept each has half as many pictures as the new
-one. A step is forward, losses, backward, AdamW.
+one. A step is forward, losses, backward, AdamW, in the precision that the engine would take.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import torch
 from benchmarks.speed import CLASSES, DEVICE, hardware, race, random_batch, step
 from polyhead.models import efficientdet, unified
 from polyhead.nets.model import Model
+from polyhead.nets.precision import autocast, resolve
 from polyhead.train.continual import Distill, Keep, Replay
 from polyhead.train.optim import freeze
 from polyhead.types import Batch
@@ -42,15 +43,16 @@ def keeping(
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
 
     def work() -> None:
-        features = model.features({task: batch.inputs for task, batch in batches.items()})
-        raws = {task: model.head(task)(pyramid) for task, pyramid in features.items()}
-        losses = {
-            f"{task}/{name}": value
-            for task in learning
-            for name, value in model.head(task).losses(raws[task], batches[task]).items()
-        }
-        for keep in keeps:
-            losses |= keep.losses(model, batches, features, raws, 0)
+        with autocast("auto", DEVICE):
+            features = model.features({task: batch.inputs for task, batch in batches.items()})
+            raws = {task: model.head(task)(pyramid) for task, pyramid in features.items()}
+            losses = {
+                f"{task}/{name}": value
+                for task in learning
+                for name, value in model.head(task).losses(raws[task], batches[task]).items()
+            }
+            for keep in keeps:
+                losses |= keep.losses(model, batches, features, raws, 0)
         step(optimizer, losses)
 
     return work
@@ -99,7 +101,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--batch", type=int, default=8, help="pictures of a step (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=15, help="steps of each side (default: %(default)s)")
     given = parser.parse_args(argv)
-    print(hardware("32-true"))
+    print(hardware(resolve("auto")))
     compared: dict[str, Callable[..., dict[str, Callable[[], None]]]] = {
         "two heads / one head": heads,
         "segmentation kept / detection alone": partial(kept, learnt=["seg", "det"]),
