@@ -129,7 +129,7 @@ def probe(folder: str, run: Run, tasks: Sequence[str]) -> Run:
         shutil.rmtree(before.folder)
     before = Run.create(run.folder, "before")
     write_text(before.config, recipe.dump(config))
-    before.update_manifest(precision=old.read_manifest()["precision"])
+    before.update_manifest(precision=old.read_manifest().get("precision"))
     model = load(old.folder).model
     sources = {name: source for name, source in recipe.sources(config).items() if name in tasks}
     found = evaluate(model, open_tasks(sources, model.size, int(config["seed"])), "test", before)

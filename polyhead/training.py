@@ -124,7 +124,7 @@ def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData],
         run,
         describe=describe,
         seed=parts.settings.seed,
-        precision=run.read_manifest()["precision"],
+        precision=run.read_manifest().get("precision", parts.settings.precision),
         progress=Progress(log, len(parts.stages)),
     )
     checkpoint.fill(parts.model, checkpoint.load(run.best).state, run.best)
