@@ -98,7 +98,7 @@ def plan(old: Run, task: str, data: Mapping[str, Any], changes: Sequence[str] = 
         count = max(count, len(Kept(kept["train"])))
     heads = [f"heads.{name}" for name in weights.tasks]
     last = known["stages"][-1]
-    shared = {part: rate for part, rate in last["rates"].items() if not part.startswith("heads.")}
+    shared = {part: rate for part, rate in last["rates"].items() if part.split(".")[0] != "heads"}
     stage = {each: value for each, value in last.items() if each not in OF_ITS_DATA}
     stage |= {
         "tasks": [task],

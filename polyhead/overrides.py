@@ -37,7 +37,7 @@ def separate(argv: Sequence[str], own: Iterable[str]) -> tuple[list[str], list[s
     for word in words:
         key = word.removeprefix("--")
         if word == key:
-            (changes if re.match(r"[A-Za-z_][\w.*]*=", word) else rest).append(word)
+            (changes if re.match(r"[A-Za-z_][\w.*-]*=", word) else rest).append(word)
         elif word.split("=")[0] in own or not key:
             rest.append(word)
         elif "=" in key:

@@ -1,5 +1,6 @@
 """A study: a base recipe, named variations and seeds become runs, and one table compares them."""
 
+import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from polyhead import recipe
 from polyhead.errors import PolyheadError, suggest
 from polyhead.metrics.intervals import Metric
 from polyhead.places import studies
-from polyhead.run import Run, read_json
+from polyhead.run import Run
 from polyhead.shorthand import check_keys
 
 _KEYS = ("base", "variations", "seeds", "folds", "metric", "tables")
@@ -48,8 +49,8 @@ class Member(NamedTuple):
 
     @property
     def finished(self) -> bool:
-        """Whether it was trained and tested."""
-        return "test" in read_json(Run(self.folder).results_json)
+        """Whether it was trained to its end, tested, and has kept what it keeps."""
+        return "finished" in Run(self.folder).read_manifest()
 
 
 Plan = dict[str, list[list[Member]]]
@@ -76,6 +77,8 @@ def load(study: str | Path) -> Study:
     variations = _wanted(given, "variations", dict, path)
     rows = {str(name): list(parts) if isinstance(parts, list) else [parts or {}] for name, parts in variations.items()}
     for name, parts in rows.items():
+        if Path(name).name != name:
+            raise PolyheadError(f"{path}: variations.{name}: a variation names folders; take a name without slashes")
         if not parts or not all(isinstance(part, dict) for part in parts):
             raise PolyheadError(
                 f"{path}: variations.{name}: expected settings to lay over the base, or a list of them; got {parts!r}"
@@ -116,7 +119,10 @@ def plan(study: Study, changes: Sequence[str] = (), runs: str | Path = "runs") -
                     label += f".fold{fold}" if study.folds else ""
                     label += f".{number}" if len(parts) > 1 else ""
                     folder = Path(runs) / study.name / label
-                    own = [f"seed={seed}", f"name={label}", f"runs={folder.parent.as_posix()}"]
+                    own = [f"seed={seed}"]
+                    own += [
+                        f"{key}={json.dumps(value)}" for key, value in (("name", label), ("runs", str(folder.parent)))
+                    ]
                     own += [f"data.*.split.{key}={value}" for key, value in _fold(study, fold).items()]
                     try:
                         members.append(Member(folder, recipe.load(study.base, [*changes, *own], part)))
@@ -148,8 +154,9 @@ def carry_out(plan: Plan, show: Callable[[str], None] = print) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Take away what a run leaves that was killed before it had written anything: empty folders."""
-    if folder.is_dir() and not any(path.is_file() for path in folder.rglob("*")):
+    """Take away what a run leaves that was killed before its recipe was written: empty folders, and a manifest."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    if folder.is_dir() and all(path == Run(folder).manifest for path in files):
         shutil.rmtree(folder)
 
 
@@ -157,7 +164,8 @@ def rows(plan: Plan) -> dict[str, list[list[str]]]:
     """The folders of each row, for :func:`polyhead.analysis.table.compare`.
 
     Raises:
-        PolyheadError: naming every run that is not finished: a table never has holes.
+        PolyheadError: naming every run that is not finished: a table never has holes; or when a folder holds a run of
+            other settings.
     """
     missing = [str(m.folder) for seeds in plan.values() for seed in seeds for m in seed if not m.finished]
     if missing:
@@ -165,6 +173,8 @@ def rows(plan: Plan) -> dict[str, list[list[str]]]:
             f"{len(missing)} run(s) of the study are not finished: {', '.join(missing)}; "
             "'polyhead study' without --table trains them"
         )
+    for member in (member for seeds in plan.values() for seed in seeds for member in seed):
+        _check(member)
     return {name: [[str(member.folder) for member in seed] for seed in seeds] for name, seeds in plan.items()}
 
 
@@ -181,6 +191,8 @@ def _check(member: Member) -> None:
     """Refuse a run that was begun with other settings: its row would be another variation's."""
     config = Run(member.folder).config
     if not config.is_file():
+        if member.folder.exists():
+            raise PolyheadError(f"{str(member.folder)!r} is in the way of a run of the study: it holds none; rename it")
         return
     begun = recipe.load(config)
     changed = [key for key in member.config if key != "runs" and begun.get(key) != member.config[key]]

@@ -34,6 +34,7 @@ from polyhead.train.progress import Log, Progress
 from polyhead.train.stage import check_tasks
 
 LIBRARIES = ("torch", "torchvision", "lightning", "timm", "numpy")
+TIME = "%Y-%m-%dT%H:%M:%S%z"
 SAMPLES = 4
 """Test pictures of each task that a run keeps to be shown."""
 REPLAYED = 0.1
@@ -137,6 +138,7 @@ def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData],
         log(forgetting.transfer_text(transfer))
     _keep_samples(run, tasks)
     remember(run, tasks, parts.settings.memory, parts.settings.seed, log)
+    run.update_manifest(finished=time.strftime(TIME))
     return run
 
 
@@ -186,7 +188,7 @@ def describe_run(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
     cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "command": sys.argv,
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "started": time.strftime(TIME),
         "seed": parts.settings.seed,
         "precision": resolve(parts.settings.precision),
         "versions": {

@@ -13,7 +13,7 @@ from polyhead.data.readers.kept import Kept, own
 from polyhead.data.synthetic import Scenes
 from polyhead.data.writers import write_coco
 from polyhead.evaluate import reopen
-from polyhead.extend import tell
+from polyhead.extend import plan, tell
 from polyhead.predict import load
 from polyhead.run import Run, read_json, read_rows, write_json
 
@@ -102,6 +102,19 @@ def test_shared_parts_learn_as_they_did_and_older_heads_follow(extended: Run) ->
     assert stage["rates"] == {"backbone": 0.5, "heads.signs": 1.0}
     assert [stage[name] for name in ("lr", "momentum")] == [0.002, 0.8]
     assert stage["warmup"] == 0, "it was for the size of the older data"
+
+
+def test_a_rate_of_all_heads_was_for_the_older_ones(run: Run, tmp_path: Path) -> None:
+    shutil.copytree(run.folder, tmp_path / "run")
+    other = Run.open(tmp_path / "run")
+    config = recipe.load(run.config)
+    config["stages"][0]["rates"] = {"backbone": 0.5, "heads": 0.1}
+    other.config.write_text(yaml.safe_dump(config), encoding="utf-8")
+    data = {"reader": "scenes", "count": 12, "size": 64}
+    assert plan(other, "new", data, ["model.heads.new=detect"])["stages"][0]["rates"] == {
+        "backbone": 0.5,
+        "heads.signs": 1.0,
+    }
 
 
 def test_few_pictures_to_tell_by_are_said_to_be_few(run: Run) -> None:
@@ -219,6 +232,7 @@ def test_the_new_run_answers_with_both_heads_and_can_be_extended_again(extended:
         (["--task", "signs", "--data", "reader=scenes"], "has a task 'signs' already; choose another name"),
         (["--task", "new", "--data", "scenes"], "--data: expected KEY=VALUE, such as reader=coco, got 'scenes'"),
         (["--task", "new", "--data", *NEW], "the model has no head for task 'new'"),
+        (["--task", "new", "--data", *NEW, "--", "epochs", "4"], "'epochs' behind -- is no override; write KEY=VALUE"),
     ],
 )
 def test_mistakes_are_told(run: Run, words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,6 +38,7 @@ def changed(change: str, stages: int = 1) -> dict[str, Any]:
         (["ssd", "--resume", "runs/x"], ["ssd", "--resume", "runs/x"], []),
         (["ssd", "--resume=runs/x", "-h"], ["ssd", "--resume=runs/x", "-h"], []),
         (["./a=b.yaml"], ["./a=b.yaml"], []),
+        (["data.my-shapes.batch=4"], [], ["data.my-shapes.batch=4"]),
     ],
 )
 def test_separate(argv: list[str], rest: list[str], changes: list[str]) -> None:

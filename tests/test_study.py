@@ -16,7 +16,7 @@ from polyhead.metrics import store
 from polyhead.places import studies
 from polyhead.run import Run, write_json, write_text
 from polyhead.study import Plan
-from polyhead.types import Annotation, Detections
+from polyhead.types import Annotation, Detections, Labels
 
 BASE = """\
 # a small recipe
@@ -66,6 +66,7 @@ def pretend(plan: Plan, names: tuple[str, ...] = ("a", "b")) -> None:
                 store.save(path, found, [f"{task} {name}" for name in names])
                 store.save_truths(store.truths_of(path), truths, [f"{task} {name}" for name in names])
             write_json(run.results_json, {"test": {"tasks": {}}})
+            run.update_manifest(finished="2026-01-01T00:00:00+0000")
 
 
 def test_the_plan_names_every_run(files: Path) -> None:
@@ -125,9 +126,48 @@ def test_empty_folders_of_a_run_that_was_killed_at_once_are_in_nobodys_way(files
     study.clear(member.folder)
     assert not member.folder.exists()
     (member.folder / "weights").mkdir(parents=True)
+    (member.folder / "manifest.json").write_text("{}\n")
+    study.clear(member.folder)
+    assert not member.folder.exists()
+    (member.folder / "weights").mkdir(parents=True)
     (member.folder / "config.yaml").write_text("seed: 0\n")
     study.clear(member.folder)
     assert member.folder.exists()
+
+
+def test_a_folder_of_something_else_is_left_alone_and_named(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (notes := Path("runs/heads/single.seed1.0/notes.txt")).parent.mkdir(parents=True)
+    notes.write_text("mine\n")
+    assert cli.main(["study", str(files)]) == 2
+    assert "'runs/heads/single.seed1.0' is in the way of a run of the study" in capsys.readouterr().err
+    assert notes.read_text() == "mine\n"
+    assert not Path("runs/heads/joint.seed0").exists()
+
+
+def test_any_name_of_a_variation_is_the_name_of_its_runs(files: Path) -> None:
+    files.write_text(files.read_text().replace("  joint:", "  'kept #2: [x]':"))
+    for (member,) in study.plan(study.load(files), runs="a #b")["kept #2: [x]"]:
+        assert member.folder == Path(member.config["runs"]) / member.config["name"]
+
+
+def test_folds_of_labels_are_one_test(tmp_path: Path) -> None:
+    truths = [
+        Annotation(
+            str(each), "", (8, 8), torch.zeros(0, 4), *[torch.zeros(0)] * 3, torch.ones(2).bool(), torch.tensor(0)
+        )
+        for each in range(6)
+    ]
+    folds = [Run.create(tmp_path, "fold") for _ in range(3)]
+    for number, run in enumerate(folds):
+        write_text(run.config, "seed: 0\n")
+        part = truths[2 * number : 2 * number + 2]
+        said = {truth.id: Labels(torch.eye(2)[int(truth.id == "5")]) for truth in part}
+        store.save_labels(run.predictions_of("test", "cls"), said, part, ["a", "b"])
+    folders = [str(run.folder) for run in folds]
+    (row,) = table.compare({"cv": [folders]})
+    assert (row.pictures, row.scores["accuracy"][0]) == (6, pytest.approx(5 / 6))
+    with pytest.raises(PolyheadError, match="picture '0' of task 'cls' was tested twice"):
+        table.compare({"cv": [[*folders, folders[0]]]})
 
 
 def test_finished_runs_are_not_trained_again_and_the_table_pools_a_models_tasks(
@@ -171,9 +211,10 @@ def test_a_task_that_a_row_lacks_makes_the_tables_fail(files: Path, capsys: pyte
     assert "single: no run was tested on task 'signs', as others were" in capsys.readouterr().err
 
 
-def test_a_run_of_other_settings_is_refused(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("words", [[], ["--table"]])
+def test_a_run_of_other_settings_is_refused(files: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     pretend(study.plan(study.load(files)))
-    assert cli.main(["study", str(files), "epochs=7"]) == 2
+    assert cli.main(["study", str(files), "epochs=7", *words]) == 2
     assert "'runs/heads/joint.seed0' was begun with other settings (stages)" in capsys.readouterr().err
 
 
@@ -188,7 +229,8 @@ def test_a_study_is_trained_and_gone_on_with(files: Path, capsys: pytest.Capture
     assert "parameters" in table[0]
     assert table[1].split()[0] == "joint"
     trained = Run("runs/heads/joint.seed0").best.stat().st_mtime_ns
-    Run("runs/heads/slow.seed0").results_json.unlink()  # as if killed before the test
+    stopped = Run("runs/heads/slow.seed0")  # as if killed before its end; that somebody measured it does not end it
+    write_json(stopped.manifest, {key: value for key, value in stopped.read_manifest().items() if key != "finished"})
     assert cli.main(["study", str(files), "batch=4", "workers=0"]) == 0
     again = capsys.readouterr().out
     assert "run 2 of 2" in again
@@ -211,6 +253,7 @@ def test_a_study_is_trained_and_gone_on_with(files: Path, capsys: pytest.Capture
             "sings: null",
             "variation 'single': data.sings: there is no such task to leave out; did you mean",
         ),
+        ("joint:", "a/b:", "variations.a/b: a variation names folders; take a name without slashes"),
         ("joint: {}", "joint: [3]", "variations.joint: expected settings to lay over the base, or a list of them"),
         ("variations:", "variations: 3 #", "no valid YAML"),
         ("{data: {signs: null}}", "{dat: {}}", "unknown key 'dat' of the recipe; did you mean 'data'"),

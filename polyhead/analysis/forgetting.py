@@ -128,7 +128,7 @@ def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> di
 
     Raises:
         PolyheadError: when a word is neither, there is no such task, a score is not above 0 and at most 1, a run has no
-            score of a task, or a task has a score and runs.
+            score of a task or is given twice for it, or a task has a score and runs.
     """
     numbers: dict[str, float] = {}
     runs: dict[str, list[str]] = {}
@@ -154,8 +154,12 @@ def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> di
     if both:
         raise PolyheadError(f"--baseline: task {min(both)!r} has a score and a run; give one of them")
     for task, folders in runs.items():
+        seen: set[Path] = set()
         for folder in folders:
             _check_scored(folder, task, split)
+            if Path(folder).resolve() in seen:
+                raise PolyheadError(f"--baseline: run {folder!r} is given twice for {task!r}, and would count as two")
+            seen.add(Path(folder).resolve())
     return {**numbers, **runs}
 
 

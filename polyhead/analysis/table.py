@@ -14,7 +14,7 @@ from polyhead.metrics import store
 from polyhead.metrics.coco import FREQUENT
 from polyhead.metrics.intervals import LEVEL, draw, interval, over_runs, sample
 from polyhead.metrics.matching import match
-from polyhead.metrics.pictures import Pictures, of_labels, of_pixels
+from polyhead.metrics.pictures import Pictures, of_labels, of_pixels, together
 from polyhead.metrics.pool import Answers, pool
 from polyhead.run import Run
 from polyhead.types import Annotation
@@ -195,13 +195,16 @@ def kind_of(answers: Answers | Pictures) -> store.Kind:
 
 def _joined(parts: Sequence[Answers | Pictures]) -> Answers | Pictures:
     """The tasks of a run (or of runs that are one answer) as one; those of labels and masks stand alone."""
-    if len(parts) == 1 and isinstance(parts[0], Pictures):
-        return parts[0]
     boxes = [part for part in parts if isinstance(part, Answers)]
-    if len(boxes) < len(parts):
-        told = ", ".join(dict.fromkeys(f"{part.task} ({kind_of(part)})" for part in parts))
-        raise PolyheadError(f"tasks of these kinds cannot be pooled: {told}; choose one with --task NAME")
-    return pool(boxes)
+    if len(boxes) == len(parts):
+        return pool(boxes)
+    others = [part for part in parts if isinstance(part, Pictures)]
+    if len(others) == len(parts) and len({part.task for part in parts}) == 1:
+        return together(others)
+    told = ", ".join(dict.fromkeys(f"{part.task} ({kind_of(part)})" for part in parts))
+    raise PolyheadError(
+        f"tasks of these kinds cannot be pooled: {told}; choose one with --task NAME (in a study: tables: tasks)"
+    )
 
 
 def read(folder: str, split: str, task: str | None = None) -> list[Answers | Pictures]:

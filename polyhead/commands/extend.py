@@ -36,7 +36,9 @@ def main(argv: Sequence[str]) -> int:
     command.add_allow()
     given = command.parse_args(words[:at])
     recipe.allow(given.allow)
-    _, extra = overrides.separate(changes, ())
+    rest, extra = overrides.separate(changes, ())
+    if rest:
+        raise PolyheadError(f"{rest[0]!r} behind -- is no override; write KEY=VALUE")
     from polyhead.extend import extend
 
     run = extend(given.run, given.task, settings(given.data), extra)

@@ -1,10 +1,12 @@
 """What was said of whole pictures and of pixels, as sums that can be drawn again; what boxes need more than."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from polyhead.errors import PolyheadError
 from polyhead.metrics.masks import Pixels, Tally, tally
 from polyhead.metrics.store import Kind, Said
 
@@ -31,6 +33,28 @@ class Pictures(NamedTuple):
         place = {name: index for index, name in enumerate(self.ids)}
         order = [place[name] for name in ids]
         return Pictures(self.task, self.kind, self.names, list(ids), Tally(*(part[order] for part in self.tally)))
+
+
+def together(parts: Sequence[Pictures]) -> Pictures:
+    """Answers of one task to different pictures (the folds of a cross-validation), side by side.
+
+    Raises:
+        PolyheadError: when a picture is in two parts, or the parts have different classes.
+    """
+    first = parts[0]
+    ids = [ident for part in parts for ident in part.ids]
+    twice = [ident for ident, count in Counter(ids).items() if count > 1]
+    if twice:
+        raise PolyheadError(
+            f"picture {twice[0]!r} of task {first.task!r} was tested twice; give runs that were tested on different "
+            "folds of it"
+        )
+    for part in parts:
+        if part.names != first.names:
+            raise PolyheadError(f"folds of task {first.task!r} have different classes: {first.names} and {part.names}")
+    return first._replace(
+        ids=ids, tally=Tally(*(np.concatenate(each) for each in zip(*(p.tally for p in parts), strict=True)))
+    )
 
 
 def of_pixels(task: str, found: Mapping[str, Pixels], names: list[str]) -> Pictures:

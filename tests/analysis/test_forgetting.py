@@ -104,6 +104,8 @@ def test_words_of_the_command_line(tmp_path: Path) -> None:
         parse(["cls=0.5", other], tasks)
     with pytest.raises(PolyheadError, match="has no score on test of seg, cls"):
         parse([scored(tmp_path, "third", det=0)], tasks)
+    with pytest.raises(PolyheadError, match=r"run '.*other/' is given twice for 'cls', and would count as two"):
+        parse([other, f"cls={other}/"], tasks)
     with pytest.raises(PolyheadError, match="'cl' is none of the tasks seg, cls; did you mean 'cls'"):
         parse(["cl=0.5"], tasks)
 
