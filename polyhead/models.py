@@ -190,6 +190,7 @@ def unified(
     middle: int = 512,
     width: int = 256,
     depth: int = 3,
+    residual: bool = False,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Model:
@@ -207,6 +208,7 @@ def unified(
         middle: channels between the two convolutions that fuse.
         width: channels of the shared head.
         depth: 3x3 convolutions of the shared head.
+        residual: the shared head adds to what comes, and does not replace it.
         mean: of the weights' pictures in 0..1; None where the file or timm tells it.
         std: likewise.
     """
@@ -216,7 +218,10 @@ def unified(
         "classify": partial(Classify, dropout=0.2),
     }
     timm = Timm(backbone, weights, (16, 32), last_conv=last_conv, mean=mean, std=std)
-    necks: list[NeckFactory] = [partial(Fuse, middle=middle, width=width), partial(Trunk, depth=depth)]
+    necks: list[NeckFactory] = [
+        partial(Fuse, middle=middle, width=width),
+        partial(Trunk, depth=depth, residual=residual),
+    ]
     return Model(timm, necks, {task: kinds[kind] for task, kind in heads.items()}, (size, size))
 
 

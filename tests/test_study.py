@@ -136,11 +136,12 @@ def test_empty_folders_of_a_run_that_was_killed_at_once_are_in_nobodys_way(files
 
 
 def test_a_folder_of_something_else_is_left_alone_and_named(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (notes := Path("runs/heads/single.seed1.0/notes.txt")).parent.mkdir(parents=True)
-    notes.write_text("mine\n")
+    folder = Path("runs/heads/single.seed1.0")
+    folder.mkdir(parents=True)
+    (folder / "notes.txt").write_text("mine\n")
     assert cli.main(["study", str(files)]) == 2
     assert "'runs/heads/single.seed1.0' is in the way of a run of the study" in capsys.readouterr().err
-    assert notes.read_text() == "mine\n"
+    assert (folder / "notes.txt").read_text() == "mine\n"
     assert not Path("runs/heads/joint.seed0").exists()
 
 
@@ -163,7 +164,7 @@ def test_folds_of_labels_are_one_test(tmp_path: Path) -> None:
         said = {truth.id: Labels(torch.eye(2)[int(truth.id == "5")]) for truth in part}
         store.save_labels(run.predictions_of("test", "cls"), said, part, ["a", "b"])
     folders = [str(run.folder) for run in folds]
-    (row,) = table.compare({"cv": [folders]})
+    row = table.compare({"cv": [folders]})[0]
     assert row.pictures == 6
     assert row.scores["accuracy"][0] == pytest.approx(5 / 6)
     with pytest.raises(PolyheadError, match="picture '0' of task 'cls' was tested twice"):

@@ -1,0 +1,12 @@
+import torch
+
+from polyhead.nets.necks.trunk import Trunk
+from polyhead.types import Pyramid
+
+
+def test_a_residual_trunk_adds_to_each_level_what_the_plain_one_makes_of_it() -> None:
+    plain, residual = Trunk([4, 6], [8, 16], depth=2).eval(), Trunk([4, 6], [8, 16], depth=2, residual=True).eval()
+    residual.load_state_dict(plain.state_dict())
+    pyramid = Pyramid([torch.randn(2, 4, 8, 8), torch.randn(2, 6, 4, 4)], (64, 64))
+    for level, made, added in zip(pyramid.levels, plain(pyramid).levels, residual(pyramid).levels, strict=True):
+        torch.testing.assert_close(added, level + made)
