@@ -83,17 +83,20 @@ def table(name: str, numbers: dict[str, Any]) -> list[str]:
     low, high = numbers["interval"]
     interval = f"{100 * numbers['level']:.0f} % interval {_figure(low)} to {_figure(high)}"
     rival = f"trivial rival {_figure(numbers['rival']['score'])}"
+    more = {**numbers.get("coco", {}), **{key: numbers[key] for key in EXTRA if key in numbers}}
+    wide = 2 + max(map(len, (numbers["metric"], *more)))
     lines = [
         f"{name} on {numbers['images']} {numbers['split']} pictures ({numbers['protocol']})",
-        f"  {numbers['metric']:<14}{_figure(numbers['score'])}   {interval}   {rival}",
+        f"  {numbers['metric']:<{wide}}{_figure(numbers['score'])}   {interval}   {rival}",
     ]
-    lines += [f"  {key:<14}{_figure(value)}" for key, value in numbers.get("coco", {}).items()]
-    lines += [f"  {key:<14}{_figure(numbers[key])}" for key in EXTRA if key in numbers]
-    width = max(map(len, numbers["classes"]))
+    lines += [f"  {key:<{wide}}{_figure(value)}" for key, value in more.items()]
+    counts = {
+        label: next(scores[key] for key in COUNTS if key in scores) for label, scores in numbers["classes"].items()
+    }
+    width, digits = max(map(len, counts)), max(len(str(count)) for count in counts.values())
     for label, scores in numbers["classes"].items():
-        count, *_ = (scores[key] for key in COUNTS if key in scores)
         figures = "  ".join(f"{key} {_figure(value)}" for key, value in scores.items() if key not in COUNTS)
-        lines.append(f"  {label:<{width}}  n {count:<6}{figures}")
+        lines.append(f"  {label:<{width}}  n {counts[label]:<{digits}}  {figures}")
     seconds, memory = numbers["seconds_per_image"], numbers["peak_memory_mb"]
     return [*lines, f"  {1000 * seconds:.0f} ms a picture, loading included; peak memory {memory:.0f} MB"]
 

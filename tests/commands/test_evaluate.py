@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from polyhead import cli
+from polyhead.commands import evaluate
 from polyhead.run import Run, read_json
 
 
@@ -30,6 +31,27 @@ def test_the_numbers_of_the_run_come_again(run: Run, capsys: pytest.CaptureFixtu
     shown = capsys.readouterr().out
     assert "90 % interval" in shown
     assert "trivial rival" in shown
+
+
+def test_long_words_and_large_counts_stay_apart() -> None:
+    numbers = {
+        "images": 60,
+        "split": "test",
+        "protocol": "IoU",
+        "metric": "mIoU",
+        "score": 0.5,
+        "interval": [0.4, 0.6],
+        "level": 0.9,
+        "rival": {"score": 0.1},
+        "miou_foreground": 0.25,
+        "seconds_per_image": 0.1,
+        "peak_memory_mb": 10.0,
+        "classes": {"background": {"pixels": 7_714_462, "iou": 0.828}, "cow": {"pixels": 9, "iou": 0.5}},
+    }
+    lines = evaluate.table("seg", numbers)
+    assert "  miou_foreground  0.250" in lines
+    assert "  background  n 7714462  iou 0.828" in lines
+    assert "  cow         n 9        iou 0.500" in lines
 
 
 def test_every_plot_is_drawn_again(run: Run) -> None:
