@@ -8,7 +8,7 @@ from typing import Any
 
 from polyhead import checkpoint, recipe, training
 from polyhead.analysis import forgetting
-from polyhead.data.readers.kept import Kept, own
+from polyhead.data.readers.kept import FILE, Kept, own
 from polyhead.data.source import open_tasks
 from polyhead.errors import PolyheadError
 from polyhead.evaluate import evaluate
@@ -86,15 +86,17 @@ def plan(old: Run, task: str, data: Mapping[str, Any], changes: Sequence[str] = 
     count = 0
     for name in weights.tasks:
         kept = {part: old.kept(part, name) for part in ("train", "val", "test")}
-        missing = [str(each) for each in kept.values() if not each.is_dir()]
+        missing = [str(each) for each in kept.values() if not (each / FILE).is_file()]
         if missing:
             raise PolyheadError(
-                f"there is no {missing[0]!r}: the run has kept nothing of task {name!r}; train it again with this "
-                "version, or with memory above 0"
+                f"there is no {FILE} in {missing[0]!r}: the run has kept nothing of task {name!r}; if it was stopped, "
+                f"'polyhead train --resume {old.folder}' ends it; else train it again with memory above 0"
             )
         readers = {part: {"reader": "kept", "root": str(each.resolve())} for part, each in kept.items()}
         parts[name] = {"reader": readers.pop("train"), **readers}
-        parts[name] |= {each: known["data"][name][each] for each in ("transforms", "batch")}
+        parts[name] |= {
+            each: known["data"][name][each] for each in ("transforms", "batch", "val_batch", "workers", "cache")
+        }
         count = max(count, len(Kept(kept["train"])))
     heads = [f"heads.{name}" for name in weights.tasks]
     last = known["stages"][-1]
@@ -115,7 +117,8 @@ def plan(old: Run, task: str, data: Mapping[str, Any], changes: Sequence[str] = 
         model["init_args"]["weights"] = None
     whole = {"model": model, "data": {**parts, task: dict(data)}, "stages": [stage], "seed": known["seed"]}
     whole |= {each: known[each] for each in ("precision", "memory", "max_parameters", "max_drop")}
-    return recipe.resolve({**whole, "runs": str(old.folder.parent)}, changes, f"{old.folder.name}_{task}")
+    folder = old.folder.resolve()
+    return recipe.resolve({**whole, "runs": str(folder.parent)}, changes, f"{folder.name}_{task}")
 
 
 def probe(folder: str, run: Run, tasks: Sequence[str]) -> Run:

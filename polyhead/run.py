@@ -58,13 +58,19 @@ class Run:
 
     @classmethod
     def open(cls, folder: str | Path) -> "Run":
-        """An existing run; a path to one of its weights files will do as well.
+        """An existing run; its ``weights/best.pt``, by which it is measured, stands for it.
 
         Raises:
-            PolyheadError: when there is no such folder, or it was not left behind by a training.
+            PolyheadError: when there is no such folder, it was not left behind by a training, or another weights file
+                was given.
         """
         path = Path(folder)
         if path.is_file() and path.parent.name == "weights":
+            if path.name != cls(path.parent.parent).best.name:
+                raise PolyheadError(
+                    f"expected the folder of a run, or its best.pt, by which it is measured, got {str(folder)!r}; give "
+                    f"{str(path.parent.parent)!r}"
+                )
             path = path.parent.parent
         if not path.is_dir():
             raise PolyheadError(f"run folder {str(folder)!r} does not exist; {REMEDY}")

@@ -28,10 +28,10 @@ from polyhead.nets.precision import resolve
 from polyhead.recipe import Parts
 from polyhead.run import Run, read_rows, write_text
 from polyhead.train.fit import build_heads, fit
-from polyhead.train.memory import balanced
+from polyhead.train.memory import any_of, balanced
 from polyhead.train.optim import check_parts
 from polyhead.train.progress import Log, Progress
-from polyhead.train.stage import check_tasks
+from polyhead.train.stage import check_tasks, check_taught
 
 LIBRARIES = ("torch", "torchvision", "lightning", "timm", "numpy")
 TIME = "%Y-%m-%dT%H:%M:%S%z"
@@ -68,6 +68,7 @@ def train(
             )
     build_heads(parts.model, tasks, parts.settings.seed)
     check_tasks(parts.stages, tasks)
+    check_taught(parts.stages, tasks)
     for number, stage in enumerate(parts.stages):
         check_parts(parts.model, [*stage.rates, *stage.init], f"stages.{number}")
     counted = _within(parameters(parts.model), parts.settings.max_parameters)
@@ -145,8 +146,8 @@ def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData],
 def remember(run: Run, tasks: Mapping[str, TaskData], limit: float, seed: int, log: Callable[[str], None]) -> None:
     """Keep what 'polyhead extend' needs of each task: training pictures to replay, val and test ones to measure on.
 
-    A tenth of the training pictures, up to :data:`PROBED` of each other split, and no more than ``limit`` MiB of each;
-    of what an older run has kept, everything.
+    A tenth of the training pictures, classes in equal parts; up to :data:`PROBED` of each other split, drawn by chance;
+    no more than ``limit`` MiB of each; of what an older run has kept, everything.
     """
     if limit <= 0:
         return
@@ -154,10 +155,13 @@ def remember(run: Run, tasks: Mapping[str, TaskData], limit: float, seed: int, l
         counts = []
         for part in SPLITS:
             truths, reader = task.truths(part), task.readers[part]
-            count = ceil(REPLAYED * len(truths)) if part == "train" else PROBED
-            places = balanced(task.kinds(part), count, key(seed, "kept", name, part))
+            chance = key(seed, "kept", name, part)
             if isinstance(task.source.reader, Kept):
                 places = list(range(len(truths)))  # in the order in which they were wanted
+            elif part == "train":
+                places = balanced(task.kinds(part), ceil(REPLAYED * len(truths)), chance)
+            else:  # with the classes as often as they are: scores are to agree with the whole split's
+                places = any_of(len(truths), PROBED, chance)
             counts.append(f"{keep(reader, places, run.kept(part, name), limit, task.licence)} {part}")
         licence = task.licence or f"no licence is known; data.{name}.licence tells it"
         log(f"{name}: kept {', '.join(counts)} pictures ({licence})")

@@ -7,15 +7,18 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from toys import Tints
 
-from polyhead import checkpoint, cli, recipe
+from polyhead import checkpoint, cli, recipe, training
 from polyhead.data.readers.kept import Kept, own
+from polyhead.data.source import Source, TaskData
 from polyhead.data.synthetic import Scenes
 from polyhead.data.writers import write_coco
 from polyhead.evaluate import reopen
 from polyhead.extend import plan, tell
 from polyhead.predict import load
 from polyhead.run import Run, read_json, read_rows, write_json
+from polyhead.types import Annotation
 
 COUNT = 30
 RECIPE = {
@@ -219,11 +222,66 @@ def told(run: Run) -> list[str]:
     return lines[max(place for place, line in enumerate(lines) if line.startswith("older tasks, on what was kept")) :]
 
 
-def test_the_new_run_answers_with_both_heads_and_can_be_extended_again(extended: Run) -> None:
+def test_the_new_run_answers_with_both_heads_and_keeps_pictures_of_both(extended: Run) -> None:
     results = load(extended.folder).predict([Scenes(1, "signs", size=64)[0].input.as_subclass(torch.Tensor)], conf=0.0)
     assert [result.task for result in results] == ["signs", "fruit"]
     kept = {task: len(Kept(extended.kept("train", task))) for task in ("signs", "fruit")}
     assert kept == {"signs": 3, "fruit": 2}
+
+
+def test_a_run_that_was_extended_moved_and_has_lost_the_older_one_can_be_extended_again(
+    extended: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(extended.folder, tmp_path / "moved")
+    monkeypatch.chdir(tmp_path / "moved")
+    config = plan(Run.open("."), "third", {"reader": "scenes", "count": 8}, ["model.init_args.heads.third=detect"])
+    assert config["name"] == "moved_third"
+    assert Path(config["runs"]) == tmp_path
+    assert config["stages"][0]["tasks"] == ["third"]
+    roots = [Path(part) for task in ("signs", "fruit") for part in strings(config["data"][task]) if "/" in part]
+    assert len(roots) == 6
+    assert all(root.is_relative_to(tmp_path / "moved") and root.is_dir() for root in roots)
+
+
+def strings(value: object) -> list[str]:
+    """All texts of nested settings."""
+    if isinstance(value, dict):
+        return [text for each in value.values() for text in strings(each)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_how_older_tasks_were_loaded_is_carried_over(run: Run) -> None:
+    signs = plan(run, "new", {"reader": "scenes", "count": 8}, ["model.init_args.heads.new=detect"])["data"]["signs"]
+    assert (signs["workers"], signs["batch"]) == (0, 8)
+
+
+def test_a_run_is_extended_and_measured_by_its_best_weights(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["evaluate"], ["extend", "--task", "new", "--data", *NEW, "--"]):
+        assert cli.main([command[0], str(run.weights / "last.pt"), *command[1:]]) == 2
+        told = capsys.readouterr().err
+        assert f"its best.pt, by which it is measured, got '{run.weights / 'last.pt'}'; give '{run.folder}'" in told
+    assert Run.open(run.best).folder == run.folder
+
+
+class Rare(Tints):
+    """Every tenth picture is of class 1."""
+
+    def annotation(self, index: int) -> Annotation:
+        return super().annotation(index)._replace(value=torch.tensor(int(index % 10 == 0)))
+
+
+def test_what_is_replayed_has_classes_in_equal_parts_and_the_probe_as_often_as_they_are(tmp_path: Path) -> None:
+    task = TaskData("rare", Source(Rare(400, 0), Rare(400, 1), Rare(400, 2), workers=0), (32, 32), 0)
+    run = Run.create(tmp_path, "run")
+    training.remember(run, {"rare": task}, 16.0, 0, print)
+    shares = {}
+    for part, count in (("train", 40), ("val", 200), ("test", 200)):
+        kept = Kept(run.kept(part, "rare"))
+        assert len(kept) == count
+        shares[part] = sum(kept.annotation(index).value == 1 for index in range(count)) / count
+    assert shares["train"] == 0.5
+    assert 0.05 < shares["val"] < 0.15
+    assert 0.05 < shares["test"] < 0.15
 
 
 @pytest.mark.parametrize(
@@ -243,7 +301,8 @@ def test_mistakes_are_told(run: Run, words: list[str], message: str, capsys: pyt
 def test_a_run_that_has_kept_nothing_says_so(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(run.folder, tmp_path / "bare", ignore=shutil.ignore_patterns("memory"))
     assert cli.main(["extend", str(tmp_path / "bare"), "--task", "new", "--data", *NEW]) == 2
-    assert "the run has kept nothing of task 'signs'; train it again with this version" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"nothing of task 'signs'; if it was stopped, 'polyhead train --resume {tmp_path / 'bare'}' ends it" in said
 
 
 def test_nothing_is_kept_where_nothing_is_wanted(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> di
 
     Raises:
         PolyheadError: when a word is neither, there is no such task, a score is not above 0 and at most 1, a run has no
-            score of a task or is given twice for it, or a task has a score and runs.
+            score of a task or is given twice for it, or a task has two scores, or a score and runs.
     """
     numbers: dict[str, float] = {}
     runs: dict[str, list[str]] = {}
@@ -142,10 +142,14 @@ def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> di
                 runs.setdefault(task, []).append(word)
             continue
         for part in word.split(","):
-            task, given, value = part.partition("=")
-            if given and Path(value).is_dir():
+            task, _, value = part.partition("=")
+            if value and Path(value).is_dir():
                 runs.setdefault(task, []).append(value)
                 continue
+            if task in numbers:
+                raise PolyheadError(
+                    f"--baseline: task {task!r} has two scores, {numbers[task]:g} and {value}; give one"
+                )
             numbers[task] = _score(part, value)
     for task in (*numbers, *runs):
         if task not in tasks:
@@ -154,20 +158,27 @@ def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> di
     if both:
         raise PolyheadError(f"--baseline: task {min(both)!r} has a score and a run; give one of them")
     for task, folders in runs.items():
-        seen: set[Path] = set()
-        for folder in folders:
-            _check_scored(folder, task, split)
-            if Path(folder).resolve() in seen:
-                raise PolyheadError(f"--baseline: run {folder!r} is given twice for {task!r}, and would count as two")
-            seen.add(Path(folder).resolve())
+        _check_seeds(task, folders, split)
     return {**numbers, **runs}
+
+
+def _check_seeds(task: str, folders: Sequence[str], split: str) -> None:
+    seen: set[Path] = set()
+    for folder in folders:
+        _check_scored(folder, task, split)
+        if Path(folder).resolve() in seen:
+            raise PolyheadError(f"--baseline: run {folder!r} is given twice for {task!r}, and would count as two")
+        seen.add(Path(folder).resolve())
 
 
 def _score(part: str, value: str) -> float:
     try:
         score = float(value)
     except ValueError:
-        raise PolyheadError(f"--baseline: expected TASK=SCORE, TASK=RUN or the folder of a run, got {part!r}") from None
+        raise PolyheadError(
+            f"--baseline: expected TASK=SCORE, TASK=RUN or the folder of a run, got {part!r}: {value or part!r} is "
+            "neither a number nor a folder"
+        ) from None
     if not 0 < score <= 1:
         raise PolyheadError(f"--baseline: a score to lose from lies above 0 and is at most 1, got {part!r}")
     return score

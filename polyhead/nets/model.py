@@ -10,6 +10,9 @@ from polyhead.errors import PolyheadError, SettingError, suggest
 from polyhead.nets.base import Backbone, Head, HeadFactory, Neck, NeckFactory
 from polyhead.types import Pyramid, Size
 
+APART = "./\\,="
+"""What sets names of tasks apart: in parts of a network, paths, columns, and words of the command line."""
+
 
 class Model(nn.Module):
     """One trunk and any number of named heads.
@@ -51,8 +54,8 @@ class Model(nn.Module):
         for task, names in tasks.items():
             if not nameable(task):
                 raise PolyheadError(
-                    f"a task cannot be called {task!r}: its name must be non-empty, without dots, and not that of a "
-                    "method of torch's modules; rename it in data:"
+                    f"a task cannot be called {task!r}: its name must be non-empty, without any of {' '.join(APART)}, "
+                    "and not that of a method of torch's modules; rename it in data:"
                 )
             if task in self.heads:
                 continue
@@ -109,5 +112,5 @@ class Model(nn.Module):
 
 
 def nameable(task: str) -> bool:
-    """Whether torch can keep a head under this name."""
-    return bool(task) and "." not in task and not hasattr(nn.ModuleDict(), task)
+    """Whether torch can keep a head under this name, and files, columns and the command line can speak of it."""
+    return bool(task) and not set(APART) & set(task) and not hasattr(nn.ModuleDict(), task)

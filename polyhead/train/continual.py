@@ -53,6 +53,11 @@ class Keep(ABC):
         """The tasks that its settings name."""
         return ()
 
+    @property
+    def silent(self) -> bool:
+        """Whether its settings leave it without a loss, so that it is of use only beside another."""
+        return False
+
     @abstractmethod
     def losses(
         self,
@@ -113,6 +118,11 @@ class Distill(Keep):
     def named(self) -> Collection[str]:
         """Those that have a factor of their own."""
         return self.weights
+
+    @property
+    def silent(self) -> bool:
+        """Without any weight."""
+        return not (self.weight or self.features)
 
     def start(self, model: Model, tasks: Mapping[str, Task]) -> None:
         """Make the teacher."""
@@ -205,6 +215,11 @@ class Replay(Keep):
     def memory(self) -> dict[str, Held]:
         """The kept pictures of each older task."""
         return self.held
+
+    @property
+    def silent(self) -> bool:
+        """Without labels, or without weight."""
+        return not (self.labels and self.weight)
 
     def losses(
         self,

@@ -68,14 +68,20 @@ def size(truth: Annotation) -> int:
 
 
 def _fitting(truths: Sequence[Annotation], order: Sequence[int], limit: int) -> Held:
-    """The beginning of ``order`` that fits, but never less than the first picture."""
-    used = count = 0
+    """As many as fit, in this order: one that is too large is passed over. The first is held in any case."""
+    places: list[int] = []
+    used = 0
     for place in order:
         more = size(truths[place])
-        if count and used + more > limit:
-            break
-        used, count = used + more, count + 1
-    return Held(list(order[:count]), used)
+        if not places or used + more <= limit:
+            places.append(place)
+            used += more
+    return Held(places, used)
+
+
+def any_of(pictures: int, count: int, seed: int) -> list[int]:
+    """``count`` of so many pictures, or all of them where they are fewer, drawn by chance."""
+    return torch.randperm(pictures, generator=torch.Generator().manual_seed(seed)).tolist()[:count]
 
 
 def balanced(kinds: Kinds, count: int, seed: int) -> list[int]:

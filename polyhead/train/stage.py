@@ -89,6 +89,11 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
         kinds = [type(keep).__name__ for keep in self.keep]
         if len(set(kinds)) < len(kinds):  # they would share their streams, and the names of their losses
             raise SettingError(f"keep has more than one of a kind ({', '.join(kinds)}); leave one of each")
+        if self.keep and all(keep.silent for keep in self.keep):
+            raise SettingError(
+                f"keep: {' and '.join(kinds)} as it is set adds no loss, so nothing would be kept; Replay needs labels "
+                "or a Distill beside it, and each a weight above 0"
+            )
         if not 0 <= self.mixing <= 1:
             raise SettingError(f"mixing must lie between 0 and 1, got {self.mixing:g}")
         if self.ema is not None and not 0 < self.ema < 1:
@@ -109,3 +114,17 @@ def check_tasks(stages: Sequence[Stage], tasks: Collection[str]) -> None:
                 if task not in tasks:
                     near = suggest(task, tasks)
                     raise PolyheadError(f"stages.{number}.{setting}: there is no task {task!r}{near}")
+
+
+def check_taught(stages: Sequence[Stage], tasks: Collection[str]) -> None:
+    """Refuse a task that no stage teaches, and whose head begins with no weights: it would be measured, and kept.
+
+    Raises:
+        PolyheadError: for the first such task.
+    """
+    for task in tasks:
+        brought = any(part in ("heads", f"heads.{task}") for stage in stages for part in stage.init)
+        if not brought and not any(stage.tasks is None or task in stage.tasks for stage in stages):
+            raise PolyheadError(
+                f"data.{task}: no stage teaches it; name it in the tasks of a stage, or leave it out (data.{task}=null)"
+            )

@@ -100,6 +100,12 @@ def test_words_of_the_command_line(tmp_path: Path) -> None:
     assert parse([other], tasks) == parse([f"cls={other}"], tasks) == {"cls": [other]}
     with pytest.raises(PolyheadError, match="expected TASK=SCORE, TASK=RUN or the folder of a run, got 'runs/no'"):
         parse(["runs/no"], tasks)
+    with pytest.raises(PolyheadError, match="got 'seg=': 'seg=' is neither a number nor a folder"):
+        parse(["seg="], tasks)
+    with pytest.raises(PolyheadError, match="got 'seg=runs/no': 'runs/no' is neither a number nor a folder"):
+        parse(["seg=runs/no"], tasks)
+    with pytest.raises(PolyheadError, match=r"task 'seg' has two scores, 0\.5 and 0\.4; give one"):
+        parse(["seg=0.5", "seg=0.4"], tasks)
     with pytest.raises(PolyheadError, match="task 'cls' has a score and a run; give one of them"):
         parse(["cls=0.5", other], tasks)
     with pytest.raises(PolyheadError, match="has no score on test of seg, cls"):

@@ -125,6 +125,22 @@ def test_heads_that_another_run_has_taught_are_older_tasks(tmp_path: Path) -> No
         assert row["val/squares/ap50"], part
 
 
+@pytest.mark.parametrize(
+    "keep", [[Replay(labels=False)], [Replay(weight=0.0)], [Distill(0.0)], [Distill(0.0), Replay(labels=False)]]
+)
+def test_what_keeps_nothing_is_refused(keep: list[Keep]) -> None:
+    names = " and ".join(type(each).__name__ for each in keep)
+    with pytest.raises(PolyheadError, match=f"keep: {names} as it is set adds no loss, so nothing would be kept"):
+        Stage(keep=keep)
+
+
+@pytest.mark.parametrize(
+    "keep", [[Distill(), Replay(labels=False)], [Distill(0.0, features=1.0)], [Distill(0.0), Replay()]]
+)
+def test_what_is_only_shown_is_of_use_beside_a_teacher(keep: list[Keep]) -> None:
+    assert Stage(keep=keep).keep == keep
+
+
 def test_two_of_a_kind_are_refused() -> None:
     twice: list[list[Keep]] = [[Replay(0.25), Replay(0.1)], [Distill(), Replay(), Distill(2.0)]]
     for keep in twice:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from polyhead.data.splits import kinds
 from polyhead.errors import SettingError
-from polyhead.train.memory import balanced, bytes_of, remembered, size
+from polyhead.train.memory import any_of, balanced, bytes_of, remembered, size
 from polyhead.types import Annotation, Kind
 
 
@@ -96,15 +96,25 @@ def test_a_budget_is_a_share_a_number_or_bytes(budget: float | str, count: int) 
 
 @settings(deadline=None, max_examples=50)
 @given(sides=st.lists(st.integers(1, 40), min_size=1, max_size=20), seed=st.integers(0, 9))
-def test_bytes_are_filled_in_the_order_of_the_classes_and_no_further(sides: list[int], seed: int) -> None:
+def test_bytes_are_filled_in_the_order_of_the_classes_and_what_is_too_large_is_passed_over(
+    sides: list[int], seed: int
+) -> None:
     truths = [truth(str(number), [number % 3])._replace(size=(side, side)) for number, side in enumerate(sides)]
     held = remembered(truths, shown(truths), "2KiB", seed)
     order = balanced(shown(truths), len(truths), seed)
-    assert held.places == order[: len(held.places)]
+    assert held.places[0] == order[0]
+    assert held.places == [place for place in order if place in held.places]
     assert held.bytes == sum(size(truths[place]) for place in held.places)
     assert held.bytes <= 2048 or len(held.places) == 1
-    if len(held.places) < len(order):
-        assert held.bytes + size(truths[order[len(held.places)]]) > 2048
+    assert all(held.bytes + size(truths[place]) > 2048 for place in order if place not in held.places)
+
+
+@given(pictures=st.integers(0, 60), count=st.integers(1, 50), seed=st.integers(0, 9))
+def test_any_of_a_split_are_drawn_by_chance_and_none_twice(pictures: int, count: int, seed: int) -> None:
+    places = any_of(pictures, count, seed)
+    assert len(set(places)) == len(places) == min(pictures, count)
+    assert set(places) <= set(range(pictures))
+    assert places == any_of(pictures, count, seed)
 
 
 def test_files_count_as_they_are_stored_and_masks_with_their_pictures(tmp_path: Path) -> None:

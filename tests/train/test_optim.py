@@ -11,7 +11,7 @@ from polyhead.errors import PolyheadError
 from polyhead.nets.model import Model
 from polyhead.train.continual import Distill, Replay
 from polyhead.train.optim import check_parts, freeze, optimizer_of, rate_of, schedule_of, stage_rates
-from polyhead.train.stage import Stage, check_tasks
+from polyhead.train.stage import Stage, check_tasks, check_taught
 
 
 @pytest.fixture
@@ -130,6 +130,16 @@ def test_tasks_that_there_are_none_of_are_named_with_their_place(wrong: Stage, p
     check_tasks([right], ["squares", "tints"])
     with pytest.raises(PolyheadError, match=rf"{place}: there is no task 'sqares'; did you mean 'squares'\?"):
         check_tasks([right, wrong], ["squares", "tints"])
+
+
+def test_a_task_that_no_stage_teaches_is_refused_unless_its_head_is_brought() -> None:
+    only = Stage(tasks=["tints"])
+    with pytest.raises(PolyheadError, match=r"data.squares: no stage teaches it; .* \(data.squares=null\)"):
+        check_taught([only], ["squares", "tints"])
+    check_taught([only, Stage(tasks=["squares"])], ["squares", "tints"])
+    check_taught([Stage()], ["squares", "tints"])
+    for part in ("heads", "heads.squares"):
+        check_taught([Stage(tasks=["tints"], init={part: "runs/older"})], ["squares", "tints"])
 
 
 def test_sgd_and_adamw(model: Model) -> None:

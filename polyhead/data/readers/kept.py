@@ -95,7 +95,7 @@ def keep(reader: Reader, places: Sequence[int], folder: Path, limit: float = 16.
         reader: of sound data.
         places: which pictures, the most wanted first.
         folder: one in which this was broken off is begun again.
-        limit: MiB of all files together; what no longer fits is left out, but never the first picture.
+        limit: MiB of all files together; what does not fit any more is left out, but never the first picture.
         licence: noted beside them; the reader's where it is empty.
 
     Returns:
@@ -110,11 +110,12 @@ def keep(reader: Reader, places: Sequence[int], folder: Path, limit: float = 16.
     used = 0
     for place in places:
         entry, files = _copy(reader, place, folder, f"{len(entries):05d}")
-        used += sum(file.stat().st_size for file in files)
-        if entries and used > limit * MIB:
+        more = sum(file.stat().st_size for file in files)
+        if entries and used + more > limit * MIB:
             for file in files:
                 file.unlink()
-            break
+            continue
+        used += more
         entries.append(entry)
     told = {"format": FORMAT, "licence": licence or reader.licence, "masked": reader.masked}
     write_json(folder / FILE, {**told, "names": reader.names, "categories": reader.categories, "pictures": entries})

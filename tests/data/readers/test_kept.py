@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torchvision import tv_tensors as tv
 
 from polyhead.data.base import Reader
 from polyhead.data.doctor import check
@@ -16,6 +17,7 @@ from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.kept import FILE, MIB, Kept, keep
 from polyhead.data.synthetic import Scenes
 from polyhead.data.writers import write_coco
+from polyhead.types import Sample
 
 COUNT = 12
 
@@ -68,6 +70,19 @@ def test_the_files_fit_the_budget_and_the_first_is_always_there(tmp_path: Path) 
     assert len(files) == half
     assert sum(file.stat().st_size for file in files) <= used / 2 * MIB
     assert keep(reader, range(COUNT), tmp_path / "least", 1e-6) == 1
+
+
+def test_a_picture_that_is_too_large_costs_the_others_nothing(tmp_path: Path) -> None:
+    class Scan(Scenes):
+        def __getitem__(self, index: int) -> Sample:
+            each = super().__getitem__(index)
+            return (
+                each._replace(input=tv.Image(torch.randint(256, (3, 600, 600), dtype=torch.uint8)))
+                if index == 1
+                else each
+            )
+
+    assert keep(Scan(COUNT, size=64), range(COUNT), tmp_path / "kept", 0.9) == COUNT - 1
 
 
 def test_what_was_broken_off_is_begun_again_and_what_is_complete_stays(tmp_path: Path) -> None:
