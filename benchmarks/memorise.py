@@ -74,8 +74,7 @@ class ByHeart:
 
     def _loader(self, steps: int) -> "DataLoader[Batch]":
         """The one batch again and again."""
-        # torch takes a list for a data set, though its type does not say so
-        return DataLoader([collate(self.samples)] * steps, batch_size=None)  # type: ignore[arg-type]
+        return DataLoader([collate(self.samples)] * steps, batch_size=None)  # type: ignore[arg-type]  # takes lists, too
 
 
 def main(argv: Sequence[str]) -> int:

@@ -23,7 +23,7 @@ from polyhead.train.init import initialise
 from polyhead.train.learner import Learner, Row
 from polyhead.train.progress import Progress
 from polyhead.train.saver import Saver
-from polyhead.train.stage import Stage, check_tasks
+from polyhead.train.stage import Stage, check_tasks, learnt
 from polyhead.train.task import Task
 
 
@@ -92,9 +92,7 @@ def build_heads(model: Model, tasks: Mapping[str, Task], seed: int) -> None:
 def _learner(model: Model, tasks: Mapping[str, Task], stages: Sequence[Stage], number: int, seed: int) -> Learner:
     """The learner of one stage; it scores every task that has learnt so far, here or where its head is from."""
     stage = stages[number]
-    known = {task for past in stages[: number + 1] for task in (past.tasks or tasks)}
-    begun = {part for past in stages[: number + 1] for part in past.init}
-    known |= set(tasks) if "heads" in begun else {part.removeprefix("heads.") for part in begun}
+    known = learnt(stages[: number + 1], tasks)
     scored = {name: task for name, task in tasks.items() if name in known}
     return Learner(model, scored, stage, number, seed)
 

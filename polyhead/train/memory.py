@@ -89,7 +89,7 @@ def balanced(kinds: Kinds, count: int, seed: int) -> list[int]:
 
     Pictures that show no class are of one more. Among equals chance decides, by ``seed`` alone.
     """
-    order = torch.randperm(len(kinds), generator=torch.Generator().manual_seed(seed)).tolist()
+    order = any_of(len(kinds), len(kinds), seed)
     waiting: dict[Kind, list[int]] = {}
     shown = [sorted(each) or [NONE] for each in kinds]  # sets of names come in another order in every process
     for place in reversed(order):

@@ -116,15 +116,22 @@ def check_tasks(stages: Sequence[Stage], tasks: Collection[str]) -> None:
                     raise PolyheadError(f"stages.{number}.{setting}: there is no task {task!r}{near}")
 
 
+def learnt(stages: Sequence[Stage], tasks: Collection[str]) -> set[str]:
+    """The tasks that these stages teach, or whose heads they begin with."""
+    taught = {task for stage in stages for task in (stage.tasks or tasks)}
+    begun = {part for stage in stages for part in stage.init}
+    return taught | (set(tasks) if "heads" in begun else {part.removeprefix("heads.") for part in begun})
+
+
 def check_taught(stages: Sequence[Stage], tasks: Collection[str]) -> None:
     """Refuse a task that no stage teaches, and whose head begins with no weights: it would be measured, and kept.
 
     Raises:
         PolyheadError: for the first such task.
     """
+    known = learnt(stages, tasks)
     for task in tasks:
-        brought = any(part in ("heads", f"heads.{task}") for stage in stages for part in stage.init)
-        if not brought and not any(stage.tasks is None or task in stage.tasks for stage in stages):
+        if task not in known:
             raise PolyheadError(
                 f"data.{task}: no stage teaches it; name it in the tasks of a stage, or leave it out (data.{task}=null)"
             )
