@@ -145,7 +145,7 @@ class Predictor:
             best, order = prediction.scores.float().sort(descending=True, stable=True)
             boxes, scores, classes = np.zeros((0, 4), dtype=np.float32), best.numpy(), order.numpy()
         elif isinstance(prediction, Mask):
-            return _shares(entry, task, prediction.classes.to(torch.uint8).numpy(), self.names[task])
+            return _shares(entry, task, prediction.classes.numpy(), self.names[task])
         else:
             raise PolyheadError(f"task {task!r}: predictions of kind {type(prediction).__name__} cannot be shown yet")
         return Result(entry.name, task, boxes, scores, classes, self.names[task], entry.pixels)

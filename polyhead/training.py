@@ -22,8 +22,9 @@ from polyhead.data.doctor import fingerprint
 from polyhead.data.readers.kept import Kept, keep, own
 from polyhead.data.source import SPLITS, TaskData, crossing, open_tasks
 from polyhead.errors import PolyheadError
-from polyhead.evaluate import measure
+from polyhead.evaluate import measure, predict_one
 from polyhead.metrics.forgetting import course
+from polyhead.nets.model import Model
 from polyhead.nets.precision import resolve
 from polyhead.recipe import Parts
 from polyhead.run import Run, read_rows, write_text
@@ -32,9 +33,12 @@ from polyhead.train.memory import any_of, balanced
 from polyhead.train.optim import check_parts
 from polyhead.train.progress import Log, Progress
 from polyhead.train.stage import check_tasks, check_taught
+from polyhead.types import IGNORED, Detections, Labels, Mask, Prediction
 
 LIBRARIES = ("torch", "torchvision", "lightning", "timm", "numpy")
 TIME = "%Y-%m-%dT%H:%M:%S%z"
+KINDS = {Detections: "boxes", Labels: "a class of each picture", Mask: "a class of each pixel"}
+"""What predictions of each type are called."""
 SAMPLES = 4
 """Test pictures of each task that a run keeps to be shown."""
 REPLAYED = 0.1
@@ -60,13 +64,9 @@ def train(
     """
     parts = _build(config)
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed)
-    for name, task in tasks.items():
-        if not task.masked and all(truth.value is None and truth.ignore.all() for truth in task.truths("val")):
-            raise PolyheadError(
-                f"data.{name}: no val picture shows anything, so no epoch can be told from another; give val pictures "
-                "with objects, or another split"
-            )
+    absent = [line for name, task in tasks.items() for line in _check_shown(f"data.{name}", task)]
     build_heads(parts.model, tasks, parts.settings.seed)
+    _check_heads(parts.model, tasks)
     check_tasks(parts.stages, tasks)
     check_taught(parts.stages, tasks)
     for number, stage in enumerate(parts.stages):
@@ -84,7 +84,7 @@ def train(
         log(f"{name}: {counts} pictures, {len(task.names)} classes ({', '.join(task.names[:12])})")
         for problem in task.skipped:
             log(f"{name}: skipped {problem}")
-    for line in crossing(tasks):
+    for line in [*absent, *crossing(tasks)]:
         log(line)
     for task in tasks.values():
         plots.data(run, task)
@@ -106,6 +106,49 @@ def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
 def _build(config: Mapping[str, Any]) -> Parts:
     with seeded(int(config["seed"]), "weights"):
         return recipe.instantiate(config)
+
+
+def _check_shown(where: str, task: TaskData) -> list[str]:
+    """Refuse a split that shows nothing; a line where training shows none of a class."""
+    if task.masked:
+        if not task.census("train")[:, 1:].any():
+            ignored = sum(int((task.mask("train", ident) == IGNORED).sum()) for ident in task.ids("train"))
+            raise PolyheadError(
+                f"{where}: no training pixel is of a class but the background, and {ignored} are ignored ({IGNORED}); "
+                f"save the first class as 1, not {IGNORED}, or give png_masks the 'colours' of the classes"
+            )
+        shows = bool(task.census("val").any())
+    else:
+        shows = any(truth.value is not None or not truth.ignore.all() for truth in task.truths("val"))
+    if not shows:
+        raise PolyheadError(
+            f"{where}: no val picture shows anything, so no epoch can be told from another; give val pictures "
+            "with objects, or another split"
+        )
+    seen = {label for kinds in task.kinds("train") for _, label in kinds}
+    absent = [name for label, name in enumerate(task.names) if label not in seen]
+    return [f"{where}: no training picture shows {', '.join(absent)}: nothing can be learnt of it"] if absent else []
+
+
+def _check_heads(model: Model, tasks: Mapping[str, TaskData]) -> None:
+    """Let each head answer to one picture, and refuse it where the data does not tell what it finds."""
+    was = model.training
+    model.eval()
+    for name, task in tasks.items():
+        found = type(predict_one(model, task, "32-true", task.readers["val"][0]))
+        truths = task.truths("val")
+        told: dict[type[Prediction], bool] = {
+            Labels: truths[0].value is not None,
+            Mask: task.readers["val"].mask(0) is not None,
+            Detections: not task.masked and (truths[0].value is None or any(len(truth.boxes) for truth in truths)),
+        }
+        if not told.get(found, True):
+            known = " and ".join(KINDS[kind] for kind, there in told.items() if there)
+            raise PolyheadError(
+                f"data.{name}: the data tells {known}, and the head of {name!r} finds {KINDS[found]}; give the task a "
+                "head for its data, or data for its head"
+            )
+    model.train(was)
 
 
 def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData], run: Run, log: Log) -> Run:

@@ -125,7 +125,7 @@ class Labels(NamedTuple):
 class Mask(NamedTuple):
     """Class of each pixel."""
 
-    classes: Int[Tensor, "h w"]
+    classes: UInt8[Tensor, "h w"]
 
 
 class Values(NamedTuple):

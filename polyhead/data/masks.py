@@ -62,8 +62,9 @@ class Code:
 
     def _remedy(self) -> str:
         if self.colours:
-            return "add the colour to a class, or save the mask without loss (PNG) and without smoothing"
-        return f"known are {', '.join(map(str, self.keys[:30]))}; add the class, or correct the mask"
+            return "add the class, tell which colour is 'ignored', or save the mask without loss (PNG) and smoothing"
+        known = ", ".join(map(str, self.keys[:30]))
+        return f"known are {known}; add the class, tell which number is 'ignored', or correct the mask"
 
 
 class Masked(Listed):
@@ -103,17 +104,24 @@ class Masked(Listed):
         return tv.Mask(torch.from_numpy(classes))
 
 
+def is_background(name: str) -> bool:
+    """Whether a class is what no object covers; labelme calls it ``_background_``."""
+    return name.strip("_").lower() == BACKGROUND
+
+
 def with_background(names: Sequence[str]) -> list[str]:
     """Class names of a mask: the background first, whether it is named or not.
 
     Raises:
         PolyheadError: when a name is used twice, or there are more names than a mask has numbers.
     """
-    found = [BACKGROUND, *(name for name in names if name != BACKGROUND)]
+    found = [BACKGROUND, *(name for name in names if not is_background(name))]
     if len(set(found)) < len(found):
         raise PolyheadError(f"classes: a name is given twice in {', '.join(names)}")
     if len(found) > IGNORED:
-        raise PolyheadError(f"classes: a mask has room for {IGNORED} classes with the background, got {len(found)}")
+        raise PolyheadError(
+            f"classes: a mask has room for {IGNORED} classes with the background, got {len(found)}; choose some"
+        )
     return found
 
 

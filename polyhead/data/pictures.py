@@ -50,10 +50,8 @@ def read_picture(path: str | Path) -> tv.Image:
         FileFault: naming the file, when it is missing, empty, broken, or larger than ``MAX_PIXELS``.
     """
     with _opened(path) as image:
-        turn = TURNS.get(_orientation(image))
-        pixels = to_rgb(image, path)
-        if turn is not None:
-            pixels = pixels.transpose(turn)
+        turn = _orientation(image)  # before the pixels are decoded: afterwards more of a file may be known
+        pixels = _turned(to_rgb(image, path), turn)
         return tv.Image(torch.from_numpy(np.array(pixels)).permute(2, 0, 1))
 
 
@@ -79,7 +77,7 @@ def picture_mode(path: str | Path) -> str:
 
 
 def read_colours(path: str | Path) -> UInt8[np.ndarray, "h w 3"]:
-    """The colours of a colour or palette picture, such as a mask; not turned, and what is transparent keeps its colour.
+    """The colours of an upright colour or palette picture, such as a mask; what is transparent keeps its colour.
 
     Raises:
         FileFault: as :func:`read_picture`, or when the picture has no colours.
@@ -89,11 +87,12 @@ def read_colours(path: str | Path) -> UInt8[np.ndarray, "h w 3"]:
             raise FileFault(
                 path, f"a mask of colours is RGB or has a palette, this one is {image.mode}", "save it as RGB PNG"
             )
-        return np.array(image.convert("RGB"))
+        turn = _orientation(image)
+        return np.array(_turned(image.convert("RGB"), turn))
 
 
 def read_classes(path: str | Path) -> UInt8[np.ndarray, "h w"]:
-    """The numbers of a one-channel 8-bit or palette picture, such as a mask; neither turned nor converted.
+    """The numbers of an upright one-channel 8-bit or palette picture, such as a mask; not converted.
 
     Raises:
         FileFault: as :func:`read_picture`, or when the picture has more than one channel.
@@ -101,7 +100,8 @@ def read_classes(path: str | Path) -> UInt8[np.ndarray, "h w"]:
     with _opened(path) as image:
         if image.mode not in ("L", "P", "1"):
             raise FileFault(path, f"a mask has one 8-bit channel, this one is {image.mode}", "save it as grey PNG")
-        return np.array(image).astype(np.uint8)
+        turn = _orientation(image)
+        return np.array(_turned(image, turn)).astype(np.uint8)
 
 
 @contextmanager
@@ -143,6 +143,10 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # noqa: BLE001  # pylint: disable=broad-exception-caught  # EXIF parsers raise anything
         return 1
     return turn if turn in TURNS else 1
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
 
 
 def to_rgb(image: Image.Image, path: str | Path) -> Image.Image:

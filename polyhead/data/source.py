@@ -91,7 +91,7 @@ class TaskData:
 
     Raises:
         DataError: with every fault of the data set.
-        PolyheadError: when the splits overlap, or one is empty.
+        PolyheadError: when the splits overlap, one is empty, or their readers number the classes differently.
     """
 
     def __init__(
@@ -106,6 +106,8 @@ class TaskData:
         given: dict[str, Reader] = {"train": source.reader}
         given |= {part: reader for part, reader in (("val", source.val), ("test", source.test)) if reader is not None}
         given = {part: require_sound(reader, f"data.{name} ({part})") for part, reader in given.items()}
+        for part, reader in given.items():
+            _check_names(f"data.{name}", part, source.reader.names, reader.names)
         self.skipped = [problem for reader in given.values() for problem in reader.skipped]
         self.readers = _cut(name, given, source.split, seed, ids)
         self._truths: dict[str, list[Annotation]] = {}
@@ -210,6 +212,18 @@ class TaskData:
             worker_init_fn=begin_worker,
             generator=torch.Generator(),
         )
+
+
+def _check_names(where: str, part: str, wanted: Sequence[str], found: Sequence[str]) -> None:
+    """Refuse a split whose labels would mean other classes than those of training."""
+    if list(found) == list(wanted):
+        return
+    odd = sorted({*wanted} ^ {*found})
+    what = f"{', '.join(odd[:12])}{', ...' if len(odd) > 12 else ''} in one of them only" if odd else "another order"
+    raise PolyheadError(
+        f"{where}: {part} and train do not have the same {len(wanted)} classes in the same order ({what}); give every "
+        "reader the same 'classes', or correct the data set"
+    )
 
 
 def open_tasks(

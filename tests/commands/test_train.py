@@ -179,6 +179,54 @@ def test_a_val_set_that_shows_nothing_is_refused(tmp_path: Path, capsys: pytest.
     assert not (tmp_path / "runs").exists()
 
 
+MASKS = """\
+model: {class_path: unified, init_args: {heads: {seg: HEAD}, backbone: mobilenetv2_035, size: 32, last_conv: false}}
+data:
+  seg:
+    reader: {reader: png_masks, root: ROOT, images: images/train, masks: masks/train}
+    val: {images: images/val, masks: masks/val}
+    test: {images: images/test, masks: masks/test}
+    batch: 2
+stages: [{epochs: 1}]
+"""
+
+
+def masked_recipe(root: Path, head: str, **values: int) -> str:
+    """A recipe of pictures whose masks have, in each split, a square of one value; all of it 255 for the value 256."""
+    for part, value in {"train": 1, "val": 1, "test": 1, **values}.items():
+        for number in range(3):
+            mask = Image.new("L", (32, 32), 255 if value > 255 else 0)
+            mask.paste(min(value, 255), (4, 4, 20, 20 + number))
+            for kind, picture in (("images", Image.new("RGB", (32, 32), (len(part), number, 0))), ("masks", mask)):
+                (root / kind / part).mkdir(parents=True, exist_ok=True)
+                picture.save(root / kind / part / f"{part}{number}.png")
+    (root / "classes.txt").write_text("road\ncar\n")
+    path = root / "masks.yaml"
+    path.write_text(MASKS.replace("ROOT", str(root)).replace("HEAD", head))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("head", "values", "message"),
+    [
+        ("segment", {"train": 255}, "no training pixel is of a class but the background, and 816 are ignored (255)"),
+        ("segment", {"val": 256}, "no val picture shows anything, so no epoch can be told from another"),
+        ("detect", {}, "the data tells a class of each pixel, and the head of 'seg' finds boxes; give the task a head"),
+        ("classify", {}, "the data tells a class of each pixel, and the head of 'seg' finds a class of each picture"),
+    ],
+)
+def test_masks_that_cannot_teach_their_head_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], head: str, values: dict[str, int], message: str
+) -> None:
+    assert message in line(["train", masked_recipe(tmp_path / "data", head, **values)], capsys)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_classes_that_training_does_not_show_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", masked_recipe(tmp_path / "data", "segment", val=2), "data.seg.workers=0"]) == 0
+    assert "data.seg: no training picture shows car: nothing can be learnt of it" in capsys.readouterr().out
+
+
 def test_a_run_goes_on_in_the_precision_in_which_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from polyhead.data.base import Subset
 from polyhead.data.doctor import READERS, check, fingerprint, recognise, require_sound
@@ -103,6 +104,29 @@ def test_recognise_finds_the_splits(tiny: Tiny) -> None:
         sheet.write("val: images/train\ntest: images/test\n")
     shutil.copytree(yolo / "images" / "train", yolo / "images" / "test")
     assert set(recognise(yolo).init_args) == {"train", "test"}  # a copy of train is no val
+
+
+def test_recognise_finds_the_splits_of_masks(tiny: Tiny) -> None:
+    flat = tiny("png_masks")
+    root = flat.parent / "split"
+    for kind in ("images", "masks"):
+        for split in ("train", "validation"):
+            shutil.copytree(flat / kind, root / kind / split)
+    shutil.copy(flat / "classes.txt", root)
+    assert recognise(root).counts == {"train": 2, "val": 2}
+    (root / "images" / "test").mkdir()
+    assert recognise(root).counts == {"train": 2, "val": 2}  # pictures without a truth may be there
+    shutil.rmtree(root / "masks" / "validation")
+    with pytest.raises(PolyheadError, match="images/validation has no masks/validation; add the masks, or move it"):
+        recognise(root)
+
+
+def test_pictures_and_their_masks_are_no_classes(tmp_path: Path) -> None:
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+        Image.new("L", (8, 8)).save(tmp_path / kind / "a.png")
+    with pytest.raises(PolyheadError, match=r"are no classes, but pictures and their masks; for .* write classes.txt"):
+        recognise(tmp_path)
 
 
 def test_recognise_says_what_it_looked_for(tiny: Tiny, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.folder import Folder
 from polyhead.data.readers.kept import Kept, keep
 from polyhead.data.readers.merge import Merge
-from polyhead.data.source import SPLITS, Source, crossing, open_tasks
+from polyhead.data.source import SPLITS, Source, TaskData, crossing, open_tasks
 from polyhead.data.synthetic import Scenes
 from polyhead.data.writers import write_coco
 from polyhead.errors import PolyheadError, SettingError
@@ -33,6 +33,29 @@ def test_numbers_out_of_range_are_refused(settings: dict[str, int], message: str
     with pytest.raises(SettingError) as caught:
         Source(Squares(3), **settings)  # type: ignore[arg-type]  # of one type as far as mypy sees
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("val", "message"),
+    [
+        (["cat", "dog"], "horse in one of them only"),
+        (["dog", "cat", "horse"], "another order"),
+    ],
+)
+def test_splits_with_other_classes_are_refused(tmp_path: Path, val: list[str], message: str) -> None:
+    """Their labels would mean other classes, and no score would tell."""
+    for part in ("train", "val", "test"):
+        for name in ("cat", "dog", "horse"):
+            (tmp_path / part / name).mkdir(parents=True)
+            Image.new("RGB", (8, 8), (len(part), len(name), ord(name[0]))).save(tmp_path / part / name / "a.png")
+    classes = ["cat", "dog", "horse"]
+    readers = {
+        part: Folder(tmp_path / part, classes=val if part == "val" else classes) for part in ("train", "val", "test")
+    }
+    with pytest.raises(PolyheadError) as caught:
+        TaskData("pets", Source(readers["train"], readers["val"], readers["test"]), (32, 32), 0)
+    said = "data.pets: val and train do not have the same 3 classes in the same order"
+    assert str(caught.value).startswith(f"{said} ({message}); give every reader the same 'classes'")
 
 
 def test_the_smallest_values_are_taken() -> None:

@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool
 from torchvision import tv_tensors as tv
 
 from polyhead.data.files import FileFault
 from polyhead.data.listed import Faults, Scene
-from polyhead.data.masks import with_background
+from polyhead.data.masks import is_background, with_background
 from polyhead.data.readers.coco import Coco
 from polyhead.errors import Problem
 from polyhead.types import IGNORED, Annotation, Size
@@ -65,8 +64,8 @@ class CocoMasks(Coco):
         """The background first, whether it is a category of its own or not."""
         names, labels = super()._classes(entries, wanted, faults)
         moved = with_background(names)
-        places = {category: None if label is None else moved.index(names[label]) for category, label in labels.items()}
-        return moved, places
+        numbers = [0 if is_background(name) else moved.index(name) for name in names]
+        return moved, {category: None if label is None else numbers[label] for category, label in labels.items()}
 
     def annotation(self, index: int) -> Annotation:
         """Id, file and size of one picture; its truth is the mask."""
@@ -79,16 +78,19 @@ class CocoMasks(Coco):
 
     def mask(self, index: int) -> tv.Mask:
         """The class of each pixel."""
+        from faster_coco_eval.core import mask
+
         size = self._sizes[index]
-        shapes = [(outline.label, self._painted(outline, size)) for outline in self._outlines.get(self.ids[index], [])]
-        shapes.sort(key=lambda shape: (shape[0] != IGNORED, -int(shape[1].sum())))
         classes = np.zeros(size, dtype=np.uint8)
-        for label, inside in shapes:
-            classes[inside] = label
+        outlines = self._outlines.get(self.ids[index], [])
+        shapes = [(outline.label, self._run_lengths(outline, size)) for outline in outlines]
+        for label, shape in sorted(shapes, key=lambda shape: (shape[0] != IGNORED, -int(mask.area(shape[1])))):
+            inside: np.ndarray = mask.decode(shape)  # one at a time: each is as large as the picture
+            classes[inside > 0] = label
         return tv.Mask(torch.from_numpy(classes))
 
-    def _painted(self, outline: Outline, size: Size) -> Bool[np.ndarray, "h w"]:
-        """The pixels of an object, as COCO's own code finds them."""
+    def _run_lengths(self, outline: Outline, size: Size) -> dict[str, Any]:
+        """The pixels of an object, as COCO's own code finds them, in its run lengths."""
         from faster_coco_eval.core import mask
 
         shape = outline.shape
@@ -98,8 +100,8 @@ class CocoMasks(Coco):
                 where = f"{self.file}: annotation {outline.id}"
                 raise FileFault(where, "the compressed run lengths do not fill the picture", "export the file again")
         lengths = mask.frPyObjects(shape, *size)
-        painted: np.ndarray = mask.decode(mask.merge(lengths) if isinstance(lengths, list) else lengths)
-        return painted > 0
+        whole: dict[str, Any] = mask.merge(lengths) if isinstance(lengths, list) else lengths
+        return whole
 
     def _objects(
         self, entries: list[Any], scenes: dict[str, Scene | None], labels: dict[int | str, int | None], faults: Faults

@@ -4,14 +4,14 @@ from pathlib import Path, PurePosixPath
 
 from polyhead.data.files import FileFault, Listing, read_text
 from polyhead.data.listed import Faults, Scene
-from polyhead.data.masks import BACKGROUND, Code, Masked, packed, pair, unpacked, with_background
+from polyhead.data.masks import BACKGROUND, Code, Masked, is_background, packed, pair, unpacked, with_background
 from polyhead.data.pictures import is_picture
 from polyhead.errors import PolyheadError, Problem
 from polyhead.places import find
 from polyhead.types import IGNORED
 
 SHEET = "classes.txt"
-SPLITS = ("train", "val", "valid", "test")
+SPLITS = ("train", "val", "valid", "validation", "test")
 Colours = dict[str, list[int]]
 
 
@@ -57,11 +57,20 @@ class PngMasks(Masked):
 
 
 def mask_folders(root: Path) -> dict[str, dict[str, str]]:
-    """The arguments ``images`` and ``masks`` of each split of a folder with ``classes.txt``, by the split's name."""
-    places = {split: {"images": f"images/{split}", "masks": f"masks/{split}"} for split in SPLITS}
-    places = {split: place for split, place in places.items() if all((root / path).is_dir() for path in place.values())}
+    """The arguments ``images`` and ``masks`` of each split of a folder with ``classes.txt``, by the split's name.
+
+    Raises:
+        PolyheadError: when pictures that are no test pictures have no folder of masks.
+    """
     if not (root / SHEET).is_file() or not all((root / name).is_dir() for name in ("images", "masks")):
         return {}
+    places = {}
+    for split in SPLITS:
+        place = {"images": f"images/{split}", "masks": f"masks/{split}"}
+        if all((root / path).is_dir() for path in place.values()):
+            places[split] = place
+        elif (root / place["images"]).is_dir() and split != "test":
+            raise PolyheadError(f"{root}: {place['images']} has no {place['masks']}; add the masks, or move it away")
     return places or {"train": {"images": "images", "masks": "masks"}}
 
 
@@ -89,6 +98,10 @@ def read_sheet(path: Path) -> tuple[list[str] | None, Colours | None]:
             raise FileFault(f"{path}: line {number}", what, "write 'name red green blue' in every line, or in none")
     if not names:
         raise FileFault(path, "it names no class", "write one class per line")
+    first = [name.split()[0].rstrip(":") for name in names]
+    if len(names) > 1 and first in ([*map(str, range(len(names)))], [*map(str, range(1, len(names) + 1))]):
+        what = f"its lines are numbered ({names[0]!r}), and their order tells the numbers: 1, 2, ... (0 is background)"
+        raise FileFault(path, what, "write the names alone")
     return (None, colours) if colours else (names, None)
 
 
@@ -108,7 +121,7 @@ def _colours(colours: Colours, ignored: int | list[int] | None) -> Code:
     if isinstance(ignored, int):
         raise PolyheadError(f"ignored: the masks hold colours, so expected [red, green, blue], got {ignored}")
     names = with_background([*colours])
-    wanted = [(name, colour, names.index(name)) for name, colour in colours.items()]
+    wanted = [(name, colour, 0 if is_background(name) else names.index(name)) for name, colour in colours.items()]
     wanted += [] if ignored is None else [("what is ignored", ignored, IGNORED)]
     codes: dict[int, int] = {}
     for name, colour, label in wanted:

@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 from polyhead.data.files import Listing
 from polyhead.data.listed import Faults, Scene
-from polyhead.data.masks import Code, Masked, pair
+from polyhead.data.masks import Code, Masked, pair, with_background
 from polyhead.data.readers.voc import CLASSES, chosen_years, listed_ids
 from polyhead.errors import PolyheadError, Problem, suggest
 from polyhead.places import find
@@ -41,8 +41,8 @@ class VocMasks(Masked):
         cap: float = 0.1,
     ) -> None:
         folder = find(root)
-        known = [*CLASSES] if labels is None else labels
-        names = known if classes is None else classes
+        known = with_background(CLASSES if labels is None else labels)[1:]
+        names = known if classes is None else with_background(classes)[1:]
         for name in names:
             if name not in known:
                 raise PolyheadError(f"classes: the masks have no class {name!r}{suggest(name, known)}")

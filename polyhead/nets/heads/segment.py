@@ -66,7 +66,7 @@ class Segment(Head):
     def decode(self, raw: PixelLogits) -> list[Mask]:  # type: ignore[override]  # a list of one kind of prediction
         """The most probable class of each pixel of the canvas."""
         with torch.autocast(raw.logits.device.type, enabled=False):
-            return [Mask(classes) for classes in enlarged(raw).argmax(dim=1)]
+            return [Mask(classes) for classes in enlarged(raw).argmax(dim=1).to(torch.uint8)]
 
 
 def enlarged(raw: PixelLogits) -> Float[Tensor, "b c _ _"]:

@@ -36,10 +36,11 @@ def test_coco(tiny: Tiny) -> None:
     assert area(numbers(dogs, 1)) == {0: 48 * 64}
 
 
-def test_a_category_called_background_is_the_background(tiny: Tiny) -> None:
+@pytest.mark.parametrize("name", ["background", "_Background_"])
+def test_a_category_called_background_is_the_background(tiny: Tiny, name: str) -> None:
     root = tiny("coco_masks")
     document = json.loads((root / SHEET).read_text())
-    document["categories"].append({"id": 5, "name": "background"})  # between the cat, 3, and the dog, 7
+    document["categories"].append({"id": 5, "name": name})  # between the cat, 3, and the dog, 7
     cat = document["annotations"][0]
     document["annotations"].append({**cat, "id": 999, "category_id": 5, "image_id": 5, "bbox": [0, 0, 9, 9]})
     document["annotations"][-1] |= {"segmentation": [[0, 0, 9, 0, 9, 9, 0, 9]], "iscrowd": 0}

@@ -61,6 +61,7 @@ def test_voc(tiny: Tiny) -> None:
 
 def test_voc_splits_years_and_classes(tiny: Tiny) -> None:
     root = tiny("voc_masks")
+    reader_names = VocMasks(root).names
     assert len(VocMasks(root, "train")) == 2
     assert len(VocMasks(root, None)) == 3
     assert len(VocMasks(root / YEAR, "train", "VOC2012")) == 2
@@ -72,6 +73,9 @@ def test_voc_splits_years_and_classes(tiny: Tiny) -> None:
     assert set(area(numbers(VocMasks(root, classes=["dog"]), 0))) == {0, 255}
     own = VocMasks(root, labels=[f"class {number}" for number in range(1, 13)])
     assert own.names[8] == "class 8"
+    assert VocMasks(root, labels=["background", *CLASSES]).names == reader_names
+    with pytest.raises(PolyheadError, match="room for 255 classes with the background, got 301; choose some"):
+        VocMasks(root, labels=[f"class {number}" for number in range(300)])
     with pytest.raises(PolyheadError, match="the masks have no class 'catt'; did you mean 'cat'"):
         VocMasks(root, classes=["catt"])
     with pytest.raises(PolyheadError, match="no such list of ids; did you mean 'train'"):
@@ -164,6 +168,26 @@ def test_a_picture_turned_by_exif_needs_an_upright_mask(tiny: Tiny) -> None:
         picture.save(path, exif=exif)
     (problem,) = VocMasks(root).problems
     assert "has 64 x 48 pixels, its upright picture 48 x 64" in str(problem)
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_a_mask_with_the_same_exif_turn_is_turned_as_its_picture_is(tmp_path: Path, turn: int) -> None:
+    pixels = np.zeros((40, 60), dtype=np.uint8)
+    pixels[:10, :30] = 255
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    for name, colour in (("images", 1), ("masks", 255), ("coloured", 1)):
+        (tmp_path / name).mkdir()
+        content = pixels // 255 if name == "masks" else np.repeat(pixels[..., None] // colour, 3, axis=2)
+        Image.fromarray(content).save(tmp_path / name / "a.png", exif=exif)
+    for reader in (
+        PngMasks(tmp_path, classes=["thing"]),
+        PngMasks(tmp_path, masks="coloured", colours={"background": [0, 0, 0], "thing": [255, 255, 255]}),
+    ):
+        assert check(reader) == []
+        sample = reader[0]
+        assert torch.equal(sample.input[0] > 0, numbers(reader, 0) == 1)
+        assert sample.input.shape[1:] == ((60, 40) if turn > 4 else (40, 60))
 
 
 def test_a_fingerprint_tells_of_masks(tiny: Tiny) -> None:

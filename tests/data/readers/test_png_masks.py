@@ -73,6 +73,8 @@ def test_png_settings_that_are_refused(tiny: Tiny, settings: dict[str, Any], mes
         ("a 1 2 3\nb\n", "line 2: some classes have a colour and others have none"),
         ("a\nb 1 2 3\n", "line 2: some classes have a colour and others have none"),
         ("\n", "it names no class; write one class per line"),
+        ("0 background\n1 road\n", "lines are numbered .'0 background'., and their order .*; write the names alone"),
+        ("1: road\n2: car\n", "lines are numbered .'1: road'."),
     ],
 )
 def test_sheets_that_are_refused(tiny: Tiny, text: str, message: str) -> None:
@@ -80,6 +82,16 @@ def test_sheets_that_are_refused(tiny: Tiny, text: str, message: str) -> None:
     (root / "classes.txt").write_text(text)
     with pytest.raises(PolyheadError, match=message):
         PngMasks(root)
+
+
+@pytest.mark.parametrize("first", ["background", "Background", "BACKGROUND", "_background_"])
+def test_the_background_is_known_by_its_usual_names(tiny: Tiny, first: str) -> None:
+    root = tiny("png_masks")
+    (root / "classes.txt").write_text(f"{first}\n2 wheeler\nsmall car\n")
+    assert PngMasks(root).names == ["background", "2 wheeler", "small car"]
+    coloured = PngMasks(root, colours={first: [0, 0, 0], "road": [128, 64, 128], "car": [0, 0, 142]})
+    assert coloured.names == ["background", "road", "car"]
+    assert area(numbers(coloured, 0)) == {0: 48 * 64 - 400 - 90, 1: 400, 2: 90}
 
 
 @settings(deadline=None)
