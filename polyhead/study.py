@@ -2,19 +2,25 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
 from polyhead import recipe
+from polyhead.analysis.table import MEASURES
 from polyhead.errors import PolyheadError, suggest
-from polyhead.metrics.intervals import Metric
 from polyhead.places import studies
 from polyhead.run import Run
 from polyhead.shorthand import check_keys
 
+OWN = {
+    "seed": "the study sets for each of its 'seeds'",
+    "name": "is made of the variation and the seed",
+    "runs": "is told by --runs DIR",
+}
+"""Settings that each run of a study has of its own, and how."""
 _KEYS = ("base", "variations", "seeds", "folds", "metric", "tables")
 
 
@@ -23,12 +29,14 @@ class Study(NamedTuple):
 
     Attributes:
         name: of the study, and of the folder of its runs.
-        base: path of the base recipe, or the name of one that ships.
+        base: path of the base recipe, where there is such a file beside the study from there, or the name of one that
+            ships.
         variations: for each row of the table the parts of recipes to lay over the base, one for each of its runs;
             the tasks of a variation's runs together are its answer.
         seeds: each variation is trained with each.
         folds: of a cross-validation, each tested once in every seed; None leaves the splits as the recipe has them.
-        metric: what differences of boxes are of: ``ap`` or ``ap50``.
+        metric: what differences are of (:data:`polyhead.analysis.table.MEASURES`); None takes AP50 for boxes, and the
+            first of its kind for other tasks.
         tables: ``pooled`` makes one table of all tasks together, ``tasks`` one for each task.
     """
 
@@ -37,7 +45,7 @@ class Study(NamedTuple):
     variations: dict[str, list[dict[str, Any]]]
     seeds: list[int]
     folds: int | None
-    metric: Metric
+    metric: str | None
     tables: str = "pooled"
 
 
@@ -91,13 +99,22 @@ def load(study: str | Path) -> Study:
     folds = given.get("folds")
     if folds is not None and (not _whole(folds) or folds < 2):
         raise PolyheadError(f"{path}: folds: expected a whole number of 2 or more, got {folds!r}")
-    metric = given.get("metric", "ap50")
-    if metric not in ("ap", "ap50"):
-        raise PolyheadError(f"{path}: metric: expected ap or ap50, got {metric!r}")
+    metric = given.get("metric")
+    if metric is not None:
+        check_metric(f"{path}: metric", metric)
     tables = given.get("tables", "pooled")
     if tables not in ("pooled", "tasks"):
         raise PolyheadError(f"{path}: tables: expected pooled or tasks, got {tables!r}")
-    return Study(path.stem, str(_wanted(given, "base", str, path)), rows, seeds, folds, metric, tables)
+    base = str(_wanted(given, "base", str, path))
+    beside = path.parent / base
+    return Study(path.stem, str(beside) if beside.is_file() else base, rows, seeds, folds, metric, tables)
+
+
+def check_metric(where: str, metric: object) -> None:
+    """Refuse what no kind of task is compared by."""
+    known = list(dict.fromkeys(each for measures in MEASURES.values() for each in measures))
+    if metric not in known:
+        raise PolyheadError(f"{where}: expected one of {', '.join(known)}, got {metric!r}")
 
 
 def plan(study: Study, changes: Sequence[str] = (), runs: str | Path = "runs") -> Plan:
@@ -107,9 +124,14 @@ def plan(study: Study, changes: Sequence[str] = (), runs: str | Path = "runs") -
         study: what to plan.
         changes: overrides ``key=value`` of every run.
         runs: the folder that the study's folder is in.
+
+    Raises:
+        PolyheadError: when a recipe is faulty, or something is set that the study itself sets for each run.
     """
     result: Plan = {}
+    _check_own(study, [change.partition("=")[0] for change in changes], "the command line")
     for name, parts in study.variations.items():
+        _check_own(study, [key for part in parts for key in part], f"variation {name!r}")
         result[name] = []
         for seed in study.seeds:
             members: list[Member] = []
@@ -181,6 +203,13 @@ def rows(plan: Plan) -> dict[str, list[list[str]]]:
 def _whole(value: object) -> bool:
     """Whether it is a whole number; YAML's ``true`` is none, though Python's is."""
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_own(study: Study, keys: Iterable[str], where: str) -> None:
+    """Refuse settings that every run of a study has of its own."""
+    for key in keys:
+        if key in OWN:
+            raise PolyheadError(f"study {study.name}: {where} sets {key!r}, which {OWN[key]}")
 
 
 def _fold(study: Study, fold: int) -> dict[str, int]:

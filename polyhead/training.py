@@ -28,9 +28,8 @@ from polyhead.nets.model import Model
 from polyhead.nets.precision import resolve
 from polyhead.recipe import Parts
 from polyhead.run import Run, read_rows, write_text
-from polyhead.train.fit import build_heads, fit
+from polyhead.train.fit import build_heads, check_stage, fit
 from polyhead.train.memory import any_of, balanced
-from polyhead.train.optim import check_parts
 from polyhead.train.progress import Log, Progress
 from polyhead.train.stage import check_tasks, check_taught
 from polyhead.types import IGNORED, Detections, Labels, Mask, Prediction
@@ -70,12 +69,15 @@ def train(
     check_tasks(parts.stages, tasks)
     check_taught(parts.stages, tasks)
     for number, stage in enumerate(parts.stages):
-        check_parts(parts.model, [*stage.rates, *stage.init], f"stages.{number}")
+        try:
+            check_stage(parts.model, stage, {name: task.names for name, task in tasks.items()})
+        except PolyheadError as error:
+            raise PolyheadError(f"stages.{number}.{error}") from error
     counted = _within(parameters(parts.model), parts.settings.max_parameters)
+    described = describe_run(parts, tasks)
     run = Run.create(parts.settings.runs, str(parts.settings.name))
-    run.update_manifest(**(notes or {}))
+    run.update_manifest(**(notes or {}), **described)
     write_text(run.config, recipe.dump(config))
-    run.update_manifest(**describe_run(parts, tasks))
     log = Log(run, show)
     log(f"run folder: {run.folder}")
     log(counted)

@@ -167,6 +167,7 @@ def test_folds_of_labels_are_one_test(tmp_path: Path) -> None:
     row = table.compare({"cv": [folders]})[0]
     assert row.pictures == 6
     assert row.scores["accuracy"][0] == pytest.approx(5 / 6)
+    assert [table.fitting({"cv": [folders]}, metric) for metric in ("ap50", "accuracy")] == [None, "accuracy"]
     with pytest.raises(PolyheadError, match="picture '0' of task 'cls' was tested twice"):
         table.compare({"cv": [[*folders, folders[0]]]})
 
@@ -247,12 +248,21 @@ def test_a_study_is_trained_and_gone_on_with(files: Path, capsys: pytest.Capture
         ("base: ", "base: [] #", "base: expected the name or file of a recipe, got []"),
         ("seeds: [0, 1]", "seeds: 3", "seeds: expected a list of whole numbers, got 3"),
         ("seeds: [0, 1]", "folds: 1", "folds: expected a whole number of 2 or more, got 1"),
-        ("seeds: [0, 1]", "metric: map", "metric: expected ap or ap50, got 'map'"),
+        (
+            "seeds: [0, 1]",
+            "metric: map",
+            "metric: expected one of ap, ap50, ap_frequent, ap50_frequent, accuracy, mean_accuracy, miou, got",
+        ),
         ("seeds: [0, 1]", "seeds: [1, 1]", "seeds: one is given twice in [1, 1], and would count as two"),
         (
             "signs: null",
             "sings: null",
             "variation 'single': data.sings: there is no such task to leave out; did you mean",
+        ),
+        (
+            "joint: {}",
+            "joint: {seed: 3}",
+            "variation 'joint' sets 'seed', which the study sets for each of its 'seeds'",
         ),
         ("joint:", "a/b:", "variations.a/b: a variation names folders; take a name without slashes"),
         ("joint: {}", "joint: [3]", "variations.joint: expected settings to lay over the base, or a list of them"),
@@ -266,6 +276,30 @@ def test_mistakes_are_one_line(
     files.write_text(files.read_text().replace(old, new))
     assert cli.main(["study", str(files), "--table"]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["seed=7"], "the command line sets 'seed', which the study sets for each of its 'seeds'"),
+        (["name=x"], "the command line sets 'name', which is made of the variation and the seed"),
+        (["runs=elsewhere"], "the command line sets 'runs', which is told by --runs DIR"),
+        (["--metric", "map"], "--metric: expected one of ap, ap50"),
+    ],
+)
+def test_what_a_study_sets_itself_is_refused(
+    files: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert cli.main(["study", str(files), "--table", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_base_is_found_beside_the_study(
+    files: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.write_text(files.read_text().replace(str(files.parent / "base.yaml"), "base.yaml"))
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert study.plan(study.load(files))["joint"]
 
 
 def test_an_unknown_study_names_the_nearest() -> None:

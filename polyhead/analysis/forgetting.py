@@ -68,7 +68,7 @@ def against(folder: str, baselines: Mapping[str, Baseline], split: str = "test")
 
 
 def since(course: Course, metrics: Mapping[str, str]) -> list[Loss]:
-    """What later stages have cost each older task on val, of its score after the stage that taught it.
+    """What later stages have cost each older task on val, of its score after the last stage that taught it.
 
     Tasks that scored nothing then have nothing to lose, and are left out.
 
@@ -76,11 +76,11 @@ def since(course: Course, metrics: Mapping[str, str]) -> list[Loss]:
         course: of the run.
         metrics: the name of what each task is judged by.
     """
-    older = ~np.isnan(course.scores[:-1]).all(axis=0) & (course.first > 0)
+    older = course.older & (course.learnt > 0)
     return [
         Loss(task, metrics[task], score, first, drop(score, first), None)
         for task, score, first, told in zip(
-            course.tasks, course.scores[-1].tolist(), course.first.tolist(), older.tolist(), strict=True
+            course.tasks, course.scores[-1].tolist(), course.learnt.tolist(), older.tolist(), strict=True
         )
         if told
     ]

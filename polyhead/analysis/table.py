@@ -151,10 +151,14 @@ def by_task(rows: Rows, metric: str | None = None, split: str = "test") -> dict[
         lacking = [name for name, seeds in part.items() if not all(seeds)]
         if lacking:
             raise PolyheadError(f"{', '.join(lacking)}: no run was tested on task {task!r}, as others were")
-        first = next(iter(part.values()))[0][0]
-        known = metric in MEASURES[kind_of(read(first, split, task)[0])]
-        tables[task] = compare(part, metric if known else None, split, task)
+        tables[task] = compare(part, fitting(part, metric, split, task), split, task)
     return tables
+
+
+def fitting(rows: Rows, metric: str | None, split: str = "test", task: str | None = None) -> str | None:
+    """The metric where tasks of the rows' kind have it, else None."""
+    first = next(iter(rows.values()))[0][0]
+    return metric if metric in MEASURES[kind_of(read(first, split, task)[0])] else None
 
 
 class Measured(NamedTuple):

@@ -1,15 +1,13 @@
 """``polyhead study``: a base recipe, its variations and seeds become runs, and one table."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from polyhead import overrides, recipe
 from polyhead.cli import Parser
 from polyhead.run import write_json, write_text
 
-if TYPE_CHECKING:
-    from polyhead.metrics.intervals import Metric
-
+DEFAULT = "ap50"
+"""What differences of boxes are of where nothing else is wanted; other kinds of task have their own first measure."""
 _OWN = ("--table", "--runs", "--metric", "--allow", "--help", "-h")
 
 
@@ -25,7 +23,7 @@ def parser() -> Parser:
     command.add_argument("study", help="a name that 'polyhead recipes' lists, or a YAML file")
     command.add_argument("--table", action="store_true", help="train nothing, only print the table of finished runs")
     command.add_argument("--runs", default="runs", metavar="DIR", help="where the study's folder is made (runs)")
-    command.add_argument("--metric", choices=["ap", "ap50"], help="what differences are of (default: the study's)")
+    command.add_argument("--metric", help="what differences are of, as ap or accuracy (default: the study's)")
     command.add_allow()
     return command
 
@@ -38,22 +36,24 @@ def main(argv: list[str]) -> int:
     from polyhead import study
 
     wanted = study.load(given.study)
+    if given.metric:
+        study.check_metric("--metric", given.metric)
     plan = study.plan(wanted, changes, given.runs)
     if not given.table:
         study.carry_out(plan)
     from polyhead.analysis import table
 
     folders = study.rows(plan)
-    metric: Metric = given.metric or wanted.metric
+    metric = given.metric or wanted.metric
     if wanted.tables == "tasks":
-        found = table.by_task(folders, metric)
+        found = table.by_task(folders, metric or DEFAULT)
         text = "\n\n".join(f"task {task}\n{table.text(rows)}" for task, rows in found.items())
     else:
-        found = {"": table.compare(folders, metric)}
+        found = {"": table.compare(folders, metric or table.fitting(folders, DEFAULT))}
         text = table.text(found[""])
     folder = Path(given.runs) / wanted.name
     write_text(folder / "table.txt", text + "\n")
     rows = [{**row._asdict(), "task": task, "runs": folders[row.name]} for task, rows in found.items() for row in rows]
-    write_json(folder / "table.json", {"study": wanted.name, "metric": metric, "rows": rows})
+    write_json(folder / "table.json", {"study": wanted.name, "rows": rows})
     print(text)
     return 0

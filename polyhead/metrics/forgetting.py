@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from polyhead.errors import PolyheadError
 
@@ -17,18 +17,24 @@ class Course(NamedTuple):
     """The score of each task after each stage, on val, with the weights that the stage ended on.
 
     Attributes:
-        tasks: in the order in which they were learnt.
+        tasks: in the order in which they were first scored.
         scores: NaN before a task's first stage.
+        taught: the last stage that taught each task; of one that came with its weights, the first that scored it.
     """
 
     tasks: list[str]
     scores: Float[np.ndarray, "s t"]
+    taught: Int[np.ndarray, " t"]
 
     @property
-    def first(self) -> Float[np.ndarray, " t"]:
-        """The score of each task after the first stage that taught it."""
-        stage = (~np.isnan(self.scores)).argmax(axis=0)
-        return np.asarray(self.scores[stage, np.arange(len(self.tasks))])
+    def learnt(self) -> Float[np.ndarray, " t"]:
+        """The score of each task after the last stage that taught it."""
+        return np.asarray(self.scores[self.taught, np.arange(len(self.tasks))])
+
+    @property
+    def older(self) -> Bool[np.ndarray, " t"]:
+        """Whether the last stage taught only others."""
+        return np.asarray(self.taught < len(self.scores) - 1)
 
     @property
     def backward(self) -> float:
@@ -36,19 +42,18 @@ class Course(NamedTuple):
 
         Below zero where they were forgotten; NaN where there is no older task.
         """
-        older = ~np.isnan(self.scores[:-1]).all(axis=0)
-        changes = (self.scores[-1] - self.first)[older]
+        changes = (self.scores[-1] - self.learnt)[self.older]
         return float(changes.mean()) if changes.size else float("nan")
 
     def forward(self, baselines: Mapping[str, float]) -> float:
-        """What earlier stages brought newer tasks: their first score less that of a model which learnt only them.
+        """What earlier stages brought newer tasks: their score once learnt less that of a model which learnt only them.
 
         Chaudhry et al. 2018 (section 3) call its negative *intransigence*; the forward transfer of Lopez-Paz & Ranzato
         is another figure, of tasks that have not been learnt yet, where a head that has not learnt tells nothing.
         A mean over the tasks that have a baseline and were not in the first stage; NaN where there is none.
         """
         newer = [task for task in self.tasks if task in baselines and np.isnan(self.scores[0, self.tasks.index(task)])]
-        gains = [self.first[self.tasks.index(task)] - baselines[task] for task in newer]
+        gains = [self.learnt[self.tasks.index(task)] - baselines[task] for task in newer]
         return float(np.mean(gains)) if gains else float("nan")
 
 
@@ -84,7 +89,14 @@ def course(rows: Sequence[Mapping[str, str]]) -> Course:
         raise PolyheadError("results.csv has no validation score; train the run to the end of an epoch first")
     stages = [best[stage] for stage in sorted(best)]
     tasks = list(dict.fromkeys(task for scores in stages for task in scores))
-    return Course(tasks, np.array([[scores.get(task, np.nan) for task in tasks] for scores in stages]))
+    table = np.array([[scores.get(task, np.nan) for task in tasks] for scores in stages])
+    taught = (~np.isnan(table)).argmax(axis=0)
+    for row in rows:
+        learning = {column.split("/")[1] for column in row if column.startswith("train/") and row[column]}
+        for place, task in enumerate(tasks):
+            if task in learning and int(row["stage"]) in best:
+                taught[place] = sorted(best).index(int(row["stage"]))
+    return Course(tasks, table, taught)
 
 
 def drop(score: float, baseline: float) -> float:

@@ -19,8 +19,9 @@ from polyhead.nets.model import Model
 from polyhead.nets.precision import resolve
 from polyhead.run import Run, replace, write_rows
 from polyhead.train.continual import Keep
-from polyhead.train.init import initialise
+from polyhead.train.init import Names, fitting, initialise
 from polyhead.train.learner import Learner, Row
+from polyhead.train.optim import optimizer_of, stage_rates
 from polyhead.train.progress import Progress
 from polyhead.train.saver import Saver
 from polyhead.train.stage import Stage, check_tasks, learnt
@@ -72,7 +73,7 @@ def fit(
             own = {name[6:]: value for name, value in state["state_dict"].items() if name.startswith("model.")}
             model.load_state_dict(own)
         if not inside:
-            initialise(model, stages[number].init)
+            initialise(model, stages[number].init, {name: task.names for name, task in tasks.items()})
         learner = _learner(model, tasks, stages, number, seed)
         learner.progress |= {"rows": rows, "time": rows[-1]["time"] if rows else 0.0}
         saver = Saver(run, dict(describe), save_seconds, progress)
@@ -87,6 +88,22 @@ def build_heads(model: Model, tasks: Mapping[str, Task], seed: int) -> None:
     """Make the head of every task that has none yet; its first weights are a function of the run's seed."""
     torch.manual_seed(key(seed, "weights"))
     model.build({name: task.names for name, task in tasks.items()})
+
+
+def check_stage(model: Model, stage: Stage, names: Names) -> None:
+    """Refuse what a stage says of parts that the model does not have, cannot begin with, or that leave none to learn.
+
+    Args:
+        model: whose heads have been built.
+        stage: any of the run's.
+        names: class names of the tasks.
+
+    Raises:
+        PolyheadError: for the first such setting.
+    """
+    for part, source in stage.init.items():
+        fitting(model, part, source, names)
+    optimizer_of(model, stage, stage_rates(model, stage, stage.tasks or names), fused=False)
 
 
 def _learner(model: Model, tasks: Mapping[str, Task], stages: Sequence[Stage], number: int, seed: int) -> Learner:

@@ -36,9 +36,9 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
         fixed_norms: fix the statistics of batch norm in all parts but the heads that learn, not only where the rate is
             0: a new task's pictures then do not shift what older tasks rely on.
         init: weights to begin with, per part: a run folder or a weights file.
-        weights: factor of each task's loss; 1 where not given.
-        balance: ``fixed`` leaves it at these weights; ``uncertainty`` learns a further factor ``exp(-s)`` for each
-            task, and adds ``s`` to the loss so that no task is given up (Kendall, Gal & Cipolla 2018, section 3).
+        weights: factor of the loss of each task that learns; 1 where not given.
+        balance: ``fixed`` leaves it at these weights; ``uncertainty`` learns a factor ``exp(-s)`` for each task
+            instead, and adds ``s`` to the loss so that no task is given up (Kendall, Gal & Cipolla 2018, section 3).
         mixing: share of the stage's steps, from its beginning, in which pictures may be mixed with others (mosaic and
             its kind, where the data's transforms have them); the network ends on pictures as they are.
         ema: decay of the exponential moving average of the weights that is then evaluated and saved; None has none.
@@ -101,10 +101,10 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
 
 
 def check_tasks(stages: Sequence[Stage], tasks: Collection[str]) -> None:
-    """Refuse stages that name tasks which do not exist, so that no setting is without effect.
+    """Refuse stages that name tasks which do not exist or do not learn, so that no setting is without effect.
 
     Raises:
-        PolyheadError: for the first such name, with its place and the nearest task.
+        PolyheadError: for the first such name, with its place; where there is no such task, with the nearest.
     """
     for number, stage in enumerate(stages):
         named: dict[str, Collection[str]] = {"tasks": stage.tasks or (), "weights": stage.weights}
@@ -114,6 +114,16 @@ def check_tasks(stages: Sequence[Stage], tasks: Collection[str]) -> None:
                 if task not in tasks:
                     near = suggest(task, tasks)
                     raise PolyheadError(f"stages.{number}.{setting}: there is no task {task!r}{near}")
+        if stage.weights and stage.balance == "uncertainty":
+            raise PolyheadError(
+                f"stages.{number}.weights: balance: uncertainty learns how much each task counts; leave one of them out"
+            )
+        for task in stage.weights:
+            if task not in (stage.tasks or tasks):
+                raise PolyheadError(
+                    f"stages.{number}.weights: {task!r} does not learn in this stage, so it has no loss to weigh; what "
+                    "holds older tasks has weights of its own under keep"
+                )
 
 
 def learnt(stages: Sequence[Stage], tasks: Collection[str]) -> set[str]:

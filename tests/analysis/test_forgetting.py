@@ -58,7 +58,7 @@ def test_against_a_number_there_is_no_interval(tmp_path: Path) -> None:
 def test_what_later_stages_cost_is_told_of_each_older_task_that_had_a_score() -> None:
     none = np.nan
     scores = [[0.8, 0.0, none, none], [0.9, 0.0, 0.5, none], [0.76, 0.1, 0.55, 0.3]]
-    course = Course(["seg", "poor", "det", "cls"], np.array(scores))
+    course = Course(["seg", "poor", "det", "cls"], np.array(scores), np.array([0, 0, 1, 2]))
     losses = since(course, {"seg": "mIoU", "poor": "AP50", "det": "AP50", "cls": "accuracy"})
     assert [(loss.task, loss.metric, loss.score, loss.baseline) for loss in losses] == [
         ("seg", "mIoU", 0.76, 0.8),
@@ -73,7 +73,7 @@ def test_what_later_stages_cost_is_told_of_each_older_task_that_had_a_score() ->
 
 
 def test_one_stage_has_nothing_to_lose() -> None:
-    assert since(Course(["a"], np.array([[0.5]])), {"a": "AP50"}) == []
+    assert since(Course(["a"], np.array([[0.5]]), np.array([0])), {"a": "AP50"}) == []
 
 
 def test_against_runs_both_sides_are_drawn_together(tmp_path: Path) -> None:
@@ -169,4 +169,4 @@ def test_the_gate_is_told(tmp_path: Path) -> None:
 
 def test_the_heat_map_is_drawn(tmp_path: Path) -> None:
     scores = np.array([[0.5, np.nan], [0.4, 0.9]])
-    assert heat_map(Course(["seg", "det"], scores), tmp_path / "stages.png").stat().st_size > 5000
+    assert heat_map(Course(["seg", "det"], scores, np.array([0, 1])), tmp_path / "stages.png").stat().st_size > 5000

@@ -77,7 +77,9 @@ def test_an_unknown_part_is_told_before_there_is_a_run_folder(
 ) -> None:
     small = ["data.fruit=null", "data.*.count=8", "data.*.val.count=4", "data.*.test.count=4", "imgsz=96"]
     said = line(["train", "demo", *small, f"stages.0.{setting}"], capsys)
-    assert said.startswith("stages.0: the model has no part 'bakbone'; did you mean 'backbone'")
+    assert said.startswith(
+        f"stages.0.{setting.partition('.')[0]}: the model has no part 'bakbone'; did you mean 'backbone'"
+    )
     assert not (tmp_path / "runs").exists()
 
 

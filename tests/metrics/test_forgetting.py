@@ -43,7 +43,7 @@ def test_the_course_is_that_of_the_weights_which_were_kept() -> None:
     found = course(ROWS)
     assert found.tasks == ["seg", "det"]
     np.testing.assert_equal(found.scores, [[0.6, np.nan], [0.5, 0.4]])
-    np.testing.assert_equal(found.first, [0.6, 0.4])
+    np.testing.assert_equal(found.learnt, [0.6, 0.4])
     assert found.backward == pytest.approx(-0.1)
     assert found.forward({"det": 0.3, "seg": 0.7}) == pytest.approx(0.1)
     assert np.isnan(found.forward({}))
@@ -51,6 +51,29 @@ def test_the_course_is_that_of_the_weights_which_were_kept() -> None:
 
 def test_one_stage_has_forgotten_nothing() -> None:
     assert np.isnan(course(ROWS[:3]).backward)
+
+
+def test_a_task_that_is_taught_twice_has_learnt_when_it_was_taught_last() -> None:
+    """First with its backbone frozen, then all of it: what it scored in between is no loss, and no gain of others."""
+    taught = [{"train/seg/class": "0.3"}, {"train/seg/class": "0.2"}, {"train/det/box": "1.0"}]
+    scores = [{"val/seg/miou": "0.2"}, {"val/seg/miou": "0.8"}, {"val/seg/miou": "0.4", "val/det/ap50": "0.5"}]
+    rows = [
+        {
+            "stage": str(stage),
+            "train/keep/replay/seg/class": "0.1" if stage == 2 else "",
+            "train/loss": "1.0",
+            **one,
+            **two,
+        }
+        for stage, (one, two) in enumerate(zip(taught, scores, strict=True))
+    ]
+    found = course(rows)
+    assert found.tasks == ["seg", "det"]
+    np.testing.assert_equal(found.learnt, [0.8, 0.5])
+    np.testing.assert_equal(found.older, [True, False])
+    assert found.backward == pytest.approx(-0.4)
+    assert not course(rows[:2]).older.any()
+    assert np.isnan(course(rows[:2]).backward)
 
 
 def test_without_a_score_there_is_no_course() -> None:

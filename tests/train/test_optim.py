@@ -132,6 +132,15 @@ def test_tasks_that_there_are_none_of_are_named_with_their_place(wrong: Stage, p
         check_tasks([right, wrong], ["squares", "tints"])
 
 
+def test_a_weight_without_a_loss_is_refused() -> None:
+    wrong = Stage(tasks=["tints"], weights={"squares": 4.0}, keep=[Replay()])
+    with pytest.raises(PolyheadError, match=r"stages.0.weights: 'squares' does not learn in this stage, so it has no"):
+        check_tasks([wrong], ["squares", "tints"])
+    both = Stage(weights={"squares": 4.0}, balance="uncertainty")
+    with pytest.raises(PolyheadError, match=r"stages.0.weights: balance: uncertainty learns how much each task counts"):
+        check_tasks([both], ["squares", "tints"])
+
+
 def test_a_task_that_no_stage_teaches_is_refused_unless_its_head_is_brought() -> None:
     only = Stage(tasks=["tints"])
     with pytest.raises(PolyheadError, match=r"data.squares: no stage teaches it; .* \(data.squares=null\)"):
