@@ -117,7 +117,8 @@ def _check_shown(where: str, task: TaskData) -> list[str]:
             ignored = sum(int((task.mask("train", ident) == IGNORED).sum()) for ident in task.ids("train"))
             raise PolyheadError(
                 f"{where}: no training pixel is of a class but the background, and {ignored} are ignored ({IGNORED}); "
-                f"save the first class as 1, not {IGNORED}, or give png_masks the 'colours' of the classes"
+                f"save the first class as 1, not {IGNORED}, or tell colours in the lines of classes.txt: 'background 0 "
+                f"0 0', '{task.names[-1]} {IGNORED} {IGNORED} {IGNORED}'"
             )
         shows = bool(task.census("val").any())
     else:

@@ -17,8 +17,8 @@ from polyhead.types import IGNORED, Size
 BACKGROUND = "background"
 NUMBERS = ("L", "P", "1")
 """Pillow's kinds of pictures whose pixels are numbers; any other kind has colours, or is no mask."""
-
-COLOURS = ("RGB", "RGBA", "P")
+COLOURS = ("RGB", "RGBA", *NUMBERS)
+"""Those whose pixels are colours; of grey ones the colours are black, greys and white."""
 
 
 class Code:
@@ -136,7 +136,7 @@ def pair(ident: str, picture: Path | Problem, mask: Path | Problem, code: Code, 
         scene = Scene(ident, picture, picture_size(picture))
         mode = picture_mode(mask)
         if not code.fits(mode):
-            kind = "RGB or palette colours" if code.colours else "one 8-bit channel of numbers, or a palette"
+            kind = "RGB, grey or palette colours" if code.colours else "one 8-bit channel of numbers, or a palette"
             raise FileFault(mask, f"expected {kind}, found pixels of the kind {mode}", _other_kind(code))
         require_size(mask, picture_size(mask), scene.size)
     except FileFault as fault:

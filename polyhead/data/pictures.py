@@ -77,16 +77,17 @@ def picture_mode(path: str | Path) -> str:
 
 
 def read_colours(path: str | Path) -> UInt8[np.ndarray, "h w 3"]:
-    """The colours of an upright colour or palette picture, such as a mask; what is transparent keeps its colour.
+    """The colours of an upright picture in colours, grey or with a palette, such as a mask.
+
+    What is transparent keeps its colour.
 
     Raises:
         FileFault: as :func:`read_picture`, or when the picture has no colours.
     """
     with _opened(path) as image:
-        if image.mode not in ("RGB", "RGBA", "P"):
-            raise FileFault(
-                path, f"a mask of colours is RGB or has a palette, this one is {image.mode}", "save it as RGB PNG"
-            )
+        if image.mode not in ("RGB", "RGBA", "P", "L", "1"):
+            what = f"a mask of colours is RGB, grey or has a palette, this one is {image.mode}"
+            raise FileFault(path, what, "save it as RGB PNG")
         turn = _orientation(image)
         return np.array(_turned(image.convert("RGB"), turn))
 

@@ -108,7 +108,11 @@ CORRUPTIONS: list[tuple[str, Callable[[Path], object], str]] = [
         "numbers, or a palette, found pixels of the kind RGB",
     ),
     ("voc_masks", save(np.zeros((48, 64), np.uint16)), "found pixels of the kind I;16"),
-    ("png_masks", save(np.zeros((48, 64), np.uint8)), "expected RGB or palette colours, found pixels of the kind L"),
+    (
+        "png_masks",
+        save(np.zeros((48, 64), np.uint16)),
+        "expected RGB, grey or palette colours, found pixels of the kind I;16",
+    ),
     (
         "voc_masks",
         save(np.full((48, 64), 21, np.uint8)),

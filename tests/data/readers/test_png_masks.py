@@ -84,6 +84,20 @@ def test_sheets_that_are_refused(tiny: Tiny, text: str, message: str) -> None:
         PngMasks(root)
 
 
+@pytest.mark.parametrize("mode", ["L", "1", "RGB"])
+def test_black_and_white_are_colours(tmp_path: Path, mode: str) -> None:
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    picture = Image.new("L", (8, 6))
+    picture.paste(255, (0, 0, 4, 6))
+    picture.convert("RGB").save(tmp_path / "images" / "a.png")
+    picture.convert(mode).save(tmp_path / "masks" / "a.png")
+    (tmp_path / "classes.txt").write_text("background 0 0 0\nroad 255 255 255\n")
+    reader = PngMasks(tmp_path)
+    assert reader.problems == []
+    assert area(numbers(reader, 0)) == {0: 24, 1: 24}
+
+
 @pytest.mark.parametrize("first", ["background", "Background", "BACKGROUND", "_background_"])
 def test_the_background_is_known_by_its_usual_names(tiny: Tiny, first: str) -> None:
     root = tiny("png_masks")
