@@ -83,7 +83,7 @@ def main(argv: Sequence[str]) -> None:
     except PolyheadError as error:
         parser.error(str(error))
     if given.then:
-        whole, low, high = change(*sides)
+        whole, low, high = change(sides[0], sides[1])
         print(f"change of the mean {whole:+.1%} [{low:+.1%}, {high:+.1%}] ({len(given.weights)} runs on each side)")
 
 
