@@ -215,6 +215,8 @@ def _pedestrians(root: Path) -> Arguments:
 
 def _folder(root: Path) -> Arguments:
     if set(class_folders(root)) == {"images", "masks"} and _holds_classes(root):
+        if (root / SHEET).is_file():
+            return {}
         raise PolyheadError(
             f"{root}: images/ and masks/ are no classes, but pictures and their masks; for the format png_masks write "
             f"{SHEET} beside them, with the name of one class per line, in the order of their numbers 1, 2, ..."

@@ -127,6 +127,8 @@ def test_pictures_and_their_masks_are_no_classes(tmp_path: Path) -> None:
         Image.new("L", (8, 8)).save(tmp_path / kind / "a.png")
     with pytest.raises(PolyheadError, match=r"are no classes, but pictures and their masks; for .* write classes.txt"):
         recognise(tmp_path)
+    (tmp_path / "classes.txt").write_text("road\n")
+    assert recognise(tmp_path).reader == "png_masks"
 
 
 def test_recognise_says_what_it_looked_for(tiny: Tiny, tmp_path: Path) -> None:
