@@ -222,7 +222,7 @@ def _check_names(where: str, part: str, wanted: Sequence[str], found: Sequence[s
     what = f"{', '.join(odd[:12])}{', ...' if len(odd) > 12 else ''} in one of them only" if odd else "another order"
     raise PolyheadError(
         f"{where}: {part} and train do not have the same {len(wanted)} classes in the same order ({what}); give every "
-        "reader the same 'classes', or correct the data set"
+        f"reader the same 'classes', or leave {part} out ({where}.{part}=null) to have it cut from train"
     )
 
 

@@ -56,6 +56,7 @@ def test_splits_with_other_classes_are_refused(tmp_path: Path, val: list[str], m
         TaskData("pets", Source(readers["train"], readers["val"], readers["test"]), (32, 32), 0)
     said = "data.pets: val and train do not have the same 3 classes in the same order"
     assert str(caught.value).startswith(f"{said} ({message}); give every reader the same 'classes'")
+    assert str(caught.value).endswith("or leave val out (data.pets.val=null) to have it cut from train")
 
 
 def test_the_smallest_values_are_taken() -> None:
