@@ -15,7 +15,7 @@ from polyhead.data.readers.coco import Coco, coco_files, load_coco
 from polyhead.data.readers.coco_masks import CocoMasks
 from polyhead.data.readers.folder import Folder, class_folders
 from polyhead.data.readers.pedestrians import PennFudan, pedestrian_folder
-from polyhead.data.readers.png_masks import SHEET, PngMasks, mask_folders
+from polyhead.data.readers.png_masks import PngMasks, mask_folders
 from polyhead.data.readers.voc import Voc, voc_years
 from polyhead.data.readers.voc_masks import LISTS, MASKS, VocMasks
 from polyhead.data.readers.yolo import Yolo, describe_yolo, yolo_description
@@ -214,13 +214,8 @@ def _pedestrians(root: Path) -> Arguments:
 
 
 def _folder(root: Path) -> Arguments:
-    if set(class_folders(root)) == {"images", "masks"} and _holds_classes(root):
-        if (root / SHEET).is_file():
-            return {}
-        raise PolyheadError(
-            f"{root}: images/ and masks/ are no classes, but pictures and their masks; for the format png_masks write "
-            f"{SHEET} beside them, with the name of one class per line, in the order of their numbers 1, 2, ..."
-        )
+    if set(class_folders(root)) == {"images", "masks"}:  # pictures and their masks are no classes
+        return {}
     splits = {SPLITS[name]: {"root": str(root / name)} for name in class_folders(root) if name in SPLITS}
     splits = {split: arguments for split, arguments in splits.items() if _holds_classes(Path(arguments["root"]))}
     return splits or ({"train": {"root": str(root)}} if _holds_classes(root) else {})
@@ -261,6 +256,6 @@ LOOKED_FOR = {
     "penn_fudan": "PNGImages/ beside PedMasks/",
     "coco_masks": "as coco",
     "voc_masks": "SegmentationClass/*.png beside JPEGImages/, here or in VOCdevkit/*/",
-    "png_masks": "images/, masks/ and classes.txt",
+    "png_masks": "images/, masks/ and classes.txt with the name of one class per line",
     "folder": "two or more class folders with pictures, here or in train/",
 }

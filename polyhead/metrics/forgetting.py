@@ -91,11 +91,12 @@ def course(rows: Sequence[Mapping[str, str]]) -> Course:
     tasks = list(dict.fromkeys(task for scores in stages for task in scores))
     table = np.array([[scores.get(task, np.nan) for task in tasks] for scores in stages])
     taught = (~np.isnan(table)).argmax(axis=0)
-    for row in rows:
-        learning = {column.split("/")[1] for column in row if column.startswith("train/") and row[column]}
-        for place, task in enumerate(tasks):
-            if task in learning and int(row["stage"]) in best:
-                taught[place] = sorted(best).index(int(row["stage"]))
+    for place, stage in enumerate(sorted(best)):
+        own = [row for row in rows if int(row["stage"]) == stage]
+        learning = {
+            column.split("/")[1] for row in own for column in row if column.startswith("train/") and row[column]
+        }
+        taught[[task in learning for task in tasks]] = place
     return Course(tasks, table, taught)
 
 

@@ -51,8 +51,12 @@ def fitting(model: Model, part: str, source: str, names: Names) -> dict[str, Ten
     wrong = [name for name in wanted if name not in own or own[name].shape != wanted[name].shape]
     more = [name for name in own if name not in wanted]
     if wrong or more:
-        example = f"{len(wrong)} of {len(wanted)} tensors are missing or of another shape, for example {wrong[:1]}"
-        said = example if wrong else f"{source} has {len(more)} tensors more, for example {more[:1]}"
+        what = (
+            f"{len(wrong)} of {len(wanted)} tensors are missing or of another shape"
+            if wrong
+            else f"it has {len(more)} tensors more"
+        )
+        said = f"{what}, for example {(wrong or more)[0]}"
         raise PolyheadError(
             f"init: part {part!r} of {source} does not fit this model: {said}; the part must be built with the same "
             "settings in both (heads can be named one by one, as heads.TASK)"

@@ -121,14 +121,18 @@ def test_recognise_finds_the_splits_of_masks(tiny: Tiny) -> None:
         recognise(root)
 
 
-def test_pictures_and_their_masks_are_no_classes(tmp_path: Path) -> None:
+def test_pictures_and_their_masks_are_no_classes(tiny: Tiny, tmp_path: Path) -> None:
+    root = tmp_path / "bare"
     for kind in ("images", "masks"):
-        (tmp_path / kind).mkdir()
-        Image.new("L", (8, 8)).save(tmp_path / kind / "a.png")
-    with pytest.raises(PolyheadError, match=r"are no classes, but pictures and their masks; for .* write classes.txt"):
-        recognise(tmp_path)
-    (tmp_path / "classes.txt").write_text("road\n")
-    assert recognise(tmp_path).reader == "png_masks"
+        (root / kind).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(root / kind / "a.png")
+    with pytest.raises(PolyheadError, match=r"png_masks: images/, masks/ and classes.txt with the name of one class"):
+        recognise(root)
+    (root / "classes.txt").write_text("road\n")
+    assert recognise(root).reader == "png_masks"
+    (root / "classes.txt").unlink()
+    shutil.copy(tiny("coco") / SHEET, root / "coco.json")
+    assert recognise(root).reader == "coco"  # what lies beside them is found all the same
 
 
 def test_recognise_says_what_it_looked_for(tiny: Tiny, tmp_path: Path) -> None:

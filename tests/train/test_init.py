@@ -39,7 +39,7 @@ def test_a_part_that_does_not_fit_is_refused(trained: Run) -> None:
         initialise(model, {"hed": str(trained.folder)}, {})
     one = toy_model().build({"squares": toy_tasks(0)["squares"].names})
     with pytest.raises(
-        PolyheadError, match=r"has 2 tensors more, for example \['tints.* named one by one, as heads.TASK"
+        PolyheadError, match=r"it has 2 tensors more, for example tints.* named one by one, as heads.TASK"
     ):
         initialise(one, {"heads": str(trained.folder)}, {})
     with pytest.raises(PolyheadError, match="init: backbone: run folder 'runs/nowhere' does not exist"):
