@@ -79,25 +79,32 @@ def course(rows: Sequence[Mapping[str, str]]) -> Course:
         for task in names
         if any(f"val/{task}/{score}" in columns for score in MAIN)
     }
-    best: dict[int, dict[str, float]] = {}
+    kept: dict[int, dict[str, float]] = {}
     for row in rows:
         scores = {task: float(row[column]) for task, column in main.items() if row.get(column)}
         stage = int(row["stage"])
-        if scores and (stage not in best or together([*scores.values()]) > together([*best[stage].values()])):
-            best[stage] = scores
-    if not best:
+        if scores and (stage not in kept or _replaces(row, scores, kept[stage])):
+            kept[stage] = scores
+    if not kept:
         raise PolyheadError("results.csv has no validation score; train the run to the end of an epoch first")
-    stages = [best[stage] for stage in sorted(best)]
+    stages = [kept[stage] for stage in sorted(kept)]
     tasks = list(dict.fromkeys(task for scores in stages for task in scores))
     table = np.array([[scores.get(task, np.nan) for task in tasks] for scores in stages])
     taught = (~np.isnan(table)).argmax(axis=0)
-    for place, stage in enumerate(sorted(best)):
+    for place, stage in enumerate(sorted(kept)):
         own = [row for row in rows if int(row["stage"]) == stage]
         learning = {
             column.split("/")[1] for row in own for column in row if column.startswith("train/") and row[column]
         }
         taught[[task in learning for task in tasks]] = place
     return Course(tasks, table, taught)
+
+
+def _replaces(row: Mapping[str, str], scores: Mapping[str, float], before: Mapping[str, float]) -> bool:
+    """Whether an epoch's weights took an earlier one's place; older runs do not say so, and kept the best."""
+    if row.get("kept"):
+        return row["kept"] == "1"
+    return together([*scores.values()]) > together([*before.values()])
 
 
 def drop(score: float, baseline: float) -> float:

@@ -27,11 +27,11 @@ Row = dict[str, int | float]
 
 
 class Epoch(NamedTuple):
-    """What an epoch brought: a row of ``results.csv``, the score that it is judged by, whether it is the best."""
+    """What an epoch brought: a row of ``results.csv``, the score that it is judged by, whether the stage keeps it."""
 
     row: Row
     score: float | None
-    best: bool
+    kept: bool
 
 
 class Learner(LightningModule):
@@ -203,16 +203,16 @@ class Learner(LightningModule):
         row |= {f"val/{name}": float(torch.stack(values).mean()) for name, values in self.val_losses.items()}
         state["sums"], state["count"] = {}, 0
         result: float | None = None
-        best = False
+        kept = False
         if self.predictions:
             scores = self.scores()
             row |= {f"val/{task}/{name}": value for task, named in scores.items() for name, value in named.items()}
             result = together([next(iter(named.values())) for named in scores.values()])
-            best = self._judge(result)
+            kept = self._judge(result) or self.stage.checkpoint == "last"
         groups = self.trainer.optimizers[0].param_groups
-        row["lr"] = max(group["lr"] for group in groups)
+        row |= {"lr": max(group["lr"] for group in groups), "kept": int(kept)}
         self.predictions, self.val_losses = {}, {}
-        return Epoch(row, result, best)
+        return Epoch(row, result, kept)
 
     def _judge(self, result: float) -> bool:
         """Count epochs without progress, lower the rate on a plateau, and end the stage when patience is over."""

@@ -12,7 +12,7 @@ from polyhead.train.progress import Progress
 
 
 class Saver(Callback):
-    """Writes ``resume.ckpt`` inside epochs and after each, ``last.pt`` each epoch, ``best.pt`` at each better one.
+    """Writes ``resume.ckpt`` inside epochs and after each, ``last.pt`` each epoch, ``best.pt`` as the stage says.
 
     It is the last callback: what it saves must hold what the others have done. No state is written after an epoch's
     last batch before its validation, because Lightning would not make up for that validation after a resume.
@@ -51,7 +51,7 @@ class Saver(Callback):
             "score": epoch.score,
         }
         checkpoint.save(self.run.last, entry)
-        if epoch.best or not self.run.stage_weights(learner.number).is_file():
+        if epoch.kept or not self.run.stage_weights(learner.number).is_file():
             checkpoint.save(self.run.stage_weights(learner.number), entry)
             checkpoint.save(self.run.best, entry)
         write_rows(self.run.results_csv, learner.progress["rows"])

@@ -42,6 +42,9 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
         mixing: share of the stage's steps, from its beginning, in which pictures may be mixed with others (mosaic and
             its kind, where the data's transforms have them); the network ends on pictures as they are.
         ema: decay of the exponential moving average of the weights that is then evaluated and saved; None has none.
+        checkpoint: the epoch whose weights the stage keeps, for ``best.pt`` and the next stage: the ``best`` by val
+            score, or the ``last``. Where val is a few dozen pictures the best is chance, and often one before the rate
+            has come down.
         patience: epochs without a better val score after which the stage ends early; None never.
         val_every: epochs between validations; the last epoch has one in any case.
         keep: what holds older tasks in memory.
@@ -66,6 +69,7 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
     balance: Literal["fixed", "uncertainty"] = "fixed"
     mixing: float = 0.9
     ema: float | None = None
+    checkpoint: Literal["best", "last"] = "best"
     patience: int | None = None
     val_every: int = 1
     keep: "list[Keep]" = field(default_factory=list)

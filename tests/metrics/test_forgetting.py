@@ -49,6 +49,14 @@ def test_the_course_is_that_of_the_weights_which_were_kept() -> None:
     assert np.isnan(found.forward({}))
 
 
+def test_a_run_says_itself_which_weights_were_kept() -> None:
+    """The last epoch's where the stage was told so; older runs do not say, and kept the best."""
+    last = course([{**row, "kept": "1"} for row in ROWS[:3]])
+    np.testing.assert_equal(last.scores, [[0.5]])
+    best = course([{**row, "kept": kept} for row, kept in zip(ROWS[:3], "100", strict=True)])
+    np.testing.assert_equal(best.scores, [[0.4]])
+
+
 def test_one_stage_has_forgotten_nothing() -> None:
     assert np.isnan(course(ROWS[:3]).backward)
 

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -18,12 +19,16 @@ STILL = {"lr": 1e-12, "rates": {"backbone": 0.0}}
 """Nothing is learnt, so no epoch is better than the first."""
 
 
-def rows(tmp_path: Path, stage: Stage) -> list[dict[str, str]]:
+def trained(tmp_path: Path, stage: Stage) -> Run:
     run = Run.create(tmp_path, "run")
     with seeded(0, "weights"):
         model = toy_model()
     fit(model, toy_tasks(0), [stage], run, describe={})
-    return read_rows(run.results_csv)
+    return run
+
+
+def rows(tmp_path: Path, stage: Stage) -> list[dict[str, str]]:
+    return read_rows(trained(tmp_path, stage).results_csv)
 
 
 @pytest.mark.parametrize(("val_every", "epochs"), [(1, 4), (2, 6)])
@@ -37,6 +42,18 @@ def test_the_last_epoch_is_validated_in_any_case(val_every: int, validated: list
     """It is the one in which most schedules have brought the rate down."""
     found = rows(tmp_path, Stage(epochs=5, val_every=val_every))
     assert [int(row["epoch"]) + 1 for row in found if row["val/squares/ap50"]] == validated
+
+
+@pytest.mark.parametrize(
+    ("chosen", "val_every", "epoch", "kept"), [("best", 1, 0, "1000"), ("last", 1, 3, "1111"), ("last", 3, 3, "0011")]
+)
+def test_a_stage_keeps_its_best_epoch_or_its_last(
+    chosen: Literal["best", "last"], val_every: int, epoch: int, kept: str, tmp_path: Path
+) -> None:
+    run = trained(tmp_path, Stage(epochs=4, checkpoint=chosen, val_every=val_every, **STILL))  # type: ignore[arg-type]  # a mixed dict
+    for path in (run.best, run.stage_weights(0)):
+        assert torch.load(path, weights_only=True)["epoch"] == epoch
+    assert "".join(row["kept"] for row in read_rows(run.results_csv)) == kept
 
 
 def test_a_plateau_lowers_the_rate(tmp_path: Path) -> None:
