@@ -158,14 +158,22 @@ def carry_out(plan: Plan, show: Callable[[str], None] = print) -> None:
     """Train every run that is not finished: new ones from the beginning, stopped ones from where they stopped.
 
     Raises:
-        PolyheadError: when a folder holds a run of other settings.
+        PolyheadError: before any training, when a folder holds a run of other settings, or one cannot be trained.
     """
     from polyhead import training
+    from polyhead.prepare import prepare
 
     members = [member for seeds in plan.values() for seed in seeds for member in seed]
     for member in members:
         clear(member.folder)
         _check(member)
+    for name, seeds in plan.items():
+        for member in seeds[0]:
+            if not Run(member.folder).config.is_file():
+                try:
+                    prepare(member.config)
+                except PolyheadError as error:
+                    raise PolyheadError(f"variation {name!r}: {error}") from error
     for number, member in enumerate(members, 1):
         if not member.finished:
             show(f"run {number} of {len(members)}: {member.folder}")

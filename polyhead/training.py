@@ -12,32 +12,26 @@ from typing import Any
 
 import torch
 from PIL import Image
-from torch import nn
 
 import polyhead
 from polyhead import checkpoint, recipe
 from polyhead.analysis import forgetting, plots
-from polyhead.chance import key, seeded
+from polyhead.chance import key
 from polyhead.data.doctor import fingerprint
 from polyhead.data.readers.kept import Kept, keep, own
-from polyhead.data.source import SPLITS, TaskData, crossing, open_tasks
-from polyhead.errors import PolyheadError
-from polyhead.evaluate import measure, predict_one
+from polyhead.data.source import SPLITS, TaskData, open_tasks
+from polyhead.evaluate import measure
 from polyhead.metrics.forgetting import course
-from polyhead.nets.model import Model
 from polyhead.nets.precision import resolve
+from polyhead.prepare import build, parameters, prepare
 from polyhead.recipe import Parts
 from polyhead.run import Run, read_rows, write_text
-from polyhead.train.fit import build_heads, check_stage, fit
+from polyhead.train.fit import fit
 from polyhead.train.memory import any_of, balanced
 from polyhead.train.progress import Log, Progress
-from polyhead.train.stage import check_tasks, check_taught
-from polyhead.types import IGNORED, Detections, Labels, Mask, Prediction
 
 LIBRARIES = ("torch", "torchvision", "lightning", "timm", "numpy")
 TIME = "%Y-%m-%dT%H:%M:%S%z"
-KINDS = {Detections: "boxes", Labels: "a class of each picture", Mask: "a class of each pixel"}
-"""What predictions of each type are called."""
 SAMPLES = 4
 """Test pictures of each task that a run keeps to be shown."""
 REPLAYED = 0.1
@@ -61,32 +55,19 @@ def train(
         notes: further entries of the run's manifest. They stand there before all else, so that a run that was stopped
             has them.
     """
-    parts = _build(config)
-    tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed)
-    absent = [line for name, task in tasks.items() for line in _check_shown(f"data.{name}", task)]
-    build_heads(parts.model, tasks, parts.settings.seed)
-    _check_heads(parts.model, tasks)
-    check_tasks(parts.stages, tasks)
-    check_taught(parts.stages, tasks)
-    for number, stage in enumerate(parts.stages):
-        try:
-            check_stage(parts.model, stage, {name: task.names for name, task in tasks.items()})
-        except PolyheadError as error:
-            raise PolyheadError(f"stages.{number}.{error}") from error
-    counted = _within(parameters(parts.model), parts.settings.max_parameters)
+    parts, tasks, remarks = prepare(config)
     described = describe_run(parts, tasks)
     run = Run.create(parts.settings.runs, str(parts.settings.name))
     run.update_manifest(**(notes or {}), **described)
     write_text(run.config, recipe.dump(config))
     log = Log(run, show)
     log(f"run folder: {run.folder}")
-    log(counted)
     for name, task in tasks.items():
         counts = ", ".join(f"{len(task.readers[part])} {part}" for part in SPLITS)
         log(f"{name}: {counts} pictures, {len(task.names)} classes ({', '.join(task.names[:12])})")
         for problem in task.skipped:
             log(f"{name}: skipped {problem}")
-    for line in [*absent, *crossing(tasks)]:
+    for line in remarks:
         log(line)
     for task in tasks.values():
         plots.data(run, task)
@@ -97,61 +78,12 @@ def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
     """Go on with a run where it stopped; a finished one is measured again and otherwise left as it is."""
     run = Run.open(folder)
     config = own(recipe.load(run.config), run)
-    parts = _build(config)
+    parts = build(config)
     splits = run.read_manifest().get("splits")
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed, splits)
     log = Log(run, show)
     log(f"going on with {run.folder}" if run.resume.is_file() else f"beginning {run.folder} again")
     return _finish(config, parts, tasks, run, log)
-
-
-def _build(config: Mapping[str, Any]) -> Parts:
-    with seeded(int(config["seed"]), "weights"):
-        return recipe.instantiate(config)
-
-
-def _check_shown(where: str, task: TaskData) -> list[str]:
-    """Refuse a split that shows nothing; a line where training shows none of a class."""
-    if task.masked:
-        if not task.census("train")[:, 1:].any():
-            ignored = sum(int((task.mask("train", ident) == IGNORED).sum()) for ident in task.ids("train"))
-            raise PolyheadError(
-                f"{where}: no training pixel is of a class but the background, and {ignored} are ignored ({IGNORED}); "
-                f"save the first class as 1, not {IGNORED}, or tell colours in the lines of classes.txt: 'background 0 "
-                f"0 0', '{task.names[-1]} {IGNORED} {IGNORED} {IGNORED}'"
-            )
-        shows = bool(task.census("val").any())
-    else:
-        shows = any(truth.value is not None or not truth.ignore.all() for truth in task.truths("val"))
-    if not shows:
-        raise PolyheadError(
-            f"{where}: no val picture shows anything, so no epoch can be told from another; give val pictures "
-            "with objects, or another split"
-        )
-    seen = {label for kinds in task.kinds("train") for _, label in kinds}
-    absent = [name for label, name in enumerate(task.names) if label not in seen]
-    return [f"{where}: no training picture shows {', '.join(absent)}: nothing can be learnt of it"] if absent else []
-
-
-def _check_heads(model: Model, tasks: Mapping[str, TaskData]) -> None:
-    """Let each head answer to one picture, and refuse it where the data does not tell what it finds."""
-    was = model.training
-    model.eval()
-    for name, task in tasks.items():
-        found = type(predict_one(model, task, "32-true", task.readers["val"][0]))
-        truths = task.truths("val")
-        told: dict[type[Prediction], bool] = {
-            Labels: truths[0].value is not None,
-            Mask: task.readers["val"].mask(0) is not None,
-            Detections: not task.masked and (truths[0].value is None or any(len(truth.boxes) for truth in truths)),
-        }
-        if not told.get(found, True):
-            known = " and ".join(KINDS[kind] for kind, there in told.items() if there)
-            raise PolyheadError(
-                f"data.{name}: the data tells {known}, and the head of {name!r} finds {KINDS[found]}; give the task a "
-                "head for its data, or data for its head"
-            )
-    model.train(was)
 
 
 def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData], run: Run, log: Log) -> Run:
@@ -252,26 +184,6 @@ def describe_run(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
         "data": data,
         "splits": {name: {part: task.ids(part) for part in SPLITS} for name, task in tasks.items()},
     }
-
-
-def parameters(model: nn.Module) -> dict[str, int]:
-    """How many parameters each part has: the backbone, each neck, each head."""
-    parts: dict[str, nn.Module] = {}
-    for name, part in model.named_children():
-        many = isinstance(part, nn.ModuleList | nn.ModuleDict)
-        parts |= {f"{name}.{each}": child for each, child in part.named_children()} if many else {name: part}
-    return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
-
-
-def _within(counts: Mapping[str, int], most: int | None) -> str:
-    """The counts in words, when they are not more than a recipe promises."""
-    whole = sum(counts.values())
-    if most is not None and whole > most:
-        raise PolyheadError(
-            f"the network has {whole:,} parameters, more than max_parameters={most:,}; take a smaller backbone or width"
-        )
-    parts = ", ".join(f"{name} {count / 1e6:.2f}" for name, count in counts.items())
-    return f"{whole / 1e6:.2f} million parameters: {parts}"
 
 
 def _cpu() -> str:

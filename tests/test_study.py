@@ -294,6 +294,17 @@ def test_what_a_study_sets_itself_is_refused(
     assert message in capsys.readouterr().err
 
 
+def test_what_cannot_be_trained_is_told_before_the_first_training(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A study may take hours; here it is the second variation that names a part which no model has."""
+    given = STUDY.replace("[{data: {signs: null}}, {data: {shapes: null}}]", "{stages: [{rates: {nekc: 0.1}}]}")
+    files.write_text(given % (files.parent / "base.yaml"))
+    assert cli.main(["study", str(files)]) == 2
+    assert "variation 'single': stages.0.rates" in capsys.readouterr().err
+    assert not Path("runs/heads").exists()
+
+
 def test_the_base_is_found_beside_the_study(
     files: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

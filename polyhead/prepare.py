@@ -1,0 +1,126 @@
+"""From a resolved recipe to a model and data that fit each other: all that can be refused before there is a run."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from polyhead import recipe
+from polyhead.chance import seeded
+from polyhead.data.source import TaskData, crossing, open_tasks
+from polyhead.errors import PolyheadError
+from polyhead.evaluate import predict_one
+from polyhead.nets.model import Model
+from polyhead.recipe import Parts
+from polyhead.train.fit import build_heads, check_stage
+from polyhead.train.stage import check_tasks, check_taught
+from polyhead.types import IGNORED, Detections, Labels, Mask, Prediction
+
+KINDS = {Detections: "boxes", Labels: "a class of each picture", Mask: "a class of each pixel"}
+"""What predictions of each type are called."""
+
+
+class Ready(NamedTuple):
+    """What a training begins with: a recipe's parts, the model with all its heads, and the data of its tasks.
+
+    ``remarks`` are lines for people: the size of the model, and what of the data is worth a look.
+    """
+
+    parts: Parts
+    tasks: dict[str, TaskData]
+    remarks: list[str]
+
+
+def prepare(config: Mapping[str, Any]) -> Ready:
+    """Build the model, open the data, and see that the recipe's settings, the heads and the data fit each other.
+
+    Args:
+        config: resolved settings.
+
+    Raises:
+        PolyheadError: for the first thing that does not fit.
+    """
+    parts = build(config)
+    tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed)
+    absent = [line for name, task in tasks.items() for line in _check_shown(f"data.{name}", task)]
+    build_heads(parts.model, tasks, parts.settings.seed)
+    _check_heads(parts.model, tasks)
+    check_tasks(parts.stages, tasks)
+    check_taught(parts.stages, tasks)
+    for number, stage in enumerate(parts.stages):
+        try:
+            check_stage(parts.model, stage, {name: task.names for name, task in tasks.items()})
+        except PolyheadError as error:
+            raise PolyheadError(f"stages.{number}.{error}") from error
+    counted = _within(parameters(parts.model), parts.settings.max_parameters)
+    return Ready(parts, tasks, [counted, *absent, *crossing(tasks)])
+
+
+def build(config: Mapping[str, Any]) -> Parts:
+    """The parts of a resolved recipe, with the random weights of its seed; heads are not built yet."""
+    with seeded(int(config["seed"]), "weights"):
+        return recipe.instantiate(config)
+
+
+def _check_shown(where: str, task: TaskData) -> list[str]:
+    """Refuse a split that shows nothing; a line where training shows none of a class."""
+    if task.masked:
+        if not task.census("train")[:, 1:].any():
+            ignored = sum(int((task.mask("train", ident) == IGNORED).sum()) for ident in task.ids("train"))
+            raise PolyheadError(
+                f"{where}: no training pixel is of a class but the background, and {ignored} are ignored ({IGNORED}); "
+                f"save the first class as 1, not {IGNORED}, or tell colours in the lines of classes.txt: 'background 0 "
+                f"0 0', '{task.names[-1]} {IGNORED} {IGNORED} {IGNORED}'"
+            )
+        shows = bool(task.census("val").any())
+    else:
+        shows = any(truth.value is not None or not truth.ignore.all() for truth in task.truths("val"))
+    if not shows:
+        raise PolyheadError(
+            f"{where}: no val picture shows anything, so no epoch can be told from another; give val pictures "
+            "with objects, or another split"
+        )
+    seen = {label for kinds in task.kinds("train") for _, label in kinds}
+    absent = [name for label, name in enumerate(task.names) if label not in seen]
+    return [f"{where}: no training picture shows {', '.join(absent)}: nothing can be learnt of it"] if absent else []
+
+
+def _check_heads(model: Model, tasks: Mapping[str, TaskData]) -> None:
+    """Let each head answer to one picture, and refuse it where the data does not tell what it finds."""
+    was = model.training
+    model.eval()
+    for name, task in tasks.items():
+        found = type(predict_one(model, task, "32-true", task.readers["val"][0]))
+        truths = task.truths("val")
+        told: dict[type[Prediction], bool] = {
+            Labels: truths[0].value is not None,
+            Mask: task.readers["val"].mask(0) is not None,
+            Detections: not task.masked and (truths[0].value is None or any(len(truth.boxes) for truth in truths)),
+        }
+        if not told.get(found, True):
+            known = " and ".join(KINDS[kind] for kind, there in told.items() if there)
+            raise PolyheadError(
+                f"data.{name}: the data tells {known}, and the head of {name!r} finds {KINDS[found]}; give the task a "
+                "head for its data, or data for its head"
+            )
+    model.train(was)
+
+
+def parameters(model: nn.Module) -> dict[str, int]:
+    """How many parameters each part has: the backbone, each neck, each head."""
+    parts: dict[str, nn.Module] = {}
+    for name, part in model.named_children():
+        many = isinstance(part, nn.ModuleList | nn.ModuleDict)
+        parts |= {f"{name}.{each}": child for each, child in part.named_children()} if many else {name: part}
+    return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
+
+
+def _within(counts: Mapping[str, int], most: int | None) -> str:
+    """The counts in words, when they are not more than a recipe promises."""
+    whole = sum(counts.values())
+    if most is not None and whole > most:
+        raise PolyheadError(
+            f"the network has {whole:,} parameters, more than max_parameters={most:,}; take a smaller backbone or width"
+        )
+    parts = ", ".join(f"{name} {count / 1e6:.2f}" for name, count in counts.items())
+    return f"{whole / 1e6:.2f} million parameters: {parts}"
