@@ -28,7 +28,8 @@ from benchmarks.torchvision_ssd import ssd
 from polyhead import overrides, recipe
 from polyhead.chance import key, seeded
 from polyhead.data.base import Reader
-from polyhead.data.source import SPLITS, TaskData, begin_worker, open_tasks
+from polyhead.data.cutting import SPLITS
+from polyhead.data.source import TaskData, begin_worker, open_tasks
 from polyhead.errors import PolyheadError
 from polyhead.evaluate import box_numbers, plain
 from polyhead.metrics import store

@@ -240,10 +240,10 @@ def _labels(
         "macro_f1": scores.macro_f1,
         "top5": scores.top5,
         "calibration_error": scores.calibration,
-        "classes": {name: {"objects": scores.pictures[name], "f1": scores.f1[name]} for name in names},
+        "classes": {name: {"pictures": scores.pictures[name], "f1": scores.f1[name]} for name in names},
         "rival": {"name": f"always {names[usual]!r}, the most frequent training class", "score": guess},
         "confusions": confusions(scores.confusion, names),
-        "objects": dict(zip(names, counts, strict=True)),
+        "pictures": dict(zip(names, counts, strict=True)),
     }
 
 

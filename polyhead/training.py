@@ -17,9 +17,10 @@ import polyhead
 from polyhead import checkpoint, recipe
 from polyhead.analysis import forgetting, plots
 from polyhead.chance import key
+from polyhead.data.cutting import SPLITS
 from polyhead.data.doctor import fingerprint
 from polyhead.data.readers.kept import Kept, keep, own
-from polyhead.data.source import SPLITS, TaskData, open_tasks
+from polyhead.data.source import TaskData, open_tasks
 from polyhead.evaluate import measure
 from polyhead.metrics.forgetting import course
 from polyhead.nets.precision import resolve

@@ -44,9 +44,9 @@ SMALL: dict[str, list[str]] = {
 
 
 OWN = {
-    "AP50": {"coco", "voc2007", "voc2010"},
-    "mIoU": {"miou_foreground", "pixel_accuracy"},
-    "accuracy": {"macro_f1"},
+    "AP50": {"coco", "voc2007", "voc2010", "objects"},
+    "mIoU": {"miou_foreground", "pixel_accuracy", "pictures"},
+    "accuracy": {"macro_f1", "pictures"},
 }
 """Numbers that only tasks of one kind have, by the metric that they are judged by."""
 

@@ -90,7 +90,7 @@ def _score(numbers: Mapping[str, Any]) -> list[str]:
 
 
 def _against(numbers: Mapping[str, Any], rival: float) -> str:
-    if numbers["score"] <= rival:
+    if round(numbers["score"], 3) <= round(rival, 3):  # as both are shown
         return "the model is not better than that, so it has learnt nothing of use yet"
     if "interval" not in numbers:
         return f"the model is {numbers['score'] - rival:.3f} better"

@@ -13,7 +13,7 @@ EXTRA = (
     "voc2007", "voc2010", "macro_f1", "top5", "calibration_error", "miou_foreground", "pixel_accuracy", "mean_accuracy",
 )  # fmt: skip
 """Figures that a task of some kind has beside its main one."""
-COUNTS = ("objects", "pixels")
+COUNTS = ("objects", "pixels", "pictures")
 
 
 def main(argv: list[str]) -> int:

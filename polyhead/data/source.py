@@ -2,14 +2,10 @@
 
 import multiprocessing
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from hashlib import blake2b
-from itertools import combinations
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -19,18 +15,16 @@ from torch.utils.data import DataLoader
 from polyhead.chance import key
 from polyhead.data.base import Reader, Subset
 from polyhead.data.cache import GIB, Cached
+from polyhead.data.copies import by_content, paths
+from polyhead.data.cutting import check_names, cut
 from polyhead.data.doctor import require_sound
 from polyhead.data.look import Look
-from polyhead.data.readers.merge import Merge, by_part
-from polyhead.data.splits import kinds, read_list, split, split_by_picture, subset
+from polyhead.data.splits import kinds
 from polyhead.data.streams import EvalSet, Steps, StreamLoader, TrainSet, collate, peers
 from polyhead.data.transforms import Eval, Train, fit_of, train_transform
 from polyhead.errors import PolyheadError, SettingError
 from polyhead.types import Annotation, Kind, Sample, Size
 
-SPLITS = ("train", "val", "test")
-Group = TypeVar("Group")
-Cut = Callable[[Reader, dict[str, float], int], dict[str, list[str]]]
 LEAST = {"batch": 1, "val_batch": 1, "workers": 0, "cache": 0}
 """The smallest values of a source's numbers."""
 
@@ -107,9 +101,9 @@ class TaskData:
         given |= {part: reader for part, reader in (("val", source.val), ("test", source.test)) if reader is not None}
         given = {part: require_sound(reader, f"data.{name} ({part})") for part, reader in given.items()}
         for part, reader in given.items():
-            _check_names(f"data.{name}", part, source.reader.names, reader.names)
+            check_names(f"data.{name}", part, source.reader.names, reader.names)
         self.skipped = [problem for reader in given.values() for problem in reader.skipped]
-        self.readers = _cut(name, given, source.split, seed, ids)
+        self.readers = cut(name, given, source.split, seed, ids)
         self._truths: dict[str, list[Annotation]] = {}
         self._places: dict[str, dict[str, int]] = {}
         self._census: dict[str, Tensor] = {}
@@ -214,18 +208,6 @@ class TaskData:
         )
 
 
-def _check_names(where: str, part: str, wanted: Sequence[str], found: Sequence[str]) -> None:
-    """Refuse a split whose labels would mean other classes than those of training."""
-    if list(found) == list(wanted):
-        return
-    odd = sorted({*wanted} ^ {*found})
-    what = f"{', '.join(odd[:12])}{', ...' if len(odd) > 12 else ''} in one of them only" if odd else "another order"
-    raise PolyheadError(
-        f"{where}: {part} and train do not have the same {len(wanted)} classes in the same order ({what}); give every "
-        f"reader the same 'classes', or leave {part} out ({where}.{part}=null) to have it cut from train"
-    )
-
-
 def open_tasks(
     sources: Mapping[str, Source], size: Size, seed: int, ids: Mapping[str, dict[str, list[str]]] | None = None
 ) -> dict[str, TaskData]:
@@ -237,30 +219,16 @@ def crossing(tasks: Mapping[str, TaskData]) -> list[str]:
     """A line for each two tasks of which one trains on pictures (or copies) that the other is tested on."""
     if len(tasks) < 2:  # one alone has its own guard
         return []
-    paths = _by_content(
-        {(name, part): _paths(task.truths(part)) for name, task in tasks.items() for part in ("train", "test")}
+    files = by_content(
+        {(name, part): paths(task.truths(part)) for name, task in tasks.items() for part in ("train", "test")}
     )
     return [
         f"{name}: {len(both)} of {len(task.readers['test'])} test pictures are training pictures of {other}; "
         "data.*.split.by=picture keeps a picture in one split of all data sets that are cut"
         for name, task in tasks.items()
         for other in tasks
-        if other != name and (both := paths[name, "test"] & paths[other, "train"])
+        if other != name and (both := files[name, "test"] & files[other, "train"])
     ]
-
-
-def _paths(truths: Iterable[Annotation]) -> set[str]:
-    return {truth.path for truth in truths if truth.path}
-
-
-def _by_content(groups: Mapping[Group, set[str]]) -> dict[Group, set[str]]:
-    """In the place of each file its digest, if another group has a file of its size: else it has no copy there."""
-    sizes = {path: Path(path).stat().st_size for files in groups.values() for path in files}
-    met = Counter(size for files in groups.values() for size in {sizes[path] for path in files})
-    digests = {
-        path: blake2b(Path(path).read_bytes()).hexdigest() if met[size] > 1 else path for path, size in sizes.items()
-    }
-    return {group: {digests[path] for path in files} for group, files in groups.items()}
 
 
 def begin_worker(_: int) -> None:
@@ -276,77 +244,3 @@ def begin_worker(_: int) -> None:
     served = multiprocessing.get_start_method() == "forkserver"  # then the server is the parent, and it watches
     if training is not None and not served and os.getppid() != training.pid:
         os._exit(1)
-
-
-def _listed(
-    name: str, reader: Reader, missing: list[str], wanted: Mapping[str, float], seed: int, cut: Cut
-) -> dict[str, list[str]]:
-    """The ids of each split that has no reader of its own, and of train; a merged one is cut as its parts alone are."""
-    if isinstance(reader, Merge) and cut is split:
-        return by_part({part: _listed(name, own, missing, wanted, seed, cut) for part, own in reader.parts.items()})
-    rest, listed = reader, {}
-    if "folds" in wanted:
-        folds, fold = int(wanted["folds"]), int(wanted.get("fold", 0))
-        if "test" not in missing or not 0 <= fold < folds:
-            raise PolyheadError(
-                f"data.{name}: split: fold must be 0 to {folds - 1}, and test may have no reader of its own; "
-                f"got fold {fold}" + ("" if "test" in missing else " and a test reader")
-            )
-        parts = cut(reader, {str(part): 1 / folds for part in range(folds)}, 0)
-        listed["test"] = parts.pop(str(fold))
-        rest = subset(reader, [ident for members in parts.values() for ident in members])
-        missing = [part for part in missing if part != "test"]
-    shares = {part: wanted.get(part, 0.15) for part in missing}
-    return {**cut(rest, {"train": 1 - sum(shares.values()), **shares}, seed), **listed}
-
-
-def _cut(
-    name: str,
-    given: dict[str, Reader],
-    wanted: dict[str, int | float | str] | None,
-    seed: int,
-    ids: dict[str, list[str]] | None,
-) -> dict[str, Reader]:
-    """The reader of each split: as given, as listed, or cut by share from the training reader."""
-    missing = [part for part in SPLITS if part not in given]
-    shares = dict(wanted or {})
-    by = shares.pop("by", None)
-    if by not in (None, "picture"):
-        raise PolyheadError(f"data.{name}: split: by must be 'picture', or be left out to spread classes; got {by!r}")
-    listed: dict[str, list[str]] = {}
-    if ids is not None:
-        listed = {part: ids[part] for part in SPLITS if part not in given or part == "train"}
-    elif any(isinstance(value, str) for value in shares.values()):
-        listed = {part: read_list(value) for part, value in shares.items() if isinstance(value, str)}
-    elif missing:
-        numbers = {key: float(value) for key, value in shares.items()}
-        listed = _listed(name, given["train"], missing, numbers, seed, split_by_picture if by else split)
-    readers = {**given, **{part: subset(given["train"], members) for part, members in listed.items()}}
-    seen: dict[str, str] = {}
-    for part in SPLITS:
-        if part not in readers or len(readers[part]) == 0:
-            raise PolyheadError(f"data.{name}: the {part} split is empty; every run needs train, val and test samples")
-        for index in range(len(readers[part])):
-            truth = readers[part].annotation(index)
-            if seen.setdefault(truth.path or truth.id, part) != part:
-                other = seen[truth.path or truth.id]
-                raise PolyheadError(
-                    f"data.{name}: sample {truth.id!r} is in both {other} and {part}; a score on what was trained on "
-                    "says nothing: give each split its own samples, or leave val and test out to have them cut "
-                    "(split: {by: picture} if parts of the data share pictures)"
-                )
-    if isinstance(given["train"], Merge):
-        _check_copies(name, readers)
-    return {part: readers[part] for part in SPLITS}
-
-
-def _check_copies(name: str, readers: Mapping[str, Reader]) -> None:
-    """Refuse merged data sets that hold copies of one picture, in files of their own, in several splits."""
-    groups = {part: _paths(map(readers[part].annotation, range(len(readers[part])))) for part in SPLITS}
-    found = _by_content(groups)
-    for one, other in combinations(SPLITS, 2):
-        if both := found[one] & found[other]:
-            raise PolyheadError(
-                f"data.{name}: copies of {len(both)} picture(s) are in both {one} and {other}; a score on what was "
-                "trained on says nothing: cut by the files' names (split: {by: picture}), or take them out of one part"
-            )

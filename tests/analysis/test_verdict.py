@@ -37,6 +37,7 @@ def test_score_alone() -> None:
         ([0.45, 0.55], 0.5, "learnt nothing of use"),
         ([0.45, 0.55], 0.9, "learnt nothing of use"),
         (None, 0.1, "the model is 0.400 better"),
+        ([0.4996, 0.55], 0.4997, "learnt nothing of use"),
     ],
 )
 def test_rival(interval: list[float] | None, rival: float, words: str) -> None:

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from polyhead.data.base import Reader
+from polyhead.data.readers.coco import Coco
+
 WIDTH, HEIGHT = 64, 48
 XML = """<annotation>
 <folder>VOC2007</folder>
@@ -151,3 +154,12 @@ def tiny(tmp_path: Path) -> Callable[[str], Path]:
         return root
 
     return make
+
+
+@pytest.fixture
+def overlapping(data_root: Path) -> dict[str, Reader]:
+    """Two data sets that have 28 training pictures in common."""
+    return {
+        name: Coco(data_root / "coco_mini" / name, "annotations/instances_train2017.json")
+        for name in ("appliance", "food")
+    }

@@ -16,7 +16,8 @@ import pytest
 from polyhead import cli, recipe
 from polyhead.data import catalog
 from polyhead.data.catalog import CATALOG, Entry, get
-from polyhead.data.source import SPLITS, crossing, open_tasks
+from polyhead.data.cutting import SPLITS
+from polyhead.data.source import crossing, open_tasks
 from polyhead.errors import PolyheadError
 
 

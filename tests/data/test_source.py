@@ -1,4 +1,4 @@
-"""Settings of a source that no loader can have, and splits of data sets that share pictures."""
+"""Settings of a source that no loader can have, and tasks that share pictures."""
 
 import subprocess
 import sys
@@ -10,14 +10,14 @@ from PIL import Image
 from toys import Squares
 
 from polyhead.data.base import Reader, Subset
+from polyhead.data.cutting import SPLITS
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.folder import Folder
 from polyhead.data.readers.kept import Kept, keep
-from polyhead.data.readers.merge import Merge
-from polyhead.data.source import SPLITS, Source, TaskData, crossing, open_tasks
+from polyhead.data.source import Source, crossing, open_tasks
 from polyhead.data.synthetic import Scenes
 from polyhead.data.writers import write_coco
-from polyhead.errors import PolyheadError, SettingError
+from polyhead.errors import SettingError
 
 
 @pytest.mark.parametrize(
@@ -33,30 +33,6 @@ def test_numbers_out_of_range_are_refused(settings: dict[str, int], message: str
     with pytest.raises(SettingError) as caught:
         Source(Squares(3), **settings)  # type: ignore[arg-type]  # of one type as far as mypy sees
     assert str(caught.value) == message
-
-
-@pytest.mark.parametrize(
-    ("val", "message"),
-    [
-        (["cat", "dog"], "horse in one of them only"),
-        (["dog", "cat", "horse"], "another order"),
-    ],
-)
-def test_splits_with_other_classes_are_refused(tmp_path: Path, val: list[str], message: str) -> None:
-    """Their labels would mean other classes, and no score would tell."""
-    for part in ("train", "val", "test"):
-        for name in ("cat", "dog", "horse"):
-            (tmp_path / part / name).mkdir(parents=True)
-            Image.new("RGB", (8, 8), (len(part), len(name), ord(name[0]))).save(tmp_path / part / name / "a.png")
-    classes = ["cat", "dog", "horse"]
-    readers = {
-        part: Folder(tmp_path / part, classes=val if part == "val" else classes) for part in ("train", "val", "test")
-    }
-    with pytest.raises(PolyheadError) as caught:
-        TaskData("pets", Source(readers["train"], readers["val"], readers["test"]), (32, 32), 0)
-    said = "data.pets: val and train do not have the same 3 classes in the same order"
-    assert str(caught.value).startswith(f"{said} ({message}); give every reader the same 'classes'")
-    assert str(caught.value).endswith("or leave val out (data.pets.val=null) to have it cut from train")
 
 
 def test_the_smallest_values_are_taken() -> None:
@@ -84,16 +60,8 @@ def test_pictures_that_cannot_be_decoded_are_named_where_they_are_skipped(tmp_pa
     assert sum(len(task.readers[part]) for part in SPLITS) == 11
 
 
-def overlapping(data_root: Path) -> dict[str, Reader]:
-    """Two data sets that have 28 training pictures in common."""
-    return {
-        name: Coco(data_root / "coco_mini" / name, "annotations/instances_train2017.json")
-        for name in ("appliance", "food")
-    }
-
-
-def test_tasks_that_train_on_what_another_is_tested_on_are_named(data_root: Path) -> None:
-    sources = {name: Source(reader) for name, reader in overlapping(data_root).items()}
+def test_tasks_that_train_on_what_another_is_tested_on_are_named(overlapping: dict[str, Reader]) -> None:
+    sources = {name: Source(reader) for name, reader in overlapping.items()}
     tasks = open_tasks(sources, (64, 64), 0)
     trained = {truth.path for truth in tasks["food"].truths("train")}
     count = sum(truth.path in trained for truth in tasks["appliance"].truths("test"))
@@ -102,7 +70,7 @@ def test_tasks_that_train_on_what_another_is_tested_on_are_named(data_root: Path
         f"appliance: {count} of {len(tasks['appliance'].truths('test'))} test pictures are training pictures of food; "
         "data.*.split.by=picture keeps a picture in one split of all data sets that are cut"
     )
-    apart = {name: Source(reader, split={"by": "picture"}) for name, reader in overlapping(data_root).items()}
+    apart = {name: Source(reader, split={"by": "picture"}) for name, reader in overlapping.items()}
     assert crossing(open_tasks(apart, (64, 64), 0)) == []
 
 
@@ -139,31 +107,6 @@ def test_copies_in_two_data_sets_are_found_wherever_they_lie(tmp_path: Path) -> 
         "appliance: 5 of 5 test pictures are training pictures of food",
         "food: 5 of 5 test pictures are training pictures of appliance",
     ]
-    few = Merge({"appliance": readers["appliance"], "food": Subset(readers["food"], range(13))})  # cut otherwise
-    with pytest.raises(
-        PolyheadError, match=r"data.both: copies of \d+ picture\(s\) are in both \w+ and \w+; .* cut by"
-    ):
-        open_tasks({"both": Source(few)}, (32, 32), 0)
-    cut = open_tasks({"both": Source(few, split={"by": "picture"})}, (32, 32), 0)["both"]
-    assert sum(len(cut.readers[part]) for part in SPLITS) == 33
-
-
-@pytest.mark.parametrize("split", [{}, {"folds": 3, "fold": 0}, {"folds": 3, "fold": 2}])
-def test_data_sets_that_share_pictures_are_merged_when_cut_by_picture(
-    data_root: Path, split: dict[str, int | float | str]
-) -> None:
-    with pytest.raises(PolyheadError, match=r"is in both \w+ and \w+; .* \(split: \{by: picture\} if"):
-        open_tasks({"all": Source(Merge(overlapping(data_root)), split=split)}, (64, 64), 0)
-    merged = open_tasks({"all": Source(Merge(overlapping(data_root)), split={**split, "by": "picture"})}, (64, 64), 0)
-    alone = {name: Source(reader, split={**split, "by": "picture"}) for name, reader in overlapping(data_root).items()}
-    for part in SPLITS:
-        own = {f"{name}/{ident}" for name, task in open_tasks(alone, (64, 64), 0).items() for ident in task.ids(part)}
-        assert set(merged["all"].ids(part)) == own
-
-
-def test_another_way_to_cut_is_refused() -> None:
-    with pytest.raises(PolyheadError, match=r"data\.s: split: by must be 'picture', or be left out .*; got 'patient'"):
-        open_tasks({"s": Source(Squares(9), split={"by": "patient"})}, (64, 64), 0)
 
 
 ORPHAN = """

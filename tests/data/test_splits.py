@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyhead.data.base import Reader
-from polyhead.data.source import Cut
+from polyhead.data.cutting import Cut
 from polyhead.data.splits import read_list, split, split_by_picture, subset
 from polyhead.errors import PolyheadError
 from polyhead.types import Annotation

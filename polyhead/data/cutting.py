@@ -1,0 +1,110 @@
+"""A task's data into train, val and test, by whatever its settings say, with the reasons why a cut is refused."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+
+from polyhead.data.base import Reader
+from polyhead.data.copies import by_content, paths
+from polyhead.data.readers.merge import Merge, by_part
+from polyhead.data.splits import read_list, split, split_by_picture, subset
+from polyhead.errors import PolyheadError
+
+SPLITS = ("train", "val", "test")
+Cut = Callable[[Reader, dict[str, float], int], dict[str, list[str]]]
+
+
+def cut(
+    name: str,
+    given: dict[str, Reader],
+    wanted: dict[str, int | float | str] | None,
+    seed: int,
+    ids: dict[str, list[str]] | None,
+) -> dict[str, Reader]:
+    """The reader of each split: as given, as listed, or cut by share from the training reader.
+
+    Args:
+        name: of the task.
+        given: readers that the settings name; train at least.
+        wanted: how to cut train's (:attr:`polyhead.data.source.Source.split`).
+        seed: of the run.
+        ids: of each split, when they are known from an earlier run.
+
+    Raises:
+        PolyheadError: when a split is empty, or two share a sample.
+    """
+    missing = [part for part in SPLITS if part not in given]
+    shares = dict(wanted or {})
+    by = shares.pop("by", None)
+    if by not in (None, "picture"):
+        raise PolyheadError(f"data.{name}: split: by must be 'picture', or be left out to spread classes; got {by!r}")
+    listed: dict[str, list[str]] = {}
+    if ids is not None:
+        listed = {part: ids[part] for part in SPLITS if part not in given or part == "train"}
+    elif any(isinstance(value, str) for value in shares.values()):
+        listed = {part: read_list(value) for part, value in shares.items() if isinstance(value, str)}
+    elif missing:
+        numbers = {key: float(value) for key, value in shares.items()}
+        listed = _listed(name, given["train"], missing, numbers, seed, split_by_picture if by else split)
+    readers = {**given, **{part: subset(given["train"], members) for part, members in listed.items()}}
+    seen: dict[str, str] = {}
+    for part in SPLITS:
+        if part not in readers or len(readers[part]) == 0:
+            raise PolyheadError(f"data.{name}: the {part} split is empty; every run needs train, val and test samples")
+        for index in range(len(readers[part])):
+            truth = readers[part].annotation(index)
+            if seen.setdefault(truth.path or truth.id, part) != part:
+                other = seen[truth.path or truth.id]
+                raise PolyheadError(
+                    f"data.{name}: sample {truth.id!r} is in both {other} and {part}; a score on what was trained on "
+                    "says nothing: give each split its own samples, or leave val and test out to have them cut "
+                    "(split: {by: picture} if parts of the data share pictures)"
+                )
+    if isinstance(given["train"], Merge):
+        _check_copies(name, readers)
+    return {part: readers[part] for part in SPLITS}
+
+
+def check_names(where: str, part: str, wanted: Sequence[str], found: Sequence[str]) -> None:
+    """Refuse a split whose labels would mean other classes than those of training."""
+    if list(found) == list(wanted):
+        return
+    odd = sorted({*wanted} ^ {*found})
+    what = f"{', '.join(odd[:12])}{', ...' if len(odd) > 12 else ''} in one of them only" if odd else "another order"
+    raise PolyheadError(
+        f"{where}: {part} and train do not have the same {len(wanted)} classes in the same order ({what}); give every "
+        f"reader the same 'classes', or leave {part} out ({where}.{part}=null) to have it cut from train"
+    )
+
+
+def _listed(
+    name: str, reader: Reader, missing: list[str], wanted: Mapping[str, float], seed: int, by: Cut
+) -> dict[str, list[str]]:
+    """The ids of each split that has no reader of its own, and of train; a merged one is cut as its parts alone are."""
+    if isinstance(reader, Merge) and by is split:
+        return by_part({part: _listed(name, own, missing, wanted, seed, by) for part, own in reader.parts.items()})
+    rest, listed = reader, {}
+    if "folds" in wanted:
+        folds, fold = int(wanted["folds"]), int(wanted.get("fold", 0))
+        if "test" not in missing or not 0 <= fold < folds:
+            raise PolyheadError(
+                f"data.{name}: split: fold must be 0 to {folds - 1}, and test may have no reader of its own; "
+                f"got fold {fold}" + ("" if "test" in missing else " and a test reader")
+            )
+        parts = by(reader, {str(part): 1 / folds for part in range(folds)}, 0)
+        listed["test"] = parts.pop(str(fold))
+        rest = subset(reader, [ident for members in parts.values() for ident in members])
+        missing = [part for part in missing if part != "test"]
+    shares = {part: wanted.get(part, 0.15) for part in missing}
+    return {**by(rest, {"train": 1 - sum(shares.values()), **shares}, seed), **listed}
+
+
+def _check_copies(name: str, readers: Mapping[str, Reader]) -> None:
+    """Refuse merged data sets that hold copies of one picture, in files of their own, in several splits."""
+    groups = {part: paths(map(readers[part].annotation, range(len(readers[part])))) for part in SPLITS}
+    found = by_content(groups)
+    for one, other in combinations(SPLITS, 2):
+        if both := found[one] & found[other]:
+            raise PolyheadError(
+                f"data.{name}: copies of {len(both)} picture(s) are in both {one} and {other}; a score on what was "
+                "trained on says nothing: cut by the files' names (split: {by: picture}), or take them out of one part"
+            )
