@@ -15,7 +15,7 @@ from torch import Tensor
 from polyhead import recipe
 from polyhead.analysis import errors, forgetting, mask_plots, plots, verdict
 from polyhead.analysis.errors import CONFIDENT
-from polyhead.data.readers.kept import own
+from polyhead.data.readers.kept import Kept, own
 from polyhead.data.source import TaskData, open_tasks
 from polyhead.data.streams import collate
 from polyhead.errors import PolyheadError
@@ -55,18 +55,22 @@ def evaluate(model: Model, tasks: Mapping[str, TaskData], split: str, run: Run) 
         classes = {key: value for key, value in predictions.items() if isinstance(value, Labels)}
         counts = {key: value for key, value in predictions.items() if isinstance(value, Pixels)}
         path = run.predictions_of(split, name)
+        kept = isinstance(task.source.reader, Kept)  # a tenth of them, classes in equal parts: they were not as often
+        usual, whence = (split, "of these pictures") if kept else ("train", "in training")
         if len(boxes) == len(truths):
             store.save(path, boxes, task.names)
             store.save_truths(store.truths_of(path), truths, task.names)
-            numbers = box_numbers(truths, boxes, task.truths("train"), task.names)
+            numbers = box_numbers(truths, boxes, task.truths(usual), task.names)
         elif len(classes) == len(truths):
             store.save_labels(path, classes, truths, task.names)
-            numbers = _labels(truths, classes, task.truths("train"), task.names)
+            numbers = _labels(truths, classes, task.truths(usual), task.names, whence)
         elif len(counts) == len(truths):
             store.save_pixels(path, counts, task.names)
-            numbers = mask_numbers(list(counts.values()), task.census("train"), task.names)
+            numbers = mask_numbers(list(counts.values()), task.census(usual), task.names, whence)
         else:
             raise PolyheadError(f"task {name!r}: its head decodes to a kind that has no evaluation yet")
+        if kept:
+            numbers = {key: value for key, value in numbers.items() if key not in ("objects", "pictures")}
         numbers |= {
             "split": split,
             "images": len(truths),
@@ -168,13 +172,16 @@ def box_numbers(
     }
 
 
-def mask_numbers(found: Sequence[Pixels], train: Int[Tensor, "p c"], names: Sequence[str]) -> dict[str, Any]:
-    """IoU with intervals, beside that of calling every pixel by the most frequent class of the training pictures.
+def mask_numbers(
+    found: Sequence[Pixels], train: Int[Tensor, "p c"], names: Sequence[str], whence: str
+) -> dict[str, Any]:
+    """IoU with intervals, beside that of calling every pixel by the class that is most frequent in training.
 
     Args:
         found: the counts of every picture.
         train: pixels of each class in each training picture.
         names: class names, the background first.
+        whence: where the most frequent class is so, in words.
     """
     scores = masks(found, names)
     bounds = pixel_intervals(found)
@@ -194,7 +201,7 @@ def mask_numbers(found: Sequence[Pixels], train: Int[Tensor, "p c"], names: Sequ
         "classes": {name: {"pixels": scores.pixels[name], "iou": scores.iou[name]} for name in names},
         "absent": scores.absent,
         "rival": {
-            "name": f"every pixel {names[usual]!r}, the most frequent in training",
+            "name": f"every pixel {names[usual]!r}, the most frequent {whence}",
             "score": masks(constant(found, usual), names).miou,
         },
         "confusions": confusions(counts, names),
@@ -221,9 +228,13 @@ def confusions(counts: Int[np.ndarray, "c d"], names: Sequence[str], most: int =
 
 
 def _labels(
-    truths: Sequence[Annotation], found: Mapping[str, Labels], train: Sequence[Annotation], names: Sequence[str]
+    truths: Sequence[Annotation],
+    found: Mapping[str, Labels],
+    train: Sequence[Annotation],
+    names: Sequence[str],
+    whence: str,
 ) -> dict[str, Any]:
-    """Accuracy with a Wilson interval beside that of always naming the most frequent training class."""
+    """Accuracy with a Wilson interval beside that of always naming the class that is most frequent in training."""
     scores = labels(truths, found, names)
     counts = [
         sum(int(truth.value) == index for truth in train if truth.value is not None) for index in range(len(names))
@@ -241,7 +252,7 @@ def _labels(
         "top5": scores.top5,
         "calibration_error": scores.calibration,
         "classes": {name: {"pictures": scores.pictures[name], "f1": scores.f1[name]} for name in names},
-        "rival": {"name": f"always {names[usual]!r}, the most frequent training class", "score": guess},
+        "rival": {"name": f"always {names[usual]!r}, the most frequent class {whence}", "score": guess},
         "confusions": confusions(scores.confusion, names),
         "pictures": dict(zip(names, counts, strict=True)),
     }

@@ -66,7 +66,8 @@ def tell(run: Run, show: Callable[[str], None] = print) -> None:
     extends, config = run.read_manifest()["extends"], recipe.load(run.config)
     before = probe(extends["run"], run, [name for name in config["data"] if name != extends["task"]])
     scores = {task: numbers["score"] for task, numbers in read_json(before.results_json)["test"]["tasks"].items()}
-    scores = {task: score for task, score in scores.items() if score is not None}  # None: there was nothing to find
+    empty = [task for task, score in scores.items() if score is None]
+    scores = {task: score for task, score in scores.items() if score is not None}
     losses = forgetting.against(str(run.folder), {task: [str(before.folder)] for task in scores if scores[task] > 0})
     run.update_results(forgetting=[loss._asdict() for loss in losses])
     log = Log(run, show)
@@ -74,6 +75,8 @@ def tell(run: Run, show: Callable[[str], None] = print) -> None:
     log(forgetting.text(losses, config["max_drop"]))
     for task in (task for task in scores if scores[task] == 0):
         log(f"  {task}  scored 0 before, so it had nothing to lose")
+    for task in empty:
+        log(f"  {task}  there is nothing to find in what was kept, so what this has cost cannot be told")
 
 
 def plan(old: Run, task: str, data: Mapping[str, Any], changes: Sequence[str] = ()) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from typing import Any
 
 from polyhead.errors import suggest
 
+PARTS = {"keep": "polyhead.train.continual"}
+"""Settings that are lists of parts, and the module of those that ship; their kind is called like the setting."""
+
 
 def explain(text: str, where: str, more_keys: Iterable[str] = ()) -> str:
     """One line for jsonargparse's report.
@@ -29,8 +32,8 @@ def explain(text: str, where: str, more_keys: Iterable[str] = ()) -> str:
         return f"unknown key {unknown[1]!r} of {place or 'the recipe'}{suggest(unknown[1], keys)}"
     if missing := re.search(r"arguments are required: (.+)", text):
         return f"{place}: {missing[1]} is missing"
-    if absent := re.search(r"module '([^']+)' has no attribute '([^']+)'", text):
-        return f"{place}: there is no {absent[2]!r} in {absent[1]}{suggest(absent[2], _classes(absent[1]))}"
+    if named := _misnamed(text, chain):
+        return f"{place}: {named}"
     for report in (r"Expected an? (.+)\. Got value: (.*)", r"Subtypes: \[(.+)\]\n(?:.*\n)*? *Given value: (.*)"):
         if wrong := re.search(report, text):
             return f"{place}: expected {_plain(wrong[1])}, got {_value(wrong[2], wrong[1])}"
@@ -44,6 +47,22 @@ def parameters(path: str) -> dict[str, Parameter]:
         return dict(signature(getattr(import_module(module), name)).parameters)
     except (ImportError, AttributeError, ValueError, TypeError):
         return {}
+
+
+def _misnamed(text: str, chain: list[str]) -> str:
+    """What is said of a class that there is none of; empty where the report is of something else."""
+    if absent := re.search(r"module '([^']+)' has no attribute '([^']+)'", text):
+        return f"there is no {absent[2]!r} in {absent[1]}{suggest(absent[2], _classes(absent[1]))}"
+    if short := re.search(r"Expected a dot import path string: (\S+)", text):
+        return f"there is no {short[1]!r}{suggest(short[1], _kinds(chain))}"
+    if other := re.search(r"Not a valid subclass of (\w+)\. Got value: (\S+)", text):
+        return f"expected {' or '.join(_kinds(chain)) or other[1]}, got {'null' if other[2] == 'None' else other[2]}"
+    return ""
+
+
+def _kinds(chain: list[str]) -> list[str]:
+    """The short names of what a list of parts may hold."""
+    return [name for name in _classes(PARTS[chain[-1]]) if name != chain[-1].title()] if chain[-1] in PARTS else []
 
 
 def _classes(module: str) -> list[str]:

@@ -191,6 +191,7 @@ def unified(
     width: int = 256,
     depth: int = 3,
     residual: bool = False,
+    shortcut: bool = False,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Model:
@@ -209,6 +210,7 @@ def unified(
         width: channels of the shared head.
         depth: 3x3 convolutions of the shared head.
         residual: the shared head adds to what comes, and does not replace it.
+        shortcut: a way past the fuse, for later tasks (:class:`~polyhead.nets.necks.fuse.Fuse`).
         mean: of the weights' pictures in 0..1; None where the file or timm tells it.
         std: likewise.
     """
@@ -219,7 +221,7 @@ def unified(
     }
     timm = Timm(backbone, weights, (16, 32), last_conv=last_conv, mean=mean, std=std)
     necks: list[NeckFactory] = [
-        partial(Fuse, middle=middle, width=width),
+        partial(Fuse, middle=middle, width=width, shortcut=shortcut),
         partial(Trunk, depth=depth, residual=residual),
     ]
     return Model(timm, necks, {task: kinds[kind] for task, kind in heads.items()}, (size, size))

@@ -151,7 +151,20 @@ def plan(study: Study, changes: Sequence[str] = (), runs: str | Path = "runs") -
                     except PolyheadError as error:
                         raise PolyheadError(f"study {study.name}, variation {name!r}: {error}") from error
             result[name].append(members)
+    if study.tables == "tasks":
+        _check_tables(study, result)
     return result
+
+
+def _check_tables(study: Study, planned: Plan) -> None:
+    """Refuse variations of other tasks: a table for each task has every variation in it."""
+    tasks = {name: {task for member in seeds[0] for task in member.config["data"]} for name, seeds in planned.items()}
+    for name, theirs in tasks.items():
+        if missing := sorted(set().union(*tasks.values()) - theirs):
+            raise PolyheadError(
+                f"study {study.name}, variation {name!r}: it has no task {missing[0]!r}, which others have; with "
+                "'tables: tasks' all variations have the same tasks (one may be a list of runs, each with some of them)"
+            )
 
 
 def carry_out(plan: Plan, show: Callable[[str], None] = print) -> None:

@@ -141,6 +141,8 @@ def remember(run: Run, tasks: Mapping[str, TaskData], limit: float, seed: int, l
                 places = balanced(task.kinds(part), ceil(REPLAYED * len(truths)), chance)
             else:  # with the classes as often as they are: scores are to agree with the whole split's
                 places = any_of(len(truths), PROBED, chance)
+                first = next((place for place in places if not truths[place].ignore.all()), places[0])
+                places = [first, *(place for place in places if place != first)]  # the first is always kept
             counts.append(f"{keep(reader, places, run.kept(part, name), limit, task.licence)} {part}")
         licence = task.licence or f"no licence is known; data.{name}.licence tells it"
         log(f"{name}: kept {', '.join(counts)} pictures ({licence})")

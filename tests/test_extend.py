@@ -10,12 +10,14 @@ import yaml
 from toys import Tints
 
 from polyhead import checkpoint, cli, recipe, training
+from polyhead.data.cutting import SPLITS
 from polyhead.data.readers.kept import Kept, own
 from polyhead.data.source import Source, TaskData
 from polyhead.data.synthetic import Scenes
 from polyhead.data.writers import write_coco
-from polyhead.evaluate import reopen
+from polyhead.evaluate import evaluate, reopen
 from polyhead.extend import plan, tell
+from polyhead.models import classifier
 from polyhead.predict import load
 from polyhead.run import Run, read_json, read_rows, write_json
 from polyhead.types import Annotation
@@ -181,6 +183,25 @@ def test_a_task_that_scored_nothing_had_nothing_to_lose(run: Run, extended: Run,
     assert read_json(later.results_json)["forgetting"] == []
 
 
+def test_what_cannot_be_told_is_said(run: Run, extended: Run, tmp_path: Path) -> None:
+    later = Run(Path(shutil.copytree(extended.folder, tmp_path / "later")))
+    before = Run(later.folder / "before")
+    tasks = read_json(before.results_json)["test"]["tasks"]
+    before.update_results(test={"tasks": {"signs": {**tasks["signs"], "score": None}}})
+    tell(later)
+    assert "signs  there is nothing to find in what was kept" in later.log.read_text(encoding="utf-8")
+
+
+def test_how_often_classes_were_is_not_told_by_what_was_kept(extended: Run, run: Run) -> None:
+    """A tenth of the pictures, classes in equal parts."""
+    older, newer = (read_json(each.results_json)["test"]["tasks"]["signs"] for each in (run, extended))
+    assert "objects" in older
+    assert "objects" not in newer
+    assert 0 <= newer["rival"]["score"] <= 1
+    assert "Fewer than 50 training objects" in run.verdict.read_text(encoding="utf-8")
+    assert "Fewer than 50 training objects" not in extended.verdict.read_text(encoding="utf-8")
+
+
 def test_copies_of_training_pictures_are_no_source_of_other_splits(extended: Run, run: Run) -> None:
     """Where val and test were cut from the kept pictures, the copies for training lack them."""
     config = recipe.load(extended.config)
@@ -270,6 +291,17 @@ class Rare(Tints):
         return super().annotation(index)._replace(value=torch.tensor(int(index % 10 == 0)))
 
 
+class Sparse(Scenes):
+    """Nine of ten pictures show nothing."""
+
+    def annotation(self, index: int) -> Annotation:
+        truth = super().annotation(index)
+        if index % 10 == 0:
+            return truth
+        none = torch.zeros(0)
+        return truth._replace(boxes=none.reshape(0, 4), labels=none.long(), ignore=none.bool(), areas=none)
+
+
 def test_what_is_replayed_has_classes_in_equal_parts_and_the_probe_as_often_as_they_are(tmp_path: Path) -> None:
     task = TaskData("rare", Source(Rare(400, 0), Rare(400, 1), Rare(400, 2), workers=0), (32, 32), 0)
     run = Run.create(tmp_path, "run")
@@ -282,6 +314,35 @@ def test_what_is_replayed_has_classes_in_equal_parts_and_the_probe_as_often_as_t
     assert shares["train"] == 0.5
     assert 0.05 < shares["val"] < 0.15
     assert 0.05 < shares["test"] < 0.15
+
+
+def test_the_rival_of_an_older_task_names_the_class_that_is_most_frequent(tmp_path: Path) -> None:
+    """What is replayed has both classes alike, and would have called either the usual one."""
+    task = TaskData("rare", Source(Rare(40, 0), Rare(40, 1), Rare(40, 2), workers=0), (32, 32), 0)
+    older, newer = Run.create(tmp_path, "older"), Run.create(tmp_path, "newer")
+    training.remember(older, {"rare": task}, 16.0, 0, print)
+    train, val, test = (Kept(older.kept(part, "rare")) for part in SPLITS)
+    kept = TaskData("rare", Source(train, val, test, workers=0), (32, 32), 0)
+    model = classifier("test_resnet", size=32).build({"rare": task.names})
+    rivals = [
+        evaluate(model, {"rare": each}, "test", run)["tasks"]["rare"]["rival"]
+        for each, run in ((task, older), (kept, newer))
+    ]
+    assert [rival["score"] for rival in rivals] == [0.9, 0.9]
+    assert rivals[1]["name"].endswith("the most frequent class of these pictures")
+
+
+def test_the_first_picture_that_is_kept_shows_something(tmp_path: Path) -> None:
+    """However little is kept: a probe of one empty picture tells nothing, and cannot be gone on from."""
+    train, val, test = (Sparse(60, "signs", size=48, seed=seed) for seed in range(3))
+    task = TaskData("signs", Source(train, val, test, workers=0), (48, 48), 0)
+    for seed in range(5):
+        run = Run.create(tmp_path, f"run{seed}")
+        training.remember(run, {"signs": task}, 0.001, seed, print)
+        for part in ("val", "test"):
+            reader = Kept(run.kept(part, "signs"))
+            assert len(reader) == 1
+            assert len(reader.annotation(0).boxes)
 
 
 @pytest.mark.parametrize(

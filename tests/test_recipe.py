@@ -147,6 +147,8 @@ BAD = [
         "stages=[{}, {keep: [{class_path: Replay, init_args: {batch: 0}}]}]",
         "stages.1: " + NO_BATCH,
     ),
+    ("stages=[{}, {keep: [{class_path: Distil}]}]", "stages.1.keep: there is no 'Distil'; did you mean 'Distill'?"),
+    ("stages=[{}, {keep: [null]}]", "stages.1.keep: expected Distill or Replay, got null"),
     ("stages.5.epochs=1", "'stages.5.epochs=1': there is no entry 5; the recipe has 1 entry, 0"),
     ("stages=3", "stages: expected a list of stages, got 3"),
     ("stages=[3]", "stages.0: expected settings 'key: value', got 3"),

@@ -1,7 +1,7 @@
 """What a run has lost of each task: beside baselines, and from stage to stage."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,7 +122,7 @@ def transfer_text(found: Mapping[str, float]) -> str:
 
 
 def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> dict[str, Baseline]:
-    """Baselines from the command line: ``seg=0.56,det=0.2``, ``seg=RUN``, or a RUN with some of the tasks.
+    """Baselines from the command line: ``seg=0.56,det=0.2``, ``seg=RUN,RUN``, or a RUN with some of the tasks.
 
     Runs of one task are its seeds.
 
@@ -132,7 +132,8 @@ def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> di
     """
     numbers: dict[str, float] = {}
     runs: dict[str, list[str]] = {}
-    for word in words:
+    for word in _parts(words):
+        task, _, value = word.partition("=")
         if Path(word).is_dir():
             theirs = read_json(Run.open(word).results_json).get(split, {}).get("tasks", {})
             shared = [task for task in tasks if task in theirs]
@@ -140,17 +141,12 @@ def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> di
                 raise PolyheadError(f"--baseline: run {word!r} has no score on {split} of {', '.join(tasks)}")
             for task in shared:
                 runs.setdefault(task, []).append(word)
-            continue
-        for part in word.split(","):
-            task, _, value = part.partition("=")
-            if value and Path(value).is_dir():
-                runs.setdefault(task, []).append(value)
-                continue
-            if task in numbers:
-                raise PolyheadError(
-                    f"--baseline: task {task!r} has two scores, {numbers[task]:g} and {value}; give one"
-                )
-            numbers[task] = _score(part, value)
+        elif value and Path(value).is_dir():
+            runs.setdefault(task, []).append(value)
+        elif task in numbers:
+            raise PolyheadError(f"--baseline: task {task!r} has two scores, {numbers[task]:g} and {value}; give one")
+        else:
+            numbers[task] = _score(word, value)
     for task in (*numbers, *runs):
         if task not in tasks:
             raise PolyheadError(f"--baseline: {task!r} is none of the tasks {', '.join(tasks)}{suggest(task, tasks)}")
@@ -160,6 +156,16 @@ def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> di
     for task, folders in runs.items():
         _check_seeds(task, folders, split)
     return {**numbers, **runs}
+
+
+def _parts(words: Sequence[str]) -> Iterator[str]:
+    """The words cut at commas; a run after another one of a task (``seg=A,B``) is of that task."""
+    for word in words:
+        task = ""
+        for part in [word] if Path(word).is_dir() else word.split(","):
+            name, named, _ = part.partition("=")
+            task = name if named else task
+            yield f"{task}={part}" if task and not named and Path(part).is_dir() else part
 
 
 def _check_seeds(task: str, folders: Sequence[str], split: str) -> None:

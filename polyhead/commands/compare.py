@@ -52,7 +52,7 @@ def rows_of(words: Sequence[str]) -> dict[str, list[list[str]]]:
     """``ours=a,b`` -> ``{"ours": [["a"], ["b"]]}``, ``a+b`` -> ``{"a+b": [["a", "b"]]}``.
 
     Raises:
-        PolyheadError: when two rows have one name.
+        PolyheadError: when two rows have one name, or a row has a run twice.
     """
     rows: dict[str, list[list[str]]] = {}
     for word in words:
@@ -61,5 +61,10 @@ def rows_of(words: Sequence[str]) -> dict[str, list[list[str]]]:
         name = name if found else ",".join("+".join(Path(folder).name for folder in seed) for seed in seeds)
         if name in rows:
             raise PolyheadError(f"two rows are called {name!r}; write NAME=RUN to tell them apart")
+        seen: set[Path] = set()
+        for folder in (Path(each) for seed in seeds for each in seed):
+            if folder.resolve() in seen:
+                raise PolyheadError(f"row {name!r}: run {str(folder)!r} is given twice, and would count as two")
+            seen.add(folder.resolve())
         rows[name] = seeds
     return rows

@@ -38,11 +38,17 @@ def cut(
     if by not in (None, "picture"):
         raise PolyheadError(f"data.{name}: split: by must be 'picture', or be left out to spread classes; got {by!r}")
     listed: dict[str, list[str]] = {}
+    twice = [part for part in SPLITS[1:] if part in given and part in shares]
+    if twice and ids is None:
+        raise PolyheadError(
+            f"data.{name}: split: {twice[0]} has a reader of its own, so nothing is cut off for it; leave it out of "
+            f"split, or take the reader away (data.{name}.{twice[0]}=null)"
+        )
     if ids is not None:
         listed = {part: ids[part] for part in SPLITS if part not in given or part == "train"}
     elif any(isinstance(value, str) for value in shares.values()):
         listed = {part: read_list(value) for part, value in shares.items() if isinstance(value, str)}
-    elif missing:
+    elif missing or "folds" in shares:
         numbers = {key: float(value) for key, value in shares.items()}
         listed = _listed(name, given["train"], missing, numbers, seed, split_by_picture if by else split)
     readers = {**given, **{part: subset(given["train"], members) for part, members in listed.items()}}

@@ -98,6 +98,8 @@ def test_words_of_the_command_line(tmp_path: Path) -> None:
     other = scored(tmp_path, "other", cls=0, det=0)
     assert parse(["seg=0.5,cls=0.25"], tasks) == {"seg": 0.5, "cls": 0.25}
     assert parse([other], tasks) == parse([f"cls={other}"], tasks) == {"cls": [other]}
+    more = scored(tmp_path, "more", cls=1, det=0)
+    assert parse([f"cls={other},{more}"], tasks) == parse([f"{other},{more}"], tasks) == {"cls": [other, more]}
     with pytest.raises(PolyheadError, match="expected TASK=SCORE, TASK=RUN or the folder of a run, got 'runs/no'"):
         parse(["runs/no"], tasks)
     with pytest.raises(PolyheadError, match="got 'seg=': 'seg=' is neither a number nor a folder"):

@@ -205,6 +205,12 @@ def test_missing_parts_are_named(write: Callable[..., str], tmp_path: Path) -> N
         main([str(tmp_path / "nowhere")])
 
 
+def test_a_run_that_is_given_twice_in_a_row_is_refused(write: Callable[..., str]) -> None:
+    folder = write("a", detected(1.0))
+    with pytest.raises(PolyheadError, match=r"row 'ours': run '.*' is given twice, and would count as two"):
+        main([f"ours={folder},{folder}/"])
+
+
 @pytest.mark.parametrize("argv", [[], ["a", "--met", "ap"], ["a", "--metric", "ap75"]])
 def test_bad_use_is_one_line(argv: list[str]) -> None:
     with pytest.raises(PolyheadError, match=r"\('polyhead compare --help' shows its use\)"):

@@ -68,6 +68,21 @@ def test_data_sets_that_share_pictures_are_merged_when_cut_by_picture(
         assert set(merged["all"].ids(part)) == own
 
 
+@pytest.mark.parametrize("split", [{"val": 0.3}, {"test": 0.2}, {"val": "val.txt", "train": "train.txt"}])
+def test_nothing_is_cut_for_a_split_that_has_a_reader(split: dict[str, int | float | str]) -> None:
+    source = Source(Squares(9), Squares(3, 1), Squares(3, 2), split=split)
+    with pytest.raises(
+        PolyheadError, match=r"data\.s: split: (val|test) has a reader of its own.*\(data\.s\.\1=null\)"
+    ):
+        open_tasks({"s": source}, (64, 64), 0)
+
+
+def test_folds_with_readers_of_all_splits_are_refused() -> None:
+    source = Source(Squares(9), Squares(3, 1), Squares(3, 2), split={"folds": 3, "fold": 0})
+    with pytest.raises(PolyheadError, match=r"fold must be 0 to 2, and test may have no reader .* and a test reader"):
+        open_tasks({"s": source}, (64, 64), 0)
+
+
 def test_another_way_to_cut_is_refused() -> None:
     with pytest.raises(PolyheadError, match=r"data\.s: split: by must be 'picture', or be left out .*; got 'patient'"):
         open_tasks({"s": Source(Squares(9), split={"by": "patient"})}, (64, 64), 0)

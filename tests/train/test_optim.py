@@ -126,14 +126,28 @@ def test_wrong_settings_are_refused(wrong: dict[str, object], message: str) -> N
     ],
 )
 def test_tasks_that_there_are_none_of_are_named_with_their_place(wrong: Stage, place: str) -> None:
-    right = Stage(tasks=["tints"], weights={"tints": 2.0}, keep=[Distill(weights={"squares": 4.0})])
+    right = Stage(tasks=["tints"], weights={"tints": 2.0})
     check_tasks([right], ["squares", "tints"])
     with pytest.raises(PolyheadError, match=rf"{place}: there is no task 'sqares'; did you mean 'squares'\?"):
         check_tasks([right, wrong], ["squares", "tints"])
 
 
+def test_keeping_without_effect_is_refused() -> None:
+    first, second = Stage(tasks=["squares"]), Stage(tasks=["tints"], keep=[Distill(weights={"squares": 4.0})])
+    check_tasks([first, second], ["squares", "tints"])
+    with pytest.raises(PolyheadError, match=r"stages\.0\.keep: no task was learnt before that is not learnt now"):
+        check_tasks([second, first], ["squares", "tints"])
+    wrong = Stage(tasks=["tints"], keep=[Distill(weights={"tints": 4.0})])
+    with pytest.raises(
+        PolyheadError, match=r"stages\.1\.keep\.0\.weights: 'tints' is none of the older tasks \(squares\)"
+    ):
+        check_tasks([first, wrong], ["squares", "tints"])
+    brought = Stage(tasks=["tints"], keep=[Replay()], init={"heads.squares": "w.pt"})
+    check_tasks([brought], ["squares", "tints"])
+
+
 def test_a_weight_without_a_loss_is_refused() -> None:
-    wrong = Stage(tasks=["tints"], weights={"squares": 4.0}, keep=[Replay()])
+    wrong = Stage(tasks=["tints"], weights={"squares": 4.0})
     with pytest.raises(PolyheadError, match=r"stages.0.weights: 'squares' does not learn in this stage, so it has no"):
         check_tasks([wrong], ["squares", "tints"])
     both = Stage(weights={"squares": 4.0}, balance="uncertainty")

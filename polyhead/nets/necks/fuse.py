@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import skip_init
 
 from polyhead.nets.base import Neck
 from polyhead.nets.blocks import conv_norm_act
@@ -17,16 +18,35 @@ class Fuse(Neck):
         strides: of the levels that come.
         middle: channels between the two convolutions.
         width: channels of the one level that goes.
+        shortcut: add a 1x1 convolution of what comes, zero at first, so that a network that begins without it is the
+            same network. Fused by the convolutions alone, a map that was made for one task tells little of what it had
+            no use for; a later task finds that again past them (a projection shortcut: He et al. 2016, section 3.2).
     """
 
-    def __init__(self, channels: list[int], strides: list[int], *, middle: int = 512, width: int = 256) -> None:
+    def __init__(
+        self,
+        channels: list[int],
+        strides: list[int],
+        *,
+        middle: int = 512,
+        width: int = 256,
+        shortcut: bool = False,
+    ) -> None:
         super().__init__()
         fine, coarse = channels[-2:]
         self.layers = nn.Sequential(conv_norm_act(fine + coarse, middle, 1), conv_norm_act(middle, width, 3))
+        self.shortcut: nn.Conv2d | None = None
+        if shortcut:  # no chance is drawn for it: all other parts begin as they do without
+            self.shortcut = skip_init(nn.Conv2d, fine + coarse, width, 1, bias=False)  # type: ignore[no-untyped-call]
+            nn.init.zeros_(self.shortcut.weight)
         self.channels, self.strides = [width], [strides[-2]]
 
     def forward(self, pyramid: Pyramid) -> Pyramid:
         """Levels in, one out."""
         fine, coarse = pyramid.levels[-2:]
         coarse = F.interpolate(coarse, size=fine.shape[-2:], mode="bilinear", align_corners=False)
-        return Pyramid([self.layers(torch.cat([fine, coarse], dim=1))], pyramid.canvas)
+        both = torch.cat([fine, coarse], dim=1)
+        level = self.layers(both)
+        if self.shortcut is not None:
+            level = level + self.shortcut(both)
+        return Pyramid([level], pyramid.canvas)
