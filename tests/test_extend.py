@@ -183,7 +183,7 @@ def test_a_task_that_scored_nothing_had_nothing_to_lose(run: Run, extended: Run,
     assert read_json(later.results_json)["forgetting"] == []
 
 
-def test_what_cannot_be_told_is_said(run: Run, extended: Run, tmp_path: Path) -> None:
+def test_what_cannot_be_told_is_said(extended: Run, tmp_path: Path) -> None:
     later = Run(Path(shutil.copytree(extended.folder, tmp_path / "later")))
     before = Run(later.folder / "before")
     tasks = read_json(before.results_json)["test"]["tasks"]
