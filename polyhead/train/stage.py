@@ -123,14 +123,12 @@ def check_tasks(stages: Sequence[Stage], tasks: Collection[str]) -> None:
                 f"stages.{number}.weights: balance: uncertainty learns how much each task counts; leave one of them out"
             )
         older = learnt(stages[: number + 1], tasks) - set(stage.tasks or tasks)
-        if stage.keep and not older:
-            raise PolyheadError(f"stages.{number}.keep: no task was learnt before that is not learnt now: leave it out")
         for place, keep in enumerate(stage.keep):
             for task in keep.named():
                 if task not in older:
                     raise PolyheadError(
-                        f"stages.{number}.keep.{place}.weights: {task!r} is none of the older tasks "
-                        f"({', '.join(sorted(older))}), so there is nothing of it to keep"
+                        f"stages.{number}.keep.{place}.weights: {task!r} is no older task here, so there is nothing of "
+                        f"it to keep; older ones: {', '.join(sorted(older)) or 'none'}"
                     )
         for task in stage.weights:
             if task not in (stage.tasks or tasks):
