@@ -36,7 +36,8 @@ class Fuse(Neck):
         fine, coarse = channels[-2:]
         self.layers = nn.Sequential(conv_norm_act(fine + coarse, middle, 1), conv_norm_act(middle, width, 3))
         self.shortcut: nn.Conv2d | None = None
-        if shortcut:  # no chance is drawn for it: all other parts begin as they do without
+        if shortcut:
+            # No chance is drawn for it, so all other parts begin as they do without. Torch tells no types of skip_init.
             self.shortcut = skip_init(nn.Conv2d, fine + coarse, width, 1, bias=False)  # type: ignore[no-untyped-call]
             nn.init.zeros_(self.shortcut.weight)
         self.channels, self.strides = [width], [strides[-2]]
