@@ -15,6 +15,7 @@ from torch import Tensor
 from polyhead import recipe
 from polyhead.analysis import errors, forgetting, mask_plots, plots, verdict
 from polyhead.analysis.errors import CONFIDENT
+from polyhead.data.doctor import fingerprint
 from polyhead.data.readers.kept import Kept, own
 from polyhead.data.source import TaskData, open_tasks
 from polyhead.data.streams import collate
@@ -114,12 +115,26 @@ def measure(
     return results
 
 
-def reopen(run: Run) -> tuple[Model, dict[str, TaskData]]:
-    """A run's best weights and its data, split as it was trained on."""
+def reopen(run: Run, show: Callable[[str], None] = print) -> tuple[Model, dict[str, TaskData]]:
+    """A run's best weights and its data, split as it was trained on; ``show`` is told where that has changed."""
     config = own(recipe.load(run.config), run)
     model = load(run.folder).model
     splits = run.read_manifest().get("splits")
-    return model, open_tasks(recipe.sources(config), model.size, int(config["seed"]), splits)
+    tasks = open_tasks(recipe.sources(config), model.size, int(config["seed"]), splits)
+    for line in changed(run, tasks):
+        show(line)
+    return model, tasks
+
+
+def changed(run: Run, tasks: Mapping[str, TaskData]) -> list[str]:
+    """A line for each split whose pictures or truth are no longer those that the run began with."""
+    began = run.read_manifest().get("data", {})
+    return [
+        f"{name}: the {part} data is no longer what this run began with: pictures or their truth have changed since"
+        for name, task in tasks.items()
+        for part, mark in began.get(name, {}).get("fingerprint", {}).items()
+        if not isinstance(task.source.reader, Kept) and fingerprint(task.readers[part]) != mark  # copies are its own
+    ]
 
 
 def predict_split(

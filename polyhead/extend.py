@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -115,9 +114,7 @@ def plan(old: Run, task: str, data: Mapping[str, Any], changes: Sequence[str] = 
             {"class_path": "Replay", "init_args": {"budget": count, "batch": 4}},
         ],
     }
-    model = deepcopy(known["model"])
-    if "weights" in model["init_args"]:
-        model["init_args"]["weights"] = None
+    model = recipe.without_files(known["model"])
     whole = {"model": model, "data": {**parts, task: dict(data)}, "stages": [stage], "seed": known["seed"]}
     whole |= {each: known[each] for each in ("precision", "memory", "max_parameters", "max_drop")}
     folder = old.folder.resolve()

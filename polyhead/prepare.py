@@ -65,23 +65,20 @@ def build(config: Mapping[str, Any]) -> Parts:
 
 def _check_shown(where: str, task: TaskData) -> list[str]:
     """Refuse a split that shows nothing; a line where training shows none of a class."""
-    if task.masked:
-        if not task.census("train")[:, 1:].any():
-            ignored = sum(int((task.mask("train", ident) == IGNORED).sum()) for ident in task.ids("train"))
-            raise PolyheadError(
-                f"{where}: no training pixel is of a class but the background, and {ignored} are ignored ({IGNORED}); "
-                f"save the first class as 1, not {IGNORED}, or tell colours in the lines of classes.txt: 'background 0 "
-                f"0 0', '{task.names[-1]} {IGNORED} {IGNORED} {IGNORED}'"
-            )
-        shows = bool(task.census("val").any())
-    else:
-        shows = any(truth.value is not None or not truth.ignore.all() for truth in task.truths("val"))
-    if not shows:
+    kept = isinstance(task.source.reader, Kept)  # a few of the pictures that taught it
+    if task.masked and not kept and not any(task.shows("train")):
+        ignored = sum(int((task.mask("train", ident) == IGNORED).sum()) for ident in task.ids("train"))
+        raise PolyheadError(
+            f"{where}: no training pixel is of a class but the background, and {ignored} are ignored ({IGNORED}); "
+            f"save the first class as 1, not {IGNORED}, or tell colours in the lines of classes.txt: 'background 0 "
+            f"0 0', '{task.names[-1]} {IGNORED} {IGNORED} {IGNORED}'"
+        )
+    if not (task.census("val").any() if task.masked else any(task.shows("val"))):
         raise PolyheadError(
             f"{where}: no val picture shows anything, so no epoch can be told from another; give val pictures "
             "with objects, or another split"
         )
-    if isinstance(task.source.reader, Kept):  # a few of the pictures that taught it
+    if kept:
         return []
     seen = {label for kinds in task.kinds("train") for _, label in kinds}
     absent = [name for label, name in enumerate(task.names) if label not in seen]

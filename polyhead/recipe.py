@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from polyhead.nets.model import Model
 
 _SOURCE, _MODEL = "polyhead.data.source.Source", "polyhead.nets.model.Model"
-_NUMBERS = "polyhead.data.source.check_numbers"
+_READER, _LOOK = "polyhead.data.base.Reader", "polyhead.data.look.Look"
+_CHECK = "polyhead.data.source.check_settings"
 _importable = ["polyhead"]
 
 
@@ -119,7 +120,7 @@ def resolve(config: dict[str, Any], changes: Sequence[str], name: str) -> dict[s
     data = {task: _resolve(_kind(_SOURCE), entry, f"data.{task}") for task, entry in config["data"].items()}
     for task, entry in data.items():
         with _placed(f"data.{task}"):
-            _kind(_NUMBERS)(entry)
+            _kind(_CHECK)(entry)
     return {"model": _resolve(_kind(_MODEL), config["model"], "model"), "data": data, "stages": stages, **settings}
 
 
@@ -139,7 +140,7 @@ def instantiate(config: Mapping[str, Any]) -> Parts:
 
 def sources(config: Mapping[str, Any]) -> "dict[str, Source]":
     """The sources of what :func:`load` gave; see :func:`instantiate`."""
-    return {task: _build(_kind(_SOURCE), entry, f"data.{task}") for task, entry in config["data"].items()}
+    return {task: _source(entry, f"data.{task}") for task, entry in config["data"].items()}
 
 
 def build_model(spec: Mapping[str, Any]) -> "Model":
@@ -148,11 +149,16 @@ def build_model(spec: Mapping[str, Any]) -> "Model":
     Args:
         spec: ``{class_path, init_args}``, as a resolved recipe has it.
     """
-    given = expand_model(dict(spec))
-    if "weights" in given["init_args"]:
-        given["init_args"]["weights"] = None
-    model: Model = _build(_kind(_MODEL), given, "model")
+    model: Model = _build(_kind(_MODEL), without_files(expand_model(dict(spec))), "model")
     return model
+
+
+def without_files(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's settings, those of its parts too, without the pretrained files that it began with."""
+    return {
+        key: None if key == "weights" else without_files(value) if isinstance(value, dict) else value
+        for key, value in spec.items()
+    }
 
 
 def dump(config: Mapping[str, Any]) -> str:
@@ -235,6 +241,19 @@ def _resolve(kind: type, given: Mapping[str, Any], where: str) -> dict[str, Any]
     return resolved
 
 
+def _source(entry: Mapping[str, Any], where: str) -> "Source":
+    """A task's source, its parts first: what they say of a missing folder would be lost where null is allowed, too."""
+    kinds = {"reader": _READER, "val": _READER, "test": _READER, "transforms": _LOOK}
+    parts = {
+        part: _build(_kind(kind), entry[part], f"{where}.{part}")
+        for part, kind in kinds.items()
+        if isinstance(entry[part], dict)
+    }
+    with _placed(where):
+        source: Source = _kind(_SOURCE)(**{**entry, **parts})
+        return source
+
+
 def _build(kind: type, given: Mapping[str, Any], where: str) -> Any:
     parser, config = _parse(kind, given, where)
     with _placed(where):
@@ -274,5 +293,9 @@ def _refuse_nulls(owner: str, given: Mapping[str, Any], where: str) -> None:
         place = f"{where}.{key}" if where else key
         if isinstance(value, dict):
             _refuse_nulls("", value, place)
+        elif isinstance(value, list):
+            for number, each in enumerate(value):
+                if isinstance(each, dict):
+                    _refuse_nulls("", each, f"{place}.{number}")
         elif value is None and key in known and "None" not in str(known[key].annotation):
             raise PolyheadError(f"{place}: expected a value, got null; leave the key out to take the default")

@@ -21,14 +21,14 @@ from polyhead.data.cutting import SPLITS
 from polyhead.data.doctor import fingerprint
 from polyhead.data.readers.kept import Kept, keep, own
 from polyhead.data.source import TaskData, open_tasks
-from polyhead.evaluate import measure
+from polyhead.evaluate import changed, measure
 from polyhead.metrics.forgetting import course
 from polyhead.nets.precision import resolve
 from polyhead.prepare import build, parameters, prepare
 from polyhead.recipe import Parts
 from polyhead.run import Run, read_rows, write_text
 from polyhead.train.fit import fit
-from polyhead.train.memory import any_of, balanced
+from polyhead.train.memory import balanced, shuffled
 from polyhead.train.progress import Log, Progress
 
 LIBRARIES = ("torch", "torchvision", "lightning", "timm", "numpy")
@@ -84,6 +84,8 @@ def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed, splits)
     log = Log(run, show)
     log(f"going on with {run.folder}" if run.resume.is_file() else f"beginning {run.folder} again")
+    for line in changed(run, tasks):
+        log(line)
     return _finish(config, parts, tasks, run, log)
 
 
@@ -133,16 +135,16 @@ def remember(run: Run, tasks: Mapping[str, TaskData], limit: float, seed: int, l
     for name, task in tasks.items():
         counts = []
         for part in SPLITS:
-            truths, reader = task.truths(part), task.readers[part]
+            reader, shows = task.readers[part], task.shows(part)
             chance = key(seed, "kept", name, part)
             if isinstance(task.source.reader, Kept):
-                places = list(range(len(truths)))  # in the order in which they were wanted
-            elif part == "train":
-                places = balanced(task.kinds(part), ceil(REPLAYED * len(truths)), chance)
-            else:  # with the classes as often as they are: scores are to agree with the whole split's
-                places = any_of(len(truths), PROBED, chance)
-                first = next((place for place in places if not truths[place].ignore.all()), places[0])
-                places = [first, *(place for place in places if place != first)]  # the first is always kept
+                places = list(range(len(reader)))  # in the order in which they were wanted
+            else:  # val and test with the classes as often as they are: scores are to agree with the whole split's
+                every = part == "train"
+                places = balanced(task.kinds(part), len(reader), chance) if every else shuffled(len(reader), chance)
+                first = next((place for place in places if shows[place]), places[0])  # the first is always kept
+                places = [first, *(place for place in places if place != first)]
+                places = places[: ceil(REPLAYED * len(reader)) if every else PROBED]
             counts.append(f"{keep(reader, places, run.kept(part, name), limit, task.licence)} {part}")
         licence = task.licence or f"no licence is known; data.{name}.licence tells it"
         log(f"{name}: kept {', '.join(counts)} pictures ({licence})")

@@ -10,10 +10,14 @@ from PIL import Image
 from toys import Tint, ToyBackbone
 
 from polyhead.commands.evaluate import table
+from polyhead.data.cutting import SPLITS
+from polyhead.data.doctor import fingerprint
+from polyhead.data.readers.coco import Coco
 from polyhead.data.source import Source, TaskData
 from polyhead.data.synthetic import Scenes
 from polyhead.data.transforms import Eval
-from polyhead.evaluate import confusions, evaluate, measure, predict_one
+from polyhead.data.writers import write_coco
+from polyhead.evaluate import changed, confusions, evaluate, measure, predict_one
 from polyhead.metrics import store
 from polyhead.metrics.masks import masks, pixels
 from polyhead.nets.heads.segment import Segment
@@ -105,6 +109,33 @@ def test_what_was_trained_in_float32_is_measured_in_it(
     model.backbone.register_forward_hook(lambda *_: seen.add(torch.is_autocast_enabled("cpu")))
     measure(model, data, run, ("val",), lambda _: None)
     assert seen == {measured}
+
+
+def test_data_that_is_no_longer_what_a_run_began_with_is_told(run: Run, tmp_path: Path) -> None:
+    """Labels that were mended since, pictures that came to a test folder: the numbers would be of something else."""
+    write_coco(Scenes(12, "signs", size=48), tmp_path / "data")
+    source = Source(Coco(tmp_path / "data"), workers=0)
+    task = TaskData("signs", source, (32, 32), 0)
+    began = {part: fingerprint(task.readers[part]) for part in SPLITS}
+    assert changed(run, {"signs": task}) == [], "an older run's manifest does not say"
+    run.update_manifest(data={"signs": {"fingerprint": began}})
+    assert changed(run, {"signs": task}) == []
+    truth = tmp_path / "data" / "annotations" / "instances_train.json"
+    content = json.loads(truth.read_text())
+    ident = content["annotations"][0]["image_id"]
+    content["annotations"] = [each for each in content["annotations"] if each["image_id"] != ident]
+    truth.write_text(json.dumps(content))
+    ids = {part: task.ids(part) for part in SPLITS}
+    now = TaskData("signs", Source(Coco(tmp_path / "data"), workers=0), (32, 32), 0, ids)
+    (part,) = (part for part in SPLITS if truth_of(task, part) != truth_of(now, part))
+    assert changed(run, {"signs": now}) == [
+        f"signs: the {part} data is no longer what this run began with: pictures or their truth have changed since"
+    ]
+
+
+def truth_of(task: TaskData, part: str) -> list[int]:
+    """How many objects each picture of a split has."""
+    return [len(truth.boxes) for truth in task.truths(part)]
 
 
 def test_each_task_sees_pictures_as_it_was_measured_on() -> None:

@@ -345,6 +345,30 @@ def test_the_first_picture_that_is_kept_shows_something(tmp_path: Path) -> None:
             assert len(reader.annotation(0).boxes)
 
 
+class Bare(Scenes):
+    """Masks of which all but the last show nothing but the background."""
+
+    def mask(self, index: int) -> torch.Tensor:
+        mask = super().mask(index)
+        assert mask is not None
+        return mask if index == len(self) - 1 else torch.zeros_like(mask)
+
+
+def test_the_first_mask_that_is_kept_shows_something(tmp_path: Path) -> None:
+    """Background alone would be refused as training data, when a further task is to be learnt beside it."""
+    train, val, test = (Bare(12, "fruit", size=48, seed=seed, truth="masks") for seed in range(3))
+    task = TaskData("seg", Source(train, val, test, workers=0), (48, 48), 0)
+    for seed in range(3):
+        run = Run.create(tmp_path, f"run{seed}")
+        training.remember(run, {"seg": task}, 0.001, seed, print)
+        for part in SPLITS:
+            reader = Kept(run.kept(part, "seg"))
+            mask = reader.mask(0)
+            assert len(reader) == 1
+            assert mask is not None
+            assert mask.any()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -112,6 +112,36 @@ def test_building_a_model_reads_no_pretrained_file() -> None:
     assert spec["init_args"] == {"backbone": "mobilenetv2_035", "weights": "nowhere.safetensors"}
 
 
+def test_building_a_model_reads_no_file_of_its_parts_either() -> None:
+    timm = {"name": "mobilenetv2_035", "weights": "nowhere.safetensors"}
+    backbone = {"class_path": "polyhead.nets.backbones.timm.Timm", "init_args": timm}
+    head = {"class_path": "polyhead.nets.heads.classify.Classify"}
+    arguments = {"backbone": backbone, "necks": [], "head": head, "size": [32, 32]}
+    spec = {"class_path": "polyhead.nets.model.Model", "init_args": arguments}
+    assert isinstance(recipe.build_model(spec), Model)
+    assert timm["weights"] == "nowhere.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("data.shapes.test={domain: nope}", "unknown domain 'nope'; choose from fruit, shapes, signs"),
+        ("data.shapes.val={reader: folder, root: nowhere}", "'nowhere' was not found"),
+        ("data.shapes={reader: folder, root: nowhere}", "'nowhere' was not found"),
+        ("data.shapes.transforms={preset: yolov4, mosaic: 2}", "mosaic must lie between 0 and 1, got 2"),
+    ],
+)
+def test_what_a_part_of_the_data_says_is_one_line(
+    change: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, data={"shapes": {"reader": "scenes", "count": 9, "size": 48}})
+    assert cli.main(["train", str(path), change, f"runs={tmp_path}"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("polyhead: error: ")
+    assert message in said
+    assert len(said.splitlines()) == 1
+
+
 def test_other_packages_must_be_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "stranger.py").write_text(
         "from polyhead.models import ssd300\nfrom polyhead.nets.model import Model\n"
@@ -148,6 +178,10 @@ BAD = [
         "stages.1: " + NO_BATCH,
     ),
     ("stages=[{}, {keep: [{class_path: Distil}]}]", "stages.1.keep: there is no 'Distil'; did you mean 'Distill'?"),
+    (
+        "stages=[{}, {keep: [{class_path: Replay, init_args: {budget: null}}]}]",
+        "stages.1.keep.0.budget: expected a value, got null; leave the key out to take the default",
+    ),
     ("stages=[{}, {keep: [null]}]", "stages.1.keep: expected Distill or Replay, got null"),
     ("stages.5.epochs=1", "'stages.5.epochs=1': there is no entry 5; the recipe has 1 entry, 0"),
     ("stages=3", "stages: expected a list of stages, got 3"),
@@ -183,6 +217,7 @@ BAD = [
     ),
     ("data.shapes.batch=null", "data.shapes.batch: expected a value, got null; leave the key out to take the default"),
     ("data.shapes.batch=0", "data.shapes: batch must be 1 or more, got 0"),
+    ("data.shapes.split={vall: 0.2}", "data.shapes: split: unknown key 'vall'; did you mean 'val'?"),
     ("data.shapes.val_batch=0", "data.shapes: val_batch must be 1 or more, got 0"),
     ("data.shapes.workers=-1", "data.shapes: workers must be 0 or more, got -1"),
     ("data.shapes.cache=-0.5", "data.shapes: cache must be 0 or more, got -0.5"),

@@ -52,14 +52,16 @@ def history(rows: Sequence[Mapping[str, str]], task: str, metric: str = "ap50") 
     """The course of a task from the rows of ``results.csv``: sums of its train and val losses, and its val score.
 
     Rows in which a column is empty are left out of that column's list. ``epochs`` holds the epochs of the rows that
-    have a val score, counted from 1 through all stages.
+    have a val score, counted from 1 through all stages. Losses are those of the last stage that taught the task:
+    another one may have weighed them otherwise.
     """
     score = f"val/{task}/{metric}"
     course: dict[str, list[float]] = {"epochs": [], "score": [], "train": [], "val": []}
+    taught = [row["stage"] for row in rows if any(row[key] for key in row if key.startswith(f"train/{task}/"))]
     for number, row in enumerate(rows, 1):
         for part in ("train", "val"):
             losses = [row[key] for key in row if key.startswith(f"{part}/{task}/") and not _is_score(key) and row[key]]
-            if losses:
+            if losses and row["stage"] in taught[-1:]:
                 course[part].append(math.fsum(map(float, losses)))
         if row.get(score):
             course["epochs"].append(float(number))

@@ -1,6 +1,8 @@
 """``polyhead evaluate``: measure a run on one of its splits."""
 
 import json
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +49,13 @@ def main(argv: list[str]) -> int:
     from polyhead.analysis import forgetting, plots
     from polyhead.evaluate import measure, reopen
 
-    model, tasks = reopen(run)
+    spoken = given.json != "-"
+    model, tasks = reopen(run, print if spoken else partial(print, file=sys.stderr))
     names = list(tasks) if given.tasks == "all" else given.tasks.split(",")
     for name in names:
         model.head(name)
     baselines = forgetting.parse(given.baseline, names, given.split)
     most = recipe.load(run.config)["max_drop"] if given.max_drop is None else given.max_drop
-    spoken = given.json != "-"
     chosen = {name: tasks[name] for name in names}
     results = measure(model, chosen, run, (given.split,), print if spoken else _silent)
     for task in chosen.values():

@@ -7,9 +7,11 @@ from polyhead.data.base import Reader
 from polyhead.data.copies import by_content, paths
 from polyhead.data.readers.merge import Merge, by_part
 from polyhead.data.splits import read_list, split, split_by_picture, subset
-from polyhead.errors import PolyheadError
+from polyhead.errors import PolyheadError, SettingError, suggest
 
 SPLITS = ("train", "val", "test")
+KEYS = (*SPLITS, "by", "folds", "fold")
+"""What the settings of a cut may say."""
 Cut = Callable[[Reader, dict[str, float], int], dict[str, list[str]]]
 
 
@@ -35,8 +37,6 @@ def cut(
     missing = [part for part in SPLITS if part not in given]
     shares = dict(wanted or {})
     by = shares.pop("by", None)
-    if by not in (None, "picture"):
-        raise PolyheadError(f"data.{name}: split: by must be 'picture', or be left out to spread classes; got {by!r}")
     listed: dict[str, list[str]] = {}
     twice = [part for part in SPLITS[1:] if part in given and part in shares]
     if twice and ids is None:
@@ -70,6 +70,41 @@ def cut(
     return {part: readers[part] for part in SPLITS}
 
 
+def check_split(wanted: Mapping[str, int | float | str]) -> None:
+    """Refuse settings of a cut that would cut nothing, or something else than they say.
+
+    Raises:
+        SettingError: when a key is unknown, or values do not go together.
+    """
+    for key in wanted:
+        if key not in KEYS:
+            raise SettingError(f"split: unknown key {key!r}{suggest(key, KEYS)}")
+    if wanted.get("by", "picture") != "picture":
+        raise SettingError(f"split: by must be 'picture', or be left out to spread classes; got {wanted['by']!r}")
+    files = [part for part in SPLITS if isinstance(wanted.get(part), str)]
+    shares = [key for key in (*SPLITS, "folds", "fold") if key in wanted and key not in files]
+    if files and shares:
+        raise SettingError(
+            f"split: {files[0]} is a file of ids, and {shares[0]}={wanted[shares[0]]} is none; "
+            "list every split that is to be cut, or none"
+        )
+    if "train" in shares:
+        raise SettingError(
+            f"split: train is what val and test leave, so it has no share of its own, got {wanted['train']}; give "
+            "larger shares of val and test to learn from fewer pictures"
+        )
+    if "fold" in shares and "folds" not in shares:
+        raise SettingError("split: fold says which of the folds is tested; say how many 'folds' there are, too")
+    if "folds" in shares:
+        if "test" in shares:
+            raise SettingError(f"split: each fold is the test once, so test has no share, got {wanted['test']}")
+        folds, fold = wanted["folds"], wanted.get("fold", 0)
+        if not isinstance(folds, int) or folds < 2:
+            raise SettingError(f"split: folds must be a whole number of 2 or more, got {folds}")
+        if not isinstance(fold, int) or not 0 <= fold < folds:
+            raise SettingError(f"split: fold must be a whole number, 0 to {folds - 1}, got {fold}")
+
+
 def check_names(where: str, part: str, wanted: Sequence[str], found: Sequence[str]) -> None:
     """Refuse a split whose labels would mean other classes than those of training."""
     if list(found) == list(wanted):
@@ -91,10 +126,10 @@ def _listed(
     rest, listed = reader, {}
     if "folds" in wanted:
         folds, fold = int(wanted["folds"]), int(wanted.get("fold", 0))
-        if "test" not in missing or not 0 <= fold < folds:
+        if "test" not in missing:
             raise PolyheadError(
-                f"data.{name}: split: fold must be 0 to {folds - 1}, and test may have no reader of its own; "
-                f"got fold {fold}" + ("" if "test" in missing else " and a test reader")
+                f"data.{name}: split: each fold is tested once, so test may have no reader of its own; take it away "
+                f"(data.{name}.test=null), or leave folds out"
             )
         parts = by(reader, {str(part): 1 / folds for part in range(folds)}, 0)
         listed["test"] = parts.pop(str(fold))

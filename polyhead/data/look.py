@@ -17,9 +17,11 @@ class Look(ABC):
 
     Attributes:
         fit: how evaluation fits pictures to the canvas (:class:`polyhead.data.transforms.Eval`).
+        mixes: whether parts of other pictures get in, so that one class for the whole of it would no longer be true.
     """
 
     fit = "stretch"
+    mixes = False
 
     @abstractmethod
     def __call__(self, sample: Sample, size: Size, partner: Partner | None) -> Sample:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from polyhead.chance import key
 from polyhead.data.base import Reader, Subset
 from polyhead.data.cache import GIB, Cached
 from polyhead.data.copies import by_content, paths
-from polyhead.data.cutting import check_names, cut
+from polyhead.data.cutting import SPLITS, check_names, check_split, cut
 from polyhead.data.doctor import require_sound
 from polyhead.data.look import Look
 from polyhead.data.splits import kinds
@@ -63,11 +64,12 @@ class Source:
     licence: str | None = None
 
     def __post_init__(self) -> None:
-        check_numbers(vars(self))
+        check_settings(vars(self))
 
 
-def check_numbers(settings: Mapping[str, Any]) -> None:
-    """Refuse numbers that no loader can have; a recipe asks before any data is read."""
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Refuse numbers that no loader can have, and cuts that cannot be; a recipe asks before any data is read."""
+    check_split(settings["split"] or {})
     for name, least in LEAST.items():
         if settings[name] is not None and settings[name] < least:
             raise SettingError(f"{name} must be {least} or more, got {settings[name]:g}")
@@ -110,6 +112,11 @@ class TaskData:
         self.names = source.reader.names
         self.categories = source.reader.categories
         self.train_transform: Train = train_transform(source.transforms, size)
+        if self.train_transform.look.mixes and self.whole:
+            raise PolyheadError(
+                f"data.{name}: each picture is of one class, and these transforms put parts of other ones in; "
+                "take transforms: classify or light, or {preset: yolov4, mosaic: 0, mixup: 0, cutmix: 0}"
+            )
         self.eval_transform = Eval(size, fit_of(source.transforms))
 
     def __len__(self) -> int:
@@ -131,6 +138,12 @@ class TaskData:
     def masked(self) -> bool:
         """Whether the truth is a mask."""
         return self.readers["train"].masked
+
+    @property
+    def whole(self) -> bool:
+        """Whether the truth is of pictures as a whole, a class or a number of each, and of nothing in them."""
+        truths = self.truths("train")
+        return not self.masked and truths[0].value is not None and not any(len(truth.boxes) for truth in truths)
 
     def mask(self, split: str, ident: str) -> Tensor:
         """The true mask of one sample of a split, uint8 ``[h, w]`` in original pixels.
@@ -156,6 +169,12 @@ class TaskData:
             ]
             self._census[split] = torch.stack(found)[:, : len(self.names)]
         return self._census[split]
+
+    def shows(self, split: str) -> list[bool]:
+        """Whether each sample of a split has something to find: an object, a pixel off the background, a class."""
+        if self.masked:
+            return [bool(row[1:].any()) for row in self.census(split)]
+        return [self.whole or not bool(truth.ignore.all()) for truth in self.truths(split)]
 
     def kinds(self, split: str) -> list[set[Kind]]:
         """The classes that each sample of a split shows; of masks, every one is read for it."""
@@ -216,19 +235,21 @@ def open_tasks(
 
 
 def crossing(tasks: Mapping[str, TaskData]) -> list[str]:
-    """A line for each two tasks of which one trains on pictures (or copies) that the other is tested on."""
-    if len(tasks) < 2:  # one alone has its own guard
-        return []
-    files = by_content(
-        {(name, part): paths(task.truths(part)) for name, task in tasks.items() for part in ("train", "test")}
-    )
-    return [
-        f"{name}: {len(both)} of {len(task.readers['test'])} test pictures are training pictures of {other}; "
-        "data.*.split.by=picture keeps a picture in one split of all data sets that are cut"
-        for name, task in tasks.items()
-        for other in tasks
-        if other != name and (both := files[name, "test"] & files[other, "train"])
-    ]
+    """A line for each task that is tested on pictures which it or another trains on, or has its own in val.
+
+    Copies in other files count; one file in two splits of a task is refused (:func:`polyhead.data.cutting.cut`).
+    """
+    files = by_content({(name, part): paths(task.truths(part)) for name, task in tasks.items() for part in SPLITS})
+    lines = []
+    for name, task in tasks.items():
+        for other, part in product(tasks, ("test", "val")):
+            both = files[name, part] & files[other, "train"]
+            if both and (part == "test" or other == name):
+                own = "copies of its own training pictures: a score on them says little; take them out of one split"
+                cut = "data.*.split.by=picture keeps a picture in one split of all data sets that are cut"
+                taught = own if other == name else f"training pictures of {other}; {cut}"
+                lines.append(f"{name}: {len(both)} of {len(task.readers[part])} {part} pictures are {taught}")
+    return lines
 
 
 def begin_worker(_: int) -> None:

@@ -63,6 +63,11 @@ class Yolov4(Look):
                 given = getattr(self, field.name)
                 raise PolyheadError(f"transforms: {field.name} must lie between 0 and {most:g}, got {given}")
 
+    @property
+    def mixes(self) -> bool:  # type: ignore[override]  # here the settings say it
+        """With a mosaic, MixUp or CutMix."""
+        return bool(self.mosaic or self.mixup or self.cutmix)
+
     def __call__(self, sample: Sample, size: Size, partner: Partner | None) -> Sample:
         """The sample, and what is mixed into it, on a canvas of ``size``."""
         seen = self._canvas(sample, size, partner)

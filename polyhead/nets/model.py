@@ -12,6 +12,8 @@ from polyhead.types import Pyramid, Size
 
 APART = "./\\,="
 """What sets names of tasks apart: in parts of a network, paths, columns, and words of the command line."""
+TAKEN = ("loss", "keep")
+"""Columns of results.csv beside those of tasks."""
 
 
 class Model(nn.Module):
@@ -55,7 +57,7 @@ class Model(nn.Module):
             if not nameable(task):
                 raise PolyheadError(
                     f"a task cannot be called {task!r}: its name must be non-empty, without any of {' '.join(APART)}, "
-                    "and not that of a method of torch's modules; rename it in data:"
+                    f"and not that of a method of torch's modules, nor {' or '.join(TAKEN)}; rename it in data:"
                 )
             if task in self.heads:
                 continue
@@ -113,4 +115,4 @@ class Model(nn.Module):
 
 def nameable(task: str) -> bool:
     """Whether torch can keep a head under this name, and files, columns and the command line can speak of it."""
-    return bool(task) and not set(APART) & set(task) and not hasattr(nn.ModuleDict(), task)
+    return bool(task) and task not in TAKEN and not set(APART) & set(task) and not hasattr(nn.ModuleDict(), task)

@@ -106,11 +106,14 @@ class Distill(Keep):
         weights: dict[str, float] | None = None,
         features: float = 0.0,
     ) -> None:
-        if weight < 0 or features < 0 or temperature <= 0:
+        if not (0 <= weight < math.inf and 0 <= features < math.inf and 0 < temperature < math.inf):
             raise SettingError(
                 "Distill: expected weight and features of 0 or more and a temperature above 0, got "
                 f"weight={weight:g}, features={features:g}, temperature={temperature:g}"
             )
+        for task, factor in (weights or {}).items():
+            if not 0 <= factor < math.inf:
+                raise SettingError(f"Distill: weights.{task} must be 0 or more, got {factor:g}")
         self.weight, self.temperature, self.weights, self.features = weight, temperature, weights or {}, features
         self.teacher: Model | None = None
         self.heads: list[str] = []
@@ -187,7 +190,7 @@ class Replay(Keep):
 
     def __init__(self, budget: float | str = 0.1, batch: int = 4, weight: float = 1.0, *, labels: bool = True) -> None:
         least = bytes_of(budget) if isinstance(budget, str) else budget
-        if not 0 < least < math.inf or (least > 1 and least != int(least)) or batch < 1 or weight < 0:
+        if not 0 < least < math.inf or (least > 1 and least != int(least)) or batch < 1 or not 0 <= weight < math.inf:
             raise SettingError(
                 "Replay: expected a budget above 0 (a share below 1, a whole number of pictures, or bytes), a batch of "
                 f"1 or more and a weight of 0 or more, got budget={budget}, batch={batch}, weight={weight:g}"

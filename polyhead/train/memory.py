@@ -79,9 +79,10 @@ def _fitting(truths: Sequence[Annotation], order: Sequence[int], limit: int) -> 
     return Held(places, used)
 
 
-def any_of(pictures: int, count: int, seed: int) -> list[int]:
-    """``count`` of so many pictures, or all of them where they are fewer, drawn by chance."""
-    return torch.randperm(pictures, generator=torch.Generator().manual_seed(seed)).tolist()[:count]
+def shuffled(pictures: int, seed: int) -> list[int]:
+    """The places of so many pictures in an order of chance."""
+    places: list[int] = torch.randperm(pictures, generator=torch.Generator().manual_seed(seed)).tolist()
+    return places
 
 
 def balanced(kinds: Kinds, count: int, seed: int) -> list[int]:
@@ -89,7 +90,7 @@ def balanced(kinds: Kinds, count: int, seed: int) -> list[int]:
 
     Pictures that show no class are of one more. Among equals chance decides, by ``seed`` alone.
     """
-    order = any_of(len(kinds), len(kinds), seed)
+    order = shuffled(len(kinds), seed)
     waiting: dict[Kind, list[int]] = {}
     shown = [sorted(each) or [NONE] for each in kinds]  # sets of names come in another order in every process
     for place in reversed(order):

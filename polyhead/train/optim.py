@@ -43,7 +43,8 @@ def freeze(model: nn.Module, rates: Mapping[str, float], learning: Iterable[str]
     Args:
         model: whose parts are frozen.
         rates: of the parts.
-        learning: tasks outside of whose heads the statistics of batch norm are fixed whatever the rate; None for none.
+        learning: tasks outside of whose heads the statistics of batch norm are fixed whatever the rate, and other heads
+            drop nothing out, which would keep them from ever agreeing with a teacher; None for none.
     """
     free = None if learning is None else tuple(f"heads.{task}." for task in learning)
     for name, parameter in model.named_parameters():
@@ -51,7 +52,9 @@ def freeze(model: nn.Module, rates: Mapping[str, float], learning: Iterable[str]
     for name, module in model.named_modules():
         rate = rate_of(name, rates) if name else 1.0
         module.training = rate > 0
-        if free is not None and isinstance(module, nn.BatchNorm2d) and not name.startswith(free):
+        if free is None or name.startswith(free):
+            continue
+        if isinstance(module, nn.BatchNorm2d) or (isinstance(module, nn.Dropout) and name.startswith("heads.")):
             module.training = False
 
 

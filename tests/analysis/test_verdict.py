@@ -139,6 +139,7 @@ def test_wide_interval() -> None:
 def test_history_reads_results_csv() -> None:
     rows = [
         {
+            "stage": "0",
             "epoch": "0",
             "train/loss": "9",
             "train/food/box": "1.5",
@@ -147,6 +148,7 @@ def test_history_reads_results_csv() -> None:
             "val/food/ap50": "",
         },
         {
+            "stage": "0",
             "epoch": "1",
             "train/loss": "9",
             "train/food/box": "1",
@@ -156,6 +158,20 @@ def test_history_reads_results_csv() -> None:
         },
     ]
     assert history(rows, "food") == {"epochs": [2], "score": [0.25], "train": [3.5, 2.0], "val": [2.0]}
+    assert history(rows, "shapes") == {"epochs": [], "score": [], "train": [], "val": []}
+
+
+def test_history_has_the_losses_of_the_last_stage_that_taught_a_task() -> None:
+    """Five times the weight is no loss that rose; and where it does not learn, it does not overfit."""
+    course = [("0", "1", "2", ".1"), ("1", "5", "2", ".2"), ("1", "4", "1", ".3"), ("2", "", "3", ".2")]
+    names = ("stage", "train/food/box", "val/food/box", "val/food/ap50")
+    rows = [dict(zip(names, row, strict=True)) for row in course]
+    assert history(rows, "food") == {
+        "epochs": [1, 2, 3, 4],
+        "score": [0.1, 0.2, 0.3, 0.2],
+        "train": [5, 4],
+        "val": [2, 1],
+    }
 
 
 def test_the_commonest_confusion_is_named() -> None:

@@ -1,5 +1,6 @@
 """Splits that are refused, and merged data sets that share pictures."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from polyhead.data.readers.merge import Merge
 from polyhead.data.source import Source, TaskData, open_tasks
 from polyhead.data.synthetic import Scenes
 from polyhead.data.writers import write_coco
-from polyhead.errors import PolyheadError
+from polyhead.errors import PolyheadError, SettingError
 
 
 @pytest.mark.parametrize(
@@ -79,10 +80,26 @@ def test_nothing_is_cut_for_a_split_that_has_a_reader(split: dict[str, int | flo
 
 def test_folds_with_readers_of_all_splits_are_refused() -> None:
     source = Source(Squares(9), Squares(3, 1), Squares(3, 2), split={"folds": 3, "fold": 0})
-    with pytest.raises(PolyheadError, match=r"fold must be 0 to 2, and test may have no reader .* and a test reader"):
+    with pytest.raises(PolyheadError, match=r"data\.s: split: each fold is .* \(data\.s\.test=null\)"):
         open_tasks({"s": source}, (64, 64), 0)
 
 
-def test_another_way_to_cut_is_refused() -> None:
-    with pytest.raises(PolyheadError, match=r"data\.s: split: by must be 'picture', or be left out .*; got 'patient'"):
-        open_tasks({"s": Source(Squares(9), split={"by": "patient"})}, (64, 64), 0)
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ({"by": "patient"}, "by must be 'picture', or be left out to spread classes; got 'patient'"),
+        ({"vall": 0.5}, "unknown key 'vall'; did you mean 'val'?"),
+        ({"train": 0.2}, "train is what val and test leave, so it has no share of its own, got 0.2; give larger"),
+        ({"fold": 1}, "fold says which of the folds is tested; say how many 'folds' there are, too"),
+        ({"folds": 3.5}, "folds must be a whole number of 2 or more, got 3.5"),
+        ({"folds": 1}, "folds must be a whole number of 2 or more, got 1"),
+        ({"folds": 3, "fold": 3}, "fold must be a whole number, 0 to 2, got 3"),
+        ({"folds": 3, "fold": 0.5}, "fold must be a whole number, 0 to 2, got 0.5"),
+        ({"folds": 3, "test": 0.2}, "each fold is the test once, so test has no share, got 0.2"),
+        ({"val": "val.txt", "test": 0.2}, "val is a file of ids, and test=0.2 is none; list every split"),
+        ({"train": "a.txt", "val": "b.txt", "folds": 3}, "train is a file of ids, and folds=3 is none"),
+    ],
+)
+def test_a_cut_that_would_not_be_what_it_says_is_refused(split: dict[str, int | float | str], message: str) -> None:
+    with pytest.raises(SettingError, match=f"^split: {re.escape(message)}"):
+        Source(Squares(9), split=split)

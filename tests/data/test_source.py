@@ -7,17 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from toys import Squares
+from toys import Squares, Tints
 
 from polyhead.data.base import Reader, Subset
 from polyhead.data.cutting import SPLITS
+from polyhead.data.look import Look
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.folder import Folder
 from polyhead.data.readers.kept import Kept, keep
 from polyhead.data.source import Source, crossing, open_tasks
 from polyhead.data.synthetic import Scenes
 from polyhead.data.writers import write_coco
-from polyhead.errors import SettingError
+from polyhead.data.yolov4 import Yolov4
+from polyhead.errors import PolyheadError, SettingError
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_tasks_that_train_on_what_another_is_tested_on_are_named(overlapping: di
         "data.*.split.by=picture keeps a picture in one split of all data sets that are cut"
     )
     apart = {name: Source(reader, split={"by": "picture"}) for name, reader in overlapping.items()}
-    assert crossing(open_tasks(apart, (64, 64), 0)) == []
+    assert not crossing(open_tasks(apart, (64, 64), 0))
 
 
 def test_copies_of_pictures_that_another_task_trains_on_are_found(tmp_path: Path) -> None:
@@ -89,7 +91,7 @@ def test_copies_of_pictures_that_another_task_trains_on_are_found(tmp_path: Path
         "new: 1 of 1 test pictures are training pictures of old",
     ]
     strange = Source(Subset(other, [0, 1]), Subset(other, [2]), Subset(other, [3]))
-    assert crossing(open_tasks({"old": old, "new": strange}, (32, 32), 0)) == []
+    assert not crossing(open_tasks({"old": old, "new": strange}, (32, 32), 0))
 
 
 def test_copies_in_two_data_sets_are_found_wherever_they_lie(tmp_path: Path) -> None:
@@ -107,6 +109,26 @@ def test_copies_in_two_data_sets_are_found_wherever_they_lie(tmp_path: Path) -> 
         "appliance: 5 of 5 test pictures are training pictures of food",
         "food: 5 of 5 test pictures are training pictures of appliance",
     ]
+
+
+def test_copies_of_its_own_training_pictures_are_named(tmp_path: Path) -> None:
+    """As a folder has them that was filled twice: other names, the same bytes."""
+    write_coco(Scenes(6, size=48), tmp_path / "data")
+    whole = Coco(tmp_path / "data")
+    for name, places in (("val", [2]), ("test", [3, 4])):
+        keep(whole, places, tmp_path / name)
+    sources = {"own": Source(Subset(whole, [0, 1, 2, 3]), Kept(tmp_path / "val"), Kept(tmp_path / "test"))}
+    said = "pictures are copies of its own training pictures: a score on them says little; take them out of one split"
+    assert crossing(open_tasks(sources, (32, 32), 0)) == [f"own: 1 of 2 test {said}", f"own: 1 of 1 val {said}"]
+    apart = {"own": sources["own"], "other": Source(Subset(whole, [0, 1]), Subset(whole, [3]), Subset(whole, [5]))}
+    assert len(crossing(open_tasks(apart, (32, 32), 0))) == 2, "what another validates on is not told"
+
+
+@pytest.mark.parametrize("given", ["yolov4", Yolov4(mosaic=0.0, mixup=0.1)])
+def test_a_picture_of_one_class_is_not_mixed_with_others(given: str | Look) -> None:
+    with pytest.raises(PolyheadError, match=r"data\.tints: each picture is of one class, .* take transforms: class"):
+        open_tasks({"tints": Source(Tints(9), transforms=given)}, (32, 32), 0)
+    open_tasks({"tints": Source(Tints(9), transforms=Yolov4(mosaic=0.0, mixup=0.0, cutmix=0.0))}, (32, 32), 0)
 
 
 ORPHAN = """

@@ -311,6 +311,9 @@ def test_a_broken_one_is_found(broken: Keep, message: str) -> None:
     [
         (lambda: Distill(-1.0), "weight and features of 0 or more and a temperature above 0, got weight=-1"),
         (lambda: Distill(temperature=0.0), "temperature=0"),
+        (lambda: Distill(float("nan")), "weight=nan"),
+        (lambda: Distill(weights={"seg": -1.0}), "Distill: weights.seg must be 0 or more, got -1"),
+        (lambda: Replay(weight=float("inf")), "weight=inf"),
         (
             lambda: Replay(0.0),
             "expected a budget above 0 .* a batch of 1 or more and a weight of 0 or more, got budget=0",

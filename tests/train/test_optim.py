@@ -59,6 +59,14 @@ def test_norms_are_fixed_in_all_but_the_heads_that_learn(model: Model) -> None:
     assert all(module.training for module in model.modules())
 
 
+def test_heads_that_do_not_learn_drop_nothing_out(model: Model) -> None:
+    for part in (*model.heads.values(), model.backbone):
+        part.drop = nn.Dropout(0.5)
+    freeze(model, {}, ["tints"])
+    dropping = {name for name, module in model.named_modules() if isinstance(module, nn.Dropout) and module.training}
+    assert dropping == {"heads.tints.drop", "backbone.drop"}
+
+
 def test_every_parameter_is_in_one_group_and_norms_and_biases_do_not_decay(model: Model) -> None:
     optimizer = optimizer_of(model, Stage(weight_decay=0.1, lr=0.01), {"backbone": 0.1}, fused=True)
     seen = [parameter for group in optimizer.param_groups for parameter in group["params"]]

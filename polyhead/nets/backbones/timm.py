@@ -125,7 +125,7 @@ def pick(whole: Any, strides: Sequence[int], name: str) -> list[int]:
 def last_convolution(whole: nn.Module, name: str) -> nn.Sequential:
     """The layers between the last level and the classifier of EfficientNet-like networks."""
     if not hasattr(whole, "conv_head"):
-        raise PolyheadError(f"{name!r} has no convolution before its classifier; set last_conv=false")
+        raise PolyheadError(f"{name!r} has no convolution before its classifier; set model.last_conv=false")
     parts = [part for part in ("conv_head", "norm_head", "bn2", "act2") if hasattr(whole, part)]
     return nn.Sequential(OrderedDict((part, getattr(whole, part)) for part in parts))
 
