@@ -162,7 +162,8 @@ def _check_tests(study: Study, planned: Plan) -> None:
     members = [] if study.folds or len(study.seeds) == 1 else [m for seeds in planned.values() for m in seeds[0]]
     for member in members:
         for task, entry in member.config["data"].items():
-            if entry["test"] is None and not isinstance((entry["split"] or {}).get("test"), str):
+            split = entry["split"] or {}
+            if entry["test"] is None and "folds" not in split and not isinstance(split.get("test"), str):
                 raise PolyheadError(
                     f"study {study.name}: each seed would cut another test set for task {task!r}, and their scores "
                     f"could not be compared; give data.{task} a test reader or lists of ids (split: {{train: FILE, "

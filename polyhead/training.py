@@ -135,12 +135,12 @@ def remember(run: Run, tasks: Mapping[str, TaskData], limit: float, seed: int, l
     for name, task in tasks.items():
         counts = []
         for part in SPLITS:
-            reader, shows = task.readers[part], task.shows(part)
+            reader = task.readers[part]
             chance = key(seed, "kept", name, part)
             if isinstance(task.source.reader, Kept):
                 places = list(range(len(reader)))  # in the order in which they were wanted
             else:  # val and test with the classes as often as they are: scores are to agree with the whole split's
-                every = part == "train"
+                every, shows = part == "train", task.shows(part)
                 places = balanced(task.kinds(part), len(reader), chance) if every else shuffled(len(reader), chance)
                 first = next((place for place in places if shows[place]), places[0])  # the first is always kept
                 places = [first, *(place for place in places if place != first)]

@@ -109,6 +109,9 @@ def test_seeds_that_would_each_have_another_test_set_are_refused(files: Path) ->
         study.plan(study.load(files))
     files.write_text(text.replace("seeds: [0, 1]", "seeds: [1]"))
     assert len(study.plan(study.load(files))["joint"]) == 1
+    same = "signs: {test: null, split: {folds: 3, fold: 0}}"  # one part, whatever the seed
+    files.write_text(text.replace("signs: {test: null}", same))
+    assert len(study.plan(study.load(files))["joint"]) == 2
 
 
 def test_a_missing_run_makes_the_table_fail(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,11 +17,14 @@ class Look(ABC):
 
     Attributes:
         fit: how evaluation fits pictures to the canvas (:class:`polyhead.data.transforms.Eval`).
-        mixes: whether parts of other pictures get in, so that one class for the whole of it would no longer be true.
     """
 
     fit = "stretch"
-    mixes = False
+
+    @property
+    def mixes(self) -> bool:
+        """Whether parts of other pictures get in, so that one class for the whole of it would no longer be true."""
+        return False
 
     @abstractmethod
     def __call__(self, sample: Sample, size: Size, partner: Partner | None) -> Sample:

@@ -174,7 +174,8 @@ class TaskData:
         """Whether each sample of a split has something to find: an object, a pixel off the background, a class."""
         if self.masked:
             return [bool(row[1:].any()) for row in self.census(split)]
-        return [self.whole or not bool(truth.ignore.all()) for truth in self.truths(split)]
+        whole = self.whole  # once: every training sample is asked
+        return [whole or not bool(truth.ignore.all()) for truth in self.truths(split)]
 
     def kinds(self, split: str) -> list[set[Kind]]:
         """The classes that each sample of a split shows; of masks, every one is read for it."""
@@ -246,8 +247,8 @@ def crossing(tasks: Mapping[str, TaskData]) -> list[str]:
             both = files[name, part] & files[other, "train"]
             if both and (part == "test" or other == name):
                 own = "copies of its own training pictures: a score on them says little; take them out of one split"
-                cut = "data.*.split.by=picture keeps a picture in one split of all data sets that are cut"
-                taught = own if other == name else f"training pictures of {other}; {cut}"
+                remedy = "data.*.split.by=picture keeps a picture in one split of all data sets that are cut"
+                taught = own if other == name else f"training pictures of {other}; {remedy}"
                 lines.append(f"{name}: {len(both)} of {len(task.readers[part])} {part} pictures are {taught}")
     return lines
 

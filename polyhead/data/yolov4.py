@@ -64,7 +64,7 @@ class Yolov4(Look):
                 raise PolyheadError(f"transforms: {field.name} must lie between 0 and {most:g}, got {given}")
 
     @property
-    def mixes(self) -> bool:  # type: ignore[override]  # here the settings say it
+    def mixes(self) -> bool:
         """With a mosaic, MixUp or CutMix."""
         return bool(self.mosaic or self.mixup or self.cutmix)
 
