@@ -79,7 +79,7 @@ def main(argv: Sequence[str]) -> None:
             for weights in side:
                 sides[-1].append(count(weights, task))
                 scores = masks(sides[-1][-1], task.names)
-                print(f"mIoU {scores.miou:.3f}  pixel accuracy {scores.accuracy:.3f}  {weights}", flush=True)
+                print(f"mIoU {scores.miou:.3f}  pixel accuracy {scores.pixel_accuracy:.3f}  {weights}", flush=True)
     except PolyheadError as error:
         parser.error(str(error))
     if given.then:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from polyhead.errors import PolyheadError
-from polyhead.run import replace
+from polyhead.run import whole
 
 FORMAT = 1
 _ZIP = b"PK\x03\x04"
@@ -45,10 +45,9 @@ class Checkpoint(NamedTuple):
 def save(path: Path, checkpoint: Checkpoint | Mapping[str, Any]) -> None:
     """Write a weights file, whole or not at all; what describes a model that no recipe builds may be left out."""
     entries = checkpoint._asdict() if isinstance(checkpoint, Checkpoint) else dict(checkpoint)
-    whole = Checkpoint(**{"model": {}, "tasks": {}, "eval": {}, **entries})
-    partial = path.with_name(path.name + ".partial")
-    torch.save({"format": FORMAT, **whole._asdict()}, partial)
-    replace(partial, path)
+    content = Checkpoint(**{"model": {}, "tasks": {}, "eval": {}, **entries})
+    with whole(path) as partial:
+        torch.save({"format": FORMAT, **content._asdict()}, partial)
 
 
 def load(path: Path) -> Checkpoint:

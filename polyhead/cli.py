@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from polyhead import __version__
-from polyhead.errors import PolyheadError, suggest
+from polyhead.errors import NO_ROOM, PolyheadError, suggest
 
 COMMANDS = {
     "demo": ("polyhead.commands.demo", "the main job on generated pictures: offline, minutes on a laptop"),
@@ -79,11 +79,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except (PolyheadError, OSError) as error:
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.filename is None and error.errno not in NO_ROOM:
             raise
         if debug:
             traceback.print_exc()
-        said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
+        where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+        said = f"{where}{error.strerror}" if isinstance(error, OSError) else error
         print(f"polyhead: error: {said}", file=sys.stderr)
         return WRONG
     except SystemExit as stop:  # argparse after --help

@@ -4,9 +4,16 @@ Everything a user can cause ends in a :class:`PolyheadError`; the command line p
 Any other exception is a fault of ours and keeps its traceback.
 """
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NamedTuple
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says when a disk, or a user's part of it, is full."""
+
+ALIKE, SHOWN = 5, 50
+"""So many faults of one kind are told, and so many in all; the others are counted."""
 
 
 class PolyheadError(Exception):
@@ -40,11 +47,17 @@ class DataError(PolyheadError):
     def __init__(self, data: str, problems: Iterable[Problem]) -> None:
         self.data = data
         self.problems = list(problems)
-        shown = self.problems[:50]
+        kinds: dict[tuple[str, str], list[int]] = {}
+        for number, problem in enumerate(self.problems):
+            kinds.setdefault((problem.what, problem.remedy), []).append(number)
+        alike = {alike[ALIKE - 1]: len(alike) - ALIKE for alike in kinds.values() if len(alike) > ALIKE}
+        told = sorted(number for alike in kinds.values() for number in alike[:ALIKE])
         lines = [f"{data}: {len(self.problems)} problem(s) found, nothing was trained or changed"]
-        lines += [f"  {number}. {problem}" for number, problem in enumerate(shown, 1)]
-        if len(self.problems) > len(shown):
-            lines.append(f"  ... and {len(self.problems) - len(shown)} more")
+        for number in told[:SHOWN]:
+            more = f" (and {alike[number]} more with the same fault)" if number in alike else ""
+            lines.append(f"  {number + 1}. {self.problems[number]}{more}")
+        if len(told) > SHOWN:
+            lines.append(f"  ... and {len(told) - SHOWN} more")
         super().__init__("\n".join(lines))
 
 

@@ -32,7 +32,7 @@ from polyhead.metrics.voc import voc
 from polyhead.nets.inference import predict_batch
 from polyhead.nets.model import Model
 from polyhead.predict import load
-from polyhead.run import Run, read_json, read_rows, write_text
+from polyhead.run import Run, read_json, read_rows, unended, write_text
 from polyhead.types import Annotation, Detections, Labels, Prediction, Sample
 
 
@@ -116,12 +116,12 @@ def measure(
 
 
 def reopen(run: Run, show: Callable[[str], None] = print) -> tuple[Model, dict[str, TaskData]]:
-    """A run's best weights and its data, split as it was trained on; ``show`` is told where that has changed."""
+    """A run's best weights and its data, split as it was trained on; ``show`` is told what is amiss with either."""
     config = own(recipe.load(run.config), run)
     model = load(run.folder).model
     splits = run.read_manifest().get("splits")
     tasks = open_tasks(recipe.sources(config), model.size, int(config["seed"]), splits)
-    for line in changed(run, tasks):
+    for line in (*unended([run]), *changed(run, tasks)):
         show(line)
     return model, tasks
 
@@ -210,7 +210,7 @@ def mask_numbers(
         "protocol": "IoU of each class over the pixels of all pictures, background included; original pixels; "
         "255 ignored; classes neither there nor predicted left out",
         "miou_foreground": scores.miou_foreground,
-        "pixel_accuracy": scores.accuracy,
+        "pixel_accuracy": scores.pixel_accuracy,
         "mean_accuracy": scores.mean_accuracy,
         "intervals": {key: list(value) for key, value in bounds.items()},
         "classes": {name: {"pixels": scores.pixels[name], "iou": scores.iou[name]} for name in names},

@@ -186,7 +186,7 @@ def unified(
     weights: str | None = None,
     size: int = 512,
     *,
-    last_conv: bool = True,
+    last_conv: bool | None = None,
     middle: int = 512,
     width: int = 256,
     depth: int = 3,
@@ -205,7 +205,7 @@ def unified(
         backbone: timm's name of the backbone.
         weights: of the backbone: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
         size: side of the square pictures in pixels.
-        last_conv: take stride 32 behind the backbone's convolution before its classifier, where it has one.
+        last_conv: take stride 32 behind the backbone's convolution before its classifier; None does where it has one.
         middle: channels between the two convolutions that fuse.
         width: channels of the shared head.
         depth: 3x3 convolutions of the shared head.

@@ -238,6 +238,8 @@ def _pixels(entry: Image.Image | np.ndarray | Tensor) -> list[tv.Image]:
     if isinstance(entry, Image.Image):
         rgb = to_rgb(ImageOps.exif_transpose(entry), "the given picture")
         return [tv.Image(torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous())]
+    if not isinstance(entry, np.ndarray | Tensor):
+        raise PolyheadError(f"expected a path, a PIL picture, an array or a tensor; got {type(entry).__name__}")
     form = f"{entry.dtype} {list(entry.shape)}"
     if isinstance(entry, np.ndarray):
         grey = entry.ndim == 2  # height and width
@@ -245,12 +247,10 @@ def _pixels(entry: Image.Image | np.ndarray | Tensor) -> list[tv.Image]:
         if colour.dtype != np.uint8 or colour.shape[2:] != (3,) or 0 in colour.shape:
             raise PolyheadError(f"expected an array of uint8 (0..255), RGB [h, w, 3] or grey [h, w]; got {form}")
         return [tv.Image(torch.from_numpy(np.ascontiguousarray(colour)).permute(2, 0, 1).contiguous())]
-    if isinstance(entry, Tensor):
-        batch = entry[None] if entry.ndim == 3 else entry  # channels, height and width
-        if batch.dtype != torch.uint8 or batch.ndim != 4 or batch.shape[1] != 3 or 0 in batch.shape:
-            raise PolyheadError(f"expected a tensor of uint8 (0..255), RGB [3, h, w] or [b, 3, h, w]; got {form}")
-        return [tv.Image(picture.cpu()) for picture in batch]
-    raise PolyheadError(f"expected a path, a PIL picture, an array or a tensor; got {type(entry).__name__}")
+    batch = entry[None] if entry.ndim == 3 else entry  # channels, height and width
+    if batch.dtype != torch.uint8 or batch.ndim != 4 or batch.shape[1] != 3 or 0 in batch.shape:
+        raise PolyheadError(f"expected a tensor of uint8 (0..255), RGB [3, h, w] or [b, 3, h, w]; got {form}")
+    return [tv.Image(picture.cpu()) for picture in batch]
 
 
 def _sample(picture: tv.Image, name: str) -> Sample:

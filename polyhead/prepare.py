@@ -7,6 +7,7 @@ from torch import nn
 
 from polyhead import recipe
 from polyhead.chance import seeded
+from polyhead.data.doctor import blank
 from polyhead.data.readers.kept import Kept
 from polyhead.data.source import TaskData, crossing, open_tasks
 from polyhead.errors import PolyheadError
@@ -15,7 +16,7 @@ from polyhead.nets.model import Model
 from polyhead.recipe import Parts
 from polyhead.train.fit import build_heads, check_stage
 from polyhead.train.stage import check_tasks, check_taught
-from polyhead.types import IGNORED, Detections, Labels, Mask, Prediction
+from polyhead.types import Detections, Labels, Mask, Prediction
 
 KINDS = {Detections: "boxes", Labels: "a class of each picture", Mask: "a class of each pixel"}
 """What predictions of each type are called."""
@@ -67,12 +68,9 @@ def _check_shown(where: str, task: TaskData) -> list[str]:
     """Refuse a split that shows nothing; a line where training shows none of a class."""
     kept = isinstance(task.source.reader, Kept)  # a few of the pictures that taught it
     if task.masked and not kept and not any(task.shows("train")):
-        ignored = sum(int((task.mask("train", ident) == IGNORED).sum()) for ident in task.ids("train"))
-        raise PolyheadError(
-            f"{where}: no training pixel is of a class but the background, and {ignored} are ignored ({IGNORED}); "
-            f"save the first class as 1, not {IGNORED}, or tell colours in the lines of classes.txt: 'background 0 "
-            f"0 0', '{task.names[-1]} {IGNORED} {IGNORED} {IGNORED}'"
-        )
+        nothing = blank(task.readers["train"])
+        assert nothing is not None
+        raise PolyheadError(f"{where}: {nothing.what}; {nothing.remedy}")
     if not (task.census("val").any() if task.masked else any(task.shows("val"))):
         raise PolyheadError(
             f"{where}: no val picture shows anything, so no epoch can be told from another; give val pictures "

@@ -4,14 +4,16 @@ A training leaves one folder behind, and everything after training reads it. Fil
 """
 
 import csv
+import fcntl
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from polyhead.errors import PolyheadError
+from polyhead.errors import NO_ROOM, PolyheadError
 
 REMEDY = "give the folder that 'polyhead train' printed"
 
@@ -40,6 +42,7 @@ class Run:
         self.probe = self.folder / "probe"
         self.log = self.folder / "log.txt"
         self.verdict = self.folder / "verdict.txt"
+        self.lock = self.folder / ".lock"
 
     @classmethod
     def create(cls, root: str | Path, name: str) -> "Run":
@@ -79,6 +82,23 @@ class Run:
             raise PolyheadError(f"{str(folder)!r} is not a run folder: it has no config.yaml; {REMEDY}")
         return run
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training in this run; the system lets go when this one ends, however it ends.
+
+        Raises:
+            PolyheadError: when another process trains in it.
+        """
+        with self.lock.open("a") as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock: a killed training's workers would hold it
+            except (BlockingIOError, PermissionError) as error:
+                raise PolyheadError(
+                    f"another process trains in {str(self.folder)!r}, and two would spoil its files; let that one end, "
+                    "or stop it first"
+                ) from error
+            yield
+
     def stage_weights(self, stage: int) -> Path:
         """Where the weights at the end of a stage lie; stages count from 0."""
         return self.weights / f"stage{stage}.pt"
@@ -109,6 +129,16 @@ class Run:
         write_json(self.results_json, {**read_json(self.results_json), **entries})
 
 
+def unended(runs: Iterable[Run]) -> list[str]:
+    """A line for each run that has not come to its end: it is measured as far as it has come."""
+    return [
+        f"{run.folder} has not come to its end, and is measured as far as it has; "
+        f"'polyhead train --resume {run.folder}' goes on with it"
+        for run in runs
+        if run.resume.is_file() and "finished" not in run.read_manifest()
+    ]
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The mapping in a JSON file, or an empty one when there is no such file."""
     if not path.is_file():
@@ -128,13 +158,35 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
+    with whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where to write a file that then takes ``path``'s place: a kill at any time leaves the old file or the new one.
+
+    Raises:
+        PolyheadError: when there is no room for the new one; the old one is as it was.
+    """
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    replace(partial, path)
+    try:
+        yield partial
+        replace(partial, path)
+    except (OSError, RuntimeError) as error:
+        free = shutil.disk_usage(path.parent).free / 2**20
+        partial.unlink(missing_ok=True)
+        torchs = isinstance(error, RuntimeError) and "inline_container" in str(error)  # of torch.save: a write failed
+        if torchs or (isinstance(error, OSError) and error.errno in NO_ROOM):
+            raise PolyheadError(
+                f"{path} could not be written: there is no room for it ({free:.0f} MiB are free); make some, and try "
+                "again ('polyhead train --resume RUN' goes on with a training)"
+            ) from error
+        raise
 
 
 def replace(partial: Path, path: Path) -> None:
-    """Put a finished file in its place, so that a kill at any time leaves the old file or the new one, whole."""
+    """Put a finished file in its place."""
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     partial.replace(path)
@@ -143,12 +195,10 @@ def replace(partial: Path, path: Path) -> None:
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write a CSV file, whole or not at all; columns in the order of their first appearance."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8", newline="") as file:
+    with whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
-    replace(partial, path)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -72,7 +72,8 @@ def train(
         log(line)
     for task in tasks.values():
         plots.data(run, task)
-    return _finish(config, parts, tasks, run, log)
+    with run.locked():
+        return _finish(config, parts, tasks, run, log)
 
 
 def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
@@ -82,11 +83,12 @@ def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
     parts = build(config)
     splits = run.read_manifest().get("splits")
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed, splits)
-    log = Log(run, show)
-    log(f"going on with {run.folder}" if run.resume.is_file() else f"beginning {run.folder} again")
-    for line in changed(run, tasks):
-        log(line)
-    return _finish(config, parts, tasks, run, log)
+    with run.locked():
+        log = Log(run, show)
+        log(f"going on with {run.folder}" if run.resume.is_file() else f"beginning {run.folder} again")
+        for line in changed(run, tasks):
+            log(line)
+        return _finish(config, parts, tasks, run, log)
 
 
 def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData], run: Run, log: Log) -> Run:

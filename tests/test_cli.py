@@ -90,6 +90,19 @@ def test_a_data_error_is_shown_whole(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert len(capsys.readouterr().err.splitlines()) == 4
 
 
+def test_faults_of_one_kind_are_told_five_times_and_counted() -> None:
+    alike = [Problem(f"{number}.png", "no mask", "save it") for number in range(90)]
+    others = [Problem(f"{number}.json", f"fault {number}", "mend it") for number in range(60)]
+    error = DataError("data", [*alike, *others])
+    assert error.problems == [*alike, *others]
+    head, *lines = str(error).splitlines()
+    assert head.startswith("data: 150 problem(s) found")
+    assert lines[4] == "  5. 4.png: no mask; save it (and 85 more with the same fault)"
+    assert lines[5] == "  91. 0.json: fault 0; mend it"
+    assert len(lines) == 51
+    assert lines[-1] == "  ... and 15 more"
+
+
 def test_our_own_faults_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     command_that(monkeypatch, ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):

@@ -66,7 +66,7 @@ def test_numbers_are_those_of_the_masks(run: Run) -> None:
     scores = masks(counts, task.names)
     assert numbers["metric"] == "mIoU"
     assert numbers["score"] == pytest.approx(scores.miou)
-    assert numbers["pixel_accuracy"] == pytest.approx(scores.accuracy)
+    assert numbers["pixel_accuracy"] == pytest.approx(scores.pixel_accuracy)
     assert numbers["interval"][0] <= numbers["score"] <= numbers["interval"][1]
     assert 0 < numbers["rival"]["score"] < 0.5
     assert numbers["rival"]["name"].startswith("every pixel 'background'")

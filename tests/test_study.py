@@ -266,7 +266,7 @@ def test_a_study_is_trained_and_gone_on_with(files: Path, capsys: pytest.Capture
         (
             "seeds: [0, 1]",
             "metric: map",
-            "metric: expected one of ap, ap50, ap_frequent, ap50_frequent, accuracy, mean_accuracy, miou, got",
+            "metric: expected one of ap, ap50, ap_frequent, ap50_frequent, accuracy, mean_accuracy, miou, pixel",
         ),
         ("seeds: [0, 1]", "seeds: [1, 1]", "seeds: one is given twice in [1, 1], and would count as two"),
         (

@@ -16,7 +16,7 @@ from PIL import Image
 
 from polyhead.analysis import draw
 from polyhead.analysis.errors import CONFIDENT
-from polyhead.run import replace
+from polyhead.run import whole
 from polyhead.types import Sample
 
 INK, FAINT = "#1a202c", "#a0aec0"
@@ -127,17 +127,14 @@ def literal(name: str) -> str:
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    with warnings.catch_warnings():
+    with whole(path) as partial, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # class names in scripts that the font lacks
         figure.savefig(partial, format="png", dpi=130)
-    replace(partial, path)
     return path
 
 
 def save_picture(picture: Image.Image, path: Path) -> Path:
     """Write a picture as PNG, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    picture.save(partial, format="PNG")
-    replace(partial, path)
+    with whole(path) as partial:
+        picture.save(partial, format="PNG")
     return path

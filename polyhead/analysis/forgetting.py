@@ -118,7 +118,7 @@ def _validated(run: Run, task: str) -> list[str]:
 def transfer_text(found: Mapping[str, float]) -> str:
     """Transfer as a line; it is in points of each task's own score, a mean over the tasks."""
     meaning = {"backward": "what later stages brought older tasks", "forward": "what earlier stages brought newer ones"}
-    return "transfer on val: " + ", ".join(f"{name} {value:+.3f} ({meaning[name]})" for name, value in found.items())
+    return "transfer on val: " + ", ".join(f"{name} {value:+z.3f} ({meaning[name]})" for name, value in found.items())
 
 
 def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> dict[str, Baseline]:
@@ -202,10 +202,10 @@ def text(losses: Sequence[Loss], most: float | None = None, title: str = BESIDE)
     lines = [title]
     width = max((len(loss.task) for loss in losses), default=0)
     for loss in losses:
-        spread = "" if loss.interval is None else f" [{loss.interval[0]:+.1%}, {loss.interval[1]:+.1%}]"
+        spread = "" if loss.interval is None else f" [{loss.interval[0]:+z.1%}, {loss.interval[1]:+z.1%}]"
         gate = "" if most is None else f"   {'within' if loss.drop <= most else 'beyond'} {most:.1%}"
         score = f"{loss.metric} {loss.score:.3f} of {loss.baseline:.3f}"
-        lines.append(f"  {loss.task:<{width}}  {score}: drop {loss.drop:+.1%}{spread}{gate}")
+        lines.append(f"  {loss.task:<{width}}  {score}: drop {loss.drop:+z.1%}{spread}{gate}")
     return "\n".join(lines)
 
 

@@ -22,7 +22,7 @@ from polyhead.types import Annotation
 MEASURES: dict[store.Kind, tuple[str, ...]] = {
     "boxes": ("ap", "ap50", "ap_frequent", "ap50_frequent"),
     "labels": ("accuracy", "mean_accuracy"),
-    "pixels": ("miou", "accuracy"),
+    "pixels": ("miou", "pixel_accuracy"),
 }
 """What runs are compared by, for each kind of task; differences are of the first, unless another is asked for."""
 TITLES = {
@@ -33,6 +33,7 @@ TITLES = {
     "miou": "mIoU",
     "accuracy": "accuracy",
     "mean_accuracy": "mean accuracy",
+    "pixel_accuracy": "pixel accuracy",
 }
 
 Rows = Mapping[str, Sequence[Sequence[str]]]
@@ -241,11 +242,13 @@ def text(rows: Sequence[Row]) -> str:
         "run": [row.name for row in rows],
         "seeds": [str(row.seeds) for row in rows],
         "pictures": [str(row.pictures) for row in rows],
-        "objects": [str(row.objects) for row in rows],
+        "objects": [str(row.objects) if "ap50" in measures else "" for row in rows],
         **{TITLES[each]: [_triple(row.scores[each]) for row in rows] for each in measures},
         f"{title} sd": ["-" if row.spread is None else f"{row.spread:.3f}" for row in rows],
-        f"{title} less that of the first": [_triple(row.difference, "+.3f") if row.difference else "-" for row in rows],
-        "in parts of it": [_triple(row.relative, "+.1%") if row.relative else "" for row in rows],
+        f"{title} less that of the first": [
+            _triple(row.difference, "+z.3f") if row.difference else "-" for row in rows
+        ],
+        "in parts of it": [_triple(row.relative, "+z.1%") if row.relative else "" for row in rows],
         "parameters": [f"{row.parameters / 1e6:.2f} M" if row.parameters else "" for row in rows],
         "training": [f"{row.minutes:.1f} min" if row.minutes else "" for row in rows],
         "inference": [f"{row.milliseconds:.0f} ms" if row.milliseconds else "" for row in rows],
@@ -265,8 +268,8 @@ def text(rows: Sequence[Row]) -> str:
     return "\n".join([*table, note])
 
 
-def _triple(values: Sequence[float], form: str = ".3f") -> str:
-    value, low, high = (f"{each:{form}}" for each in values)
+def _triple(values: Sequence[float], form: str = "z.3f") -> str:
+    value, low, high = (f"{each:{form}}" for each in values)  # z: no -0.000
     return f"{value} [{low}, {high}]"
 
 

@@ -70,7 +70,7 @@ def history(rows: Sequence[Mapping[str, str]], task: str, metric: str = "ap50") 
 
 
 def _is_score(column: str) -> bool:
-    return column.rsplit("/", 1)[1].startswith(("ap", "accuracy", "f1", "miou"))
+    return column.rsplit("/", 1)[1].startswith(("ap", "accuracy", "f1", "miou", "pixel_accuracy"))
 
 
 def _score(numbers: Mapping[str, Any]) -> list[str]:

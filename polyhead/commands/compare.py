@@ -6,7 +6,7 @@ from pathlib import Path
 
 from polyhead.cli import Parser, check_writable
 from polyhead.errors import PolyheadError
-from polyhead.run import write_json
+from polyhead.run import Run, unended, write_json
 
 _EPILOG = """\
 Each RUN is a row. Runs of one kind that differ in their seed make one row together:
@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--task", help="name of a task; all tasks of a run are pooled without it, if all are of boxes")
     parser.add_argument(
         "--metric",
-        choices=["ap", "ap50", "ap_frequent", "ap50_frequent", "miou", "accuracy", "mean_accuracy"],
+        choices=["ap", "ap50", "ap_frequent", "ap50_frequent", "miou", "pixel_accuracy", "accuracy", "mean_accuracy"],
         help="what the difference is of (default: ap of boxes, miou of masks, accuracy of labels)",
     )
     parser.add_argument("--json", metavar="FILE", help="write the table there too")
@@ -40,8 +40,11 @@ def main(argv: Sequence[str]) -> int:
     check_writable(given.json)
     from polyhead.analysis import table
 
-    rows = table.compare(rows_of(given.runs), given.metric, given.split, given.task)
+    wanted = rows_of(given.runs)
+    rows = table.compare(wanted, given.metric, given.split, given.task)
     print(table.text(rows))
+    for line in unended(Run(folder) for seeds in wanted.values() for seed in seeds for folder in seed):
+        print(line)
     if given.json:
         metric = given.metric or next(iter(rows[0].scores))
         write_json(Path(given.json), {"metric": metric, "rows": [row._asdict() for row in rows]})

@@ -49,14 +49,11 @@ def _check(given: argparse.Namespace) -> None:
     from polyhead.data import doctor
 
     layout = doctor.recognise(given.folder, given.reader)
-    print(f"{given.folder}: {layout.reader} format, {len(layout.classes)} classes")
-    problems = []
-    for split, arguments in layout.init_args.items():
-        reader = doctor.READERS[layout.reader](**arguments)
-        problems += doctor.check(reader)
-        print(f"{split}: {len(reader)} pictures")
-    if problems:
-        raise DataError(given.folder, dict.fromkeys(problems))
+    print(f"{given.folder}: {layout.reader} format, {len(layout.classes)} classes ({doctor.few(layout.classes)})")
+    for split, count in layout.counts.items():
+        print(f"{split}: {count} pictures")
+    if problems := doctor.check_layout(layout):
+        raise DataError(given.folder, problems)
     print("every picture opens, every annotation is sound")
 
 

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from polyhead.data.doctor import Layout
 
 BATCH = 8
-SHOWN = 10
 BACKBONE = "mobilenetv2_100"
 WEIGHTS_FILE = "mobilenetv2_100.safetensors"
 KINDS = {"classifier": ("Classifier", "classify"), "ssd300": ("SSD300", "ssd"), "unified": ("Segmentation", "light")}
 """Of each model: what its recipe is called, and the preset of transforms."""
+
+VOCS = "    # the numbers in the masks are named as PASCAL VOC's; others: 'labels: [NAME OF 1, NAME OF 2, ...]'"
 
 
 def parser() -> Parser:
@@ -61,8 +62,10 @@ def main(argv: list[str]) -> int:
         task = f"data_{task}"
     layout = doctor.recognise(folder, given.reader)
     counts = ", ".join(f"{count} {split}" for split, count in layout.counts.items())
-    print(f"{folder}: {layout.reader} format, {counts} pictures, classes: {_classes(layout)}")
-    _check(folder, layout)
+    print(f"{folder}: {layout.reader} format, {counts} pictures, classes: {doctor.few(layout.classes)}")
+    if problems := doctor.check_layout(layout):
+        raise DataError(str(folder), problems)
+    print("checked: every picture opens, every annotation is sound")
     spec = _model(layout, task)
     size, epochs = 300 if spec["class_path"] == "ssd300" else 224, 40
     why = "Size and epochs are a guess; --minutes 20 fits them to 20 minutes on this machine"
@@ -74,20 +77,6 @@ def main(argv: list[str]) -> int:
     recipe.load(out)
     print(f"wrote {out}\nnext: polyhead train {out}")
     return 0
-
-
-def _check(folder: Path, layout: "Layout") -> None:
-    """Open everything once."""
-    from polyhead.data import doctor
-
-    problems = [
-        problem
-        for arguments in layout.init_args.values()
-        for problem in doctor.check(doctor.READERS[layout.reader](**arguments))
-    ]
-    if problems:
-        raise DataError(str(folder), dict.fromkeys(problems))
-    print("checked: every picture opens, every annotation is sound")
 
 
 def _model(layout: "Layout", task: str) -> dict[str, Any]:
@@ -113,11 +102,13 @@ def _fit(minutes: float, spec: dict[str, Any], layout: "Layout") -> tuple[int, i
 
 def _text(out: Path, folder: Path, task: str, layout: "Layout", spec: dict[str, Any], epochs: int, why: str) -> str:
     """The recipe, with a comment wherever a beginner would ask."""
+    from polyhead.data.doctor import few
+
     arguments = spec["init_args"]
     kind, transforms = KINDS[spec["class_path"]]
     start = "ImageNet weights from POLYHEAD_WEIGHTS" if arguments["weights"] else "none were found; hub downloads some"
     lines = [
-        f"# {kind} on {folder}: {layout.counts['train']} training pictures, classes: {_classes(layout)}.",
+        f"# {kind} on {folder}: {layout.counts['train']} training pictures, classes: {few(layout.classes)}.",
         f"#   polyhead train {out}",
         "model:",
         f"  class_path: {spec['class_path']}",
@@ -129,6 +120,7 @@ def _text(out: Path, folder: Path, task: str, layout: "Layout", spec: dict[str, 
         "data:",
         f"  {task}:",
         *_readers(folder, layout),
+        *([VOCS] if layout.reader == "voc_masks" else []),
         f"    transforms: {transforms}  # how training pictures are varied",
         f"    batch: {BATCH}",
         "stages:",
@@ -139,11 +131,6 @@ def _text(out: Path, folder: Path, task: str, layout: "Layout", spec: dict[str, 
         "seed: 0  # same seed, same result on a CPU, nearly so on a GPU",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _classes(layout: "Layout") -> str:
-    more = f" and {len(layout.classes) - SHOWN} more" if len(layout.classes) > SHOWN else ""
-    return ", ".join(layout.classes[:SHOWN]) + more
 
 
 def _readers(folder: Path, layout: "Layout") -> list[str]:

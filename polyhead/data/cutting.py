@@ -107,14 +107,20 @@ def check_split(wanted: Mapping[str, int | float | str]) -> None:
 
 def check_names(where: str, part: str, wanted: Sequence[str], found: Sequence[str]) -> None:
     """Refuse a split whose labels would mean other classes than those of training."""
+    if told := differing(part, wanted, found):
+        raise PolyheadError(
+            f"{where}: {told}; give every reader the same 'classes', or leave {part} out ({where}.{part}=null) to have "
+            "it cut from train"
+        )
+
+
+def differing(part: str, wanted: Sequence[str], found: Sequence[str]) -> str:
+    """How the classes of a split differ from those of training; empty where they are the same in the same order."""
     if list(found) == list(wanted):
-        return
+        return ""
     odd = sorted({*wanted} ^ {*found})
     what = f"{', '.join(odd[:12])}{', ...' if len(odd) > 12 else ''} in one of them only" if odd else "another order"
-    raise PolyheadError(
-        f"{where}: {part} and train do not have the same {len(wanted)} classes in the same order ({what}); give every "
-        f"reader the same 'classes', or leave {part} out ({where}.{part}=null) to have it cut from train"
-    )
+    return f"{part} and train do not have the same {len(wanted)} classes in the same order ({what})"
 
 
 def _listed(

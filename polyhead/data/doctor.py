@@ -1,7 +1,7 @@
 """What is wrong with a data set, all of it, before anything is trained; and which format a folder has."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import blake2b
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from polyhead.data.base import Reader, Subset
+from polyhead.data.cutting import differing
 from polyhead.data.files import FileFault
 from polyhead.data.pictures import is_picture
 from polyhead.data.readers.coco import Coco, coco_files, load_coco
@@ -21,6 +22,7 @@ from polyhead.data.readers.voc_masks import LISTS, MASKS, VocMasks
 from polyhead.data.readers.yolo import Yolo, describe_yolo, yolo_description
 from polyhead.errors import DataError, PolyheadError, Problem
 from polyhead.places import cache, find
+from polyhead.types import IGNORED
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
@@ -31,19 +33,67 @@ class Layout(NamedTuple):
     Attributes:
         reader: short name of the reader, a key of ``READERS``.
         init_args: arguments of the reader for each split that the folder has; ``train`` is always among them.
-        classes: the class names.
-        counts: number of pictures of each split.
+        splits: the reader of each.
     """
 
     reader: str
     init_args: dict[str, dict[str, Any]]
-    classes: list[str]
-    counts: dict[str, int]
+    splits: dict[str, Reader]
+
+    @property
+    def classes(self) -> list[str]:
+        """The class names."""
+        return self.splits["train"].names
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of pictures of each split."""
+        return {split: len(reader) for split, reader in self.splits.items()}
 
 
 def check(reader: Reader) -> list[Problem]:
     """Every fault of a data set: what the reader knows, and what opening each picture tells."""
     return [*reader.problems, *_undecodable(reader).values()]
+
+
+def check_layout(layout: Layout) -> list[Problem]:
+    """Every fault of a folder's data sets, each once, and of what they are together."""
+    found = [problem for reader in layout.splits.values() for problem in check(reader)]
+    for split, reader in layout.splits.items():
+        if told := differing(split, layout.classes, reader.names):
+            where = str(layout.init_args[split].get("annotations", layout.init_args[split]["root"]))
+            remedy = f"give both the same classes, or move {split} away, to have it cut from train"
+            found.append(Problem(where, told, remedy))
+    if not found and (nothing := blank(layout.splits["train"])):
+        found.append(nothing)
+    return list(dict.fromkeys(found))
+
+
+def few(names: Sequence[str], most: int = 10) -> str:
+    """The first of some names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def blank(reader: Reader) -> Problem | None:
+    """The fault of masks that show nothing, no pixel off the background; None for all other data."""
+    ignored = 0
+    for index in range(len(reader) if reader.masked else 0):
+        mask = reader.mask(index)
+        assert mask is not None
+        if bool(((mask > 0) & (mask != IGNORED)).any()):
+            return None
+        ignored += int((mask == IGNORED).sum())
+    if not reader.masked:
+        return None
+    where = str(Path(reader.annotation(0).mask).parent)
+    what = f"no training pixel is of a class but the background, and {ignored} are ignored ({IGNORED})"
+    if not ignored:
+        return Problem(where, what, "see that the masks hold the numbers of the classes, 1 for the first, not 0")
+    remedy = (
+        f"save the first class as 1, not {IGNORED}, or tell colours in the lines of classes.txt: 'background 0 0 0', "
+        f"'{reader.names[-1]} {IGNORED} {IGNORED} {IGNORED}'"
+    )
+    return Problem(where, what, remedy)
 
 
 def require_sound(reader: Reader, name: str) -> Reader:
@@ -105,17 +155,35 @@ def recognise(folder: str | Path, reader: str | None = None) -> Layout:
         found = {name: layout for name, layout in found.items() if name not in weak} or found
     if not found:
         sought = {name: LOOKED_FOR[name] for name in FORMATS if reader in (None, name)}
-        told = "; ".join(f"{name}: {what}" for name, what in sought.items())
+        told = "".join(f"\n  {name}: {what}" for name, what in sought.items())
         inside = [sub for sub in class_folders(root) if any(FORMATS[name](root / sub) for name in sought)]
-        hint = f"; there is a data set in each of {', '.join(inside)}" if inside else ""
-        raise PolyheadError(f"{root}: the format was not recognised; looked for {told}{hint}")
+        hint = f"there is a data set in each of {', '.join(inside)}; give one" if inside else _almost(root)
+        raise PolyheadError(f"{root}: the format was not recognised; {hint or 'looked for'}{'' if hint else told}")
     if len(found) > 1:
         raise PolyheadError(f"{root}: more than one format found ({', '.join(found)}); choose one with --reader NAME")
     name, splits = next(iter(found.items()))
     first = "train" if "train" in splits else next(iter(splits))
     init_args = {"train" if split == first else split: arguments for split, arguments in splits.items()}
     readers = {split: READERS[name](**arguments) for split, arguments in init_args.items()}
-    return Layout(name, init_args, readers["train"].names, {split: len(made) for split, made in readers.items()})
+    return Layout(name, init_args, readers)
+
+
+def _almost(root: Path) -> str:
+    """What a folder lacks that is all but a data set of masks or of YOLO."""
+    sheet = "classes.txt with the name of one class per line is missing"
+    named = (root / "classes.txt").is_file() or yolo_description(root) is not None
+    if not named and (root / "images").is_dir() and (root / "masks").is_dir():
+        return f"there are images/ and masks/, but {sheet}"
+    if not named and (root / "labels").is_dir():
+        return f"there is labels/, but {sheet} (or data.yaml, with names)"
+    texts = {path.stem for path in root.glob("*.txt")}
+    beside = next((path for path in sorted(root.iterdir()) if is_picture(path) and path.stem in texts), None)
+    if beside is None:
+        return ""
+    return (
+        f"{beside.stem}.txt lies beside {beside.name}: for YOLO, put pictures into images/, their texts into labels/, "
+        "and the name of one class per line into classes.txt"
+    )
 
 
 def _undecodable(reader: Reader) -> dict[int, Problem]:
@@ -216,8 +284,12 @@ def _pedestrians(root: Path) -> Arguments:
 def _folder(root: Path) -> Arguments:
     if set(class_folders(root)) == {"images", "masks"}:  # pictures and their masks are no classes
         return {}
-    splits = {SPLITS[name]: {"root": str(root / name)} for name in class_folders(root) if name in SPLITS}
+    splits: Arguments = {SPLITS[name]: {"root": str(root / name)} for name in class_folders(root) if name in SPLITS}
     splits = {split: arguments for split, arguments in splits.items() if _holds_classes(Path(arguments["root"]))}
+    names = class_folders(Path(splits["train"]["root"])) if "train" in splits else []
+    for arguments in splits.values():  # a small val set may have no picture of a class
+        if set(class_folders(Path(arguments["root"]))) < set(names):
+            arguments["classes"] = names
     return splits or ({"train": {"root": str(root)}} if _holds_classes(root) else {})
 
 

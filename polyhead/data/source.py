@@ -20,6 +20,7 @@ from polyhead.data.copies import by_content, paths
 from polyhead.data.cutting import SPLITS, check_names, check_split, cut
 from polyhead.data.doctor import require_sound
 from polyhead.data.look import Look
+from polyhead.data.readers.kept import Kept
 from polyhead.data.splits import kinds
 from polyhead.data.streams import EvalSet, Steps, StreamLoader, TrainSet, collate, peers
 from polyhead.data.transforms import Eval, Train, fit_of, train_transform
@@ -240,6 +241,7 @@ def crossing(tasks: Mapping[str, TaskData]) -> list[str]:
 
     Copies in other files count; one file in two splits of a task is refused (:func:`polyhead.data.cutting.cut`).
     """
+    kept = [name for name, task in tasks.items() if isinstance(task.source.reader, Kept)]  # of an older run's pictures
     files = by_content({(name, part): paths(task.truths(part)) for name, task in tasks.items() for part in SPLITS})
     lines = []
     for name, task in tasks.items():
@@ -248,6 +250,7 @@ def crossing(tasks: Mapping[str, TaskData]) -> list[str]:
             if both and (part == "test" or other == name):
                 own = "copies of its own training pictures: a score on them says little; take them out of one split"
                 remedy = "data.*.split.by=picture keeps a picture in one split of all data sets that are cut"
+                remedy = "take them out of these to tell what is kept of it" if name in kept else remedy
                 taught = own if other == name else f"training pictures of {other}; {remedy}"
                 lines.append(f"{name}: {len(both)} of {len(task.readers[part])} {part} pictures are {taught}")
     return lines

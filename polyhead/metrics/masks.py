@@ -15,8 +15,9 @@ from polyhead.errors import PolyheadError
 from polyhead.metrics.intervals import LEVEL, RESAMPLES, Interval, draw, interval, over_runs
 from polyhead.types import IGNORED, Mask, Prediction
 
-Metric = Literal["miou", "miou_foreground", "accuracy", "mean_accuracy"]
-METRICS: tuple[Metric, ...] = ("miou", "miou_foreground", "accuracy", "mean_accuracy")
+Metric = Literal["miou", "miou_foreground", "pixel_accuracy", "mean_accuracy", "accuracy"]
+"""The last is for labels, of which each picture counts as one pixel (:func:`polyhead.metrics.pictures.of_labels`)."""
+METRICS: tuple[Metric, ...] = ("miou", "miou_foreground", "pixel_accuracy", "mean_accuracy")
 
 
 class Pixels(NamedTuple):
@@ -47,7 +48,7 @@ class MaskScores(NamedTuple):
     Attributes:
         miou: mean IoU over the classes that are in the truth or were predicted anywhere, the background among them.
         miou_foreground: the same without the background.
-        accuracy: share of the pixels that are right.
+        pixel_accuracy: share of the pixels that are right.
         mean_accuracy: mean over the classes of the truth of the share of their pixels that is right.
         iou: by class name; NaN for a class that is in no mean.
         pixels: true pixels by class name.
@@ -56,7 +57,7 @@ class MaskScores(NamedTuple):
 
     miou: float
     miou_foreground: float
-    accuracy: float
+    pixel_accuracy: float
     mean_accuracy: float
     iou: dict[str, float]
     pixels: dict[str, int]
@@ -185,7 +186,7 @@ def sample(runs: Sequence[Tally], metric: Metric, weights: Int[np.ndarray, "b p"
 def _figure(
     metric: Metric, right: Float[np.ndarray, "b c"], true: Float[np.ndarray, "b c"], said: Float[np.ndarray, "b c"]
 ) -> Float[np.ndarray, " b"]:
-    if metric == "accuracy":
+    if metric in ("pixel_accuracy", "accuracy"):
         return _share(right.sum(axis=1), true.sum(axis=1))
     if metric == "mean_accuracy":
         return _mean(_share(right, true), true > 0)

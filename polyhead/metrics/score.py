@@ -26,7 +26,7 @@ def score(truths: Sequence[Annotation], predictions: Mapping[str, Answer], names
         return {"accuracy": scores.accuracy, "f1": scores.macro_f1}
     if len(counts) == len(predictions):
         found = masks(counts, names)
-        return {"miou": found.miou, "accuracy": found.accuracy}
+        return {"miou": found.miou, "pixel_accuracy": found.pixel_accuracy}
     kinds = sorted({type(value).__name__ for value in predictions.values()})
     raise PolyheadError(
         f"predictions of one task must be all Detections, all Labels or all Pixels to be scored, got {', '.join(kinds)}"

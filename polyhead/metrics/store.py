@@ -20,7 +20,7 @@ from torch import Tensor
 from polyhead.errors import PolyheadError
 from polyhead.metrics.labels import gather
 from polyhead.metrics.masks import Pixels
-from polyhead.run import replace
+from polyhead.run import whole
 from polyhead.types import Annotation, Detections, Labels
 
 T = TypeVar("T")
@@ -195,10 +195,8 @@ def load_truths(path: Path) -> tuple[list[Annotation], list[str]]:
 
 def _write(path: Path, **columns: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    with whole(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **columns)  # type: ignore[arg-type]  # numpy's stubs take columns for its option allow_pickle
-    replace(partial, path)
 
 
 def _read(path: Path, layout: Layout) -> dict[str, np.ndarray]:

@@ -66,7 +66,7 @@ class Model(nn.Module):
                 if task not in factory:
                     raise PolyheadError(
                         f"the model has no head for task {task!r}{suggest(task, factory)}; name it among the model's "
-                        f"heads: model.heads.{task}=detect"
+                        f"heads: model.heads.{task}=detect (or segment, or classify)"
                     )
                 factory = factory[task]
             self.heads[task] = factory(self.channels, self.strides, names)

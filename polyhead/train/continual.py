@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from polyhead.chance import key
 from polyhead.errors import SettingError
 from polyhead.nets.model import Model
-from polyhead.train.memory import Held, bytes_of, remembered
+from polyhead.train.memory import Budget, Held, bytes_of, remembered
 from polyhead.train.task import Task
 from polyhead.types import Batch, Pyramid
 
@@ -180,20 +180,21 @@ class Replay(Keep):
     Which ones is a function of the run's seed; classes have about equal parts (:func:`polyhead.train.memory.balanced`).
 
     Args:
-        budget: pictures of each older task that are kept: a share of its training set below 1, else a number; or as
-            many as fit in the bytes of a text such as ``16MiB`` (KiB, MiB, GiB): those of the files of pictures and
-            masks as they are stored, and of the decoded pixels where a picture has no file.
+        budget: pictures of each older task that are kept: a share of its training set (a float up to 1.0, all of it),
+            or a number of them (an int); or as many as fit in the bytes of a text such as ``16MiB`` (KiB, MiB, GiB):
+            those of the files of pictures and masks as they are stored, and of the decoded pixels where a picture has
+            no file.
         batch: of them in each step, for each task.
         weight: of their losses.
         labels: learn from their labels; without, they are only shown (to :class:`Distill`).
     """
 
-    def __init__(self, budget: float | str = 0.1, batch: int = 4, weight: float = 1.0, *, labels: bool = True) -> None:
+    def __init__(self, budget: Budget = 0.1, batch: int = 4, weight: float = 1.0, *, labels: bool = True) -> None:
         least = bytes_of(budget) if isinstance(budget, str) else budget
         if not 0 < least < math.inf or (least > 1 and least != int(least)) or batch < 1 or not 0 <= weight < math.inf:
             raise SettingError(
-                "Replay: expected a budget above 0 (a share below 1, a whole number of pictures, or bytes), a batch of "
-                f"1 or more and a weight of 0 or more, got budget={budget}, batch={batch}, weight={weight:g}"
+                "Replay: expected a budget above 0 (a share up to 1.0, a whole number of pictures, or bytes), a batch "
+                f"of 1 or more and a weight of 0 or more, got budget={budget}, batch={batch}, weight={weight:g}"
             )
         self.budget, self.batch, self.weight, self.labels = budget, batch, weight, labels
         self.tasks: list[str] = []

@@ -17,7 +17,7 @@ from polyhead.chance import key
 from polyhead.errors import PolyheadError
 from polyhead.nets.model import Model
 from polyhead.nets.precision import resolve
-from polyhead.run import Run, replace, write_rows
+from polyhead.run import Run, whole, write_rows
 from polyhead.train.continual import Keep
 from polyhead.train.init import Names, fitting, initialise
 from polyhead.train.learner import Learner, Row
@@ -191,9 +191,8 @@ def _close_stage(learner: Learner, run: Run, number: int, count: int) -> list[Ro
 
 def save_atomically(content: dict[str, Any], path: Path) -> None:
     """``torch.save``, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    torch.save(content, partial)
-    replace(partial, path)
+    with whole(path) as partial:
+        torch.save(content, partial)
 
 
 def _resume_state(run: Run) -> dict[str, Any] | None:

@@ -11,6 +11,8 @@ from polyhead.errors import SettingError
 from polyhead.types import Annotation, Kind
 
 NONE: Kind = ("", 0)
+Budget = int | float | str  # 1 is one picture, 1.0 all of them
+"""A number of pictures, a share, or bytes as a text."""
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
@@ -30,18 +32,19 @@ Kinds = Sequence[Collection[Kind]]
 """The classes that each picture shows."""
 
 
-def remembered(truths: Sequence[Annotation], kinds: Kinds, budget: float | str, seed: int) -> Held:
+def remembered(truths: Sequence[Annotation], kinds: Kinds, budget: Budget, seed: int) -> Held:
     """Pictures of about equal parts of the classes (:func:`balanced`), as many as the budget allows, and at least one.
 
     Args:
         truths: of the training set.
         kinds: of each of its pictures.
-        budget: a share of it below 1, else a number of pictures; or bytes, such as ``16MiB``.
+        budget: a share of it (a float up to 1.0), a number of pictures, or bytes, such as ``16MiB``.
         seed: of the choice.
     """
     if isinstance(budget, str):
         return _fitting(truths, balanced(kinds, len(truths), seed), bytes_of(budget))
-    places = balanced(kinds, max(1, round(budget * len(truths)) if budget < 1 else int(budget)), seed)
+    share = isinstance(budget, float) and budget <= 1
+    places = balanced(kinds, max(1, round(budget * len(truths)) if share else int(budget)), seed)
     return Held(places, sum(size(truths[place]) for place in places))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from polyhead import checkpoint
-from polyhead.run import Run, replace, write_rows
+from polyhead.run import Run, whole, write_rows
 from polyhead.train.learner import Learner, plain_state
 from polyhead.train.progress import Progress
 
@@ -62,7 +62,6 @@ class Saver(Callback):
         self._write(trainer)
 
     def _write(self, trainer: Trainer) -> None:
-        partial = self.run.resume.with_name("resume.ckpt.partial")
-        trainer.save_checkpoint(partial, weights_only=False)
-        replace(partial, self.run.resume)
+        with whole(self.run.resume) as partial:
+            trainer.save_checkpoint(partial, weights_only=False)
         self.written = time.monotonic()

@@ -259,15 +259,27 @@ def test_masks_are_compared_by_their_iou(write_other: Callable[..., str], capsys
     assert main(list(folders)) == 0
     head, first, second, _ = capsys.readouterr().out.splitlines()
     assert "mIoU less that of the first" in head
-    assert first.split()[:4] == ["good", "1", "20", str(20 * 64)]
+    assert "objects" not in head
+    assert first.split()[:3] == ["good", "1", "20"]
     assert f"{masks([*good.values()], ['background', 'a', 'b']).miou:.3f} [" in first
     value, low, high = paired_masks([[*bad.values()]], [[*good.values()]])
     assert f"{value:+.3f} [{low:+.3f}, {high:+.3f}]  " in second
-    assert main([*folders, "--metric", "accuracy"]) == 0
-    value = paired_masks([[*bad.values()]], [[*good.values()]], "accuracy").value
+    assert main([*folders, "--metric", "pixel_accuracy"]) == 0
+    value = paired_masks([[*bad.values()]], [[*good.values()]], "pixel_accuracy").value
     assert f"{value:+.3f} [" in capsys.readouterr().out
-    with pytest.raises(PolyheadError, match="tasks of pixels have no metric 'ap50'; choose from accuracy, miou"):
+    with pytest.raises(PolyheadError, match="tasks of pixels have no metric 'ap50'; choose from miou, pixel_accuracy"):
         main([*folders, "--metric", "ap50"])
+
+
+def test_a_run_that_has_not_ended_is_told(write_other: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    ended, stopped = (write_other(name, counted(0.2)) for name in ("ended", "stopped"))
+    for folder in (ended, stopped):
+        Run(folder).resume.touch()
+    Run(ended).update_manifest(finished="2026-01-01")
+    assert main([ended, stopped]) == 0
+    (line,) = capsys.readouterr().out.splitlines()[4:]
+    told = "has not come to its end, and is measured as far as it has; 'polyhead train --resume"
+    assert line == f"{stopped} {told} {stopped}' goes on with it"
 
 
 def test_labels_are_compared_by_accuracy(

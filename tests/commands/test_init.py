@@ -162,8 +162,8 @@ def test_faults_are_reported_and_nothing_is_written(pictures: Path, capsys: pyte
         (["nowhere"], "'nowhere' was not found; looked at "),
         (["My pets", "--minutes", "-3"], "--minutes must be positive, got -3\n"),
         (["My pets", "--minutes", "x"], "argument --minutes: invalid float value: 'x'"),
-        (["My pets", "--reader", "coco"], "{root}: the format was not recognised; looked for coco: a JSON file"),
-        (["My pets/cat"], "{root}/cat: the format was not recognised; looked for coco"),
+        (["My pets", "--reader", "coco"], "{root}: the format was not recognised; looked for\n  coco: a JSON file"),
+        (["My pets/cat"], "{root}/cat: the format was not recognised; looked for\n  coco"),
         ([], "the following arguments are required: FOLDER"),
     ],
 )
@@ -171,7 +171,7 @@ def test_bad_use(words: list[str], message: str, pictures: Path, capsys: pytest.
     assert cli.main(["init", *words]) == 2
     shown = capsys.readouterr().err
     assert shown.startswith("polyhead: error: " + message.format(root=pictures.absolute()))
-    assert len(shown.splitlines()) == 1
+    assert "Traceback" not in shown
 
 
 @pytest.mark.parametrize(

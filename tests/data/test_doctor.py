@@ -1,15 +1,17 @@
 """Skipping within a cap, recognising formats, fingerprints. What is a fault: test_corruptions.py."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from polyhead.data.base import Subset
-from polyhead.data.doctor import READERS, check, fingerprint, recognise, require_sound
+from polyhead.data.doctor import READERS, blank, check, check_layout, fingerprint, recognise, require_sound
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.folder import Folder
 from polyhead.errors import DataError, PolyheadError
@@ -126,7 +128,7 @@ def test_pictures_and_their_masks_are_no_classes(tiny: Tiny, tmp_path: Path) -> 
     for kind in ("images", "masks"):
         (root / kind).mkdir(parents=True)
         Image.new("L", (8, 8)).save(root / kind / "a.png")
-    with pytest.raises(PolyheadError, match=r"png_masks: images/, masks/ and classes.txt with the name of one class"):
+    with pytest.raises(PolyheadError, match=r"there are images/ and masks/, but classes.txt with the name of one"):
         recognise(root)
     (root / "classes.txt").write_text("road\n")
     assert recognise(root).reader == "png_masks"
@@ -138,7 +140,7 @@ def test_pictures_and_their_masks_are_no_classes(tiny: Tiny, tmp_path: Path) -> 
 def test_recognise_says_what_it_looked_for(tiny: Tiny, tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     with pytest.raises(
-        PolyheadError, match=r"not recognised; looked for coco: a JSON file .* folder: two or more class"
+        PolyheadError, match=r"(?s)not recognised; looked for\n  coco: a JSON file .*\n  folder: two or more class"
     ):
         recognise(tmp_path / "none")
     root = tiny("coco")
@@ -148,14 +150,56 @@ def test_recognise_says_what_it_looked_for(tiny: Tiny, tmp_path: Path) -> None:
     ):
         recognise(root)
     assert recognise(root, "yolo").reader == "yolo"
-    with pytest.raises(PolyheadError, match=r"looked for voc: Annotations/\*.xml"):
+    with pytest.raises(PolyheadError, match=r"looked for\n  voc: Annotations/\*.xml"):
         recognise(root, "voc")
     with pytest.raises(PolyheadError, match="no format 'cocoo'"):
         recognise(root, "cocoo")
     with pytest.raises(PolyheadError, match="is a file; give the folder"):
         recognise(root / "data.yaml")
-    with pytest.raises(PolyheadError, match="there is a data set in each of coco, yolo"):
+    with pytest.raises(PolyheadError, match="there is a data set in each of coco, yolo; give one"):
         recognise(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (["labels/a.txt", "images/a.png"], "there is labels/, but classes.txt with the name of one class per line is"),
+        (["a.png", "a.txt"], "a.txt lies beside a.png: for YOLO, put pictures into images/, their texts into labels/"),
+    ],
+)
+def test_what_is_all_but_a_data_set_is_told_what_it_lacks(files: list[str], words: str, tmp_path: Path) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(PolyheadError, match=words):
+        recognise(tmp_path)
+
+
+def test_a_val_set_may_lack_a_class_and_no_other_difference_passes(tiny: Tiny, tmp_path: Path) -> None:
+    """Of class folders, the recipe names train's; a class that train does not have is a fault of the folder."""
+    root, animals = tmp_path / "splits", tiny("folder")
+    for split in ("train", "val"):
+        shutil.copytree(animals, root / split)
+    (root / "val" / "cat").rename(root / "val" / "eel")
+    (problem,) = check_layout(recognise(root))
+    told = r"val: val and train do not have the same 2 classes .*\(cat, eel in one of them only\); give both the same"
+    assert re.search(told, str(problem))
+    (root / "val" / "eel").rename(root / "train" / "eel")
+    shutil.copytree(animals / "cat", root / "val" / "cat")
+    layout = recognise(root)
+    assert layout.init_args["val"]["classes"] == ["cat", "dog", "eel"]
+    assert layout.splits["val"].names == layout.classes
+    assert check_layout(layout) == []
+
+
+def test_masks_that_show_nothing_are_a_fault(tiny: Tiny) -> None:
+    root = tiny("png_masks")
+    assert blank(recognise(root).splits["train"]) is None
+    for path in (root / "masks").rglob("*.png"):
+        Image.fromarray(np.zeros_like(np.asarray(Image.open(path)))).save(path)
+    (problem,) = check_layout(recognise(root))
+    assert problem.what == "no training pixel is of a class but the background, and 0 are ignored (255)"
+    assert problem.remedy == "see that the masks hold the numbers of the classes, 1 for the first, not 0"
 
 
 def test_a_fingerprint_changes_with_the_data_only(tiny: Tiny, tmp_path: Path) -> None:

@@ -52,14 +52,14 @@ def test_scores_by_hand() -> None:
     assert scores.pixels == {"background": 3, "cat": 4, "dog": 0}
     assert scores.miou == pytest.approx(0.45)
     assert scores.miou_foreground == pytest.approx(0.4)
-    assert scores.accuracy == pytest.approx(4 / 7)
+    assert scores.pixel_accuracy == pytest.approx(4 / 7)
     assert scores.mean_accuracy == pytest.approx((2 / 3 + 2 / 4) / 2)
 
 
 def test_what_is_not_covered_is_wrong_for_its_class_alone() -> None:
     truth = picture([[0, 1]])
     scores = masks([pixels(Mask(picture([[0, 255]])), truth, 3)], NAMES)
-    assert (scores.iou["background"], scores.iou["cat"], scores.accuracy) == (1.0, 0.0, 0.5)
+    assert (scores.iou["background"], scores.iou["cat"], scores.pixel_accuracy) == (1.0, 0.0, 0.5)
 
 
 def test_a_class_that_was_only_predicted_counts_as_wrong() -> None:
@@ -82,7 +82,7 @@ def test_equal_to_torchmetrics(seed: int) -> None:
     each = multiclass_jaccard_index(said, true, 5, ignore_index=255, average="none")
     assert list(scores.iou.values()) == pytest.approx(each.tolist(), abs=1e-6)
     micro = multiclass_accuracy(said, true, 5, ignore_index=255, average="micro")
-    assert scores.accuracy == pytest.approx(float(micro), abs=1e-6)
+    assert scores.pixel_accuracy == pytest.approx(float(micro), abs=1e-6)
     macro = multiclass_accuracy(said, true, 5, ignore_index=255, average="macro")
     assert scores.mean_accuracy == pytest.approx(float(macro), abs=1e-6)
 
@@ -104,7 +104,7 @@ def test_pictures_may_come_in_any_order_and_parts(seed: int, cut: int) -> None:
 def test_the_truth_is_its_own_best_prediction(seed: int) -> None:
     truth, _ = random_pair(seed)
     scores = masks([pixels(Mask(torch.where(truth == 255, 0, truth)), truth, 5)], list("abcde"))
-    assert scores.accuracy == scores.miou == 1.0
+    assert scores.pixel_accuracy == scores.miou == 1.0
 
 
 def test_intervals_hold_the_score_and_shrink_with_more_pictures() -> None:
@@ -134,7 +134,7 @@ def test_paired_differences_cancel_what_is_hard_for_both() -> None:
     difference = masks(good, list("abcde")).miou - masks(bad, list("abcde")).miou
     assert value == pytest.approx(difference)
     assert low < value < high
-    assert paired([good, bad], [good, bad], "accuracy") == (0.0, 0.0, 0.0)
+    assert paired([good, bad], [good, bad], "pixel_accuracy") == (0.0, 0.0, 0.0)
     assert paired([good, bad], [bad]).value == pytest.approx(difference / 2)
 
 
@@ -153,7 +153,7 @@ def test_only_masks_are_settled() -> None:
     assert found.counts.trace() == 2
     none = torch.zeros(0)
     known = Annotation("a", "", (1, 2), none.reshape(0, 4), none.long(), none.bool(), none, torch.ones(3).bool())
-    assert score([known], {"a": found}, NAMES) == {"miou": 1.0, "accuracy": 1.0}
+    assert score([known], {"a": found}, NAMES) == {"miou": 1.0, "pixel_accuracy": 1.0}
     with pytest.raises(PolyheadError, match="all Labels or all Pixels to be scored, got Labels, Pixels"):
         score([known], settled, NAMES)
 

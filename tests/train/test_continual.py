@@ -322,7 +322,7 @@ def test_a_broken_one_is_found(broken: Keep, message: str) -> None:
         (lambda: Replay("0MiB"), "budget=0MiB"),
         (lambda: Replay(float("inf")), "budget=inf"),
         (lambda: Replay(float("nan")), "budget=nan"),
-        (lambda: Replay(1.5), "a share below 1, a whole number of pictures, or bytes"),
+        (lambda: Replay(1.5), "a share up to 1.0, a whole number of pictures, or bytes"),
     ],
 )
 def test_settings_out_of_range_are_refused(make: Callable[[], Keep], message: str) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from polyhead.data.splits import kinds
 from polyhead.errors import SettingError
-from polyhead.train.memory import balanced, bytes_of, remembered, shuffled, size
+from polyhead.train.memory import Budget, balanced, bytes_of, remembered, shuffled, size
 from polyhead.types import Annotation, Kind
 
 
@@ -84,9 +84,20 @@ def test_another_seed_remembers_other_pictures() -> None:
 
 @pytest.mark.parametrize(
     ("budget", "count"),
-    [(0.1, 2), (0.01, 1), (7.0, 7), (99.0, 20), ("1KiB", 5), ("0.5KiB", 2), ("0.1KiB", 1), ("1 MiB", 20)],
+    [
+        (0.1, 2),
+        (0.01, 1),
+        (1.0, 20),
+        (1, 1),
+        (7, 7),
+        (99, 20),
+        ("1KiB", 5),
+        ("0.5KiB", 2),
+        ("0.1KiB", 1),
+        ("1 MiB", 20),
+    ],
 )
-def test_a_budget_is_a_share_a_number_or_bytes(budget: float | str, count: int) -> None:
+def test_a_budget_is_a_share_a_number_or_bytes(budget: Budget, count: int) -> None:
     """A picture of 8 x 8 without a file counts 192 bytes, and one is always kept."""
     truths = [truth(str(number), [number % 3]) for number in range(20)]
     held = remembered(truths, shown(truths), budget, 0)

@@ -14,8 +14,8 @@ import torch
 from killable import fingerprint, stages, toy_tasks, train
 from toys import toy_model
 
+from polyhead import run as runs
 from polyhead.run import Run, replace
-from polyhead.train import saver
 from polyhead.train.fit import fit
 
 KILLS = 5
@@ -42,7 +42,7 @@ def test_every_state_that_is_written_goes_on_to_the_same_weights(
             writes += 1
             raise Stop
 
-    monkeypatch.setattr(saver, "replace", stop_after)
+    monkeypatch.setattr(runs, "replace", stop_after)
     for _ in range(200):
         try:
             result = train(folder, kind, 0)

@@ -1,5 +1,6 @@
 """A folder per class: the folder's name is the answer for every picture in it; there are no boxes."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from polyhead.data.files import FileFault, Listing
@@ -14,7 +15,8 @@ class Folder(Listed):
 
     Args:
         root: the folder of the class folders.
-        classes: the names of the folders to read, in this order; all, sorted, when None.
+        classes: the names of the folders to read, in this order; all, sorted, when None. A class that is named may have
+            no pictures here, as in a small val set.
         on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.listed.Listed`.
         cap: the share of pictures that may be skipped.
     """
@@ -27,13 +29,14 @@ class Folder(Listed):
         if not found:
             raise PolyheadError(f"{folder}: no class folders; expected a folder of pictures for each class")
         for name in classes or []:
-            if name not in found:
+            if name not in found and (not set(found) & set(classes or []) or get_close_matches(name, found)):
                 raise PolyheadError(f"classes: {folder} has no folder {name!r}{suggest(name, found)}")
         names = found if classes is None else list(classes)
         faults = Faults()
         scenes: list[Scene] = []
         for label, name in enumerate(names):
-            scenes += _scenes(folder / name, label, faults)
+            if name in found:
+                scenes += _scenes(folder / name, label, faults, named=classes is not None)
         super().__init__(folder, names, [*names], scenes, faults, on_bad, cap)
 
 
@@ -43,11 +46,11 @@ def class_folders(folder: Path) -> list[str]:
     return sorted(path.name for path in paths if path.is_dir() and not path.name.startswith("."))
 
 
-def _scenes(folder: Path, label: int, faults: Faults) -> list[Scene]:
+def _scenes(folder: Path, label: int, faults: Faults, *, named: bool) -> list[Scene]:
     listing = Listing(folder, folder.parent)
     scenes = []
     pictures = sorted(name for name in (*listing.files, *listing.strays) if is_picture(name))
-    if not pictures:
+    if not pictures and not named:
         what = "there is no picture in this class folder"
         faults.add(None, Problem(str(folder), what, "add pictures, or leave the class out with classes="))
     for name in pictures:

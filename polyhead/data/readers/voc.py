@@ -66,14 +66,16 @@ class Voc(Listed):
         faults = Faults()
         pages: dict[str, Page] = {}
         listings: dict[str, Listing] = {}
+        homes: dict[str, Path] = {}
         bases = chosen_years(folder, year)
         for base in bases:
             sheets = Listing(base / "Annotations", base)
             pictures = Listing(base / "JPEGImages", base)
             for name, where in listed_ids(folder, base, split, faults):
-                if name in pages or name in faults.units:
-                    faults.add(name, Problem(where, f"the id {name!r} is listed twice", "delete one of the lines"))
+                if name in homes:
+                    faults.add(name, twice(name, where, base, homes[name]))
                     continue
+                homes[name] = base
                 sheet = sheets.find(f"{name}.xml")
                 if isinstance(sheet, Problem):
                     faults.add(name, sheet._replace(where=f"{where}, annotation {name + '.xml'!r}"))
@@ -92,6 +94,14 @@ class Voc(Listed):
                 scenes.append(scene)
                 _fill(scene, page, labels, faults)
         super().__init__(folder, names, [*names], scenes, faults, on_bad, cap)
+
+
+def twice(name: str, where: str, base: Path, first: Path) -> Problem:
+    """The fault of an id that comes again, in the same list or in that of another year."""
+    if base == first:
+        return Problem(where, f"the id {name!r} is listed twice", "delete one of the lines")
+    what = f"the id {name!r} is one of {first.name}, too, and ids of years that are joined must differ"
+    return Problem(where, what, "take these folders one by one (year=), each as its own data set, or rename the files")
 
 
 def voc_years(folder: Path, truth: str = "Annotations") -> dict[str, Path]:

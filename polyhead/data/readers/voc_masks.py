@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from polyhead.data.files import Listing
 from polyhead.data.listed import Faults, Scene
 from polyhead.data.masks import Code, Masked, pair, with_background
-from polyhead.data.readers.voc import CLASSES, chosen_years, listed_ids
+from polyhead.data.readers.voc import CLASSES, chosen_years, listed_ids, twice
 from polyhead.errors import PolyheadError, Problem, suggest
 from polyhead.places import find
 from polyhead.types import IGNORED
@@ -50,13 +50,15 @@ class VocMasks(Masked):
         code = Code({0: 0, **numbers, IGNORED: IGNORED}, colours=False)
         faults = Faults()
         scenes: dict[str, Scene | None] = {}
+        homes: dict[str, Path] = {}
         for base in chosen_years(folder, year, MASKS):
             masks, pictures = Listing(base / MASKS, base), Listing(base / "JPEGImages", base)
             files = {PurePosixPath(file).stem: file for file in pictures.files}
             for name, where in listed_ids(folder, base, split, faults, LISTS, f"{MASKS}/*.png"):
-                if name in scenes:
-                    faults.add(name, Problem(where, f"the id {name!r} is listed twice", "delete one of the lines"))
+                if name in homes:
+                    faults.add(name, twice(name, where, base, homes[name]))
                     continue
+                homes[name] = base
                 found = [
                     path._replace(where=f"{where}, {kind}{path.where}") if isinstance(path, Problem) else path
                     for kind, path in (

@@ -35,7 +35,8 @@ class Timm(Backbone):
         weights: None for random ones, ``"hub"`` for those that timm downloads, or a safetensors or pth file with timm's
             key names, looked up in the current folder, ``$POLYHEAD_WEIGHTS`` and the user's cache folder.
         strides: the levels to take; where a network has several of one stride, the deepest.
-        last_conv: let the last level go through the convolution before the classifier (EfficientNet-B0: 1280 channels).
+        last_conv: let the last level go through the convolution before the classifier (EfficientNet-B0: 1280 channels);
+            None does so where there is one.
         mean: of each colour, for pictures in 0..1.
         std: of each colour, for pictures in 0..1.
     """
@@ -51,7 +52,7 @@ class Timm(Backbone):
         weights: str | None = None,
         strides: Sequence[int] = (8, 16, 32),
         *,
-        last_conv: bool = False,
+        last_conv: bool | None = False,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
     ) -> None:
@@ -69,8 +70,9 @@ class Timm(Backbone):
         self.net.default_cfg = self.net.pretrained_cfg = {}  # timm keeps the tensors that it was given here
         self.channels = list(self.net.feature_info.channels())
         self.strides = list(self.net.feature_info.reduction())
-        self.last = last_convolution(whole, name) if last_conv else None
-        if last_conv:
+        wanted = hasattr(whole, "conv_head") if last_conv is None else last_conv
+        self.last = last_convolution(whole, name) if wanted else None
+        if wanted:
             self.channels[-1] = whole.conv_head.out_channels
         self.last_axis = str(getattr(self.net, "output_fmt", "NCHW")).endswith("NHWC")
         settings = timm.get_pretrained_cfg(name)

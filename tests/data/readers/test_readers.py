@@ -1,6 +1,7 @@
 """What each reader makes of sound data: of the tiny sets, and of the real ones."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from polyhead.data.doctor import READERS, check
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.folder import Folder
 from polyhead.data.readers.pedestrians import PennFudan
-from polyhead.data.readers.voc import CLASSES, Voc
+from polyhead.data.readers.voc import CLASSES, Voc, voc_years
+from polyhead.data.readers.voc_masks import VocMasks
 from polyhead.data.readers.yolo import Yolo
 from polyhead.errors import PolyheadError
 
@@ -185,6 +187,33 @@ def test_folder(tiny: Tiny) -> None:
     assert (len(dogs), dogs.names) == (1, ["dog"])
     with pytest.raises(PolyheadError, match=r"no folder 'dogs'; did you mean 'dog'\?"):
         Folder(root, classes=["dogs"])
+    with pytest.raises(PolyheadError, match=r"no folder 'eel'; choose from cat, dog"):
+        Folder(root, classes=["eel"])
+    more = Folder(root, classes=["eel", "dog", "cat"])  # a small set may lack a class
+    assert more.names == ["eel", "dog", "cat"]
+    assert [int(value) for value in (more.annotation(index).value for index in range(3)) if value is not None] == [
+        1,
+        2,
+        2,
+    ]
+    (root / "eel").mkdir()
+    assert not Folder(root, classes=["eel", "dog"]).problems
+    assert "no picture in this class folder" in str(Folder(root).problems[0])
+
+
+TRUTHS = {"voc": "Annotations", "voc_masks": "SegmentationClass"}
+
+
+@pytest.mark.parametrize("kind", TRUTHS)
+def test_an_id_of_two_years_is_told_as_what_it_is(kind: str, tiny: Tiny, tmp_path: Path) -> None:
+    """Folders of several data sets are years to a reader; their pictures are often numbered alike."""
+    data = tiny(kind)
+    for site in ("north", "south"):
+        shutil.copytree(next(iter(voc_years(data, TRUTHS[kind]).values())), tmp_path / "sites" / site)
+    reader = {"voc": Voc, "voc_masks": VocMasks}[kind](tmp_path / "sites", None, year=["north", "south"])
+    assert len(reader.problems) == len(reader)
+    told = "is one of north, too, and ids of years that are joined must differ; take these folders one by one"
+    assert all(told in str(problem) for problem in reader.problems)
 
 
 def real_sets() -> dict[str, tuple[Callable[[Path], Reader], tuple[int, int, int, int]]]:

@@ -112,6 +112,7 @@ def test_wrong_names_and_strides_end_in_a_hint() -> None:
         Timm(SMALL, strides=(64,))
     with pytest.raises(PolyheadError, match="no convolution before its classifier"):
         Timm(SMALL, last_conv=True)
+    assert Timm(SMALL, last_conv=None).last is None
 
 
 def test_the_last_convolution_of_efficientnet() -> None:
@@ -120,6 +121,7 @@ def test_the_last_convolution_of_efficientnet() -> None:
     assert backbone.channels[-1] == whole.num_features
     levels = backbone(torch.zeros(1, 3, 64, 64)).levels
     assert levels[1].shape == (1, whole.num_features, 2, 2)
+    assert Timm("test_efficientnet", strides=(16, 32), last_conv=None).channels == backbone.channels
 
 
 def test_networks_that_keep_channels_last_give_them_first() -> None:
