@@ -153,22 +153,7 @@ def plan(study: Study, changes: Sequence[str] = (), runs: str | Path = "runs") -
             result[name].append(members)
     if study.tables == "tasks":
         _check_tables(study, result)
-    _check_tests(study, result)
     return result
-
-
-def _check_tests(study: Study, planned: Plan) -> None:
-    """Refuse seeds that would each be tested on other pictures: no table could be made of them."""
-    members = [] if study.folds or len(study.seeds) == 1 else [m for seeds in planned.values() for m in seeds[0]]
-    for member in members:
-        for task, entry in member.config["data"].items():
-            split = entry["split"] or {}
-            if entry["test"] is None and "folds" not in split and not isinstance(split.get("test"), str):
-                raise PolyheadError(
-                    f"study {study.name}: each seed would cut another test set for task {task!r}, and their scores "
-                    f"could not be compared; give data.{task} a test reader or lists of ids (split: {{train: FILE, "
-                    "val: FILE, test: FILE}), or the study 'folds'"
-                )
 
 
 def _check_tables(study: Study, planned: Plan) -> None:

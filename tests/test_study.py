@@ -99,21 +99,6 @@ def test_folds_test_each_part_of_every_task(files: Path) -> None:
     assert members[0].config["data"]["signs"]["test"] is None
 
 
-def test_seeds_that_would_each_have_another_test_set_are_refused(files: Path) -> None:
-    """After the last training no table could be made of them."""
-    text = files.read_text().replace("joint: {}", "joint: {data: {signs: {test: null}}}")
-    files.write_text(text)
-    with pytest.raises(
-        PolyheadError, match=r"each seed would cut another test set for task 'signs'.* or the study 'folds'"
-    ):
-        study.plan(study.load(files))
-    files.write_text(text.replace("seeds: [0, 1]", "seeds: [1]"))
-    assert len(study.plan(study.load(files))["joint"]) == 1
-    same = "signs: {test: null, split: {folds: 3, fold: 0}}"  # one part, whatever the seed
-    files.write_text(text.replace("signs: {test: null}", same))
-    assert len(study.plan(study.load(files))["joint"]) == 2
-
-
 def test_a_missing_run_makes_the_table_fail(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan = study.plan(study.load(files))
     pretend({"joint": plan["joint"], "single": plan["single"][:1]})

@@ -6,7 +6,7 @@ from itertools import combinations
 from polyhead.data.base import Reader
 from polyhead.data.copies import by_content, paths
 from polyhead.data.readers.merge import Merge, by_part
-from polyhead.data.splits import read_list, split, split_by_picture, subset
+from polyhead.data.splits import check_shares, read_list, split, split_by_picture, subset
 from polyhead.errors import PolyheadError, SettingError, suggest
 
 SPLITS = ("train", "val", "test")
@@ -129,20 +129,27 @@ def _listed(
     """The ids of each split that has no reader of its own, and of train; a merged one is cut as its parts alone are."""
     if isinstance(reader, Merge) and by is split:
         return by_part({part: _listed(name, own, missing, wanted, seed, by) for part, own in reader.parts.items()})
-    rest, listed = reader, {}
+    shares = {part: wanted.get(part, 0.15) for part in missing}
     if "folds" in wanted:
-        folds, fold = int(wanted["folds"]), int(wanted.get("fold", 0))
         if "test" not in missing:
             raise PolyheadError(
                 f"data.{name}: split: each fold is tested once, so test may have no reader of its own; take it away "
                 f"(data.{name}.test=null), or leave folds out"
             )
-        parts = by(reader, {str(part): 1 / folds for part in range(folds)}, 0)
-        listed["test"] = parts.pop(str(fold))
-        rest = subset(reader, [ident for members in parts.values() for ident in members])
-        missing = [part for part in missing if part != "test"]
-    shares = {part: wanted.get(part, 0.15) for part in missing}
-    return {**by(rest, {"train": 1 - sum(shares.values()), **shares}, seed), **listed}
+        folds, tested = int(wanted["folds"]), str(int(wanted.get("fold", 0)))
+        cuts = {str(part): 1 / folds for part in range(folds)}
+        del shares["test"]
+    elif "test" in missing:
+        check_shares({"train": 1 - sum(shares.values()), **shares})
+        tested, share = "test", shares.pop("test")
+        cuts = {"train": 1 - share, "test": share}
+        shares = {part: each / (1 - share) for part, each in shares.items()}  # of what the test leaves
+    else:
+        return by(reader, {"train": 1 - sum(shares.values()), **shares}, seed)
+    parts = by(reader, cuts, 0)  # whatever the seed: scores of several seeds are to be compared
+    test = parts.pop(tested)
+    rest = subset(reader, [ident for members in parts.values() for ident in members])
+    return {**by(rest, {"train": 1 - sum(shares.values()), **shares}, seed), "test": test}
 
 
 def _check_copies(name: str, readers: Mapping[str, Reader]) -> None:

@@ -41,9 +41,10 @@ class Source:
         test: reader of the test set, which is read once, at the end.
         split: how to cut ``reader``: a share (``{val: 0.15, test: 0.15}``) or a file with one id per line
             (``{train: FILE, val: FILE, test: FILE}``). What is not cut off is for training. ``{folds: 3, fold: 0}``
-            tests on one of three parts, which are the same for every seed, and cuts val from the rest. Shares are cut
-            with every class in each part as far as there are objects; with ``by: picture`` by the files' names
-            instead, so that a picture that two data sets share is in the same split of both.
+            tests on one of three parts, and cuts val from the rest. A test that is cut is the same for every seed, so
+            that their scores can be compared; val is not. Shares are cut with every class in each part as far as there
+            are objects; with ``by: picture`` by the files' names instead, so that a picture that two data sets share
+            is in the same split of both.
         transforms: name of a preset of :mod:`polyhead.data.transforms`, or one with settings of its own
             (``{preset: yolov4, mosaic: 0.5}``).
         batch: training samples per step.

@@ -40,7 +40,7 @@ def split(reader: Reader, fractions: dict[str, float], seed: int) -> dict[str, l
     Raises:
         PolyheadError: when the shares are wrong, or a part would be empty.
     """
-    _check_shares(fractions)
+    check_shares(fractions)
     classes = dict(_presence(reader, index) for index in range(len(reader)))
     room = _sizes(len(classes), fractions)
     _check_filled(room, fractions)
@@ -81,7 +81,7 @@ def split_by_picture(reader: Reader, fractions: dict[str, float], seed: int) -> 
 
     Args, returns and errors are those of :func:`split`.
     """
-    _check_shares(fractions)
+    check_shares(fractions)
     names, bounds = [*fractions], [*accumulate(fractions.values())][:-1]
     parts: dict[str, list[str]] = {part: [] for part in fractions}
     for truth in (reader.annotation(index) for index in range(len(reader))):
@@ -130,7 +130,8 @@ def subset(reader: Reader, ids: list[str]) -> Subset:
     return Subset(reader, [known[ident] for ident in ids])
 
 
-def _check_shares(fractions: dict[str, float]) -> None:
+def check_shares(fractions: dict[str, float]) -> None:
+    """Refuse shares that are not above 0, or not together 1."""
     if any(share <= 0 for share in fractions.values()) or not isclose(sum(fractions.values()), 1, abs_tol=1e-6):
         raise PolyheadError(f"split: the shares must be above 0 and together 1, found {fractions}")
 

@@ -45,15 +45,15 @@ def test_splits_with_other_classes_are_refused(tmp_path: Path, val: list[str], m
 def test_copies_of_pictures_are_not_split(tmp_path: Path) -> None:
     """As two archives of one collection have them: each photo twice, in folders of their own."""
     for name in ("appliance", "food"):
-        write_coco(Scenes(20, "signs", size=48), tmp_path / name)
+        write_coco(Scenes(40, "signs", size=48), tmp_path / name)
     readers: dict[str, Reader] = {name: Coco(tmp_path / name) for name in ("appliance", "food")}
-    few = Merge({"appliance": readers["appliance"], "food": Subset(readers["food"], range(13))})  # cut otherwise
+    few = Merge({"appliance": readers["appliance"], "food": Subset(readers["food"], range(33))})  # cut otherwise
     with pytest.raises(
         PolyheadError, match=r"data.both: copies of \d+ picture\(s\) are in both \w+ and \w+; .* cut by"
     ):
         open_tasks({"both": Source(few)}, (32, 32), 0)
     cut = open_tasks({"both": Source(few, split={"by": "picture"})}, (32, 32), 0)["both"]
-    assert sum(len(cut.readers[part]) for part in SPLITS) == 33
+    assert sum(len(cut.readers[part]) for part in SPLITS) == 73
 
 
 @pytest.mark.parametrize("split", [{}, {"folds": 3, "fold": 0}, {"folds": 3, "fold": 2}])
@@ -76,6 +76,24 @@ def test_nothing_is_cut_for_a_split_that_has_a_reader(split: dict[str, int | flo
         PolyheadError, match=r"data\.s: split: (val|test) has a reader of its own.*\(data\.s\.\1=null\)"
     ):
         open_tasks({"s": source}, (64, 64), 0)
+
+
+@pytest.mark.parametrize("by", [{}, {"by": "picture"}])
+@pytest.mark.parametrize("split", [{}, {"val": 0.3, "test": 0.2}, {"folds": 3, "fold": 1}])
+def test_seeds_have_one_test_and_each_its_val(split: dict[str, float], by: dict[str, str]) -> None:
+    """Scores of several seeds can be compared, and a seed is more than another beginning."""
+    source = Source(Squares(200), split={**split, **by})
+    one, other = (open_tasks({"s": source}, (64, 64), seed)["s"] for seed in (0, 1))
+    assert one.ids("test") == other.ids("test")
+    assert one.ids("val") != other.ids("val")
+    if not by and "folds" not in split:
+        counts = {part: round(200 * split.get(part, 0.15)) for part in ("val", "test")}
+        assert {part: len(one.ids(part)) for part in counts} == counts
+
+
+def test_shares_that_leave_nothing_are_refused() -> None:
+    with pytest.raises(PolyheadError, match=r"the shares must be above 0 and together 1, found \{.train.: -0\.1"):
+        open_tasks({"s": Source(Squares(20), split={"val": 0.6, "test": 0.6})}, (64, 64), 0)
 
 
 def test_folds_with_readers_of_all_splits_are_refused() -> None:
