@@ -14,13 +14,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from polyhead.errors import PolyheadError, suggest
+from polyhead.errors import PolyheadError, SettingError, suggest
 from polyhead.nets.base import Backbone
 from polyhead.nets.precision import spare_depthwise
 from polyhead.places import WEIGHTS, find
 from polyhead.types import Pyramid
 
 HUB = "hub"
+RGB = "RGB"
 
 
 class Timm(Backbone):
@@ -78,6 +79,8 @@ class Timm(Backbone):
         settings = timm.get_pretrained_cfg(name)
         for key, given in (("mean", mean), ("std", std)):
             value = given or told.get(key) or getattr(settings, key)
+            if len(value) != len(RGB):
+                raise SettingError(f"{key}: expected three numbers of 0..1, one for each of {RGB}, got {list(value)}")
             self.register_buffer(key, 255 * torch.tensor(list(value), dtype=torch.float32).view(1, 3, 1, 1))
         spare_depthwise(self)
 

@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
+from polyhead.errors import SettingError
 from polyhead.nets.base import Neck
 from polyhead.nets.blocks import conv_norm_act
 from polyhead.types import Pyramid
@@ -33,6 +34,8 @@ class Fuse(Neck):
         shortcut: bool = False,
     ) -> None:
         super().__init__()
+        if min(middle, width) < 1:
+            raise SettingError(f"middle and width must be 1 or more, got {middle} and {width}")
         fine, coarse = channels[-2:]
         self.layers = nn.Sequential(conv_norm_act(fine + coarse, middle, 1), conv_norm_act(middle, width, 3))
         self.shortcut: nn.Conv2d | None = None

@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from polyhead.errors import SettingError
 from polyhead.nets.base import Neck
 from polyhead.nets.blocks import conv_norm_act
 from polyhead.types import Pyramid
@@ -20,6 +21,8 @@ class Trunk(Neck):
 
     def __init__(self, channels: list[int], strides: list[int], *, depth: int = 3, residual: bool = False) -> None:
         super().__init__()
+        if depth < 1:
+            raise SettingError(f"depth must be 1 or more, got {depth}")
         self.channels, self.strides = list(channels), list(strides)
         self.residual = residual
         self.layers = nn.ModuleList(

@@ -6,7 +6,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from polyhead.errors import PolyheadError
+from polyhead.errors import PolyheadError, SettingError
 from polyhead.nets.backbones.timm import Timm
 
 SMALL = "test_resnet"
@@ -113,6 +113,8 @@ def test_wrong_names_and_strides_end_in_a_hint() -> None:
     with pytest.raises(PolyheadError, match="no convolution before its classifier"):
         Timm(SMALL, last_conv=True)
     assert Timm(SMALL, last_conv=None).last is None
+    with pytest.raises(SettingError, match=r"std: expected three numbers of 0..1, one for each of RGB, got \[0.5\]"):
+        Timm(SMALL, std=[0.5])
 
 
 def test_the_last_convolution_of_efficientnet() -> None:

@@ -1,5 +1,7 @@
+import pytest
 import torch
 
+from polyhead.errors import SettingError
 from polyhead.nets.necks.fuse import Fuse
 from polyhead.types import Pyramid
 
@@ -26,3 +28,9 @@ def test_the_shortcut_adds_what_it_makes_of_both_levels() -> None:
     wanted = torch.zeros_like(before)
     wanted[:, 3] = pyramid.levels[0][:, 2] + 2.0
     torch.testing.assert_close(fuse(pyramid).levels[0] - before, wanted)
+
+
+@pytest.mark.parametrize(("middle", "width"), [(0, 8), (8, -3)])
+def test_a_fuse_has_channels(middle: int, width: int) -> None:
+    with pytest.raises(SettingError, match=f"^middle and width must be 1 or more, got {middle} and {width}$"):
+        Fuse([4, 6], [16, 32], middle=middle, width=width)

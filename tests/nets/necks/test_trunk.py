@@ -1,5 +1,7 @@
+import pytest
 import torch
 
+from polyhead.errors import SettingError
 from polyhead.nets.necks.trunk import Trunk
 from polyhead.types import Pyramid
 
@@ -10,3 +12,8 @@ def test_a_residual_trunk_adds_to_each_level_what_the_plain_one_makes_of_it() ->
     pyramid = Pyramid([torch.randn(2, 4, 8, 8), torch.randn(2, 6, 4, 4)], (64, 64))
     for level, made, added in zip(pyramid.levels, plain(pyramid).levels, residual(pyramid).levels, strict=True):
         torch.testing.assert_close(added, level + made)
+
+
+def test_a_trunk_has_a_layer_at_least() -> None:
+    with pytest.raises(SettingError, match=r"^depth must be 1 or more, got 0$"):
+        Trunk([4], [8], depth=0)
