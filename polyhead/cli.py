@@ -1,6 +1,7 @@
 """The command line: a static table of commands, standard library only; each command imports its own room.
 
-What a user can cause ends in one line on stderr and exit code 2; ``--debug`` anywhere shows the traceback as well.
+What a user can cause ends in a message on stderr, one line where it is no list, and exit code 2; ``--debug`` anywhere
+shows the traceback as well.
 """
 
 import argparse

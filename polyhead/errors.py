@@ -1,6 +1,6 @@
 """Errors that a user can act on: what was expected, what came, and what to do.
 
-Everything a user can cause ends in a :class:`PolyheadError`; the command line prints it as one line and exits with 2.
+Everything a user can cause ends in a :class:`PolyheadError`; the command line prints it and exits with 2.
 Any other exception is a fault of ours and keeps its traceback.
 """
 
@@ -50,14 +50,15 @@ class DataError(PolyheadError):
         kinds: dict[tuple[str, str], list[int]] = {}
         for number, problem in enumerate(self.problems):
             kinds.setdefault((problem.what, problem.remedy), []).append(number)
-        alike = {alike[ALIKE - 1]: len(alike) - ALIKE for alike in kinds.values() if len(alike) > ALIKE}
-        told = sorted(number for alike in kinds.values() for number in alike[:ALIKE])
+        others = {alike[ALIKE - 1]: len(alike) - ALIKE for alike in kinds.values() if len(alike) > ALIKE}
+        told = sorted(number for alike in kinds.values() for number in alike[:ALIKE])[:SHOWN]
         lines = [f"{data}: {len(self.problems)} problem(s) found, nothing was trained or changed"]
-        for number in told[:SHOWN]:
-            more = f" (and {alike[number]} more with the same fault)" if number in alike else ""
+        for number in told:
+            more = f" (and {others[number]} more with the same fault)" if number in others else ""
             lines.append(f"  {number + 1}. {self.problems[number]}{more}")
-        if len(told) > SHOWN:
-            lines.append(f"  ... and {len(told) - SHOWN} more")
+        left = len(self.problems) - len(told) - sum(others.get(number, 0) for number in told)
+        if left:
+            lines.append(f"  ... and {left} more")
         super().__init__("\n".join(lines))
 
 

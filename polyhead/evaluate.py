@@ -278,7 +278,7 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     z = 1.6449
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return middle - half, middle + half
+    return max(0.0, middle - half), min(1.0, middle + half)  # rounding may leave 0..1
 
 
 def _objects(truths: Sequence[Annotation], names: Sequence[str]) -> dict[str, int]:

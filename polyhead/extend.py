@@ -43,7 +43,8 @@ def extend(
     old = Run.open(folder)
     config = plan(old, task, data, changes)
     run = training.train(config, show, {"extends": {"run": str(old.folder.resolve()), "task": task}})
-    tell(run, show)
+    with run.locked():
+        tell(run, show)
     return run
 
 
@@ -51,7 +52,8 @@ def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
     """Go on with a run where it stopped (:func:`polyhead.training.resume`); one that extends another tells the cost."""
     run = training.resume(folder, show)
     if "extends" in run.read_manifest():
-        tell(run, show)
+        with run.locked():
+            tell(run, show)
     return run
 
 

@@ -14,8 +14,9 @@ from polyhead.errors import PolyheadError
 from polyhead.evaluate import predict_one
 from polyhead.nets.model import Model
 from polyhead.recipe import Parts
+from polyhead.train.continual import Distill
 from polyhead.train.fit import build_heads, check_stage
-from polyhead.train.stage import check_tasks, check_taught
+from polyhead.train.stage import check_tasks, check_taught, learnt
 from polyhead.types import Detections, Labels, Mask, Prediction
 
 KINDS = {Detections: "boxes", Labels: "a class of each picture", Mask: "a class of each pixel"}
@@ -55,7 +56,7 @@ def prepare(config: Mapping[str, Any]) -> Ready:
         except PolyheadError as error:
             raise PolyheadError(f"stages.{number}.{error}") from error
     counted = _within(parameters(parts.model), parts.settings.max_parameters)
-    return Ready(parts, tasks, [counted, *absent, *crossing(tasks)])
+    return Ready(parts, tasks, [counted, *absent, *crossing(tasks), *_unkept(parts, tasks)])
 
 
 def build(config: Mapping[str, Any]) -> Parts:
@@ -81,6 +82,27 @@ def _check_shown(where: str, task: TaskData) -> list[str]:
     seen = {label for kinds in task.kinds("train") for _, label in kinds}
     absent = [name for label, name in enumerate(task.names) if label not in seen]
     return [f"{where}: no training picture shows {', '.join(absent)}: nothing can be learnt of it"] if absent else []
+
+
+def _unkept(parts: Parts, tasks: Mapping[str, TaskData]) -> list[str]:
+    """A line for each stage that will cost older tasks what they know, and for what only seems to keep it."""
+    lines = []
+    for number, stage in enumerate(parts.stages):
+        older = learnt(parts.stages[: number + 1], tasks) - set(stage.tasks or tasks)
+        shared = [part for part in ("backbone", "neck") if any(True for _ in getattr(parts.model, part).parameters())]
+        moving = [part for part in shared if stage.rates.get(part, 1) > 0]
+        if older and moving and not stage.keep:
+            names = ", ".join(sorted(older))
+            lines.append(
+                f"stages.{number}: nothing keeps {names} while {' and '.join(moving)} learn other tasks: most of it is "
+                "forgotten then; 'keep' holds it"
+            )
+        if older and not stage.fixed_norms and any(isinstance(keep, Distill) for keep in stage.keep):
+            lines.append(
+                f"stages.{number}: Distill without fixed_norms: a student whose batch norm follows the batch never "
+                "agrees with its teacher, which can do harm"
+            )
+    return lines
 
 
 def _check_heads(model: Model, tasks: Mapping[str, TaskData]) -> None:

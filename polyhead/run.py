@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from polyhead.errors import NO_ROOM, PolyheadError
@@ -86,17 +87,20 @@ class Run:
     def locked(self) -> Iterator[None]:
         """Keep other processes from training in this run; the system lets go when this one ends, however it ends.
 
+        File systems that know no locks are trained on without.
+
         Raises:
             PolyheadError: when another process trains in it.
         """
         with self.lock.open("a") as file:
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock: a killed training's workers would hold it
-            except (BlockingIOError, PermissionError) as error:
-                raise PolyheadError(
-                    f"another process trains in {str(self.folder)!r}, and two would spoil its files; let that one end, "
-                    "or stop it first"
-                ) from error
+            except OSError as error:
+                if isinstance(error, BlockingIOError | PermissionError):
+                    raise PolyheadError(
+                        f"another process trains in {str(self.folder)!r}, and two would spoil its files; let that one "
+                        "end, or stop it first"
+                    ) from error
             yield
 
     def stage_weights(self, stage: int) -> Path:
@@ -174,13 +178,14 @@ def whole(path: Path) -> Iterator[Path]:
         yield partial
         replace(partial, path)
     except (OSError, RuntimeError) as error:
-        free = shutil.disk_usage(path.parent).free / 2**20
+        rooms = (str(path.parent), gettempdir())  # Lightning writes to the latter first
+        free = " and ".join(f"{shutil.disk_usage(room).free / 2**20:.0f} MiB in {room}" for room in rooms)
         partial.unlink(missing_ok=True)
         torchs = isinstance(error, RuntimeError) and "inline_container" in str(error)  # of torch.save: a write failed
         if torchs or (isinstance(error, OSError) and error.errno in NO_ROOM):
             raise PolyheadError(
-                f"{path} could not be written: there is no room for it ({free:.0f} MiB are free); make some, and try "
-                "again ('polyhead train --resume RUN' goes on with a training)"
+                f"{path} could not be written, it seems for want of room ({free} are free); make some, and try again "
+                "('polyhead train --resume RUN' goes on with a training)"
             ) from error
         raise
 

@@ -197,9 +197,9 @@ def carry_out(plan: Plan, show: Callable[[str], None] = print) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Take away what a run leaves that was killed before its recipe was written: empty folders, and a manifest."""
+    """Take away what a run leaves that was killed before its recipe was written: empty folders, a manifest, a lock."""
     files = [path for path in folder.rglob("*") if path.is_file()]
-    if folder.is_dir() and all(path == Run(folder).manifest for path in files):
+    if folder.is_dir() and all(path in (Run(folder).manifest, Run(folder).lock) for path in files):
         shutil.rmtree(folder)
 
 

@@ -18,7 +18,7 @@ from polyhead import checkpoint, recipe
 from polyhead.analysis import forgetting, plots
 from polyhead.chance import key
 from polyhead.data.cutting import SPLITS
-from polyhead.data.doctor import fingerprint
+from polyhead.data.doctor import few, fingerprint
 from polyhead.data.readers.kept import Kept, keep, own
 from polyhead.data.source import TaskData, open_tasks
 from polyhead.evaluate import changed, measure
@@ -59,20 +59,20 @@ def train(
     parts, tasks, remarks = prepare(config)
     described = describe_run(parts, tasks)
     run = Run.create(parts.settings.runs, str(parts.settings.name))
-    run.update_manifest(**(notes or {}), **described)
-    write_text(run.config, recipe.dump(config))
-    log = Log(run, show)
-    log(f"run folder: {run.folder}")
-    for name, task in tasks.items():
-        counts = ", ".join(f"{len(task.readers[part])} {part}" for part in SPLITS)
-        log(f"{name}: {counts} pictures, {len(task.names)} classes ({', '.join(task.names[:12])})")
-        for problem in task.skipped:
-            log(f"{name}: skipped {problem}")
-    for line in remarks:
-        log(line)
-    for task in tasks.values():
-        plots.data(run, task)
     with run.locked():
+        run.update_manifest(**(notes or {}), **described)
+        write_text(run.config, recipe.dump(config))
+        log = Log(run, show)
+        log(f"run folder: {run.folder}")
+        for name, task in tasks.items():
+            counts = ", ".join(f"{len(task.readers[part])} {part}" for part in SPLITS)
+            log(f"{name}: {counts} pictures, {len(task.names)} classes ({few(task.names, 12)})")
+            for problem in task.skipped:
+                log(f"{name}: skipped {problem}")
+        for line in remarks:
+            log(line)
+        for task in tasks.values():
+            plots.data(run, task)
         return _finish(config, parts, tasks, run, log)
 
 
@@ -85,7 +85,9 @@ def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed, splits)
     with run.locked():
         log = Log(run, show)
-        log(f"going on with {run.folder}" if run.resume.is_file() else f"beginning {run.folder} again")
+        ended = "finished" in run.read_manifest()
+        begun = f"going on with {run.folder}" if run.resume.is_file() else f"beginning {run.folder} again"
+        log(f"{run.folder} has come to its end already, and is measured again" if ended else begun)
         for line in changed(run, tasks):
             log(line)
         return _finish(config, parts, tasks, run, log)
@@ -116,8 +118,10 @@ def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData],
     results = measure(parts.model, tasks, run, ("val", "test"), log)
     if parts.settings.max_drop is not None and len(parts.stages) > 1:
         metrics = {name: numbers["metric"] for name, numbers in results["tasks"].items()}
-        losses = forgetting.since(course(read_rows(run.results_csv)), metrics)
-        log(forgetting.text(losses, parts.settings.max_drop, forgetting.SINCE))
+        path = course(read_rows(run.results_csv))
+        log(forgetting.text(forgetting.since(path, metrics), parts.settings.max_drop, forgetting.SINCE))
+        for name in forgetting.unscored(path):
+            log(f"  {name}  scored 0 on val then, so it had nothing to lose")
     if transfer := forgetting.transfer(run):
         log(forgetting.transfer_text(transfer))
     _keep_samples(run, tasks)

@@ -101,6 +101,9 @@ def test_faults_of_one_kind_are_told_five_times_and_counted() -> None:
     assert lines[5] == "  91. 0.json: fault 0; mend it"
     assert len(lines) == 51
     assert lines[-1] == "  ... and 15 more"
+    *lines, last = str(DataError("data", [*others[:48], *alike])).splitlines()
+    assert lines[-1] == "  50. 1.png: no mask; save it"
+    assert last == "  ... and 88 more"
 
 
 def test_our_own_faults_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ class Loss(NamedTuple):
         baseline: the score to hold, a mean where several runs gave it.
         drop: the part of the baseline that is missing; below zero where there is more.
         interval: of the drop, over the pictures, both sides drawn together, and over the baseline's seeds; None where
-            the baseline is a number alone.
+            the baseline is a number alone, or was nothing on many resamples of the pictures.
     """
 
     task: str
@@ -62,15 +62,16 @@ def against(folder: str, baselines: Mapping[str, Baseline], split: str = "test")
             continue
         rows = compare({"baseline": [[run] for run in baseline], "run": [[folder]]}, metric.lower(), split, task)
         whole = rows[0].scores[metric.lower()][0]
-        _, low, high = rows[1].relative or [0.0, math.nan, math.nan]
-        found.append(Loss(task, metric, score, whole, drop(score, whole), (-high, -low)))
+        part = rows[1].relative
+        spread = None if part is None else (-part[2], -part[1])
+        found.append(Loss(task, metric, score, whole, drop(score, whole), spread))
     return found
 
 
 def since(course: Course, metrics: Mapping[str, str]) -> list[Loss]:
     """What later stages have cost each older task on val, of its score after the last stage that taught it.
 
-    Tasks that scored nothing then have nothing to lose, and are left out.
+    Tasks that scored nothing then have nothing to lose, and are left out (:func:`unscored`).
 
     Args:
         course: of the run.
@@ -84,6 +85,11 @@ def since(course: Course, metrics: Mapping[str, str]) -> list[Loss]:
         )
         if told
     ]
+
+
+def unscored(course: Course) -> list[str]:
+    """The older tasks that scored nothing on val after the last stage that taught them."""
+    return [course.tasks[place] for place in np.flatnonzero(course.older & (course.learnt == 0))]
 
 
 def transfer(run: Run, baselines: Mapping[str, Baseline] | None = None) -> dict[str, float]:
@@ -197,8 +203,8 @@ def _check_scored(folder: str, task: str, split: str) -> None:
         raise PolyheadError(f"--baseline: run {folder!r} has {what} on {split} of {task!r}: there is nothing to lose")
 
 
-def text(losses: Sequence[Loss], most: float | None = None, title: str = BESIDE) -> str:
-    """The drops as lines, and whether each is within ``most``."""
+def text(losses: Sequence[Loss], most: float | None = None, title: str = BESIDE, unjudged: Sequence[str] = ()) -> str:
+    """The drops as lines, and whether each is within ``most``; ``unjudged`` are tasks that have no baseline."""
     lines = [title]
     width = max((len(loss.task) for loss in losses), default=0)
     for loss in losses:
@@ -206,6 +212,7 @@ def text(losses: Sequence[Loss], most: float | None = None, title: str = BESIDE)
         gate = "" if most is None else f"   {'within' if loss.drop <= most else 'beyond'} {most:.1%}"
         score = f"{loss.metric} {loss.score:.3f} of {loss.baseline:.3f}"
         lines.append(f"  {loss.task:<{width}}  {score}: drop {loss.drop:+z.1%}{spread}{gate}")
+    lines += [f"  {task:<{width}}  was given no baseline, so it is not judged" for task in unjudged]
     return "\n".join(lines)
 
 

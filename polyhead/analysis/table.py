@@ -36,6 +36,9 @@ TITLES = {
     "pixel_accuracy": "pixel accuracy",
 }
 
+UNTOLD = 0.05
+"""No more resamples than this part may leave a difference untold, or it has no interval."""
+
 Rows = Mapping[str, Sequence[Sequence[str]]]
 """The runs of each row by its name: a list of run folders for each seed, whose tasks together are its answer."""
 
@@ -51,7 +54,8 @@ class Row(NamedTuple):
         metric: that the next two are of.
         spread: standard deviation of the metric over the seeds; None where there is one.
         difference: ``[value, low, high]`` of the metric, less that of the first row; None in the first row.
-        relative: the difference as a part of the first row's metric; None where that is 0, and in the first row.
+        relative: the difference as a part of the first row's metric; None in the first row, and where that is 0, on all
+            pictures or on more than :data:`UNTOLD` of the resamples.
         parameters: of all networks that the answer needs, in all; of folds of one network, a mean. None where the runs
             do not tell, and so with the next two.
         minutes: of training a seed, likewise.
@@ -111,7 +115,8 @@ def compare(rows: Rows, metric: str | None = None, split: str = "test", task: st
         if first is not None:
             difference = list(interval(drawn[metric] - first))
             shares = np.divide(drawn[metric] - first, first, out=np.full_like(first, np.nan), where=first > 0)
-            relative = None if np.isnan(shares[0]) else list(interval(shares))
+            told = not np.isnan(shares[0]) and np.isnan(shares).mean() <= UNTOLD
+            relative = list(interval(shares)) if told else None
         first = drawn[metric] if first is None else first
         result.append(
             Row(

@@ -10,6 +10,8 @@ from typing import Any
 
 FEW_OBJECTS = 50
 """Fewer training objects of a class than this are called few."""
+FEW_PICTURES = 10
+"""Of fewer pictures the percentiles of a bootstrap say nothing: they have next to nothing to draw."""
 MANY_SMALL = 10
 """From so many small objects on their recall means something."""
 
@@ -96,6 +98,8 @@ def _against(numbers: Mapping[str, Any], rival: float) -> str:
         return "the model is not better than that, so it has learnt nothing of use yet"
     if "interval" not in numbers:
         return f"the model is {numbers['score'] - rival:.3f} better"
+    if numbers.get("images", FEW_PICTURES) < FEW_PICTURES:
+        return "the model is better, on so few pictures that it may be luck"
     if numbers["interval"][0] <= rival:
         return "the model is better, but the interval reaches down to the rival, so it may be luck"
     return "the model is better, and the whole interval lies above it"
@@ -145,7 +149,8 @@ def _confused(numbers: Mapping[str, Any]) -> list[str]:
 def _few(numbers: Mapping[str, Any]) -> list[str]:
     """Classes with too few training objects, or pictures."""
     what = "objects" if "objects" in numbers else "pictures"
-    few = sorted((count, name) for name, count in numbers.get(what, {}).items() if count < FEW_OBJECTS)
+    counts = list(numbers.get(what, {}).items())[1 if "pixel_accuracy" in numbers else 0 :]  # off the background
+    few = sorted((count, name) for name, count in counts if count < FEW_OBJECTS)
     if not few:
         return []
     shown = ", ".join(f"{name} ({count})" for count, name in few[:5])
@@ -205,6 +210,8 @@ def _wide(numbers: Mapping[str, Any]) -> list[str]:
     if "interval" not in numbers or "images" not in numbers:
         return []
     low, high = numbers["interval"]
+    if numbers["images"] < FEW_PICTURES:
+        return [f"{numbers['images']} pictures tell next to nothing, and their interval is too narrow: give more."]
     if high - low <= 0.1:  # a tenth is what a good idea is worth
         return []
     wide = f"{numbers['images']} pictures leave an interval {high - low:.3f} wide"

@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
     wanted = rows_of(given.runs)
     rows = table.compare(wanted, given.metric, given.split, given.task)
     print(table.text(rows))
-    for line in unended(Run(folder) for seeds in wanted.values() for seed in seeds for folder in seed):
+    for line in unended(Run.open(folder) for seeds in wanted.values() for seed in seeds for folder in seed):
         print(line)
     if given.json:
         metric = given.metric or next(iter(rows[0].scores))

@@ -64,6 +64,7 @@ def main(argv: list[str]) -> int:
     transfer = forgetting.transfer(run, baselines)
     if losses:
         results["forgetting"] = [loss._asdict() for loss in losses]
+        results["unjudged"] = [name for name in names if name not in baselines]
     if transfer:
         results["transfer"] = transfer
     if not spoken:
@@ -72,7 +73,7 @@ def main(argv: list[str]) -> int:
         for name, numbers in results["tasks"].items():
             print("\n".join(table(name, numbers)))
         if losses:
-            print(forgetting.text(losses, most))
+            print(forgetting.text(losses, most, unjudged=results["unjudged"]))
         if transfer:
             print(forgetting.transfer_text(transfer))
         if given.json:

@@ -1,7 +1,7 @@
 """What is wrong with a data set, all of it, before anything is trained; and which format a folder has."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import blake2b
@@ -80,18 +80,21 @@ def blank(reader: Reader) -> Problem | None:
     for index in range(len(reader) if reader.masked else 0):
         mask = reader.mask(index)
         assert mask is not None
-        if bool(((mask > 0) & (mask != IGNORED)).any()):
+        if bool(((mask > 0) & (mask < len(reader.names))).any()):
             return None
         ignored += int((mask == IGNORED).sum())
     if not reader.masked:
         return None
-    where = str(Path(reader.annotation(0).mask).parent)
+    truth = reader.annotation(0)
+    where = str(Path(truth.mask or truth.path).parent)
     what = f"no training pixel is of a class but the background, and {ignored} are ignored ({IGNORED})"
+    if not truth.mask:
+        return Problem(where, what, "give pictures of objects that are to be found; crowds are ignored")
     if not ignored:
         return Problem(where, what, "see that the masks hold the numbers of the classes, 1 for the first, not 0")
     remedy = (
-        f"save the first class as 1, not {IGNORED}, or tell colours in the lines of classes.txt: 'background 0 0 0', "
-        f"'{reader.names[-1]} {IGNORED} {IGNORED} {IGNORED}'"
+        f"save the first class as 1, not {IGNORED}, or take the reader png_masks, and tell colours in the lines of "
+        f"classes.txt: 'background 0 0 0', '{reader.names[-1]} {IGNORED} {IGNORED} {IGNORED}'"
     )
     return Problem(where, what, remedy)
 
@@ -157,8 +160,8 @@ def recognise(folder: str | Path, reader: str | None = None) -> Layout:
         sought = {name: LOOKED_FOR[name] for name in FORMATS if reader in (None, name)}
         told = "".join(f"\n  {name}: {what}" for name, what in sought.items())
         inside = [sub for sub in class_folders(root) if any(FORMATS[name](root / sub) for name in sought)]
-        hint = f"there is a data set in each of {', '.join(inside)}; give one" if inside else _almost(root)
-        raise PolyheadError(f"{root}: the format was not recognised; {hint or 'looked for'}{'' if hint else told}")
+        hint = f"there is a data set in each of {', '.join(inside)}; give one" if inside else _almost(root, sought)
+        raise PolyheadError(f"{root}: the format was not recognised; {hint or f'looked for{told}'}")
     if len(found) > 1:
         raise PolyheadError(f"{root}: more than one format found ({', '.join(found)}); choose one with --reader NAME")
     name, splits = next(iter(found.items()))
@@ -168,12 +171,14 @@ def recognise(folder: str | Path, reader: str | None = None) -> Layout:
     return Layout(name, init_args, readers)
 
 
-def _almost(root: Path) -> str:
-    """What a folder lacks that is all but a data set of masks or of YOLO."""
+def _almost(root: Path, sought: Collection[str]) -> str:
+    """What a folder lacks that is all but a data set of masks or of YOLO, where these were looked for."""
     sheet = "classes.txt with the name of one class per line is missing"
     named = (root / "classes.txt").is_file() or yolo_description(root) is not None
-    if not named and (root / "images").is_dir() and (root / "masks").is_dir():
+    if "png_masks" in sought and not named and (root / "images").is_dir() and (root / "masks").is_dir():
         return f"there are images/ and masks/, but {sheet}"
+    if "yolo" not in sought:
+        return ""
     if not named and (root / "labels").is_dir():
         return f"there is labels/, but {sheet} (or data.yaml, with names)"
     texts = {path.stem for path in root.glob("*.txt")}
@@ -285,18 +290,20 @@ def _folder(root: Path) -> Arguments:
     if set(class_folders(root)) == {"images", "masks"}:  # pictures and their masks are no classes
         return {}
     splits: Arguments = {SPLITS[name]: {"root": str(root / name)} for name in class_folders(root) if name in SPLITS}
-    splits = {split: arguments for split, arguments in splits.items() if _holds_classes(Path(arguments["root"]))}
-    names = class_folders(Path(splits["train"]["root"])) if "train" in splits else []
-    for arguments in splits.values():  # a small val set may have no picture of a class
-        if set(class_folders(Path(arguments["root"]))) < set(names):
-            arguments["classes"] = names
-    return splits or ({"train": {"root": str(root)}} if _holds_classes(root) else {})
+    names = _classes(Path(splits["train"]["root"])) if "train" in splits else []
+    for split, arguments in list(splits.items()):
+        own = _classes(Path(arguments["root"]))
+        if set(own) < set(names) and set(class_folders(Path(arguments["root"]))) <= set(names):
+            arguments["classes"] = names  # a small val set may have no picture of a class
+        if len(own) < (1 if "classes" in arguments else 2):
+            del splits[split]
+    return splits or ({"train": {"root": str(root)}} if len(_classes(root)) > 1 else {})
 
 
-def _holds_classes(root: Path) -> bool:
-    """Whether two or more folders hold pictures, and no folder of pictures is a split."""
+def _classes(root: Path) -> list[str]:
+    """The folders that hold pictures; none where one of them is a split."""
     filled = [name for name in class_folders(root) if any(is_picture(path) for path in (root / name).iterdir())]
-    return len(filled) > 1 and not any(name.lower().rstrip("0123456789") in SPLITS for name in filled)
+    return [] if any(name.lower().rstrip("0123456789") in SPLITS for name in filled) else filled
 
 
 READERS: dict[str, Callable[..., Reader]] = {

@@ -48,7 +48,9 @@ class Code:
         places = np.searchsorted(self.keys, found).clip(max=len(self.keys) - 1)
         strange = found[self.keys[places] != found]
         if strange.size:
-            raise FileFault(path, self._told(strange), self._remedy())
+            lossy = Path(path).suffix.lower() in (".jpg", ".jpeg")
+            remedy = "JPEG changes the numbers and colours of masks; save them as PNG, from the originals"
+            raise FileFault(path, self._told(strange), remedy if lossy else self._remedy())
         classes: np.ndarray = self.classes[places]
         return classes
 

@@ -242,7 +242,7 @@ def crossing(tasks: Mapping[str, TaskData]) -> list[str]:
 
     Copies in other files count; one file in two splits of a task is refused (:func:`polyhead.data.cutting.cut`).
     """
-    kept = [name for name, task in tasks.items() if isinstance(task.source.reader, Kept)]  # of an older run's pictures
+    kept = {name for name, task in tasks.items() if isinstance(task.source.reader, Kept)}
     files = by_content({(name, part): paths(task.truths(part)) for name, task in tasks.items() for part in SPLITS})
     lines = []
     for name, task in tasks.items():
@@ -251,7 +251,8 @@ def crossing(tasks: Mapping[str, TaskData]) -> list[str]:
             if both and (part == "test" or other == name):
                 own = "copies of its own training pictures: a score on them says little; take them out of one split"
                 remedy = "data.*.split.by=picture keeps a picture in one split of all data sets that are cut"
-                remedy = "take them out of these to tell what is kept of it" if name in kept else remedy
+                if {name, other} & kept:  # nothing is cut of what was kept
+                    remedy = f"take them out of the data of {name if other in kept else other}"
                 taught = own if other == name else f"training pictures of {other}; {remedy}"
                 lines.append(f"{name}: {len(both)} of {len(task.readers[part])} {part} pictures are {taught}")
     return lines

@@ -140,7 +140,9 @@ def _check_filled(sizes: dict[str, int], fractions: dict[str, float]) -> None:
     for part, size in sizes.items():
         if size == 0:
             count = sum(sizes.values())
-            raise PolyheadError(f"split: the share {fractions[part]:g} of {count} pictures leaves {part!r} empty")
+            raise PolyheadError(
+                f"split: a share of {fractions[part]:.2g} of {count} pictures leaves {part!r} empty; give a larger one"
+            )
 
 
 def kinds(truth: Annotation, pixels: Iterable[int] = ()) -> set[Kind]:

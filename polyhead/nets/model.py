@@ -65,8 +65,8 @@ class Model(nn.Module):
             if isinstance(factory, Mapping):
                 if task not in factory:
                     raise PolyheadError(
-                        f"the model has no head for task {task!r}{suggest(task, factory)}; name it among the model's "
-                        f"heads: model.heads.{task}=detect (or segment, or classify)"
+                        f"the model has no head for task {task!r}, only for {', '.join(factory)}; name it among the "
+                        f"model's heads: model.heads.{task}=detect (or segment, or classify)"
                     )
                 factory = factory[task]
             self.heads[task] = factory(self.channels, self.strides, names)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from polyhead.analysis.forgetting import SINCE, against, heat_map, parse, since, text, transfer, transfer_text
+from polyhead.analysis.forgetting import SINCE, against, heat_map, parse, since, text, transfer, transfer_text, unscored
 from polyhead.errors import PolyheadError
 from polyhead.metrics import store
 from polyhead.metrics.forgetting import Course
@@ -64,6 +64,7 @@ def test_what_later_stages_cost_is_told_of_each_older_task_that_had_a_score() ->
         ("seg", "mIoU", 0.76, 0.8),
         ("det", "AP50", 0.55, 0.5),
     ]
+    assert unscored(course) == ["poor"]
     assert [round(loss.drop, 3) for loss in losses] == [0.05, -0.1]
     assert text(losses, 0.04, SINCE).splitlines() == [
         "forgetting on val: after the last stage, of what each task scored after the stage that taught it",
@@ -84,6 +85,14 @@ def test_against_runs_both_sides_are_drawn_together(tmp_path: Path) -> None:
     assert loss.drop == pytest.approx(1 - 0.75 / 0.875)
     assert loss.interval is not None
     assert 0 < loss.interval[0] < loss.drop < loss.interval[1] < 0.3
+
+
+def test_a_baseline_that_is_often_nothing_leaves_no_interval(tmp_path: Path) -> None:
+    """One picture right of many: a third of the resamples do not draw it, and tell of no part of it."""
+    ours, poor = scored(tmp_path, "ours", cls=COUNT), scored(tmp_path, "poor", cls=COUNT - 1)
+    loss = against(ours, {"cls": [poor]})[0]
+    assert loss.drop == 1
+    assert loss.interval is None
 
 
 def test_a_run_beside_itself_has_lost_nothing_whatever_is_drawn(tmp_path: Path) -> None:
@@ -164,7 +173,8 @@ def test_transfer_is_told_of_a_run_of_several_stages(tmp_path: Path) -> None:
 
 def test_the_gate_is_told(tmp_path: Path) -> None:
     losses = against(scored(tmp_path, "ours", cls=10, seg=0), {"cls": 0.8, "seg": 0.9})
-    said = text(losses, 0.05)
+    said = text(losses, 0.05, unjudged=["det"])
+    assert said.endswith("\n  det  was given no baseline, so it is not judged")
     assert "cls  accuracy 0.750 of 0.800: drop +6.3%   beyond 5.0%" in said
     assert "seg  accuracy 1.000 of 0.900: drop -11.1%   within 5.0%" in said
 

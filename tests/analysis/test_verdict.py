@@ -136,6 +136,19 @@ def test_wide_interval() -> None:
     assert "wide" not in say(score=0.5, interval=[0.46, 0.54], images=20)
 
 
+def test_a_handful_of_pictures_proves_nothing_however_narrow_their_interval() -> None:
+    rival = {"name": "the background", "score": 0.1}
+    said = say(score=0.5, interval=[0.5, 0.5], images=2, rival=rival)
+    assert "the model is better, on so few pictures that it may be luck" in said
+    assert "2 pictures tell next to nothing, and their interval is too narrow: give more." in said
+    assert "whole interval lies above" in say(score=0.5, interval=[0.5, 0.5], images=10, rival=rival)
+
+
+def test_the_background_of_masks_is_no_class_that_is_wanting() -> None:
+    said = say(pictures={"background": 0, "road": 3}, pixel_accuracy=0.5)
+    assert "Fewer than 50 training pictures: road (3); more" in said
+
+
 def test_history_reads_results_csv() -> None:
     rows = [
         {

@@ -181,7 +181,7 @@ def test_a_val_set_may_lack_a_class_and_no_other_difference_passes(tiny: Tiny, t
     for split in ("train", "val"):
         shutil.copytree(animals, root / split)
     (root / "val" / "cat").rename(root / "val" / "eel")
-    (problem,) = check_layout(recognise(root))
+    problem = check_layout(recognise(root))[-1]
     told = r"val: val and train do not have the same 2 classes .*\(cat, eel in one of them only\); give both the same"
     assert re.search(told, str(problem))
     (root / "val" / "eel").rename(root / "train" / "eel")
@@ -189,7 +189,18 @@ def test_a_val_set_may_lack_a_class_and_no_other_difference_passes(tiny: Tiny, t
     layout = recognise(root)
     assert layout.init_args["val"]["classes"] == ["cat", "dog", "eel"]
     assert layout.splits["val"].names == layout.classes
-    assert check_layout(layout) == []
+    assert not check_layout(layout)
+    (root / "val" / "eel").mkdir()  # empty
+    assert not check_layout(recognise(root))
+    shutil.rmtree(root / "val" / "dog")
+    layout = recognise(root)
+    assert layout.counts == {"train": 5, "val": 2}
+    assert not check_layout(layout)
+    for split in ("train", "val"):  # names may be alike
+        for number, name in enumerate(["cat", "dog", "eel"]):
+            if (root / split / name).is_dir():
+                (root / split / name).rename(root / split / f"class_{number}")
+    assert not check_layout(recognise(root))
 
 
 def test_masks_that_show_nothing_are_a_fault(tiny: Tiny) -> None:
@@ -197,7 +208,7 @@ def test_masks_that_show_nothing_are_a_fault(tiny: Tiny) -> None:
     assert blank(recognise(root).splits["train"]) is None
     for path in (root / "masks").rglob("*.png"):
         Image.fromarray(np.zeros_like(np.asarray(Image.open(path)))).save(path)
-    (problem,) = check_layout(recognise(root))
+    problem = check_layout(recognise(root))[-1]
     assert problem.what == "no training pixel is of a class but the background, and 0 are ignored (255)"
     assert problem.remedy == "see that the masks hold the numbers of the classes, 1 for the first, not 0"
 

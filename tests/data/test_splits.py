@@ -112,7 +112,7 @@ def test_wrong_shares(shares: dict[str, float], cut: Cut) -> None:
 
 @pytest.mark.parametrize("cut", [split, split_by_picture])
 def test_an_empty_part_is_refused(cut: Cut) -> None:
-    with pytest.raises(PolyheadError, match=r"share 0\.001 of 3 pictures leaves 'val' empty"):
+    with pytest.raises(PolyheadError, match=r"share of 0\.001 of 3 pictures leaves 'val' empty"):
         cut(Listed([{0}] * 3), {"train": 0.999, "val": 0.001}, 0)
 
 

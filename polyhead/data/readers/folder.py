@@ -1,6 +1,5 @@
 """A folder per class: the folder's name is the answer for every picture in it; there are no boxes."""
 
-from difflib import get_close_matches
 from pathlib import Path
 
 from polyhead.data.files import FileFault, Listing
@@ -15,8 +14,8 @@ class Folder(Listed):
 
     Args:
         root: the folder of the class folders.
-        classes: the names of the folders to read, in this order; all, sorted, when None. A class that is named may have
-            no pictures here, as in a small val set.
+        classes: the names of the folders to read, in this order; all, sorted, when None. Where every folder is named, a
+            class may have none, as in a small val set.
         on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.listed.Listed`.
         cap: the share of pictures that may be skipped.
     """
@@ -28,9 +27,10 @@ class Folder(Listed):
         found = class_folders(folder)
         if not found:
             raise PolyheadError(f"{folder}: no class folders; expected a folder of pictures for each class")
+        others = [name for name in found if name not in (classes or [])]
         for name in classes or []:
-            if name not in found and (not set(found) & set(classes or []) or get_close_matches(name, found)):
-                raise PolyheadError(f"classes: {folder} has no folder {name!r}{suggest(name, found)}")
+            if name not in found and others:  # a misspelt one would leave out the pictures of another
+                raise PolyheadError(f"classes: {folder} has no folder {name!r}{suggest(name, others)}")
         names = found if classes is None else list(classes)
         faults = Faults()
         scenes: list[Scene] = []

@@ -71,9 +71,10 @@ class Timm(Backbone):
         self.net.default_cfg = self.net.pretrained_cfg = {}  # timm keeps the tensors that it was given here
         self.channels = list(self.net.feature_info.channels())
         self.strides = list(self.net.feature_info.reduction())
-        wanted = hasattr(whole, "conv_head") if last_conv is None else last_conv
-        self.last = last_convolution(whole, name) if wanted else None
-        if wanted:
+        self.last = None if last_conv is False else last_convolution(whole, self.channels[-1])
+        if last_conv and self.last is None:
+            raise PolyheadError(f"{name!r} has no convolution before its classifier; set model.last_conv=false")
+        if self.last is not None:
             self.channels[-1] = whole.conv_head.out_channels
         self.last_axis = str(getattr(self.net, "output_fmt", "NCHW")).endswith("NHWC")
         settings = timm.get_pretrained_cfg(name)
@@ -127,10 +128,10 @@ def pick(whole: Any, strides: Sequence[int], name: str) -> list[int]:
     return [deepest[stride] for stride in sorted(strides)]
 
 
-def last_convolution(whole: nn.Module, name: str) -> nn.Sequential:
-    """The layers between the last level and the classifier of EfficientNet-like networks."""
-    if not hasattr(whole, "conv_head"):
-        raise PolyheadError(f"{name!r} has no convolution before its classifier; set model.last_conv=false")
+def last_convolution(whole: Any, channels: int) -> nn.Sequential | None:
+    """The layers between the last level and the classifier of EfficientNet-like networks, where there are any."""
+    if not hasattr(whole, "conv_head") or whole.conv_head.in_channels != channels:  # GhostNet's stands elsewhere
+        return None
     parts = [part for part in ("conv_head", "norm_head", "bn2", "act2") if hasattr(whole, part)]
     return nn.Sequential(OrderedDict((part, getattr(whole, part)) for part in parts))
 

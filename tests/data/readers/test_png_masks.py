@@ -125,3 +125,12 @@ def test_colours_are_found_one_by_one(tmp_path_factory: pytest.TempPathFactory, 
             less.read(path)
     else:
         assert (less.read(path) == wanted).all()
+
+
+def test_a_mask_that_jpeg_has_changed_is_told_so(tmp_path: Path) -> None:
+    code = Code({0: 0, 1: 1, 255: 255}, colours=False)
+    mask = np.zeros((16, 16), np.uint8)
+    mask[:, :9] = 255
+    Image.fromarray(mask).save(tmp_path / "a.jpg")
+    with pytest.raises(FileFault, match=r"no class.*; JPEG changes the numbers and colours of masks; save them as PNG"):
+        code.read(tmp_path / "a.jpg")
