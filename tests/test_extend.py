@@ -173,9 +173,11 @@ def test_the_cost_to_the_older_task_is_told(run: Run, extended: Run) -> None:
     log = extended.log.read_text(encoding="utf-8")
     assert "before and after 'fruit'" in log
     assert before["signs"]["score"] > 0
-    (loss,) = read_json(extended.results_json)["forgetting"]
+    results = read_json(extended.results_json)
+    (loss,) = results["forgetting"]
     assert loss["task"] == "signs"
-    assert loss["interval"][0] <= loss["drop"] <= loss["interval"][1]
+    assert loss["baseline"] == pytest.approx(before["signs"]["score"])
+    assert loss["drop"] == pytest.approx(1 - results["test"]["tasks"]["signs"]["score"] / loss["baseline"])
 
 
 def test_a_task_that_scored_nothing_had_nothing_to_lose(run: Run, extended: Run, tmp_path: Path) -> None:

@@ -140,7 +140,6 @@ def test_pictures_in_memory_are_made_upright_rgb(predictor: Predictor, photos: P
             r"expected a tensor of uint8 \(0..255\), RGB \[3, h, w\] or \[b, 3, h, w\]; got torch.float32",
         ),
         (torch.zeros(4, 4, 3, dtype=torch.uint8), r"got torch.uint8 \[4, 4, 3\]"),
-        (5, "expected a path, a PIL picture, an array or a tensor; got int"),
     ],
 )
 def test_sources_that_are_none(predictor: Predictor, source: Any, words: str) -> None:

@@ -158,7 +158,7 @@ def test_other_packages_must_be_allowed(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 NO_BATCH = (
-    "Replay: expected a budget above 0 (a share below 1, a whole number of pictures, or bytes), "
+    "Replay: expected a budget above 0 (a share up to 1.0, a whole number of pictures, or bytes), "
     "a batch of 1 or more and a weight of 0 or more, "
     "got budget=0.1, batch=0, weight=1"
 )
