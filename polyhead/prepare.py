@@ -90,7 +90,10 @@ def _unkept(parts: Parts, tasks: Mapping[str, TaskData]) -> list[str]:
     for number, stage in enumerate(parts.stages):
         older = learnt(parts.stages[: number + 1], tasks) - set(stage.tasks or tasks)
         shared = [part for part in ("backbone", "neck") if any(True for _ in getattr(parts.model, part).parameters())]
-        moving = [part for part in shared if stage.rates.get(part, 1) > 0]
+        rates = {**dict.fromkeys(shared, 1.0), **stage.rates}
+        moving = [
+            part for part in shared if any(rates[name] > 0 for name in rates if f"{name}.".startswith(f"{part}."))
+        ]
         if older and moving and not stage.keep:
             names = ", ".join(sorted(older))
             lines.append(

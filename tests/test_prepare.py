@@ -20,6 +20,7 @@ NORMS = "stages.1: Distill without fixed_norms: a student whose batch norm follo
         ({}, KEPT),
         ({"rates": {"neck": 0}}, KEPT.replace("backbone and neck", "backbone")),
         ({"rates": {"backbone": 0, "neck": 0}}, ""),
+        ({"rates": {"backbone": 0, "neck": 0, "neck.1": 1}}, KEPT.replace("backbone and neck", "neck")),
         ({"tasks": ["a", "b"]}, ""),
         ({"keep": DISTILL}, NORMS),
         ({"keep": DISTILL, "fixed_norms": True}, ""),
