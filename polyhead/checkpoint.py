@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from polyhead.errors import PolyheadError
+from polyhead.errors import PolyheadError, few
 from polyhead.run import whole
 
 FORMAT = 1
@@ -96,8 +96,7 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
         if name in state and state[name].shape != wanted[name].shape
     ]
     if faults:
-        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
-        raise PolyheadError(f"{path}: its tensors do not fit its model: {', '.join(faults[:3])}{more}; {_REMEDY}")
+        raise PolyheadError(f"{path}: its tensors do not fit its model: {few(faults, 3)}; {_REMEDY}")
     model.load_state_dict(dict(state))
 
 

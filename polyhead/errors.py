@@ -5,7 +5,8 @@ Any other exception is a fault of ours and keeps its traceback.
 """
 
 import errno
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 ALIKE, SHOWN = 5, 50
 """So many faults of one kind are told, and so many in all; the others are counted."""
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 class PolyheadError(Exception):
@@ -42,24 +44,30 @@ class Problem(NamedTuple):
 
 
 class DataError(PolyheadError):
-    """Faults in a data set, all of them in one report."""
+    """Faults in a data set, all of them in one report; those are of a kind that differ in place and numbers alone."""
 
     def __init__(self, data: str, problems: Iterable[Problem]) -> None:
         self.data = data
         self.problems = list(problems)
         kinds: dict[tuple[str, str], list[int]] = {}
         for number, problem in enumerate(self.problems):
-            kinds.setdefault((problem.what, problem.remedy), []).append(number)
+            kinds.setdefault((_NUMBER.sub("#", problem.what), problem.remedy), []).append(number)
         others = {alike[ALIKE - 1]: len(alike) - ALIKE for alike in kinds.values() if len(alike) > ALIKE}
         told = sorted(number for alike in kinds.values() for number in alike[:ALIKE])[:SHOWN]
         lines = [f"{data}: {len(self.problems)} problem(s) found, nothing was trained or changed"]
         for number in told:
-            more = f" (and {others[number]} more with the same fault)" if number in others else ""
+            more = f" (and {others[number]} more of this kind)" if number in others else ""
             lines.append(f"  {number + 1}. {self.problems[number]}{more}")
         left = len(self.problems) - len(told) - sum(others.get(number, 0) for number in told)
         if left:
             lines.append(f"  ... and {left} more")
         super().__init__("\n".join(lines))
+
+
+def few(words: Sequence[str], most: int = 10, joint: str = ", ") -> str:
+    """The first of some words, and how many more there are."""
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return joint.join(words[:most]) + more
 
 
 def suggest(word: str, choices: Iterable[str]) -> str:

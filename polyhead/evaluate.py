@@ -56,12 +56,14 @@ def evaluate(model: Model, tasks: Mapping[str, TaskData], split: str, run: Run) 
         classes = {key: value for key, value in predictions.items() if isinstance(value, Labels)}
         counts = {key: value for key, value in predictions.items() if isinstance(value, Pixels)}
         path = run.predictions_of(split, name)
-        kept = isinstance(task.source.reader, Kept)  # a tenth of them, classes in equal parts: they were not as often
+        kept = isinstance(
+            task.source.reader, Kept
+        )  # of train a tenth, classes in equal parts: not as often as they are
         usual, whence = (split, "of these pictures") if kept else ("train", "in training")
         if len(boxes) == len(truths):
             store.save(path, boxes, task.names)
             store.save_truths(store.truths_of(path), truths, task.names)
-            numbers = box_numbers(truths, boxes, task.truths(usual), task.names)
+            numbers = box_numbers(truths, boxes, task.truths("train"), task.names)  # AP asks no class how often it is
         elif len(classes) == len(truths):
             store.save_labels(path, classes, truths, task.names)
             numbers = _labels(truths, classes, task.truths(usual), task.names, whence)

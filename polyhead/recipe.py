@@ -9,6 +9,7 @@ from argparse import ArgumentError
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -110,6 +111,7 @@ def resolve(config: dict[str, Any], changes: Sequence[str], name: str) -> dict[s
     for change in changes:
         overrides.apply(config, change, _KEYS)
     _check_left_out(config.get("data"), tasks)
+    _check_named(config, changes, tasks)
     config = _expand(config)
     settings = _resolve(Settings, _settings(config), "")
     _build(Settings, settings, "")
@@ -180,11 +182,13 @@ def find(recipe: str | Path) -> Path:
         remedy = f"'polyhead train {inside}' repeats that run" if inside.is_file() else "give a YAML file"
         raise PolyheadError(f"recipe {str(recipe)!r} is a folder; {remedy}")
     recipes = shipped()
-    if path.name != str(recipe) or path.suffix:
-        raise PolyheadError(f"recipe file {str(recipe)!r} does not exist{suggest(path.stem, recipes)}")
-    if path.name not in recipes:
-        raise PolyheadError(f"unknown recipe {path.name!r}{suggest(path.name, recipes)}")
-    return recipes[path.name]
+    if str(recipe) in recipes:
+        return recipes[str(recipe)]
+    files = {each.stem: str(each) for each in path.parent.glob("*.y*ml")}
+    beside = get_close_matches(path.stem, files, n=1)
+    near = f"; did you mean {files[beside[0]]!r}?" if beside else suggest(path.stem, recipes)
+    missing = f"recipe file {str(recipe)!r} does not exist" if path.name != str(recipe) or path.suffix else ""
+    raise PolyheadError(f"{missing or f'unknown recipe {path.name!r}'}{near}")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -209,6 +213,19 @@ def _check_left_out(data: Any, tasks: Sequence[str]) -> None:
     for task, entry in data.items() if isinstance(data, dict) else ():
         if entry is None and task not in tasks:
             raise PolyheadError(f"data.{task}: there is no such task to leave out{suggest(task, tasks)}")
+
+
+def _check_named(config: Mapping[str, Any], changes: Sequence[str], tasks: Sequence[str]) -> None:
+    """Refuse settings, or a head, of a task that there is not: a typing error would make a new one, or do nothing."""
+    for key in (change.partition("=")[0] for change in changes):
+        words = key.split(".")
+        if words[0] == "data" and words[2:] and words[1] not in ("*", *tasks):
+            given = config["data"][words[1]]
+            if not (isinstance(given, dict) and "reader" in given):
+                near = suggest(words[1], tasks)
+                raise PolyheadError(f"{key}: there is no task {words[1]!r}{near} (a new task needs a reader first)")
+        if words[:2] == ["model", "heads"] and words[2:] and words[2] not in _tasks(config):
+            raise PolyheadError(f"{key}: there is no task {words[2]!r}{suggest(words[2], _tasks(config))}")
 
 
 def _expand(config: dict[str, Any]) -> dict[str, Any]:

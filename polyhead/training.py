@@ -18,9 +18,10 @@ from polyhead import checkpoint, recipe
 from polyhead.analysis import forgetting, plots
 from polyhead.chance import key
 from polyhead.data.cutting import SPLITS
-from polyhead.data.doctor import few, fingerprint
+from polyhead.data.doctor import fingerprint
 from polyhead.data.readers.kept import Kept, keep, own
 from polyhead.data.source import TaskData, open_tasks
+from polyhead.errors import few
 from polyhead.evaluate import changed, measure
 from polyhead.metrics.forgetting import course
 from polyhead.nets.precision import resolve
@@ -118,8 +119,9 @@ def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData],
     results = measure(parts.model, tasks, run, ("val", "test"), log)
     if parts.settings.max_drop is not None and len(parts.stages) > 1:
         metrics = {name: numbers["metric"] for name, numbers in results["tasks"].items()}
+        pictures = {name: len(task.ids("val")) for name, task in tasks.items()}
         path = course(read_rows(run.results_csv))
-        log(forgetting.text(forgetting.since(path, metrics), parts.settings.max_drop, forgetting.SINCE))
+        log(forgetting.text(forgetting.since(path, metrics, pictures), parts.settings.max_drop, forgetting.SINCE))
         for name in forgetting.unscored(path):
             log(f"  {name}  scored 0 on val then, so it had nothing to lose")
     if transfer := forgetting.transfer(run):

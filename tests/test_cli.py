@@ -92,18 +92,25 @@ def test_a_data_error_is_shown_whole(monkeypatch: pytest.MonkeyPatch, capsys: py
 
 def test_faults_of_one_kind_are_told_five_times_and_counted() -> None:
     alike = [Problem(f"{number}.png", "no mask", "save it") for number in range(90)]
-    others = [Problem(f"{number}.json", f"fault {number}", "mend it") for number in range(60)]
+    others = [Problem(f"{number}.json", f"fault {chr(65 + number)}", "mend it") for number in range(60)]
     error = DataError("data", [*alike, *others])
     assert error.problems == [*alike, *others]
     head, *lines = str(error).splitlines()
     assert head.startswith("data: 150 problem(s) found")
-    assert lines[4] == "  5. 4.png: no mask; save it (and 85 more with the same fault)"
-    assert lines[5] == "  91. 0.json: fault 0; mend it"
+    assert lines[4] == "  5. 4.png: no mask; save it (and 85 more of this kind)"
+    assert lines[5] == "  91. 0.json: fault A; mend it"
     assert len(lines) == 51
     assert lines[-1] == "  ... and 15 more"
     *lines, last = str(DataError("data", [*others[:48], *alike])).splitlines()
     assert lines[-1] == "  50. 1.png: no mask; save it"
     assert last == "  ... and 88 more"
+
+
+def test_faults_that_differ_in_numbers_alone_are_of_one_kind() -> None:
+    alike = [Problem(f"{each}.png", f"{each} pixels have the number 7.{each}", "add the class") for each in range(8)]
+    *lines, last = str(DataError("data", alike)).splitlines()
+    assert len(lines) == 5
+    assert last == "  5. 4.png: 4 pixels have the number 7.4; add the class (and 3 more of this kind)"
 
 
 def test_our_own_faults_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -261,6 +261,35 @@ def test_unknown_recipes(words: str, message: str, capsys: pytest.CaptureFixture
     assert capsys.readouterr().err == f"polyhead: error: {message}\n"
 
 
+@pytest.mark.parametrize("words", ["mine.yml", "mine", "mime.yaml"])
+def test_a_recipe_in_the_folder_is_nearer_than_those_that_ship(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path).rename(tmp_path / "mine.yaml")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PolyheadError, match=r"; did you mean 'mine\.yaml'\?$"):
+        recipe.find(words)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            "data.pest.batch=4",
+            "data.pest.batch: there is no task 'pest'; did you mean 'pets'? (a new task needs a reader first)",
+        ),
+        ("model.heads.pest=dense", "model.heads.pest: there is no task 'pest'; did you mean 'pets'?"),
+    ],
+)
+def test_settings_of_a_task_that_there_is_not(change: str, message: str, tmp_path: Path) -> None:
+    path = write(tmp_path, data={"pets": {"reader": "voc", "root": "pets"}})
+    with pytest.raises(PolyheadError) as caught:
+        recipe.load(path, [change])
+    assert str(caught.value) == message
+    added = recipe.load(path, ["data.new.reader=voc", "data.new.root=new", "data.new.batch=3"])
+    assert added["data"]["new"]["batch"] == 3
+
+
 def test_a_run_folder_is_no_recipe_but_holds_one(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").touch()
     with pytest.raises(PolyheadError) as caught:

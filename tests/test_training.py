@@ -11,7 +11,9 @@ from polyhead.data.readers.kept import Kept
 from polyhead.data.source import Source, TaskData
 from polyhead.data.synthetic import Scenes
 from polyhead.evaluate import evaluate
-from polyhead.models import classifier
+from polyhead.metrics.coco import coco
+from polyhead.metrics.rival import trivial
+from polyhead.models import classifier, ssd300
 from polyhead.run import Run
 from polyhead.types import Annotation
 
@@ -62,6 +64,20 @@ def test_the_rival_of_an_older_task_names_the_class_that_is_most_frequent(tmp_pa
     ]
     assert [rival["score"] for rival in rivals] == [0.9, 0.9]
     assert rivals[1]["name"].endswith("the most frequent class of these pictures")
+
+
+def test_the_rival_of_an_older_detector_has_the_boxes_of_training(tmp_path: Path) -> None:
+    """Those of the test pictures would be a rival that has seen the answers."""
+    scenes = [Scenes(40, "signs", size=48, seed=seed) for seed in range(3)]
+    task = TaskData("signs", Source(scenes[0], scenes[1], scenes[2], workers=0), (48, 48), 0)
+    older, newer = Run.create(tmp_path, "older"), Run.create(tmp_path, "newer")
+    training.remember(older, {"signs": task}, 16.0, 0, print)
+    train, val, test = (Kept(older.kept(part, "signs")) for part in SPLITS)
+    kept = TaskData("signs", Source(train, val, test, workers=0), (48, 48), 0)
+    model = ssd300("test_resnet", size=48).build({"signs": task.names})
+    found = evaluate(model, {"signs": kept}, "test", newer)["tasks"]["signs"]["rival"]
+    truths = kept.truths("test")
+    assert found["score"] == coco(truths, trivial(kept.truths("train"), truths), task.names).ap50
 
 
 def test_the_first_picture_that_is_kept_shows_something(tmp_path: Path) -> None:

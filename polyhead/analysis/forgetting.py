@@ -31,6 +31,8 @@ class Loss(NamedTuple):
         metric: that it is judged by.
         score: of the run.
         baseline: the score to hold, a mean where several runs gave it.
+        pictures: that both were scored on.
+        runs: of the baseline, one for each seed; 0 where it is a number alone, or an earlier score of the same run.
         drop: the part of the baseline that is missing; below zero where there is more.
         interval: of the drop, over the pictures, both sides drawn together, and over the baseline's seeds; None where
             the baseline is a number alone, or was nothing on many resamples of the pictures.
@@ -40,6 +42,8 @@ class Loss(NamedTuple):
     metric: str
     score: float
     baseline: float
+    pictures: int
+    runs: int
     drop: float
     interval: tuple[float, float] | None
 
@@ -56,19 +60,19 @@ def against(folder: str, baselines: Mapping[str, Baseline], split: str = "test")
         metric = str(tested[task]["metric"])
         if tested[task]["score"] is None:
             raise PolyheadError(f"task {task!r} has no score on {split}: there was nothing to find")
-        score = float(tested[task]["score"])
+        score, pictures = float(tested[task]["score"]), int(tested[task]["images"])
         if isinstance(baseline, float):
-            found.append(Loss(task, metric, score, baseline, drop(score, baseline), None))
+            found.append(Loss(task, metric, score, baseline, pictures, 0, drop(score, baseline), None))
             continue
         rows = compare({"baseline": [[run] for run in baseline], "run": [[folder]]}, metric.lower(), split, task)
         whole = rows[0].scores[metric.lower()][0]
         part = rows[1].relative
         spread = None if part is None else (-part[2], -part[1])
-        found.append(Loss(task, metric, score, whole, drop(score, whole), spread))
+        found.append(Loss(task, metric, score, whole, pictures, len(baseline), drop(score, whole), spread))
     return found
 
 
-def since(course: Course, metrics: Mapping[str, str]) -> list[Loss]:
+def since(course: Course, metrics: Mapping[str, str], pictures: Mapping[str, int]) -> list[Loss]:
     """What later stages have cost each older task on val, of its score after the last stage that taught it.
 
     Tasks that scored nothing then have nothing to lose, and are left out (:func:`unscored`).
@@ -76,10 +80,11 @@ def since(course: Course, metrics: Mapping[str, str]) -> list[Loss]:
     Args:
         course: of the run.
         metrics: the name of what each task is judged by.
+        pictures: how many of val each task is scored on.
     """
     older = course.older & (course.learnt > 0)
     return [
-        Loss(task, metrics[task], score, first, drop(score, first), None)
+        Loss(task, metrics[task], score, first, pictures[task], 0, drop(score, first), None)
         for task, score, first, told in zip(
             course.tasks, course.scores[-1].tolist(), course.learnt.tolist(), older.tolist(), strict=True
         )
@@ -211,7 +216,10 @@ def text(losses: Sequence[Loss], most: float | None = None, title: str = BESIDE,
         spread = "" if loss.interval is None else f" [{loss.interval[0]:+z.1%}, {loss.interval[1]:+z.1%}]"
         gate = "" if most is None else f"   {'within' if loss.drop <= most else 'beyond'} {most:.1%}"
         score = f"{loss.metric} {loss.score:.3f} of {loss.baseline:.3f}"
-        lines.append(f"  {loss.task:<{width}}  {score}: drop {loss.drop:+z.1%}{spread}{gate}")
+        seeds = f", {loss.runs} run{'s' * (loss.runs > 1)}" if loss.runs else ""
+        lines.append(
+            f"  {loss.task:<{width}}  {score} ({loss.pictures} pictures{seeds}): drop {loss.drop:+z.1%}{spread}{gate}"
+        )
     lines += [f"  {task:<{width}}  was given no baseline, so it is not judged" for task in unjudged]
     return "\n".join(lines)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,11 +13,12 @@ from polyhead.errors import PolyheadError, suggest
 from polyhead.metrics import masks as pixels
 from polyhead.metrics import store
 from polyhead.metrics.coco import FREQUENT
+from polyhead.metrics.forgetting import MAIN
 from polyhead.metrics.intervals import LEVEL, draw, interval, over_runs, sample
 from polyhead.metrics.matching import match
 from polyhead.metrics.pictures import Pictures, of_labels, of_pixels, together
 from polyhead.metrics.pool import Answers, pool
-from polyhead.run import Run
+from polyhead.run import Run, read_json
 from polyhead.types import Annotation
 
 MEASURES: dict[store.Kind, tuple[str, ...]] = {
@@ -60,6 +62,8 @@ class Row(NamedTuple):
             do not tell, and so with the next two.
         minutes: of training a seed, likewise.
         milliseconds: per picture at the test, data included, likewise; of a network's tasks, a mean.
+        rivals: what the trivial rival of each task scores, in the figure that the task is judged by; of folds and of
+            runs that were trained on other pictures, a mean.
     """
 
     name: str
@@ -75,6 +79,7 @@ class Row(NamedTuple):
     parameters: int | None
     minutes: float | None
     milliseconds: float | None
+    rivals: dict[str, float]
 
 
 def compare(rows: Rows, metric: str | None = None, split: str = "test", task: str | None = None) -> list[Row]:
@@ -131,6 +136,7 @@ def compare(rows: Rows, metric: str | None = None, split: str = "test", task: st
                 difference,
                 relative,
                 *costs([[(Run.open(folder), stored(folder, split)) for folder in seed] for seed in rows[name]], split),
+                _rivals([folder for seed in rows[name] for folder in seed], split, task),
             )
         )
     return result
@@ -165,6 +171,17 @@ def fitting(rows: Rows, metric: str | None, split: str = "test", task: str | Non
     """The metric where tasks of the rows' kind have it, else None."""
     first = next(iter(rows.values()))[0][0]
     return metric if metric in MEASURES[kind_of(read(first, split, task)[0])] else None
+
+
+def _rivals(folders: Sequence[str], split: str, task: str | None) -> dict[str, float]:
+    """The mean score of each task's trivial rival, of the runs that tell it."""
+    found: dict[str, list[float]] = {}
+    for folder in folders:
+        for name, numbers in read_json(Run.open(folder).results_json).get(split, {}).get("tasks", {}).items():
+            score = numbers.get("rival", {}).get("score")
+            if task in (None, name) and score is not None:
+                found.setdefault(name, []).append(float(score))
+    return {name: fmean(scores) for name, scores in found.items()}
 
 
 class Measured(NamedTuple):
@@ -270,7 +287,17 @@ def text(rows: Sequence[Row]) -> str:
         note += "; scores are means over seeds, sd is between seeds"
     if any(each.endswith("frequent") for each in measures):
         note += f"; ({FREQUENT}+): classes with at least {FREQUENT} test objects"
-    return "\n".join([*table, note])
+    return "\n".join([*table, note, *_rival_text(rows)])
+
+
+def _rival_text(rows: Sequence[Row]) -> list[str]:
+    """A line with what looks at no picture; no line where no run tells it."""
+    title = next(TITLES[each] for each in MAIN if each in rows[0].scores)
+    told = []
+    for task in dict.fromkeys(task for row in rows for task in row.rivals):
+        least, *_, most = sorted(2 * [row.rivals[task] for row in rows if task in row.rivals])
+        told.append(f"{task} {least:.3f}" + (f" to {most:.3f}" if f"{least:.3f}" != f"{most:.3f}" else ""))
+    return [f"trivial rival, {title}: {', '.join(told)}"] if told else []
 
 
 def _triple(values: Sequence[float], form: str = "z.3f") -> str:

@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from polyhead.errors import few
+
 FEW_OBJECTS = 50
 """Fewer training objects of a class than this are called few."""
 FEW_PICTURES = 10
@@ -150,12 +152,12 @@ def _few(numbers: Mapping[str, Any]) -> list[str]:
     """Classes with too few training objects, or pictures."""
     what = "objects" if "objects" in numbers else "pictures"
     counts = list(numbers.get(what, {}).items())[1 if "pixel_accuracy" in numbers else 0 :]  # off the background
-    few = sorted((count, name) for name, count in counts if count < FEW_OBJECTS)
-    if not few:
-        return []
-    shown = ", ".join(f"{name} ({count})" for count, name in few[:5])
-    more = f" and {len(few) - 5} more" if len(few) > 5 else ""  # as many as are shown
-    return [f"Fewer than {FEW_OBJECTS} training {what}: {shown}{more}; more pictures of these help most."]
+    rare = [
+        f"{name} ({count})" for count, name in sorted((count, name) for name, count in counts) if count < FEW_OBJECTS
+    ]
+    return (
+        [f"Fewer than {FEW_OBJECTS} training {what}: {few(rare, 5)}; more pictures of these help most."] if rare else []
+    )
 
 
 def _course(numbers: Mapping[str, Any]) -> list[str]:

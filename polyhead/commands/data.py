@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from polyhead.cli import Parser
-from polyhead.errors import DataError, PolyheadError, suggest
+from polyhead.errors import DataError, PolyheadError, few, suggest
 from polyhead.places import DATA, cache
 
 
@@ -49,7 +49,7 @@ def _check(given: argparse.Namespace) -> None:
     from polyhead.data import doctor
 
     layout = doctor.recognise(given.folder, given.reader)
-    print(f"{given.folder}: {layout.reader} format, {len(layout.classes)} classes ({doctor.few(layout.classes)})")
+    print(f"{given.folder}: {layout.reader} format, {len(layout.classes)} classes ({few(layout.classes)})")
     for split, count in layout.counts.items():
         print(f"{split}: {count} pictures")
     if problems := doctor.check_layout(layout):

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> int:
     command.add_argument(
         "--max-drop",
         metavar="SHARE",
-        type=float,
+        type=_share,
         help="exit with 1 when a task has lost more of its baseline, as 0.05 (default: the recipe's max_drop)",
     )
     command.add_allow()
@@ -44,8 +45,6 @@ def main(argv: list[str]) -> int:
     check_writable(None if given.json == "-" else given.json)
     if given.max_drop is not None and not given.baseline:
         raise PolyheadError("--max-drop needs a --baseline to lose from: TASK=SCORE, TASK=RUN or the folder of a run")
-    if given.max_drop is not None and not 0 <= given.max_drop <= 1:
-        raise PolyheadError(f"--max-drop: expected a part between 0 and 1 (5 % is 0.05), got {given.max_drop:g}")
     from polyhead.analysis import forgetting, plots
     from polyhead.evaluate import measure, reopen
 
@@ -79,6 +78,13 @@ def main(argv: list[str]) -> int:
         if given.json:
             write_json(Path(given.json), results)
     return int(most is not None and any(loss.drop > most for loss in losses))
+
+
+def _share(word: str) -> float:
+    with suppress(ValueError):
+        if 0 <= (share := float(word)) <= 1:
+            return share
+    raise PolyheadError(f"--max-drop: expected a part between 0 and 1 (5 % is 0.05), got {word}")
 
 
 def table(name: str, numbers: dict[str, Any]) -> list[str]:

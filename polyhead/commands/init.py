@@ -10,7 +10,7 @@ import yaml
 
 from polyhead import recipe
 from polyhead.cli import Parser, check_writable
-from polyhead.errors import DataError, PolyheadError
+from polyhead.errors import DataError, PolyheadError, few
 from polyhead.places import WEIGHTS, find
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
         task = f"data_{task}"
     layout = doctor.recognise(folder, given.reader)
     counts = ", ".join(f"{count} {split}" for split, count in layout.counts.items())
-    print(f"{folder}: {layout.reader} format, {counts} pictures, classes: {doctor.few(layout.classes)}")
+    print(f"{folder}: {layout.reader} format, {counts} pictures, classes: {few(layout.classes)}")
     if problems := doctor.check_layout(layout):
         raise DataError(str(folder), problems)
     print("checked: every picture opens, every annotation is sound")
@@ -102,8 +102,6 @@ def _fit(minutes: float, spec: dict[str, Any], layout: "Layout") -> tuple[int, i
 
 def _text(out: Path, folder: Path, task: str, layout: "Layout", spec: dict[str, Any], epochs: int, why: str) -> str:
     """The recipe, with a comment wherever a beginner would ask."""
-    from polyhead.data.doctor import few
-
     arguments = spec["init_args"]
     kind, transforms = KINDS[spec["class_path"]]
     start = "ImageNet weights from POLYHEAD_WEIGHTS" if arguments["weights"] else "none were found; hub downloads some"

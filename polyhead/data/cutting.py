@@ -7,7 +7,7 @@ from polyhead.data.base import Reader
 from polyhead.data.copies import by_content, paths
 from polyhead.data.readers.merge import Merge, by_part
 from polyhead.data.splits import check_shares, read_list, split, split_by_picture, subset
-from polyhead.errors import PolyheadError, SettingError, suggest
+from polyhead.errors import PolyheadError, SettingError, few, suggest
 
 SPLITS = ("train", "val", "test")
 KEYS = (*SPLITS, "by", "folds", "fold")
@@ -119,7 +119,7 @@ def differing(part: str, wanted: Sequence[str], found: Sequence[str]) -> str:
     if list(found) == list(wanted):
         return ""
     odd = sorted({*wanted} ^ {*found})
-    what = f"{', '.join(odd[:12])}{', ...' if len(odd) > 12 else ''} in one of them only" if odd else "another order"
+    what = f"{few(odd)} in one of them only" if odd else "another order"
     return f"{part} and train do not have the same {len(wanted)} classes in the same order ({what})"
 
 

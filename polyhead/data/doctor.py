@@ -1,7 +1,7 @@
 """What is wrong with a data set, all of it, before anything is trained; and which format a folder has."""
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import blake2b
@@ -67,11 +67,6 @@ def check_layout(layout: Layout) -> list[Problem]:
     if not found and (nothing := blank(layout.splits["train"])):
         found.append(nothing)
     return list(dict.fromkeys(found))
-
-
-def few(names: Sequence[str], most: int = 10) -> str:
-    """The first of some names, and how many more there are."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def blank(reader: Reader) -> Problem | None:

@@ -43,14 +43,16 @@ def scored(folder: Path, name: str, **wrong: int) -> str:
     for task, count in wrong.items():
         said = {truth.id: Labels(torch.eye(2)[(int(truth.id) + (int(truth.id) < count)) % 2]) for truth in truths()}
         store.save_labels(run.predictions_of("test", task), said, truths(), ["even", "odd"])
-    numbers = {task: {"metric": "accuracy", "score": 1 - count / COUNT} for task, count in wrong.items()}
+    numbers = {
+        task: {"metric": "accuracy", "score": 1 - count / COUNT, "images": COUNT} for task, count in wrong.items()
+    }
     run.update_results(test={"tasks": numbers})
     return str(run.folder)
 
 
 def test_against_a_number_there_is_no_interval(tmp_path: Path) -> None:
     loss = against(scored(tmp_path, "ours", cls=10), {"cls": 0.8})[0]
-    assert loss[:4] == ("cls", "accuracy", 0.75, 0.8)
+    assert loss[:6] == ("cls", "accuracy", 0.75, 0.8, COUNT, 0)
     assert loss.drop == pytest.approx(0.0625)
     assert loss.interval is None
 
@@ -59,7 +61,8 @@ def test_what_later_stages_cost_is_told_of_each_older_task_that_had_a_score() ->
     none = np.nan
     scores = [[0.8, 0.0, none, none], [0.9, 0.0, 0.5, none], [0.76, 0.1, 0.55, 0.3]]
     course = Course(["seg", "poor", "det", "cls"], np.array(scores), np.array([0, 0, 1, 2]))
-    losses = since(course, {"seg": "mIoU", "poor": "AP50", "det": "AP50", "cls": "accuracy"})
+    metrics = {"seg": "mIoU", "poor": "AP50", "det": "AP50", "cls": "accuracy"}
+    losses = since(course, metrics, {"seg": 20, "poor": 4, "det": 30, "cls": 4})
     assert [(loss.task, loss.metric, loss.score, loss.baseline) for loss in losses] == [
         ("seg", "mIoU", 0.76, 0.8),
         ("det", "AP50", 0.55, 0.5),
@@ -68,13 +71,13 @@ def test_what_later_stages_cost_is_told_of_each_older_task_that_had_a_score() ->
     assert [round(loss.drop, 3) for loss in losses] == [0.05, -0.1]
     assert text(losses, 0.04, SINCE).splitlines() == [
         "forgetting on val: after the last stage, of what each task scored after the stage that taught it",
-        "  seg  mIoU 0.760 of 0.800: drop +5.0%   beyond 4.0%",
-        "  det  AP50 0.550 of 0.500: drop -10.0%   within 4.0%",
+        "  seg  mIoU 0.760 of 0.800 (20 pictures): drop +5.0%   beyond 4.0%",
+        "  det  AP50 0.550 of 0.500 (30 pictures): drop -10.0%   within 4.0%",
     ]
 
 
 def test_one_stage_has_nothing_to_lose() -> None:
-    assert since(Course(["a"], np.array([[0.5]]), np.array([0])), {"a": "AP50"}) == []
+    assert since(Course(["a"], np.array([[0.5]]), np.array([0])), {"a": "AP50"}, {"a": 9}) == []
 
 
 def test_against_runs_both_sides_are_drawn_together(tmp_path: Path) -> None:
@@ -82,6 +85,9 @@ def test_against_runs_both_sides_are_drawn_together(tmp_path: Path) -> None:
     seeds = [scored(tmp_path, f"alone{seed}", cls=wrong) for seed, wrong in enumerate((4, 6))]
     loss = against(ours, parse(seeds, ["cls"]))[0]
     assert loss.baseline == pytest.approx(0.875)
+    assert (loss.pictures, loss.runs) == (COUNT, 2)
+    assert "of 0.875 (40 pictures, 2 runs): drop" in text([loss])
+    assert "(40 pictures, 1 run): drop" in text(against(ours, parse(seeds[:1], ["cls"])))
     assert loss.drop == pytest.approx(1 - 0.75 / 0.875)
     assert loss.interval is not None
     assert 0 < loss.interval[0] < loss.drop < loss.interval[1] < 0.3
@@ -175,8 +181,8 @@ def test_the_gate_is_told(tmp_path: Path) -> None:
     losses = against(scored(tmp_path, "ours", cls=10, seg=0), {"cls": 0.8, "seg": 0.9})
     said = text(losses, 0.05, unjudged=["det"])
     assert said.endswith("\n  det  was given no baseline, so it is not judged")
-    assert "cls  accuracy 0.750 of 0.800: drop +6.3%   beyond 5.0%" in said
-    assert "seg  accuracy 1.000 of 0.900: drop -11.1%   within 5.0%" in said
+    assert "cls  accuracy 0.750 of 0.800 (40 pictures): drop +6.3%   beyond 5.0%" in said
+    assert "seg  accuracy 1.000 of 0.900 (40 pictures): drop -11.1%   within 5.0%" in said
 
 
 def test_the_heat_map_is_drawn(tmp_path: Path) -> None:

@@ -83,6 +83,17 @@ def test_one_table_with_intervals_and_paired_differences(
     assert note == "[low, high]: 90% interval, 1000 resamples of the pictures, the same for all runs"
 
 
+def test_the_trivial_rival_of_each_task_is_told(write: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [write(name, detected(1.0), tasks=("pets", "food")) for name in ("one", "two")]
+    for folder, score in zip(folders, (0.0104, 0.02), strict=True):
+        tasks = {"pets": {"rival": {"score": score}}, "food": {"rival": {"score": 0.1}}}
+        Run.open(folder).update_results(test={"tasks": tasks})
+    assert main(folders) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "trivial rival, AP50: pets 0.010 to 0.020, food 0.100"
+    assert main([f"{folders[0]},{folders[1]}", "--task", "pets"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "trivial rival, AP50: pets 0.015"
+
+
 def test_the_difference_can_be_of_ap50_and_one_run_alone_has_none(
     write: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:

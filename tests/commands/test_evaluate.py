@@ -125,6 +125,7 @@ def test_the_recipe_says_how_much_may_be_lost_where_the_command_does_not(
         (["--baseline", "signs=0"], "--baseline: a score to lose from lies above 0 and is at most 1, got 'signs=0'"),
         (["--baseline", "signs=1", "--max-drop", "5"], "expected a part between 0 and 1 (5 % is 0.05), got 5"),
         (["--baseline", "signs=1", "--max-drop", "nan"], "expected a part between 0 and 1 (5 % is 0.05), got nan"),
+        (["--baseline", "signs=1", "--max-drop", "5%"], "expected a part between 0 and 1 (5 % is 0.05), got 5%"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_measured(

@@ -1,5 +1,6 @@
 """A folder of pictures and one of masks with the same names: grey or palette pictures of numbers, or RGB colours."""
 
+from bisect import bisect_left
 from pathlib import Path, PurePosixPath
 
 from polyhead.data.files import FileFault, Listing, read_text
@@ -16,7 +17,7 @@ Colours = dict[str, list[int]]
 
 
 class PngMasks(Masked):
-    """Pictures and masks whose paths below their folders are the same but for the ending.
+    """Pictures and masks whose paths below their folders are the same but for the ending (and ``_mask`` before it).
 
     Where neither ``classes`` nor ``colours`` is given, ``classes.txt`` in ``root`` tells: a line for each class, its
     name alone, or its name and three numbers, ``road 128 64 128``.
@@ -144,20 +145,28 @@ def _listing(folder: Path, name: str) -> Listing:
 
 def _pairs(pictures: Listing, masks: Listing, code: Code, faults: Faults) -> list[Scene]:
     files: dict[str, str] = {}
+    shown = sorted(name for name in (*pictures.files, *pictures.strays) if is_picture(name))
+    known = {_ident(name) for name in shown}
     for name in sorted(name for name in (*masks.files, *masks.strays) if is_picture(name)):
         ident = _ident(name)
+        ident = ident if ident in known else ident.removesuffix("_mask")
         if files.setdefault(ident, name) != name:
             what = f"{files[ident]} is a mask of the same picture"
             faults.add(ident, Problem(str(masks.folder / name), what, "delete one of the two"))
+    names = sorted(files)
     scenes: dict[str, Scene | None] = {}
-    for name in sorted(name for name in (*pictures.files, *pictures.strays) if is_picture(name)):
+    for name in shown:
         ident = _ident(name)
         if ident in scenes:
             what = "another picture has the same mask"
             faults.add(ident, Problem(str(pictures.folder / name), what, "rename one of the two, and give it a mask"))
         elif ident not in files:
             what = f"there is no mask of this name in {masks.folder}"
-            faults.add(ident, Problem(str(pictures.folder / name), what, "add the mask, or remove the picture"))
+            near = _near(ident, names)
+            remedy = (
+                f"{files[near]} is near: rename it like the picture" if near else "add the mask, or remove the picture"
+            )
+            faults.add(ident, Problem(str(pictures.folder / name), what, remedy))
             scenes[ident] = None
         else:
             scenes[ident] = pair(ident, pictures.find(name), masks.find(files[ident]), code, faults)
@@ -166,6 +175,15 @@ def _pairs(pictures: Listing, masks: Listing, code: Code, faults: Faults) -> lis
             what = f"there is no picture of this name in {pictures.folder}"
             faults.add(ident, Problem(str(masks.folder / name), what, "add the picture, or delete the mask"))
     return [scene for scene in scenes.values() if scene]
+
+
+def _near(ident: str, names: list[str]) -> str | None:
+    """The first of the names, which are sorted, that goes on after ``ident``: ``a_gt`` for ``a``."""
+    for mark in "-._":
+        place = bisect_left(names, f"{ident}{mark}")
+        if names[place : place + 1] and names[place].startswith(f"{ident}{mark}"):
+            return names[place]
+    return None
 
 
 def _ident(name: str) -> str:

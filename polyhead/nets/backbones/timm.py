@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from polyhead.errors import PolyheadError, SettingError, suggest
+from polyhead.errors import PolyheadError, SettingError, few, suggest
 from polyhead.nets.base import Backbone
 from polyhead.nets.precision import spare_depthwise
 from polyhead.places import WEIGHTS, find
@@ -156,9 +156,8 @@ def load(net: Any, path: Path) -> dict[str, list[float]]:
     ]
     if faults:
         name = net.pretrained_cfg.get("architecture", type(net).__name__)
-        rest = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise PolyheadError(
-            f"{path} does not hold weights of timm's {name!r}: {'; '.join(faults[:3])}{rest}; "
+            f"{path} does not hold weights of timm's {name!r}: {few(faults, 3, '; ')}; "
             "give the network's own file, with timm's key names"
         )
     net.load_state_dict(state, strict=False)

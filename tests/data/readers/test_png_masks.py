@@ -98,6 +98,24 @@ def test_black_and_white_are_colours(tmp_path: Path, mode: str) -> None:
     assert area(numbers(reader, 0)) == {0: 24, 1: 24}
 
 
+def test_masks_whose_names_end_in_mask_are_found_and_others_named(tmp_path: Path) -> None:
+    for name in ("images/a.png", "images/b_mask.png", "images/c.png", "images/cc.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 6)).save(tmp_path / name)
+    for name in ("masks/a_mask.png", "masks/b_mask.png", "masks/c_gt.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (8, 6), 1).save(tmp_path / name)
+    reader = PngMasks(tmp_path, classes=["road"])
+    assert reader.ids == ["a", "b_mask"]
+    assert [Path(reader.annotation(index).mask).name for index in range(2)] == ["a_mask.png", "b_mask.png"]
+    told = {Path(problem.where).name: problem.remedy for problem in reader.problems}
+    assert told == {
+        "c.png": "c_gt.png is near: rename it like the picture",
+        "cc.png": "add the mask, or remove the picture",
+        "c_gt.png": "add the picture, or delete the mask",
+    }
+
+
 @pytest.mark.parametrize("first", ["background", "Background", "BACKGROUND", "_background_"])
 def test_the_background_is_known_by_its_usual_names(tiny: Tiny, first: str) -> None:
     root = tiny("png_masks")
