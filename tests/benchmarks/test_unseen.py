@@ -1,11 +1,15 @@
 import pytest
 import torch
 
-from benchmarks.unseen_masks import change, main, unseen
+from benchmarks.unseen import change, main, unseen
 from polyhead import recipe
+from polyhead.data.synthetic import Scenes
 from polyhead.metrics.masks import Pixels
+from polyhead.metrics.pictures import of_pixels
+from polyhead.metrics.pool import Answers
 from polyhead.run import Run
 from polyhead.training import train
+from polyhead.types import Detections
 
 SCENES = {"reader": "scenes", "count": 10, "size": 64, "truth": "masks"}
 
@@ -48,10 +52,11 @@ def test_what_training_left_out_is_measured_and_test_is_not(run: Run) -> None:
 
 def test_the_same_weights_have_not_changed(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     weights = str(run.best)
-    main([weights, "--then", weights])
+    main(["--task", "seg", weights, "--then", weights])
     told = capsys.readouterr().out
     assert "seg: 6 pictures that it does not learn from" in told
     assert told.count(weights) == 2
+    assert told.count("mIoU") == told.count("pixel accuracy") == 2
     assert "change of the mean +0.0% [+0.0%, +0.0%] (1 runs on each side)" in told
 
 
@@ -59,14 +64,27 @@ def test_a_mask_that_is_half_lost_is_half_a_change() -> None:
     whole, half = (
         Pixels(torch.tensor([[8, 0, 0], [0, right, 8 - right]])) for right in (8, 0)
     )  # the missing pixels are not covered, so that they count for no other class
-    found = change([[whole] * 3], [[half] * 3])
+    sides = [[of_pixels("seg", dict.fromkeys("abc", each), ["off", "on"])] for each in (whole, half)]
+    found = change(sides[0], sides[1])
     assert found.value == pytest.approx(-0.5)
+
+
+def test_boxes_that_are_all_lost_are_a_whole_change() -> None:
+    scenes = Scenes(3, "shapes", size=64)
+    truths = [scenes.annotation(index) for index in range(3)]
+    found = {truth.id: Detections(truth.boxes, torch.ones(len(truth.boxes)), truth.labels) for truth in truths}
+    lost = {ident: said._replace(boxes=said.boxes + 100) for ident, said in found.items()}
+    sides = [[Answers("det", truths, each, scenes.names)] for each in (found, lost)]
+    assert change(sides[0], sides[1]).value == -1
 
 
 def test_what_cannot_be_compared_is_refused(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     for words, complaint in (
-        ([str(run.best), "--task", "masks"], "has no task 'masks'; give one of seg"),
-        ([str(run.best), "--then", str(run.best), str(run.best)], "expected 1 weights files, one for each, got 2"),
+        (["--task", "masks", str(run.best)], "has no task 'masks'; give one of seg"),
+        (
+            ["--task", "seg", str(run.best), "--then", str(run.best), str(run.best)],
+            "expected 1 weights files, one for each, got 2",
+        ),
     ):
         with pytest.raises(SystemExit):
             main(words)
