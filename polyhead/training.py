@@ -57,6 +57,7 @@ def train(
         notes: further entries of the run's manifest. They stand there before all else, so that a run that was stopped
             has them.
     """
+    show(f"reading the data of {', '.join(config['data'])}")
     parts, tasks, remarks = prepare(config)
     described = describe_run(parts, tasks)
     run = Run.create(parts.settings.runs, str(parts.settings.name))

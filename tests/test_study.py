@@ -227,9 +227,10 @@ def test_a_study_is_trained_and_gone_on_with(files: Path, capsys: pytest.Capture
     assert cli.main(["study", str(files), "batch=4", "workers=0"]) == 0
     first = capsys.readouterr().out
     assert "run 1 of 2: runs/heads/joint.seed0" in first
-    table = first.splitlines()[-4:]
+    table = first.splitlines()[-5:]
     assert "parameters" in table[0]
     assert table[1].split()[0] == "joint"
+    assert table[4].startswith("trivial rival, AP50: ")
     trained = Run("runs/heads/joint.seed0").best.stat().st_mtime_ns
     stopped = Run("runs/heads/slow.seed0")  # as if killed before its end; that somebody measured it does not end it
     write_json(stopped.manifest, {key: value for key, value in stopped.read_manifest().items() if key != "finished"})
@@ -237,7 +238,7 @@ def test_a_study_is_trained_and_gone_on_with(files: Path, capsys: pytest.Capture
     again = capsys.readouterr().out
     assert "run 2 of 2" in again
     assert "run 1 of 2" not in again
-    assert [line.split("  ")[0] for line in again.splitlines()[-4:]] == [line.split("  ")[0] for line in table]
+    assert [line.split("  ")[0] for line in again.splitlines()[-5:]] == [line.split("  ")[0] for line in table]
     assert Run("runs/heads/joint.seed0").best.stat().st_mtime_ns == trained
 
 
