@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from polyhead import recipe
-from polyhead.analysis.table import MEASURES, TITLES, Measured, kind_of
+from polyhead.analysis.answers import MEASURES, TITLES, Measured, kind_of
 from polyhead.data.source import TaskData
 from polyhead.errors import PolyheadError
 from polyhead.evaluate import predict_split

@@ -40,7 +40,7 @@ class Settings:
     """What a recipe says beside ``model``, ``data`` and ``stages``.
 
     Attributes:
-        seed: same seed, same run (on a CPU; some of a GPU's sums follow no order).
+        seed: same seed, same run (on one kind of CPU, with as many threads; some of a GPU's sums follow no order).
         precision: ``auto``, or one of Lightning's names.
         name: of the run's folder; the recipe's own name when None.
         runs: the folder that run folders are made in.

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from polyhead import recipe
-from polyhead.analysis.table import MEASURES
+from polyhead.analysis.answers import MEASURES
 from polyhead.errors import PolyheadError, suggest
 from polyhead.places import studies
 from polyhead.run import Run
@@ -35,7 +35,7 @@ class Study(NamedTuple):
             the tasks of a variation's runs together are its answer.
         seeds: each variation is trained with each.
         folds: of a cross-validation, each tested once in every seed; None leaves the splits as the recipe has them.
-        metric: what differences are of (:data:`polyhead.analysis.table.MEASURES`); None takes AP50 for boxes, and the
+        metric: what differences are of (:data:`polyhead.analysis.answers.MEASURES`); None takes AP50 for boxes, and the
             first of its kind for other tasks.
         tables: ``pooled`` makes one table of all tasks together, ``tasks`` one for each task.
     """

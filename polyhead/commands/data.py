@@ -47,8 +47,9 @@ def _get(given: argparse.Namespace) -> None:
 
 def _check(given: argparse.Namespace) -> None:
     from polyhead.data import doctor
+    from polyhead.data.layout import recognise
 
-    layout = doctor.recognise(given.folder, given.reader)
+    layout = recognise(given.folder, given.reader)
     print(f"{given.folder}: {layout.reader} format, {len(layout.classes)} classes ({few(layout.classes)})")
     for split, count in layout.counts.items():
         print(f"{split}: {count} pictures")

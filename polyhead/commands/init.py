@@ -14,7 +14,7 @@ from polyhead.errors import DataError, PolyheadError, few
 from polyhead.places import WEIGHTS, find
 
 if TYPE_CHECKING:
-    from polyhead.data.doctor import Layout
+    from polyhead.data.layout import Layout
 
 BATCH = 8
 BACKBONE = "mobilenetv2_100"
@@ -56,11 +56,12 @@ def main(argv: list[str]) -> int:
         raise PolyheadError(f"{out} exists already and is left as it is; give another file with --out")
 
     from polyhead.data import doctor
+    from polyhead.data.layout import recognise
     from polyhead.nets.model import nameable
 
     if yaml.safe_load(task) != task or not nameable(task):  # 2012, no, train
         task = f"data_{task}"
-    layout = doctor.recognise(folder, given.reader)
+    layout = recognise(folder, given.reader)
     counts = ", ".join(f"{count} {split}" for split, count in layout.counts.items())
     print(f"{folder}: {layout.reader} format, {counts} pictures, classes: {few(layout.classes)}")
     if problems := doctor.check_layout(layout):

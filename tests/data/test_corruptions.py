@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from polyhead.data.doctor import READERS, check, require_sound
+from polyhead.data.doctor import check, require_sound
+from polyhead.data.layout import READERS
 from polyhead.errors import DataError, PolyheadError
 
 Edit = Callable[[Path], object]

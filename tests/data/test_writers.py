@@ -10,7 +10,8 @@ import torch
 from pycocotools.coco import COCO
 
 from polyhead.data.base import Reader
-from polyhead.data.doctor import check, recognise
+from polyhead.data.doctor import check
+from polyhead.data.layout import recognise
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.folder import Folder
 from polyhead.data.readers.voc import Voc

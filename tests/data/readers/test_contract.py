@@ -15,7 +15,7 @@ from torch import Tensor
 from polyhead import data
 from polyhead.data.base import Reader, Subset
 from polyhead.data.cache import Cached
-from polyhead.data.doctor import READERS
+from polyhead.data.layout import READERS
 from polyhead.data.listed import Listed
 from polyhead.data.masks import Masked
 from polyhead.data.readers.cifar10 import Cifar10

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from polyhead.data.base import Subset
 from polyhead.data.cache import Cached
-from polyhead.data.doctor import READERS, check, fingerprint, recognise, require_sound
+from polyhead.data.doctor import check, fingerprint, require_sound
+from polyhead.data.layout import READERS, recognise
 from polyhead.data.readers.coco_masks import CocoMasks
 from polyhead.data.readers.merge import Merge
 from polyhead.data.readers.png_masks import PngMasks

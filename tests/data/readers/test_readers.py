@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from polyhead.data.base import Reader
-from polyhead.data.doctor import READERS, check
+from polyhead.data.doctor import check
+from polyhead.data.layout import READERS
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.folder import Folder
 from polyhead.data.readers.pedestrians import PennFudan
