@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from polyhead import cli
+from polyhead import cli, recipe, study
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -54,11 +54,23 @@ def run_page(text: str, page: str) -> None:
         elif block.kind == "console":
             run_console(block.code, where)
         elif block.kind == "yaml":
-            yaml.safe_load(block.code)
+            keep_yaml(block.code)
         else:
             pytest.fail(
                 f"{where}: write the block as python, console, yaml or text, not {block.kind!r}, so that it is run"
             )
+
+
+def keep_yaml(code: str) -> None:
+    """A block that begins with the name of a file is left there; whole recipes and studies are resolved."""
+    named = re.match(r"# (\S+\.yaml)", code)
+    path = Path(named[1] if named else "block.yaml")
+    path.write_text(code, encoding="utf-8")
+    said = yaml.safe_load(code)
+    if {"model", "data", "stages"} <= said.keys():
+        recipe.load(path)
+    elif "variations" in said:
+        study.plan(study.load(path))
 
 
 def run_console(code: str, where: str) -> None:

@@ -1,5 +1,6 @@
 """``polyhead extend``: a trained model learns one more task, without the data of the older ones."""
 
+import argparse
 from collections.abc import Sequence
 
 import yaml
@@ -29,6 +30,7 @@ def main(argv: Sequence[str]) -> int:
         usage="polyhead extend RUN --task NAME --data KEY=VALUE ... [-- key=value ...]",
         description="Teach a trained model one more task, and tell what that costs the older ones.",
         epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("run", metavar="RUN", help="the folder that 'polyhead train' printed")
     command.add_argument("--task", metavar="NAME", required=True, help="name of the new task")

@@ -127,7 +127,7 @@ def _text(out: Path, folder: Path, task: str, layout: "Layout", spec: dict[str, 
         f"  - epochs: {epochs}",
         "    optimizer: adamw",
         "    lr: 0.001",
-        "seed: 0  # same seed, same result on a CPU, nearly so on a GPU",
+        "seed: 0  # same seed, same result on one kind of CPU, nearly so on a GPU",
     ]
     return "\n".join(lines) + "\n"
 
