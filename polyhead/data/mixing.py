@@ -105,7 +105,7 @@ def _inside(boxes: Tensor, hole: Hole) -> Tensor:
 def _rest(boxes: Tensor, hole: Hole) -> Tensor:
     """The hull of what a hole leaves of each box; without width or height where it leaves nothing.
 
-    A rest of less than a pixel beside the hole is nothing: no pixel shows it.
+    A rest of less than a pixel beside the hole is nothing: no more than a row of pixels shows it, and none as a whole.
     """
     rest = boxes.clone()
     for axis in (0, 1):

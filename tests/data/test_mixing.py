@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from paintings import COLOURS, coloured, copied, extent, painted, same, scenes
 from torch import Tensor
@@ -126,6 +126,7 @@ def test_mixup_is_a_weighted_mean_with_all_objects() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(scenes(0), scenes(1), st.integers(0, 10_000))
+@example(painted((112, 30), (0, 55, 14, 69), COLOURS[0]), painted((30, 30), (0, 0, 14, 14), COLOURS[1], 1), 61)
 def test_cutmix_boxes_are_where_their_colours_are(one: Sample, other: Sample, key: int) -> None:
     first, second = (alone(sample, SIZE, camera(SIZE, scale=0.9)) for sample in (one, other))
     before = copied(first), copied(second)
@@ -141,9 +142,9 @@ def test_cutmix_boxes_are_where_their_colours_are(one: Sample, other: Sample, ke
         if not ignored:
             assert found is not None
             assert (found - box).abs().max() <= 3
-    total = boxes(first)[0]
-    if 0 not in seen.labels:
-        assert extent(coloured(seen, 0)) is None or (total[2:] - total[:2]).min() < 3
+    total, left = boxes(first)[0], extent(coloured(seen, 0))
+    if 0 not in seen.labels:  # a rest of less than a pixel may colour the row of pixels that it lies in
+        assert left is None or (left[2:] - left[:2]).min() <= 1 or (total[2:] - total[:2]).min() < 3
 
 
 @pytest.mark.parametrize(
