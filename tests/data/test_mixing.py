@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from paintings import COLOURS, coloured, copied, extent, painted, same, scenes
 from torch import Tensor
+from torch.nn import functional as F
 from torchvision import tv_tensors as tv
 
 from polyhead import chance
@@ -124,6 +125,12 @@ def test_mixup_is_a_weighted_mean_with_all_objects() -> None:
     assert (seen.id, seen.value) == (one.id, one.value)
 
 
+def thick(shown: Tensor) -> Tensor:
+    """Without lines of one pixel: a rest of less than a pixel beside a hole is nothing, but may colour them."""
+    whole = -F.max_pool2d(-shown[None].float(), 2, stride=1)
+    return F.max_pool2d(F.pad(whole, (1, 1, 1, 1)), 2, stride=1)[0] > 0
+
+
 @settings(max_examples=40, deadline=None)
 @given(scenes(0), scenes(1), st.integers(0, 10_000))
 @example(painted((112, 30), (0, 55, 14, 69), COLOURS[0]), painted((30, 30), (0, 0, 14, 14), COLOURS[1], 1), 61)
@@ -138,13 +145,12 @@ def test_cutmix_boxes_are_where_their_colours_are(one: Sample, other: Sample, ke
     assert same(first, before[0])
     assert same(second, before[1])
     for box, label, ignored in zip(boxes(seen), seen.labels.tolist(), seen.ignore.tolist(), strict=True):
-        found = extent(coloured(seen, label))
-        if not ignored:
-            assert found is not None
-            assert (found - box).abs().max() <= 3
-    total, left = boxes(first)[0], extent(coloured(seen, 0))
-    if 0 not in seen.labels:  # a rest of less than a pixel may colour the row of pixels that it lies in
-        assert left is None or (left[2:] - left[:2]).min() <= 1 or (total[2:] - total[:2]).min() < 3
+        shown = coloured(seen, label)
+        found = [extent(pixels) for pixels in (shown, thick(shown))]
+        assert ignored or any(around is not None and (around - box).abs().max() <= 3 for around in found)
+    total = boxes(first)[0]
+    if 0 not in seen.labels:
+        assert extent(thick(coloured(seen, 0))) is None or (total[2:] - total[:2]).min() < 3
 
 
 @pytest.mark.parametrize(
