@@ -9,13 +9,23 @@ import contextlib
 import io
 import re
 import shlex
+from inspect import signature
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import NamedTuple
 
 import pytest
 import yaml
 
-from polyhead import cli, recipe, study
+from polyhead import cli, models, recipe, study
+from polyhead.data.source import Source
+from polyhead.data.transforms import PRESETS
+from polyhead.data.yolov4 import Yolov4
+from polyhead.models import unified
+from polyhead.nets.model import Model
+from polyhead.shorthand import READERS
+from polyhead.train.continual import Distill, Replay
+from polyhead.train.stage import Stage
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -119,6 +129,17 @@ def test_the_architecture_names_every_room() -> None:
     )
     rooms = {path.name + "/" * path.is_dir() for path in (ROOT / "polyhead").iterdir()} - {"__pycache__/", "py.typed"}
     assert set(re.findall(r"^  (\S+)", tree, re.MULTILINE)) == rooms
+
+
+def test_the_page_of_recipes_names_every_setting() -> None:
+    page = (ROOT / "docs" / "recipes.md").read_text("utf-8")
+    built = [each for each in vars(models).values() if getattr(each, "__annotations__", {}).get("return") is Model]
+    assert unified in built
+    readers = [resolve_name(path) for path in READERS.values()]
+    described = [*built, *readers, Source, Stage, recipe.Settings, Distill, Replay, Yolov4]
+    settings = {name for each in described for name in signature(each).parameters}
+    named = {*settings, *READERS, *PRESETS, *(each.__name__ for each in built)} - {"reader"}  # its column's head
+    assert named - set(re.findall(r"`(\w+)[^`]*`", page)) == set()
 
 
 @pytest.mark.parametrize(
