@@ -29,6 +29,7 @@ COMMANDS = {
     "study": ("polyhead.commands.study", "variations of a recipe, with every seed, in one table"),
 }
 ALIASES = {"val": "evaluate"}
+RESUMED_BY = dict.fromkeys(("train", "extend"), "'polyhead train --resume RUN'") | {"study": "the same command"}
 OK, WRONG, INTERRUPTED = 0, 2, 130
 
 
@@ -72,9 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _dispatch(words)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        resumable = words[:1] in (["train"], ["extend"])
-        how = "; 'polyhead train --resume RUN' goes on where it stopped" if resumable else ""
-        print(f"polyhead: interrupted{how}", file=sys.stderr)
+        how = RESUMED_BY.get("".join(words[:1]))
+        print("polyhead: interrupted" + (f"; {how} goes on where it stopped" if how else ""), file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has seen enough, as with `polyhead recipes | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

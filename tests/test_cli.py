@@ -119,14 +119,16 @@ def test_our_own_faults_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) ->
         cli.main(["demo"])
 
 
-@pytest.mark.parametrize("command", ["train", "extend"])
+RESUME = "'polyhead train --resume RUN'"
+
+
+@pytest.mark.parametrize(("command", "how"), [("train", RESUME), ("extend", RESUME), ("study", "the same command")])
 def test_an_interrupted_training_says_how_to_go_on(
-    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: str, how: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command_that(monkeypatch, KeyboardInterrupt(), command)
     assert cli.main([command, "x"]) == 130
-    line = "polyhead: interrupted; 'polyhead train --resume RUN' goes on where it stopped\n"
-    assert capsys.readouterr().err == line
+    assert capsys.readouterr().err == f"polyhead: interrupted; {how} goes on where it stopped\n"
 
 
 def test_an_interrupted_command_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
