@@ -25,10 +25,10 @@ from torch import Tensor, nn
 from polyhead.boxes.anchors import ScaledAnchors, corners
 from polyhead.boxes.coders import Offsets
 from polyhead.boxes.raw import Matched, Raw
-from polyhead.losses import focal, huber
 from polyhead.models import efficientdet
 from polyhead.nets.heads.dense import Dense
 from polyhead.nets.heads.towers import SharedNet, SharedTower
+from polyhead.nets.losses import focal, huber
 from polyhead.nets.model import Model
 
 CLASSES = 90

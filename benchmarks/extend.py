@@ -15,14 +15,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from polyhead import cli, recipe
+from polyhead import cli
 from polyhead.analysis import forgetting
-from polyhead.data.source import open_tasks
-from polyhead.data.synthetic import Scenes
-from polyhead.data.writers import SPLITS, write_coco
-from polyhead.evaluate import evaluate
-from polyhead.predict import load
+from polyhead.config import recipe
+from polyhead.data.loading.source import open_tasks
+from polyhead.data.synthetic.scenes import Scenes
+from polyhead.data.synthetic.writers import SPLITS, write_coco
 from polyhead.run import Run, write_text
+from polyhead.workflows.evaluate import evaluate
+from polyhead.workflows.predict import load
 
 OLD, NEW = {"fruit": "signs", "signs": "fruit"}, "shapes"
 """Each older domain with the one whose objects are in its scenes, too, without labels; and the later one."""

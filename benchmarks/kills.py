@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from polyhead import overrides
+from polyhead.config import overrides
 from polyhead.run import Run
 
 

@@ -22,12 +22,12 @@ from statistics import median
 import cv2
 import torch
 
-from polyhead.data.cache import Cached
+from polyhead.data.augment.transforms import Train
+from polyhead.data.augment.yolov4 import Yolov4
+from polyhead.data.loading.cache import Cached
+from polyhead.data.loading.streams import Steps, StreamLoader, TrainSet, collate
 from polyhead.data.readers.yolo import Yolo
-from polyhead.data.streams import Steps, StreamLoader, TrainSet, collate
-from polyhead.data.transforms import Train
-from polyhead.data.yolov4 import Yolov4
-from polyhead.places import find
+from polyhead.paths import find
 
 DATA = "coco128"
 LOOK = Yolov4(mosaic=0.75, mixup=0.0, cutmix=0.0, erase=0.0)

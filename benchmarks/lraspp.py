@@ -16,14 +16,14 @@ from typing import Any
 from torch import Tensor
 from torchvision.models.segmentation.lraspp import LRASPPHead
 
-from polyhead import overrides, recipe
+from polyhead.config import overrides, recipe
 from polyhead.errors import PolyheadError
 from polyhead.nets.backbones.timm import Timm
 from polyhead.nets.heads.segment import PixelLogits, Segment
 from polyhead.nets.model import Model
 from polyhead.run import Run
-from polyhead.training import train
 from polyhead.types import Pyramid
+from polyhead.workflows.train import train
 
 SHARED = ("backbone", "weights", "size", "mean", "std")
 

@@ -15,15 +15,15 @@ from copy import copy
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from polyhead.data.augment.transforms import Eval
+from polyhead.data.loading.streams import collate
 from polyhead.data.readers.yolo import Yolo
-from polyhead.data.splits import subset
-from polyhead.data.streams import collate
-from polyhead.data.transforms import Eval
+from polyhead.data.splits.stratify import subset
+from polyhead.engine.fit import fit
+from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError
 from polyhead.models import ssd300
 from polyhead.run import Run, read_rows
-from polyhead.train.fit import fit
-from polyhead.train.stage import Stage
 from polyhead.types import Annotation, Batch, Kind
 
 COUNT = 8

@@ -25,21 +25,21 @@ from torchvision.models.detection.ssd import SSD
 from torchvision.transforms import v2
 
 from benchmarks.torchvision_ssd import ssd
-from polyhead import overrides, recipe
-from polyhead.chance import key, seeded
-from polyhead.data.base import Reader
-from polyhead.data.cutting import SPLITS
-from polyhead.data.source import TaskData, begin_worker, open_tasks
+from polyhead.config import overrides, recipe
+from polyhead.contracts.reader import Reader
+from polyhead.data.loading.source import TaskData, begin_worker, open_tasks
+from polyhead.data.splits.make import SPLITS
+from polyhead.engine.progress import Log
 from polyhead.errors import PolyheadError
-from polyhead.evaluate import box_numbers, plain
 from polyhead.metrics import store
 from polyhead.metrics.score import score
 from polyhead.nets.backbones.timm import Timm
 from polyhead.nets.necks.ssd_extras import SsdExtras
+from polyhead.rng import key, seeded
 from polyhead.run import Run, write_rows, write_text
-from polyhead.train.progress import Log
-from polyhead.training import describe_run
 from polyhead.types import Detections
+from polyhead.workflows.evaluate import box_numbers, plain
+from polyhead.workflows.train import describe_run
 
 LR = 1e-3
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

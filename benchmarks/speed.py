@@ -24,14 +24,14 @@ from torch import Tensor, nn
 from torchvision.models.detection.ssd import SSD
 
 from benchmarks.torchvision_ssd import ssd
-from polyhead.chance import key
-from polyhead.data.base import sample
-from polyhead.data.streams import collate
+from polyhead.contracts.reader import sample
+from polyhead.data.loading.streams import collate
 from polyhead.models import ssd300
 from polyhead.nets.backbones.timm import Timm
 from polyhead.nets.inference import predict_batch
 from polyhead.nets.model import Model
 from polyhead.nets.precision import resolve
+from polyhead.rng import key
 from polyhead.types import Annotation, Batch
 
 CLASSES = 20

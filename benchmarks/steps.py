@@ -19,11 +19,11 @@ from typing import Any, Literal
 import torch
 
 from benchmarks.speed import CLASSES, DEVICE, hardware, race, random_batch, step
+from polyhead.engine.continual import Distill, Keep, Replay
+from polyhead.engine.optim import freeze
 from polyhead.models import efficientdet, unified
 from polyhead.nets.model import Model
 from polyhead.nets.precision import autocast, resolve
-from polyhead.train.continual import Distill, Keep, Replay
-from polyhead.train.optim import freeze
 from polyhead.types import Batch
 
 KINDS: dict[str, Literal["segment", "detect", "classify"]] = {"seg": "segment", "det": "detect", "cls": "classify"}

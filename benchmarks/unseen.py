@@ -20,19 +20,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from polyhead import recipe
-from polyhead.analysis.answers import MEASURES, TITLES, Measured, kind_of
-from polyhead.data.source import TaskData
+from polyhead.analysis.stored_predictions import MEASURES, TITLES, Measured, kind_of
+from polyhead.config import recipe
+from polyhead.data.loading.source import TaskData
 from polyhead.errors import PolyheadError
-from polyhead.evaluate import predict_split
 from polyhead.metrics.intervals import Interval, draw, interval, over_runs
 from polyhead.metrics.masks import Pixels
-from polyhead.metrics.pictures import Pictures, of_pixels
-from polyhead.metrics.pool import Answers
+from polyhead.metrics.per_image import Pictures, of_pixels
+from polyhead.metrics.pooled import Answers
 from polyhead.metrics.store import Kind
-from polyhead.predict import load
 from polyhead.run import Run
 from polyhead.types import Detections
+from polyhead.workflows.evaluate import predict_split
+from polyhead.workflows.predict import load
 
 FIGURES: Mapping[Kind, tuple[str, ...]] = {"boxes": ("ap50", "ap"), "pixels": MEASURES["pixels"]}
 """What is told of a task, by its kind; a change is of the first."""

@@ -7,12 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from polyhead.engine.fit import fit
+    from polyhead.engine.stage import Stage
     from polyhead.errors import DataError, PolyheadError
     from polyhead.models import ssd300
-    from polyhead.predict import load
     from polyhead.run import Run
-    from polyhead.train.fit import fit
-    from polyhead.train.stage import Stage
+    from polyhead.workflows.predict import load
 
 __version__ = "0.1.0"
 
@@ -22,9 +22,9 @@ _HOMES = {
     "DataError": "polyhead.errors",
     "PolyheadError": "polyhead.errors",
     "Run": "polyhead.run",
-    "Stage": "polyhead.train.stage",
-    "fit": "polyhead.train.fit",
-    "load": "polyhead.predict",
+    "Stage": "polyhead.engine.stage",
+    "fit": "polyhead.engine.fit",
+    "load": "polyhead.workflows.predict",
     "ssd300": "polyhead.models",
 }
 

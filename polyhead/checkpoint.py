@@ -23,7 +23,7 @@ class Checkpoint(NamedTuple):
 
     Attributes:
         state: the model's tensors by name, buffers (the pictures' mean and std among them) included.
-        model: ``{class_path, init_args}``, from which :func:`polyhead.recipe.build_model` makes it again.
+        model: ``{class_path, init_args}``, from which :func:`polyhead.config.recipe.build_model` makes it again.
         tasks: ``{task: {names, categories}}``: class names, and the data's own id of each class.
         eval: ``{size: [h, w], fit}``: how pictures are prepared.
         stage: in which these weights were reached, from 0.

@@ -8,6 +8,7 @@ import errno
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import NamedTuple
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -41,6 +42,17 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}; {self.remedy}"
+
+
+class FileFault(PolyheadError):
+    """A file that cannot be used; readers collect its ``problem``."""
+
+    def __init__(self, where: str | Path, what: str, remedy: str) -> None:
+        self.problem = Problem(str(where), what, remedy)
+        super().__init__(str(self.problem))
+
+    def __reduce__(self) -> tuple[type["FileFault"], Problem]:
+        return type(self), self.problem
 
 
 class DataError(PolyheadError):

@@ -58,7 +58,7 @@ class Sample(NamedTuple):
         labels, ignore, annotated, value, id: as in :class:`Annotation`.
         mask: uint8 ``[h, w]`` class of each pixel, 255 = ignored.
         frame: three corners of the original picture, (0, 0), (w, 0) and (0, h), as they lie in ``input``. They go
-            through every geometric transform with the boxes, and so hold its inverse (:mod:`polyhead.boxes.frame`).
+            through every geometric transform with the boxes, and so hold its inverse (:mod:`polyhead.boxes.postprocess`).
         size: height and width of the original picture.
     """
 

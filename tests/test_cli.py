@@ -12,7 +12,7 @@ import polyhead
 from polyhead import cli
 from polyhead.commands.recipes import headline
 from polyhead.errors import DataError, PolyheadError, Problem
-from polyhead.places import shipped
+from polyhead.paths import shipped
 
 
 def command_that(monkeypatch: pytest.MonkeyPatch, raises: BaseException, name: str = "demo") -> None:

@@ -17,15 +17,17 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from polyhead import cli, models, recipe, study
-from polyhead.data.source import Source
-from polyhead.data.transforms import PRESETS
-from polyhead.data.yolov4 import Yolov4
+from polyhead import cli, models
+from polyhead.config import recipe
+from polyhead.config.expand import READERS
+from polyhead.data.augment.transforms import PRESETS
+from polyhead.data.augment.yolov4 import Yolov4
+from polyhead.data.loading.source import Source
+from polyhead.engine.continual import Distill, Replay
+from polyhead.engine.stage import Stage
 from polyhead.models import unified
 from polyhead.nets.model import Model
-from polyhead.shorthand import READERS
-from polyhead.train.continual import Distill, Replay
-from polyhead.train.stage import Stage
+from polyhead.workflows import study
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -133,7 +135,11 @@ def test_the_architecture_names_every_room() -> None:
 
 def test_the_page_of_recipes_names_every_setting() -> None:
     page = (ROOT / "docs" / "recipes.md").read_text("utf-8")
-    built = [each for each in vars(models).values() if getattr(each, "__annotations__", {}).get("return") is Model]
+    built = [
+        each
+        for each in (getattr(models, name) for name in models.__all__)
+        if getattr(each, "__annotations__", {}).get("return") is Model
+    ]
     assert unified in built
     readers = [resolve_name(path) for path in READERS.values()]
     described = [*built, *readers, Source, Stage, recipe.Settings, Distill, Replay, Yolov4]

@@ -46,6 +46,8 @@ def test_the_first_word_is_heard_at_once(words: list[str]) -> None:
 
 
 def test_using_a_model_loads_no_trainer() -> None:
-    loaded = loaded_after("import polyhead.predict, polyhead.evaluate, polyhead.data.source, polyhead.analysis.plots")
+    loaded = loaded_after(
+        "import polyhead.workflows.predict, polyhead.workflows.evaluate, polyhead.data.loading.source, polyhead.analysis.plots"
+    )
     assert "torch" in loaded
     assert not loaded & {"lightning", "pytorch_lightning"}

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from polyhead import cli, recipe
+from polyhead import cli
 from polyhead.analysis.forgetting import SINCE
-from polyhead.places import shipped
-from polyhead.predict import load
+from polyhead.config import recipe
+from polyhead.paths import shipped
 from polyhead.run import Run, read_json, read_rows
+from polyhead.workflows.predict import load
 
 COCO = "annotations/instances_train2017.json"
 

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from polyhead import checkpoint
-from polyhead.analysis.figures import save_picture
+from polyhead.engine.fit import save_atomically
 from polyhead.errors import PolyheadError
+from polyhead.plotting.figures import save_picture
 from polyhead.run import Run, whole, write_json, write_rows, write_text
-from polyhead.train.fit import save_atomically
 
 HOLD = """
 import sys

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from polyhead import recipe
-from polyhead.chance import key
-from polyhead.data.source import open_tasks
-from polyhead.places import RECIPES
+from polyhead.config import recipe
+from polyhead.data.loading.source import open_tasks
+from polyhead.paths import RECIPES
+from polyhead.rng import key
 
 NEAR = 24
 """Bits of 256 by which hashes of one picture may differ: JPEG and size change up to 12; other pictures differ in 56."""

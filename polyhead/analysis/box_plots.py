@@ -10,10 +10,10 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from polyhead.analysis import draw, figures
 from polyhead.analysis.errors import CONFIDENT
-from polyhead.data.base import Reader
+from polyhead.contracts.reader import Reader
 from polyhead.metrics.curves import Curves
+from polyhead.plotting import draw, figures
 from polyhead.types import Annotation, Detections
 
 MANY = 10

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from polyhead.analysis.figures import save
 from polyhead.analysis.table import compare
 from polyhead.errors import PolyheadError, suggest
 from polyhead.metrics.forgetting import Course, course, drop
 from polyhead.metrics.intervals import LEVEL
+from polyhead.plotting.figures import save
 from polyhead.run import Run, read_json, read_rows
 
 BESIDE = f"forgetting, as a part of the baseline ({LEVEL:.0%} intervals over pictures and the baseline's seeds)"

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from polyhead.analysis import draw
-from polyhead.analysis.figures import CELL, cell, class_bars, evenly, save_picture
-from polyhead.data.base import Reader
+from polyhead.contracts.reader import Reader
 from polyhead.metrics.masks import MaskScores
+from polyhead.plotting import draw
+from polyhead.plotting.figures import CELL, cell, class_bars, evenly, save_picture
 from polyhead.types import Mask, Prediction, Sample
 
 

@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from polyhead.analysis import draw
 from polyhead.analysis.box_plots import f1, labels, precision_recall, truth_beside_prediction
-from polyhead.analysis.epochs import progress
+from polyhead.analysis.curves import progress
 from polyhead.analysis.errors import CONFIDENT
-from polyhead.analysis.figures import confusion_matrix, save_picture
 from polyhead.analysis.mask_plots import iou_bars, pixel_shares
-from polyhead.data.source import TaskData
-from polyhead.data.streams import Steps, collate
+from polyhead.data.loading.source import TaskData
+from polyhead.data.loading.streams import Steps, collate
 from polyhead.metrics import store
 from polyhead.metrics.curves import confusion, curves
 from polyhead.metrics.masks import Pixels, masks
 from polyhead.metrics.matching import match
+from polyhead.plotting import draw
+from polyhead.plotting.figures import confusion_matrix, save_picture
 from polyhead.run import Run, read_rows
 from polyhead.types import Batch
 
@@ -65,11 +65,12 @@ def _of_task(run: Run, task: TaskData) -> list[Path]:
     truths = task.truths("val")
     steps = curves(match(truths, found, names, np.array([0.5])))
     matrix = confusion(truths, found, names, CONFIDENT)
+    title = f"confusion, IoU 0.5, score {CONFIDENT} and above"
     return [
         truth_beside_prediction(task.readers["val"], found, names, run.plots / f"val_truth_prediction.{task.name}.png"),
         precision_recall(steps, names, run.plots / f"pr_curve.{task.name}.png"),
         f1(steps, names, run.plots / f"f1_curve.{task.name}.png"),
-        confusion_matrix(matrix, names, run.plots / f"confusion_matrix.{task.name}.png"),
+        confusion_matrix(matrix, names, run.plots / f"confusion_matrix.{task.name}.png", title),
     ]
 
 

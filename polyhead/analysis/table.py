@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from polyhead.analysis.answers import MEASURES, TITLES, Measured, joined, kind_of, read, same_truth, stored
 from polyhead.analysis.costs import costs
+from polyhead.analysis.stored_predictions import MEASURES, TITLES, Measured, joined, kind_of, read, same_truth, stored
 from polyhead.errors import PolyheadError, suggest
 from polyhead.metrics.coco import FREQUENT
 from polyhead.metrics.forgetting import MAIN

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from polyhead.cli import Parser
 from polyhead.errors import DataError, PolyheadError, few, suggest
-from polyhead.places import DATA, cache
+from polyhead.paths import DATA, cache
 
 
 def main(argv: list[str]) -> int:
@@ -47,7 +47,7 @@ def _get(given: argparse.Namespace) -> None:
 
 def _check(given: argparse.Namespace) -> None:
     from polyhead.data import doctor
-    from polyhead.data.layout import recognise
+    from polyhead.data.readers.recognize import recognise
 
     layout = recognise(given.folder, given.reader)
     print(f"{given.folder}: {layout.reader} format, {len(layout.classes)} classes ({few(layout.classes)})")

@@ -1,7 +1,7 @@
 """``polyhead demo``: the main job on generated pictures."""
 
-from polyhead import overrides
 from polyhead.cli import Parser
+from polyhead.config import overrides
 
 
 def main(argv: list[str]) -> int:
@@ -14,7 +14,7 @@ def main(argv: list[str]) -> int:
         epilog="key=value changes a setting of the recipe 'demo', for example epochs=2.",
     )
     command.parse_args(words)
-    from polyhead.demo import demo
+    from polyhead.workflows.demo import demo
 
     demo(changes=tuple(changes))
     return 0

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from polyhead import recipe
 from polyhead.cli import Parser, check_writable
+from polyhead.config import recipe
 from polyhead.errors import PolyheadError
 from polyhead.run import Run, write_json
 
@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
     if given.max_drop is not None and not given.baseline:
         raise PolyheadError("--max-drop needs a --baseline to lose from: TASK=SCORE, TASK=RUN or the folder of a run")
     from polyhead.analysis import forgetting, plots
-    from polyhead.evaluate import measure, reopen
+    from polyhead.workflows.evaluate import measure, reopen
 
     spoken = given.json != "-"
     model, tasks = reopen(run, print if spoken else partial(print, file=sys.stderr))

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import yaml
 
-from polyhead import overrides, recipe
 from polyhead.cli import Parser
+from polyhead.config import overrides, recipe
 from polyhead.errors import PolyheadError
 
 _EPILOG = """\
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     rest, extra = overrides.separate(changes, ())
     if rest:
         raise PolyheadError(f"{rest[0]!r} behind -- is no override; write KEY=VALUE")
-    from polyhead.extend import extend
+    from polyhead.workflows.extend import extend
 
     run = extend(given.run, given.task, settings(given.data), extra)
     print(f"next: polyhead predict {run.folder} PICTURE   or: polyhead evaluate {run.folder}")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from polyhead import recipe
 from polyhead.cli import Parser, check_writable
+from polyhead.config import recipe
 from polyhead.errors import DataError, PolyheadError, few
-from polyhead.places import WEIGHTS, find
+from polyhead.paths import WEIGHTS, find
 
 if TYPE_CHECKING:
-    from polyhead.data.layout import Layout
+    from polyhead.data.readers.recognize import Layout
 
 BATCH = 8
 BACKBONE = "mobilenetv2_100"
@@ -56,7 +56,7 @@ def main(argv: list[str]) -> int:
         raise PolyheadError(f"{out} exists already and is left as it is; give another file with --out")
 
     from polyhead.data import doctor
-    from polyhead.data.layout import recognise
+    from polyhead.data.readers.recognize import recognise
     from polyhead.nets.model import nameable
 
     if yaml.safe_load(task) != task or not nameable(task):  # 2012, no, train
@@ -94,11 +94,11 @@ def _model(layout: "Layout", task: str) -> dict[str, Any]:
 
 
 def _fit(minutes: float, spec: dict[str, Any], layout: "Layout") -> tuple[int, int, str]:
-    from polyhead import pace
+    from polyhead.workflows import time_budget
 
-    timed = {**spec, "init_args": {**spec["init_args"], "size": pace.TIMED}}
-    seconds = pace.step_seconds(timed, layout.classes, BATCH)
-    return pace.choose(minutes, -(-layout.counts["train"] // BATCH), seconds)
+    timed = {**spec, "init_args": {**spec["init_args"], "size": time_budget.TIMED}}
+    seconds = time_budget.step_seconds(timed, layout.classes, BATCH)
+    return time_budget.choose(minutes, -(-layout.counts["train"] // BATCH), seconds)
 
 
 def _text(out: Path, folder: Path, task: str, layout: "Layout", spec: dict[str, Any], epochs: int, why: str) -> str:

@@ -7,16 +7,16 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polyhead import recipe
 from polyhead.cli import Parser, check_writable
+from polyhead.config import recipe
 from polyhead.errors import PolyheadError
 from polyhead.run import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from polyhead.predict import Predictor
-    from polyhead.results import Result
+    from polyhead.workflows.predict import Predictor
+    from polyhead.workflows.result import Result
 
 _EPILOG = """\
 Drawn pictures never replace others: when the folder is not empty, predict2, predict3... is made.
@@ -58,9 +58,9 @@ def main(argv: list[str]) -> int:
     given = parser().parse_args(argv)
     check_writable(given.json, given.csv)
     recipe.allow(given.allow)
-    from polyhead.analysis.draw import grid
-    from polyhead.predict import load
-    from polyhead.results import best_of_heads, plot, table
+    from polyhead.plotting.draw import grid
+    from polyhead.workflows.predict import load
+    from polyhead.workflows.result import best_of_heads, plot, table
 
     predictor = load(given.run)
     begun = time.perf_counter()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from polyhead.cli import Parser
-from polyhead.places import shipped, studies
+from polyhead.paths import shipped, studies
 
 
 def headline(path: Path) -> str:

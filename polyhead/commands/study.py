@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from polyhead import overrides, recipe
 from polyhead.cli import Parser
+from polyhead.config import overrides, recipe
 from polyhead.run import write_json, write_text
 
 DEFAULT = "ap50"
@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
     words, changes = overrides.separate(argv, _OWN)
     given = parser().parse_args(words)
     recipe.allow(given.allow)
-    from polyhead import study
+    from polyhead.workflows import study
 
     wanted = study.load(given.study)
     if given.metric:

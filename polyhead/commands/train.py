@@ -1,7 +1,7 @@
 """``polyhead train``: a recipe becomes a run folder."""
 
-from polyhead import overrides, recipe
 from polyhead.cli import Parser
+from polyhead.config import overrides, recipe
 from polyhead.errors import PolyheadError
 
 _OWN = ("--resume", "--print-config", "--allow", "--help", "-h")
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
         if given.recipe or changes:
             extra = given.recipe or changes[0]
             raise PolyheadError(f"--resume goes on with a run as it was begun; leave out {extra!r}")
-        from polyhead.extend import resume
+        from polyhead.workflows.extend import resume
 
         run = resume(given.resume)
     elif given.recipe:
@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
         if given.print_config:
             print(recipe.dump(config), end="")
             return 0
-        from polyhead.training import train
+        from polyhead.workflows.train import train
 
         run = train(config)
     else:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from polyhead.data.files import escapes
+from polyhead.data.io.files import escapes
 from polyhead.errors import PolyheadError
 from polyhead.run import read_json, replace, write_json
 

@@ -6,12 +6,11 @@ from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 
-from polyhead.data.base import Reader, Subset
-from polyhead.data.cutting import differing
-from polyhead.data.files import FileFault
-from polyhead.data.layout import Layout
-from polyhead.errors import DataError, Problem
-from polyhead.places import cache
+from polyhead.contracts.reader import Reader, Subset
+from polyhead.data.readers.recognize import Layout
+from polyhead.data.splits.make import differing
+from polyhead.errors import DataError, FileFault, Problem
+from polyhead.paths import cache
 from polyhead.types import IGNORED
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from polyhead import chance
+from polyhead import rng
 from polyhead.errors import PolyheadError
 from polyhead.metrics.coco import FREQUENT
 from polyhead.metrics.matching import Matches, average_precision, match
@@ -99,7 +99,7 @@ def draw(pictures: int, resamples: int = RESAMPLES, seed: int = 0) -> Int[np.nda
     """How often each picture is drawn: first the full sample (all ones), then one row for each resample."""
     if resamples < _FEWEST:
         raise PolyheadError(f"{resamples} resamples are too few for an interval; take {_FEWEST} or more")
-    generator = torch.Generator().manual_seed(chance.key("bootstrap", seed, pictures))
+    generator = torch.Generator().manual_seed(rng.key("bootstrap", seed, pictures))
     drawn = torch.randint(pictures, (resamples, pictures), generator=generator)
     counts = torch.zeros(resamples, pictures, dtype=torch.int64).scatter_add_(1, drawn, torch.ones_like(drawn))
     return np.concatenate([np.ones((1, pictures), dtype=np.int64), counts.numpy()])

@@ -16,7 +16,7 @@ from polyhead.metrics.intervals import LEVEL, RESAMPLES, Interval, draw, interva
 from polyhead.types import IGNORED, Mask, Prediction
 
 Metric = Literal["miou", "miou_foreground", "pixel_accuracy", "mean_accuracy", "accuracy"]
-"""The last is for labels, of which each picture counts as one pixel (:func:`polyhead.metrics.pictures.of_labels`)."""
+"""The last is for labels, of which each picture counts as one pixel (:func:`polyhead.metrics.per_image.of_labels`)."""
 METRICS: tuple[Metric, ...] = ("miou", "miou_foreground", "pixel_accuracy", "mean_accuracy")
 
 

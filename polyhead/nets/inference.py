@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import torch
 
-from polyhead.boxes.frame import restore
+from polyhead.boxes.postprocess import restore
 from polyhead.nets.model import Model
 from polyhead.nets.precision import autocast
 from polyhead.types import Batch, Prediction

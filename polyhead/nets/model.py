@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from polyhead.contracts.network import Backbone, Head, HeadFactory, Neck, NeckFactory
 from polyhead.errors import PolyheadError, SettingError, suggest
-from polyhead.nets.base import Backbone, Head, HeadFactory, Neck, NeckFactory
 from polyhead.types import Pyramid, Size
 
 APART = "./\\,="

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from drawn import pixels
+from builders.plot_data import pixels
+from builders.toy_parts import Squares, Tints
 from matplotlib.axes import Axes
-from toys import Squares, Tints
 
-from polyhead.analysis import box_plots, figures
-from polyhead.data.synthetic import Scenes
+from polyhead.analysis import box_plots
+from polyhead.data.synthetic.scenes import Scenes
 from polyhead.metrics.curves import Curves
+from polyhead.plotting import figures
 from polyhead.types import Detections
 
 

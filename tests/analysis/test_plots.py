@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from drawn import pixels, rows
-from toys import Squares, Tints
+from builders.plot_data import pixels, rows
+from builders.toy_parts import Squares, Tints
 
 from polyhead.analysis import plots
-from polyhead.analysis.draw import GAP
-from polyhead.analysis.figures import CELL
 from polyhead.analysis.mask_plots import truth_beside_mask
-from polyhead.data.source import Source, TaskData
-from polyhead.data.synthetic import Scenes
+from polyhead.data.loading.source import Source, TaskData
+from polyhead.data.synthetic.scenes import Scenes
 from polyhead.metrics import store
 from polyhead.metrics.masks import pixels as pixels_of
+from polyhead.plotting.draw import GAP
+from polyhead.plotting.figures import CELL
 from polyhead.run import Run, write_rows
 from polyhead.types import Detections, Labels, Mask
 

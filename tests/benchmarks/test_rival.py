@@ -6,9 +6,9 @@ import yaml
 from torchvision.transforms import v2
 
 from benchmarks.rival import LOOK, Pictures, main
-from polyhead import recipe
 from polyhead.commands import compare
-from polyhead.data.source import open_tasks
+from polyhead.config import recipe
+from polyhead.data.loading.source import open_tasks
 from polyhead.metrics import store
 from polyhead.run import Run, read_json, read_rows
 

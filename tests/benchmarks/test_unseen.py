@@ -2,14 +2,14 @@ import pytest
 import torch
 
 from benchmarks.unseen import change, main, unseen
-from polyhead import recipe
-from polyhead.data.synthetic import Scenes
+from polyhead.config import recipe
+from polyhead.data.synthetic.scenes import Scenes
 from polyhead.metrics.masks import Pixels
-from polyhead.metrics.pictures import of_pixels
-from polyhead.metrics.pool import Answers
+from polyhead.metrics.per_image import of_pixels
+from polyhead.metrics.pooled import Answers
 from polyhead.run import Run
-from polyhead.training import train
 from polyhead.types import Detections
+from polyhead.workflows.train import train
 
 SCENES = {"reader": "scenes", "count": 10, "size": 64, "truth": "masks"}
 

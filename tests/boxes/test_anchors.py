@@ -1,6 +1,6 @@
 import pytest
 import torch
-from contracts import finished
+from builders.subclasses import finished
 from torch import Tensor
 from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
 from torchvision.models.detection.image_list import ImageList

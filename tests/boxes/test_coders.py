@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from contracts import finished
+from builders.subclasses import finished
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.models.detection._utils import BoxCoder

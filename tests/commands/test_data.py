@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from polyhead import cli
-from polyhead.data.synthetic import Scenes
-from polyhead.data.writers import write_yolo
+from polyhead.data.synthetic.scenes import Scenes
+from polyhead.data.synthetic.writers import write_yolo
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from polyhead import cli, recipe
+from polyhead import cli
+from polyhead.config import recipe
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from builders.untrained_run import noisy_photos, two_detectors, write
 from PIL import Image
-from untrained import noisy_photos, two_detectors, write
 
 import polyhead
 from polyhead.commands.predict import main
 from polyhead.errors import PolyheadError
 from polyhead.models import unified
-from polyhead.results import Result, plot
+from polyhead.workflows.result import Result, plot
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_asks_both_sides_for_the_same(
         shown.append(results)
         return plot(results, like)
 
-    monkeypatch.setattr("polyhead.results.plot", note)
+    monkeypatch.setattr("polyhead.workflows.result.plot", note)
     places = ["--out", str(tmp_path / "out"), "--json", str(tmp_path / "all.json"), "--conf", "0.01"]
     assert main([str(run), str(photos / "photo0.png"), "--beside", str(run), *words, *places]) == 0
     assert [[result.task for result in results] for results in shown] == [left, right]

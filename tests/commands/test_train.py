@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from builders.toy_parts import toy_model
 from PIL import Image
-from toys import toy_model
 
-from polyhead import checkpoint, cli, recipe, training
+from polyhead import checkpoint, cli
+from polyhead.config import recipe
 from polyhead.errors import PolyheadError
 from polyhead.run import Run
+from polyhead.workflows import train
 
 RECIPE = """\
 model: {class_path: ssd300, init_args: {backbone: mobilenetv2_035}}
@@ -143,12 +145,16 @@ def test_a_model_of_another_package_is_used_where_it_is_allowed(
     names = {"squares": ["a", "b"], "tints": ["a", "b"]}
     model = toy_model().build(names)
     tasks = {task: {"names": own, "categories": own, "fit": "stretch"} for task, own in names.items()}
-    whole = {"model": {"class_path": "toys.toy_model", "init_args": {}}, "tasks": tasks, "eval": {"size": [32, 32]}}
+    whole = {
+        "model": {"class_path": "builders.toy_parts.toy_model", "init_args": {}},
+        "tasks": tasks,
+        "eval": {"size": [32, 32]},
+    }
     checkpoint.save(run / "weights" / "best.pt", {"state": model.state_dict(), **whole})
     Image.new("RGB", (40, 30)).save("a.png")
     words = ["predict", "runs/x", "a.png"]
-    assert line(words, capsys).endswith("if you trust it, add --allow toys")
-    assert cli.main([*words, "--allow", "toys"]) == 0
+    assert line(words, capsys).endswith("if you trust it, add --allow builders")
+    assert cli.main([*words, "--allow", "builders"]) == 0
 
 
 def test_a_manifest_that_was_cut_short(run: Path) -> None:
@@ -236,11 +242,11 @@ def test_a_run_goes_on_in_the_precision_in_which_it_began(monkeypatch: pytest.Mo
         seen.append(precision)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "fit", stop)
+    monkeypatch.setattr(train, "fit", stop)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     small = ["data.*.count=8", "data.*.val.count=4", "data.*.test.count=4", "imgsz=64", "name=begun"]
-    begin = partial(training.train, recipe.load("demo", small))
-    for native, go in ((True, begin), (False, partial(training.resume, "runs/begun"))):
+    begin = partial(train.train, recipe.load("demo", small))
+    for native, go in ((True, begin), (False, partial(train.resume, "runs/begun"))):
         monkeypatch.setattr(torch.cpu, "get_capabilities", partial(dict, avx512_bf16=native))
         with pytest.raises(KeyboardInterrupt):
             go()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from polyhead.data.base import Reader
+from polyhead.contracts.reader import Reader
 from polyhead.data.readers.coco import Coco
 
 WIDTH, HEIGHT = 64, 48

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from polyhead import cli, recipe
+from polyhead import cli
+from polyhead.config import recipe
 from polyhead.data import catalog
 from polyhead.data.catalog import CATALOG, Entry, get
-from polyhead.data.cutting import SPLITS
-from polyhead.data.source import crossing, open_tasks
+from polyhead.data.loading.source import crossing, open_tasks
+from polyhead.data.splits.make import SPLITS
 from polyhead.errors import PolyheadError
 
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from polyhead.data.doctor import check, require_sound
-from polyhead.data.layout import READERS
+from polyhead.data.readers.recognize import READERS
 from polyhead.errors import DataError, PolyheadError
 
 Edit = Callable[[Path], object]

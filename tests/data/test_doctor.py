@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from polyhead.data.base import Subset
+from polyhead.contracts.reader import Subset
 from polyhead.data.doctor import blank, check, check_layout, fingerprint, require_sound
-from polyhead.data.layout import recognise
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.folder import Folder
+from polyhead.data.readers.recognize import recognise
 from polyhead.errors import DataError, PolyheadError
 
 Tiny = Callable[[str], Path]

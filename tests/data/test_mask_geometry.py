@@ -2,18 +2,18 @@
 
 import pytest
 import torch
+from builders.colored_images import extent, painted, scenes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from paintings import extent, painted, scenes
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from polyhead.chance import seeded
-from polyhead.data.photometric import PhotometricDistortion
-from polyhead.data.transforms import PRESETS, Eval, train_transform
-from polyhead.data.view import flip
-from polyhead.data.warp import Patch, camera, collage, placed
-from polyhead.data.yolov4 import Yolov4
+from polyhead.data.augment.color import PhotometricDistortion
+from polyhead.data.augment.transforms import PRESETS, Eval, train_transform
+from polyhead.data.augment.yolov4 import Yolov4
+from polyhead.data.geometry.affine import Patch, camera, collage, placed
+from polyhead.data.geometry.crop import flip
+from polyhead.rng import seeded
 from polyhead.types import IGNORED, Sample
 
 SIZE = (96, 128)

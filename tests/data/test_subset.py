@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from polyhead import cli
+from polyhead.data.loading.source import Source, open_tasks
 from polyhead.data.readers.coco import Coco
-from polyhead.data.source import Source, open_tasks
 from polyhead.data.subset import subset
 from polyhead.errors import PolyheadError
 

@@ -6,12 +6,14 @@ from typing import Any, TypeVar
 
 import pytest
 import torch
-from contracts import finished
+from builders.subclasses import finished
 from torch import Tensor, nn
 
-from polyhead import models, nets
+from polyhead import nets
+from polyhead.contracts.network import Backbone, Head, Neck
+from polyhead.models.efficientdet import efficientdet_head
+from polyhead.models.ssd import ssd_head
 from polyhead.nets.backbones.timm import Timm
-from polyhead.nets.base import Backbone, Head, Neck
 from polyhead.nets.heads.classify import Classify
 from polyhead.nets.heads.dense import Dense
 from polyhead.nets.necks.ssd_extras import SsdExtras
@@ -22,7 +24,7 @@ CHANNELS, STRIDES, NAMES = [16, 24, 32], [8, 16, 32], ["cat", "dog", "owl"]
 SETTINGS: dict[type[nn.Module], Callable[..., Any]] = {
     Timm: partial(Timm, "test_resnet"),
     SsdExtras: partial(SsdExtras, size=(100, 100), width=32),
-    Dense: models.ssd_head,
+    Dense: ssd_head,
 }
 """How to build parts that need more than the contract gives them."""
 
@@ -207,7 +209,7 @@ def test_head(part: type[Head]) -> None:
 
 @pytest.mark.parametrize("loss", ["huber", "ciou"])
 def test_heads_that_want_levels_of_one_width(loss: str) -> None:
-    check_head(partial(models.efficientdet_head, depth=1, anchor_scale=2.0, loss=loss), [16] * 3)  # type: ignore[arg-type]
+    check_head(partial(efficientdet_head, depth=1, anchor_scale=2.0, loss=loss), [16] * 3)  # type: ignore[arg-type]
 
 
 class WrongStride(Timm):
@@ -251,7 +253,7 @@ def careless(loss: str) -> Callable[..., Head]:
         return total.mean() if loss == "mean" else total
 
     def make(channels: list[int], strides: list[int], names: list[str]) -> Head:
-        head = models.ssd_head(channels, strides, names)
+        head = ssd_head(channels, strides, names)
         head.parts["bad"] = (1.0, bad)
         return head
 

@@ -1,7 +1,7 @@
 """Names that heads can have."""
 
 import pytest
-from toys import toy_model
+from builders.toy_parts import toy_model
 
 from polyhead.errors import PolyheadError
 

@@ -13,10 +13,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from polyhead.data.base import Reader, sample
-from polyhead.data.files import FileFault
-from polyhead.errors import PolyheadError
-from polyhead.places import find
+from polyhead.contracts.reader import Reader, sample
+from polyhead.errors import FileFault, PolyheadError
+from polyhead.paths import find
 from polyhead.types import Annotation, Sample
 
 SIDE = 32

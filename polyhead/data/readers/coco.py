@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from polyhead.data.files import FileFault, Listing, escapes, read_text
-from polyhead.data.listed import Box, Faults, Listed, Scene, box_fault
-from polyhead.data.pictures import MAX_PIXELS
-from polyhead.errors import PolyheadError, Problem, suggest
-from polyhead.places import find
+from polyhead.data.io.files import Listing, escapes, read_text
+from polyhead.data.io.images import MAX_PIXELS
+from polyhead.data.readers.in_memory import Box, Faults, Listed, Scene, box_fault
+from polyhead.errors import FileFault, PolyheadError, Problem, suggest
+from polyhead.paths import find
 
 Entry = dict[str, Any]
 KEYS = ("images", "annotations", "categories")
@@ -26,7 +26,7 @@ class Coco(Listed):
         annotations: the JSON file, relative to ``root``; may be left out where there is only one.
         images: the folder of the pictures, relative to ``root``; looked for beside and above the JSON when None.
         classes: the names to keep, in this order; objects of other classes are not read.
-        on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.listed.Listed`.
+        on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.readers.in_memory.Listed`.
         cap: the share of pictures that may be skipped.
     """
 

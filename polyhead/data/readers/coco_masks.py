@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torchvision import tv_tensors as tv
 
-from polyhead.data.files import FileFault
-from polyhead.data.listed import Faults, Scene
-from polyhead.data.masks import is_background, with_background
 from polyhead.data.readers.coco import Coco
-from polyhead.errors import Problem
+from polyhead.data.readers.in_memory import Faults, Scene
+from polyhead.data.readers.mask_files import is_background, with_background
+from polyhead.errors import FileFault, Problem
 from polyhead.types import IGNORED, Annotation, Size
 
 ANEW = "draw the outline anew, or delete the annotation"

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from polyhead.data.files import FileFault, Listing
-from polyhead.data.listed import Faults, Listed, Scene
-from polyhead.data.pictures import is_picture, picture_size
-from polyhead.errors import PolyheadError, Problem, suggest
-from polyhead.places import find
+from polyhead.data.io.files import Listing
+from polyhead.data.io.images import is_picture, picture_size
+from polyhead.data.readers.in_memory import Faults, Listed, Scene
+from polyhead.errors import FileFault, PolyheadError, Problem, suggest
+from polyhead.paths import find
 
 
 class Folder(Listed):
@@ -16,7 +16,7 @@ class Folder(Listed):
         root: the folder of the class folders.
         classes: the names of the folders to read, in this order; all, sorted, when None. Where every folder is named, a
             class may have none, as in a small val set.
-        on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.listed.Listed`.
+        on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.readers.in_memory.Listed`.
         cap: the share of pictures that may be skipped.
     """
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors as tv
 
-from polyhead.data.base import Reader
+from polyhead.contracts.reader import Reader
 from polyhead.errors import PolyheadError, suggest
 from polyhead.types import IGNORED, Annotation, Sample
 

@@ -3,12 +3,21 @@
 from bisect import bisect_left
 from pathlib import Path, PurePosixPath
 
-from polyhead.data.files import FileFault, Listing, read_text
-from polyhead.data.listed import Faults, Scene
-from polyhead.data.masks import BACKGROUND, Code, Masked, is_background, packed, pair, unpacked, with_background
-from polyhead.data.pictures import is_picture
-from polyhead.errors import PolyheadError, Problem
-from polyhead.places import find
+from polyhead.data.io.files import Listing, read_text
+from polyhead.data.io.images import is_picture
+from polyhead.data.readers.in_memory import Faults, Scene
+from polyhead.data.readers.mask_files import (
+    BACKGROUND,
+    Code,
+    Masked,
+    is_background,
+    packed,
+    pair,
+    unpacked,
+    with_background,
+)
+from polyhead.errors import FileFault, PolyheadError, Problem
+from polyhead.paths import find
 from polyhead.types import IGNORED
 
 SHEET = "classes.txt"
@@ -30,7 +39,7 @@ class PngMasks(Masked):
         colours: name and colour ``[red, green, blue]`` of each class, in place of ``classes``; the class
             ``background`` needs none where every pixel is of another class.
         ignored: the number, or the colour, of pixels that are ignored.
-        on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.listed.Listed`.
+        on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.readers.in_memory.Listed`.
         cap: the share of pictures that may be skipped.
     """
 

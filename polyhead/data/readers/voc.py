@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
-from polyhead.data.files import FileFault, Listing, escapes, read_text
-from polyhead.data.listed import Box, Faults, Listed, Scene, box_fault
-from polyhead.errors import PolyheadError, Problem, suggest
-from polyhead.places import find
+from polyhead.data.io.files import Listing, escapes, read_text
+from polyhead.data.readers.in_memory import Box, Faults, Listed, Scene, box_fault
+from polyhead.errors import FileFault, PolyheadError, Problem, suggest
+from polyhead.paths import find
 from polyhead.types import Size
 
 CLASSES = (
@@ -48,7 +48,7 @@ class Voc(Listed):
         year: the year folder (``"VOC2007"``), or several whose lists are joined; not needed where there is only one.
         classes: the names to keep, in this order. None takes PASCAL's 20 where all objects are of these, else every
             name found in ``Annotations``, sorted.
-        on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.listed.Listed`.
+        on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.readers.in_memory.Listed`.
         cap: the share of pictures that may be skipped.
     """
 

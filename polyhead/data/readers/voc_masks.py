@@ -2,12 +2,12 @@
 
 from pathlib import Path, PurePosixPath
 
-from polyhead.data.files import Listing
-from polyhead.data.listed import Faults, Scene
-from polyhead.data.masks import Code, Masked, pair, with_background
+from polyhead.data.io.files import Listing
+from polyhead.data.readers.in_memory import Faults, Scene
+from polyhead.data.readers.mask_files import Code, Masked, pair, with_background
 from polyhead.data.readers.voc import CLASSES, chosen_years, listed_ids, twice
 from polyhead.errors import PolyheadError, Problem, suggest
-from polyhead.places import find
+from polyhead.paths import find
 from polyhead.types import IGNORED
 
 MASKS, LISTS = "SegmentationClass", "ImageSets/Segmentation"
@@ -25,7 +25,7 @@ class VocMasks(Masked):
         year: the year folder (``"VOC2012"``), or several whose lists are joined; not needed where there is only one.
         labels: the names of the numbers 1, 2, ... in the files; PASCAL's 20 when None.
         classes: the names to keep, in this order; pixels of other classes are background. All when None.
-        on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.listed.Listed`.
+        on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.readers.in_memory.Listed`.
         cap: the share of pictures that may be skipped.
     """
 

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from polyhead.data.files import FileFault, Listing, escapes, read_text
-from polyhead.data.listed import Box, Faults, Listed, Scene, box_fault
-from polyhead.data.pictures import is_picture, picture_size
-from polyhead.errors import PolyheadError, Problem, suggest
-from polyhead.places import find
+from polyhead.data.io.files import Listing, escapes, read_text
+from polyhead.data.io.images import is_picture, picture_size
+from polyhead.data.readers.in_memory import Box, Faults, Listed, Scene, box_fault
+from polyhead.errors import FileFault, PolyheadError, Problem, suggest
+from polyhead.paths import find
 from polyhead.types import Size
 
 COLUMNS = 5
@@ -33,7 +33,7 @@ class Yolo(Listed):
     Args:
         root: the folder of ``data.yaml``; its own ``path`` is not followed.
         split: a key of ``data.yaml``, whose value names a folder of pictures, a txt file that lists them, or several.
-        on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.listed.Listed`.
+        on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.readers.in_memory.Listed`.
         cap: the share of pictures that may be skipped.
     """
 

@@ -14,10 +14,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from polyhead.contracts.network import Backbone
 from polyhead.errors import PolyheadError, SettingError, few, suggest
-from polyhead.nets.base import Backbone
 from polyhead.nets.precision import spare_depthwise
-from polyhead.places import WEIGHTS, find
+from polyhead.paths import WEIGHTS, find
 from polyhead.types import Pyramid
 
 HUB = "hub"

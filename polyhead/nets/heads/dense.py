@@ -14,8 +14,8 @@ from polyhead.boxes.coders import Coder
 from polyhead.boxes.matching import Matcher
 from polyhead.boxes.nms import Suppress, clip
 from polyhead.boxes.raw import Raw, gather
-from polyhead.losses import Loss, binary_divergence
-from polyhead.nets.base import Head
+from polyhead.contracts.network import Head
+from polyhead.nets.losses import Loss, binary_divergence
 from polyhead.types import Batch, Detections, Pyramid
 
 Predicted = tuple[Tensor, Tensor, Tensor | None]

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from polyhead.contracts.network import Head
 from polyhead.errors import PolyheadError
-from polyhead.losses import dice, kullback_leibler
-from polyhead.nets.base import Head
+from polyhead.nets.losses import dice, kullback_leibler
 from polyhead.types import IGNORED, Batch, Mask, Pyramid, Size
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from polyhead.nets.base import Neck
+from polyhead.contracts.network import Neck
 from polyhead.nets.blocks import separable, steady_norm
 from polyhead.types import Pyramid
 

@@ -3,7 +3,7 @@
 from torch import nn
 from torch.nn import functional as F
 
-from polyhead.nets.base import Neck
+from polyhead.contracts.network import Neck
 from polyhead.nets.blocks import conv_norm_act
 from polyhead.types import Pyramid
 

@@ -5,8 +5,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
+from polyhead.contracts.network import Neck
 from polyhead.errors import SettingError
-from polyhead.nets.base import Neck
 from polyhead.nets.blocks import conv_norm_act
 from polyhead.types import Pyramid
 

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from polyhead.nets.base import Neck
+from polyhead.contracts.network import Neck
 from polyhead.nets.blocks import conv_norm_act
 from polyhead.types import Pyramid, Size
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from pickled import batch, write_cifar10
+from builders.cifar10_files import batch, write_cifar10
 
 from polyhead.data.doctor import check
 from polyhead.data.readers.cifar10 import Cifar10

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from builders.mask_data import SHEET, area, edit, numbers
 from hypothesis import given, settings
 from hypothesis.extra import numpy as arrays
-from masked import SHEET, area, edit, numbers
 from pycocotools import mask as pycoco
 
 from polyhead.data.doctor import check, require_sound

@@ -8,21 +8,21 @@ from typing import Any
 
 import pytest
 import torch
-from contracts import finished
-from pickled import write_cifar10
+from builders.cifar10_files import write_cifar10
+from builders.subclasses import finished
 from torch import Tensor
 
 from polyhead import data
-from polyhead.data.base import Reader, Subset
-from polyhead.data.cache import Cached
-from polyhead.data.layout import READERS
-from polyhead.data.listed import Listed
-from polyhead.data.masks import Masked
+from polyhead.contracts.reader import Reader, Subset
+from polyhead.data.loading.cache import Cached
 from polyhead.data.readers.cifar10 import Cifar10
 from polyhead.data.readers.coco import Coco
-from polyhead.data.readers.kept import Kept, keep
+from polyhead.data.readers.exemplars import Kept, keep
+from polyhead.data.readers.in_memory import Listed
+from polyhead.data.readers.mask_files import Masked
 from polyhead.data.readers.merge import Merge
-from polyhead.data.synthetic import Scenes
+from polyhead.data.readers.recognize import READERS
+from polyhead.data.synthetic.scenes import Scenes
 from polyhead.types import IGNORED, Annotation
 
 Tiny = Callable[[str], Path]

@@ -6,21 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from masked import area, edit, numbers
+from builders.mask_data import area, edit, numbers
 from PIL import Image
 from torch import Tensor
 
-from polyhead.data.base import Subset
-from polyhead.data.cache import Cached
+from polyhead.contracts.reader import Subset
 from polyhead.data.doctor import check, fingerprint, require_sound
-from polyhead.data.layout import READERS, recognise
+from polyhead.data.loading.cache import Cached
 from polyhead.data.readers.coco_masks import CocoMasks
 from polyhead.data.readers.merge import Merge
 from polyhead.data.readers.png_masks import PngMasks
+from polyhead.data.readers.recognize import READERS, recognise
 from polyhead.data.readers.voc import CLASSES
 from polyhead.data.readers.voc_masks import VocMasks
-from polyhead.data.splits import split
-from polyhead.data.synthetic import Scenes
+from polyhead.data.splits.stratify import split
+from polyhead.data.synthetic.scenes import Scenes
 from polyhead.errors import DataError, PolyheadError
 
 Tiny = Callable[[str], Path]

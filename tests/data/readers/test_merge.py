@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from polyhead import recipe
+from polyhead.config import recipe
+from polyhead.data.loading.source import Source, open_tasks
 from polyhead.data.readers.merge import Merge
-from polyhead.data.source import Source, open_tasks
-from polyhead.data.synthetic import Scenes
+from polyhead.data.synthetic.scenes import Scenes
 from polyhead.errors import PolyheadError
 
 

@@ -6,16 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders.mask_data import area, numbers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from masked import area, numbers
 from PIL import Image
 
-from polyhead.data.files import FileFault
-from polyhead.data.masks import Code, packed, unpacked
+from polyhead.data.readers.mask_files import Code, packed, unpacked
 from polyhead.data.readers.png_masks import PngMasks
-from polyhead.errors import PolyheadError
+from polyhead.errors import FileFault, PolyheadError
 
 Tiny = Callable[[str], Path]
 

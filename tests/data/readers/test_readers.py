@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from polyhead.data.base import Reader
+from polyhead.contracts.reader import Reader
 from polyhead.data.doctor import check
-from polyhead.data.layout import READERS
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.folder import Folder
-from polyhead.data.readers.pedestrians import PennFudan
+from polyhead.data.readers.penn_fudan import PennFudan
+from polyhead.data.readers.recognize import READERS
 from polyhead.data.readers.voc import CLASSES, Voc, voc_years
 from polyhead.data.readers.voc_masks import VocMasks
 from polyhead.data.readers.yolo import Yolo

@@ -3,7 +3,7 @@ from torch import Tensor
 from torchvision.ops import box_iou
 
 from polyhead.boxes.raw import Raw
-from polyhead.models import ssd_head
+from polyhead.models.ssd import ssd_head
 from polyhead.nets.heads.dense import Dense
 from polyhead.types import Batch, Pyramid
 

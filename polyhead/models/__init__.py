@@ -1,0 +1,8 @@
+"""Models, one module per paper; a recipe names them by the names listed here."""
+
+from polyhead.models.classifier import classifier
+from polyhead.models.efficientdet import efficientdet
+from polyhead.models.ssd import ssd300
+from polyhead.models.unified import unified
+
+__all__ = ["classifier", "efficientdet", "ssd300", "unified"]

@@ -1,0 +1,64 @@
+"""Trains the toys, in a process of its own, so that a test may kill it."""
+
+import hashlib
+from pathlib import Path
+
+import torch
+from builders.toy_parts import Pull, Squares, Tints, toy_model
+
+from polyhead.data.loading.source import Source, TaskData
+from polyhead.engine.fit import fit
+from polyhead.engine.stage import Stage
+from polyhead.rng import seeded
+from polyhead.run import Run
+
+
+def stages(kind: str) -> list[Stage]:
+    """A joint stage, then one with the backbone frozen: its batch norm fixed, the other head still, a way to keep."""
+    plateau = {"schedule": "plateau", "plateau_patience": 0, "optimizer": "sgd", "lr": 0.02}
+    cycle = {"schedule": "onecycle", "optimizer": "adamw", "lr": 0.01, "ema": 0.9}
+    settings = plateau if kind == "plateau" else cycle
+    return [
+        Stage(tasks=["squares", "tints"], epochs=3, **settings),  # type: ignore[arg-type]
+        Stage(tasks=["tints"], epochs=3, rates={"backbone.body.0": 0.0}, keep=[Pull()], **settings),  # type: ignore[arg-type]
+    ]
+
+
+def toy_tasks(workers: int, seed: int = 0) -> dict[str, TaskData]:
+    readers = {"squares": (Squares(28), Squares(8, 1), Squares(8, 2)), "tints": (Tints(9), Tints(6, 1), Tints(6, 2))}
+    return {
+        name: TaskData(name, Source(train, val, test, batch=batch, workers=workers), (32, 32), seed)
+        for (name, (train, val, test)), batch in zip(readers.items(), (4, 2), strict=True)
+    }
+
+
+def train(folder: Path, kind: str, workers: int, seed: int = 0, save_seconds: float = 0.0) -> str:
+    """Train, or go on, and return a fingerprint of the final weights and of the table of epochs."""
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    run = Run(folder)
+    for path in (run.weights, run.predictions):
+        path.mkdir(parents=True, exist_ok=True)
+    describe = {
+        "model": {"class_path": "builders.toy_parts.toy_model", "init_args": {}},
+        "tasks": {},
+        "eval": {},
+        "seed": seed,
+    }
+    with seeded(seed, "weights"):
+        model = toy_model()
+    fit(model, toy_tasks(workers, seed), stages(kind), run, describe=describe, seed=seed, save_seconds=save_seconds)
+    return fingerprint(run)
+
+
+def fingerprint(run: Run) -> str:
+    """Of the final weights, bit for bit, and of the rows of ``results.csv`` without their times."""
+    digest = hashlib.sha256()
+    for path in sorted(run.weights.glob("*.pt")):
+        state = torch.load(path, weights_only=True)["state"]
+        for name, value in state.items():
+            digest.update(name.encode() + value.numpy().tobytes())
+    lines = [line.split(",") for line in run.results_csv.read_text().splitlines()]
+    skip = lines[0].index("time")
+    digest.update(repr([line[:skip] + line[skip + 1 :] for line in lines]).encode())
+    return digest.hexdigest()

@@ -1,0 +1,137 @@
+"""Pictures of every kind become the same upright RGB pixels."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageOps
+from torchvision import tv_tensors as tv
+
+from polyhead.data.io.images import is_picture, picture_size, read_classes, read_picture
+from polyhead.errors import FileFault
+
+NOISE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+GRID = np.meshgrid(np.arange(0, 256, 4), np.arange(0, 192, 4))
+SMOOTH = np.stack([*GRID, np.full((48, 64), 90)], -1).astype(np.uint8)
+
+
+def pixels(path: Path) -> np.ndarray:
+    picture = read_picture(path)
+    assert isinstance(picture, tv.Image)
+    assert picture.dtype == torch.uint8
+    assert picture_size(path) == tuple(picture.shape[1:])
+    return np.asarray(picture.permute(1, 2, 0))
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "ppm"])
+def test_lossless_formats_keep_every_pixel(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(NOISE).save(path)
+    assert is_picture(path)
+    assert np.array_equal(pixels(path), NOISE)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "gif"])
+def test_lossy_formats_are_close(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(SMOOTH).save(path)
+    assert np.abs(pixels(path).astype(int) - SMOOTH).mean() < 6
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize("turn", range(10))
+def test_exif_turns_are_applied(suffix: str, turn: int, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    exif = Image.Exif()
+    exif[0x0112] = turn  # 0 and 9 have no meaning
+    Image.fromarray(SMOOTH).save(path, exif=exif)
+    with Image.open(path) as image:
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+    found = pixels(path)
+    assert found.shape[:2] == ((64, 48) if 5 <= turn <= 8 else (48, 64))
+    assert np.array_equal(found, np.array(upright))
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_a_broken_exif_block_counts_as_upright(tmp_path: Path) -> None:
+    Image.fromarray(SMOOTH).save(tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
+    assert pixels(tmp_path / "a.jpg").shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_grey(suffix: str, tmp_path: Path) -> None:
+    grey = Image.fromarray(SMOOTH).convert("L")
+    grey.save(tmp_path / f"a.{suffix}", quality=100)
+    found = pixels(tmp_path / f"a.{suffix}")
+    assert np.array_equal(found[..., 0], found[..., 2])
+    assert np.abs(found[..., 1].astype(int) - np.array(grey)).max() <= 2
+
+
+def test_sixteen_bits_keep_the_high_byte(tmp_path: Path) -> None:
+    high = SMOOTH[..., 0]
+    for suffix in ("png", "tif"):
+        Image.fromarray(high.astype(np.uint16) * 256 + 77).save(tmp_path / f"a.{suffix}")
+        assert np.array_equal(pixels(tmp_path / f"a.{suffix}")[..., 1], high)
+
+
+def test_cmyk(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    Image.fromarray(SMOOTH).convert("CMYK").save(path, quality=100)
+    assert np.abs(pixels(path).astype(int) - SMOOTH).mean() < 4
+
+
+def test_palette_and_black_and_white(tmp_path: Path) -> None:
+    few = Image.fromarray(SMOOTH).quantize(16)
+    few.save(tmp_path / "a.png")
+    assert np.array_equal(pixels(tmp_path / "a.png"), np.array(few.convert("RGB")))
+    Image.fromarray(SMOOTH).convert("1").save(tmp_path / "b.png")
+    assert set(np.unique(pixels(tmp_path / "b.png"))) == {0, 255}
+
+
+def test_alpha_lies_over_white(tmp_path: Path) -> None:
+    alpha = np.full((48, 64, 1), 255, np.uint8)
+    alpha[:, :32] = 0
+    Image.fromarray(np.concatenate([NOISE, alpha], -1)).save(tmp_path / "a.png")
+    found = pixels(tmp_path / "a.png")
+    assert (found[:, :32] == 255).all()
+    assert np.array_equal(found[:, 32:], NOISE[:, 32:])
+    palette = Image.fromarray(SMOOTH).quantize(8)
+    palette.save(tmp_path / "c.png", transparency=0)
+    clear = np.array(palette) == 0
+    assert clear.any()
+    assert (pixels(tmp_path / "c.png")[clear] == 255).all()
+
+
+def test_faults_name_the_file(tmp_path: Path) -> None:
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "text.jpg").write_text("hello")
+    Image.fromarray(NOISE).save(tmp_path / "cut.jpg")
+    whole = (tmp_path / "cut.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    Image.fromarray(NOISE[..., 0].astype(np.float32)).save(tmp_path / "float.tif")
+    (tmp_path / "script.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    for name, word in (
+        ("empty.jpg", "empty"),
+        ("text.jpg", "cannot be decoded"),
+        ("cut.jpg", "truncated"),
+        ("float.tif", "32-bit"),
+        ("none.jpg", "no such file"),
+        ("script.jpg", "cannot be decoded"),
+    ):
+        with pytest.raises(FileFault, match=f"{name}: .*{word}"):
+            read_picture(tmp_path / name)
+
+
+def test_masks_keep_their_numbers(tmp_path: Path) -> None:
+    numbers = np.arange(48 * 64, dtype=np.uint8).reshape(48, 64) % 5
+    Image.fromarray(numbers).save(tmp_path / "grey.png")
+    palette = Image.new("P", (64, 48))
+    palette.putpalette([200, 0, 0, 0, 200, 0] * 3)
+    palette.putdata(numbers.ravel().tolist())
+    palette.save(tmp_path / "palette.png")
+    for name in ("grey.png", "palette.png"):
+        assert np.array_equal(read_classes(tmp_path / name), numbers)
+    Image.fromarray(NOISE).save(tmp_path / "rgb.png")
+    with pytest.raises(FileFault, match="one 8-bit channel"):
+        read_classes(tmp_path / "rgb.png")

@@ -1,0 +1,105 @@
+"""Scenes: the same in every process, boxes around what is visible, masks that agree."""
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from polyhead.data.doctor import check
+from polyhead.data.synthetic.draw import SIGNS, SKIES
+from polyhead.data.synthetic.scenes import DOMAINS, SHOWN, Scenes
+from polyhead.errors import PolyheadError
+
+domains = pytest.mark.parametrize("domain", [*DOMAINS])
+
+
+@domains
+def test_masks_boxes_and_areas_agree(domain: str) -> None:
+    scenes = Scenes(60, domain, size=96, mixed="shapes" if domain == "signs" else None)
+    for index in range(60):
+        scene = scenes.scene(index)
+        assert scene.picture.shape == (96, 96, 3)
+        assert scene.picture.dtype == np.uint8
+        assert scene.owner.max() <= len(scene.things)
+        for number, thing in enumerate(scene.things, 1):
+            rows, columns = np.nonzero(scene.owner == number)
+            assert thing.box == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+            assert thing.area == len(rows)
+        sample = scenes[index]
+        assert sample.mask is not None
+        for thing in scene.things:
+            left, top, right, bottom = map(int, thing.box)
+            inside = sample.mask[top:bottom, left:right].as_subclass(torch.Tensor)
+            assert (inside == (255 if thing.ignore else 1 + thing.label)).any()
+
+
+@domains
+def test_scenes_are_functions_of_seed_domain_and_index(domain: str) -> None:
+    scenes = Scenes(6, domain, seed=3)
+    again = pickle.loads(pickle.dumps(scenes))
+    with ThreadPoolExecutor(2) as pool:
+        threaded = list(pool.map(again.__getitem__, range(6)))
+    for index, other in enumerate(threaded):
+        sample = scenes[index]
+        assert torch.equal(sample.input, other.input)
+        assert torch.equal(sample.boxes, scenes.annotation(index).boxes)
+        assert torch.equal(sample.boxes, other.boxes)
+    assert torch.equal(Scenes(1, domain, seed=3)[0].input, scenes[0].input)
+    assert not torch.equal(Scenes(1, domain, seed=4)[0].input, scenes[0].input)
+    assert not torch.equal(scenes[1].input, scenes[0].input)
+
+
+def test_global_generator_is_left_alone() -> None:
+    state = torch.random.get_rng_state()
+    assert len(Scenes(1)[0].input) == 3
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+@domains
+def test_domains_have_own_classes_and_every_one_occurs(domain: str) -> None:
+    scenes = Scenes(80, domain, size=64)
+    annotations = [scenes.annotation(index) for index in range(80)]
+    labels = torch.cat([annotation.labels for annotation in annotations])
+    assert sorted(set(labels.tolist())) == list(range(len(scenes.names)))
+    assert {int(annotation.value) for annotation in annotations} == set(range(len(SKIES)))  # type: ignore[arg-type]
+    assert any(annotation.boxes.shape[0] == 0 for annotation in annotations)
+    assert len({annotation.id for annotation in annotations}) == 80
+    assert all(annotation.annotated.shape == (len(scenes.names),) for annotation in annotations)
+    assert len({kind.name for kinds in DOMAINS.values() for kind in kinds}) == sum(map(len, DOMAINS.values()))
+
+
+def test_hidden_objects_are_ignored() -> None:
+    scenes = Scenes(100, "signs", size=48)
+    things = [thing for index in range(100) for thing in scenes.scene(index).things]
+    ignored = [thing for thing in things if thing.ignore]
+    assert 0.002 < len(ignored) / len(things) < 0.05
+    assert 0 < SHOWN < 1
+    for thing in things:
+        left, top, right, bottom = thing.box
+        assert 0 <= left < right <= 48
+        assert 0 <= top < bottom <= 48
+
+
+def test_mixed_draws_both_domains_and_annotates_one() -> None:
+    plain, mixed = Scenes(20, "signs"), Scenes(20, "signs", mixed="shapes")
+    assert mixed.names == plain.names == [kind.name for kind in SIGNS]
+    assert any(not torch.equal(plain[index].input, mixed[index].input) for index in range(20))
+
+
+def test_scenes_pass_the_doctor() -> None:
+    assert check(Scenes(8, "signs", size=64)) == []
+
+
+def test_bad_arguments_are_refused() -> None:
+    with pytest.raises(PolyheadError, match="unknown domain 'shape'; did you mean 'shapes'"):
+        Scenes(1, "shape")
+    with pytest.raises(PolyheadError, match="unknown domain 'fruits'; did you mean 'fruit'"):
+        Scenes(1, mixed="fruits")
+    with pytest.raises(PolyheadError, match="mixed='signs': expected a domain beside 'signs' itself"):
+        Scenes(1, "signs", mixed="signs")
+    with pytest.raises(PolyheadError, match="size >= 32, found count 1 and size 8"):
+        Scenes(1, size=8)
+    with pytest.raises(IndexError):
+        Scenes(2).scene(2)

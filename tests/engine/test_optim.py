@@ -1,0 +1,176 @@
+"""Rates, freezing, groups and schedules."""
+
+import pytest
+import torch
+from builders.toy_parts import toy_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from polyhead.engine.continual import Distill, Replay
+from polyhead.engine.optim import check_parts, freeze, optimizer_of, rate_of, schedule_of, stage_rates
+from polyhead.engine.stage import Stage, check_tasks, check_taught
+from polyhead.errors import PolyheadError
+from polyhead.nets.model import Model
+
+
+@pytest.fixture
+def model() -> Model:
+    return toy_model().build({"squares": ["bright", "dark"], "tints": ["red", "green", "blue"]})
+
+
+def test_the_longest_name_decides() -> None:
+    rates = {"backbone": 0.1, "backbone.body.3": 0.0}
+    assert rate_of("backbone.body.0.weight", rates) == 0.1
+    assert rate_of("backbone.body.3.weight", rates) == 0.0
+    assert rate_of("backbone.body.30.weight", rates) == 0.1
+    assert rate_of("heads.tints.decide.bias", rates) == 1.0
+
+
+def test_an_unknown_part_is_refused_with_the_nearest(model: Model) -> None:
+    with pytest.raises(PolyheadError, match=r"rates: the model has no part 'bakbone'; did you mean 'backbone'\?"):
+        check_parts(model, ["bakbone"], "rates")
+
+
+def test_heads_outside_the_stage_are_frozen(model: Model) -> None:
+    rates = stage_rates(model, Stage(rates={"heads": 0.5}), ["tints"])
+    assert rate_of("heads.squares.tower.weight", rates) == 0.0
+    assert rate_of("heads.tints.decide.weight", rates) == 0.5
+
+
+def test_frozen_batch_norm_is_in_eval_and_comes_back(model: Model) -> None:
+    freeze(model, {"backbone": 0.0})
+    assert not any(module.training for module in model.backbone.modules())
+    assert model.heads["tints"].training
+    assert not any(parameter.requires_grad for parameter in model.backbone.parameters())
+    freeze(model, {})
+    assert all(module.training for module in model.modules())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_norms_are_fixed_in_all_but_the_heads_that_learn(model: Model) -> None:
+    for head in model.heads.values():
+        head.norm = nn.BatchNorm2d(1)
+    freeze(model, {"backbone.body.1": 0.5}, ["tints"])
+    moving = {name for name, module in model.named_modules() if isinstance(module, nn.BatchNorm2d) and module.training}
+    assert moving == {"heads.tints.norm"}
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    freeze(model, {"backbone.body.1": 0.5})
+    assert all(module.training for module in model.modules())
+
+
+def test_heads_that_do_not_learn_drop_nothing_out(model: Model) -> None:
+    for part in (*model.heads.values(), model.backbone):
+        part.drop = nn.Dropout(0.5)
+    freeze(model, {}, ["tints"])
+    dropping = {name for name, module in model.named_modules() if isinstance(module, nn.Dropout) and module.training}
+    assert dropping == {"heads.tints.drop", "backbone.drop"}
+
+
+def test_every_parameter_is_in_one_group_and_norms_and_biases_do_not_decay(model: Model) -> None:
+    optimizer = optimizer_of(model, Stage(weight_decay=0.1, lr=0.01), {"backbone": 0.1}, fused=True)
+    seen = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    assert {id(parameter) for parameter in seen} == {id(parameter) for parameter in model.parameters()}
+    assert len(seen) == len({id(parameter) for parameter in seen})
+    for group in optimizer.param_groups:
+        assert all((parameter.ndim > 1) == (group["weight_decay"] > 0) for parameter in group["params"])
+    assert {group["lr"] for group in optimizer.param_groups} == {0.01, 0.001}
+
+
+def test_all_frozen_is_refused(model: Model) -> None:
+    with pytest.raises(PolyheadError, match="every part of the model is frozen"):
+        optimizer_of(model, Stage(), dict.fromkeys(("backbone", "heads"), 0.0), fused=True)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(["constant", "cosine", "onecycle", "step", "plateau"]), st.integers(1, 300), st.integers(0, 20))
+def test_schedules_stay_in_bounds(name: str, total: int, warmup: int) -> None:
+    factor = schedule_of(Stage(schedule=name, warmup=warmup), total)  # type: ignore[arg-type]  # sampled from the literal
+    values = [factor(step) for step in range(total)]
+    assert all(0 <= value <= 1 + 1e-9 for value in values)
+    assert values == [factor(step) for step in range(total)]
+
+
+def test_shapes_of_schedules() -> None:
+    cycle = schedule_of(Stage(schedule="onecycle"), 100)
+    assert cycle(0) == pytest.approx(1 / 25)
+    assert cycle(25) == pytest.approx(1.0)
+    assert cycle(99) < 0.01
+    steps = schedule_of(Stage(schedule="step"), 90)
+    assert [steps(0), steps(60), steps(80)] == pytest.approx([1, 0.1, 0.01])
+    warm = schedule_of(Stage(schedule="constant", warmup=4), 90)
+    assert [warm(step) for step in range(6)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"epochs": 0}, "epochs must be positive, got 0"),
+        ({"tasks": []}, "tasks is empty; name those that learn, or leave it out for all"),
+        ({"lr": -1.0}, "lr must be positive"),
+        ({"lr": float("nan")}, "lr must be positive, got nan"),
+        ({"ratio": float("inf")}, "ratio must be positive, got inf"),
+        ({"weights": {"food": -1.0}}, "weights.food must be 0 or more, got -1"),
+        ({"weights": {"food": float("nan")}}, "weights.food must be 0 or more, got nan"),
+        ({"weight_decay": -1.0}, "weight_decay must be 0 or more, got -1"),
+        ({"momentum": -0.5}, "momentum must be 0 or more, got -0.5"),
+        ({"patience": -3}, "patience must be 0 or more, got -3"),
+        ({"clip": 0.0}, "clip must be positive, or null for none, got 0"),
+        ({"rates": {"backbone": -0.5}}, r"rates.backbone must be 0 \(frozen\) or more"),
+        ({"ema": 1.0}, "ema must lie between 0 and 1"),
+    ],
+)
+def test_wrong_settings_are_refused(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(PolyheadError, match=message):
+        Stage(**wrong)  # type: ignore[arg-type]  # the point of the test
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        (Stage(tasks=["sqares"]), "stages.1.tasks"),
+        (Stage(weights={"sqares": 4.0}), "stages.1.weights"),
+        (Stage(keep=[Replay(), Distill(weights={"sqares": 4.0})]), "stages.1.keep.1.weights"),
+    ],
+)
+def test_tasks_that_there_are_none_of_are_named_with_their_place(wrong: Stage, place: str) -> None:
+    right = Stage(tasks=["tints"], weights={"tints": 2.0})
+    check_tasks([right], ["squares", "tints"])
+    with pytest.raises(PolyheadError, match=rf"{place}: there is no task 'sqares'; did you mean 'squares'\?"):
+        check_tasks([right, wrong], ["squares", "tints"])
+
+
+def test_a_weight_of_a_task_that_is_not_kept_is_refused() -> None:
+    first, second = Stage(tasks=["squares"]), Stage(tasks=["tints"], keep=[Distill(weights={"squares": 4.0})])
+    check_tasks([first, second], ["squares", "tints"])
+    with pytest.raises(PolyheadError, match=r"stages\.0\.keep\.0\.weights: 'squares' is no older task here.*: none$"):
+        check_tasks([second, first], ["squares", "tints"])
+    wrong = Stage(tasks=["tints"], keep=[Distill(weights={"tints": 4.0})])
+    with pytest.raises(PolyheadError, match=r"keep\.0\.weights: 'tints' is no older task here.* older ones: squares$"):
+        check_tasks([first, wrong], ["squares", "tints"])
+    brought = Stage(tasks=["tints"], keep=[Distill(weights={"squares": 4.0})], init={"heads.squares": "w.pt"})
+    check_tasks([brought], ["squares", "tints"])
+
+
+def test_a_weight_without_a_loss_is_refused() -> None:
+    wrong = Stage(tasks=["tints"], weights={"squares": 4.0})
+    with pytest.raises(PolyheadError, match=r"stages.0.weights: 'squares' does not learn in this stage, so it has no"):
+        check_tasks([wrong], ["squares", "tints"])
+    both = Stage(weights={"squares": 4.0}, balance="uncertainty")
+    with pytest.raises(PolyheadError, match=r"stages.0.weights: balance: uncertainty learns how much each task counts"):
+        check_tasks([both], ["squares", "tints"])
+
+
+def test_a_task_that_no_stage_teaches_is_refused_unless_its_head_is_brought() -> None:
+    only = Stage(tasks=["tints"])
+    with pytest.raises(PolyheadError, match=r"data.squares: no stage teaches it; .* \(data.squares=null\)"):
+        check_taught([only], ["squares", "tints"])
+    check_taught([only, Stage(tasks=["squares"])], ["squares", "tints"])
+    check_taught([Stage()], ["squares", "tints"])
+    for part in ("heads", "heads.squares"):
+        check_taught([Stage(tasks=["tints"], init={part: "runs/older"})], ["squares", "tints"])
+
+
+def test_sgd_and_adamw(model: Model) -> None:
+    assert isinstance(optimizer_of(model, Stage(optimizer="sgd"), {}, fused=False), torch.optim.SGD)
+    assert isinstance(optimizer_of(model, Stage(optimizer="adamw"), {}, fused=False), torch.optim.AdamW)

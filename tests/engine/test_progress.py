@@ -1,0 +1,75 @@
+"""What a person reads while a training runs."""
+
+import io
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from builders.toy_parts import toy_model
+from builders.training_process import toy_tasks
+
+from polyhead.engine.fit import fit
+from polyhead.engine.progress import Log, Progress, minutes
+from polyhead.engine.stage import Stage
+from polyhead.run import Run
+
+
+class Terminal(io.StringIO):
+    """Keeps what is written on it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def said(folder: Path, stages: list[Stage]) -> list[str]:
+    """The lines of a training of the toys: nine steps an epoch of the larger set."""
+    run, lines = Run.create(folder, "run"), list[str]()
+    fit(toy_model(), toy_tasks(0), stages, run, describe={}, progress=Progress(Log(run, lines.append), len(stages)))
+    stamped = run.log.read_text(encoding="utf-8").splitlines()
+    assert [re.sub(r"^[0-9-]{10} [0-9:]{8} ", "", line) for line in stamped] == lines, "the log is what was shown"
+    return lines
+
+
+def test_an_epoch_is_a_line_and_the_time_left_is_told_once(tmp_path: Path) -> None:
+    both = ["squares", "tints"]
+    lines = said(tmp_path, [Stage(tasks=both, epochs=4), Stage(tasks=both, epochs=4)])
+    guesses = [line for line in lines if line.startswith("20 steps seen")]
+    assert len(guesses) == 1
+    assert re.fullmatch(r"20 steps seen: this stage will take about \d+ (s|min), validation not counted", guesses[0])
+    epochs = [line for line in lines if line not in guesses]
+    assert [line.split(" ")[1:4:2] for line in epochs] == [
+        [f"{stage}/2", f"{epoch}/4"] for stage in (1, 2) for epoch in range(1, 5)
+    ]
+    number = r"\d+\.\d{3}"
+    for line in epochs:
+        assert re.search(rf" \d+\.\ds lr \d\.\de[+-]\d\d \| train loss {number} ", line)
+        assert re.search(rf"squares/class {number} squares/box {number} .*\| val .*tints/accuracy {number}", line)
+
+
+def test_without_twenty_steps_nothing_is_guessed(tmp_path: Path) -> None:
+    assert len(said(tmp_path, [Stage(tasks=["tints"], epochs=2)])) == 2
+
+
+def test_on_a_terminal_a_line_moves_and_is_wiped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    said(tmp_path, [Stage(tasks=["squares"], epochs=2)])
+    shown = screen.getvalue()
+    assert re.search(r"\repoch 2/2 step 7/7 loss \d+\.\d{3} lr \d\.\d\de[+-]\d\d left \d+ s   \r\033\[K", shown)
+    assert shown.count("\033[K") == 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "0 s"),
+        (99.0, "99 s"),
+        (100.0, "2 min"),
+        (5399.0, "90 min"),
+        (5400.0, "1 h 30 min"),
+        (7190.0, "2 h 00 min"),
+    ],
+)
+def test_times_are_told_as_people_say_them(seconds: float, words: str) -> None:
+    assert minutes(seconds) == words
