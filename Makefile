@@ -1,14 +1,17 @@
-# make demo    set up, then run the main job on generated pictures, offline
-# make test    set up, then run every test (make test ARGS="-k coders" for some of them, ARGS=--cov for what they reach)
-# make check   set up, then every check that is not a test
-# make setup   only .venv; TORCH=cpu takes CPU-only wheels of torch, TORCH=auto those of this machine's GPU
-# make format  rewrite the code as `make check` wants it
-# make lock    renew the pinned versions
+# make demo       set up, then train, evaluate and use a two-headed network on generated images, offline
+# make test       set up, then run the fast tests (make test ARGS="-k coders" selects some, ARGS=--cov measures coverage)
+# make test-slow  set up, then run the tests that are slow by nature: several processes, whole trainings
+# make check      set up, then run every check that is not a test: ruff, import-linter, mypy, pylint
+# make setup      only create .venv; TORCH=cpu installs CPU-only wheels of torch, TORCH=auto those of this machine's GPU
+# make format     format the code as `make check` expects it
+# make lock       update the pinned versions
 
 PYTHON ?= python3
-# How torch was chosen at the last set-up, so that `make test` after `make setup TORCH=cpu` keeps it.
+# The choice of torch at the last set-up, so that `make test` after `make setup TORCH=cpu` does not change it.
 TORCH ?= $(or $(patsubst .venv/torch-%,%,$(firstword $(wildcard .venv/torch-*))),locked)
 ARGS ?=
+
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --durations=10
 
 BIN := .venv/bin
 READY := .venv/torch-$(TORCH)
@@ -16,7 +19,7 @@ INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links
 
-.PHONY: setup demo test check format lock
+.PHONY: setup demo test test-slow check format lock
 .DEFAULT_GOAL := setup
 
 setup: $(READY)
@@ -25,7 +28,10 @@ demo: $(READY)
 	$(BIN)/polyhead demo
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --durations=10 $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-slow: $(READY)
+	$(PYTEST) -m slow $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check
@@ -38,7 +44,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# One resolution; the hash-free list (CPU wheels of torch have other hashes) and uv's own lines are cut out of it.
+# One resolution. The list without hashes (CPU wheels of torch have other hashes) and uv's own lines are extracted from it.
 lock: $(BIN)/uv
 	$(COMPILE) pyproject.toml --all-extras --group dev --upgrade --generate-hashes -o requirements.lock
 	sed -n '/^[^ #]/s/ *\\$$//p' requirements.lock > constraints.txt
