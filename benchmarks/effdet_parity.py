@@ -3,10 +3,10 @@
     uv pip install --target /tmp/effdet --no-deps effdet==0.4.1 omegaconf pycocotools antlr4-python3-runtime==4.9.3
     PYTHONPATH=/tmp/effdet python benchmarks/effdet_parity.py
 
-effdet (Ross Wightman, after the authors' code) is no dependency. It has y before x, sets no limit to decoded sides
-(ours: 62.5 sides of the anchor), leaves codes that should be exactly 0 out of the Huber loss, and divides losses by the
-positives plus one; these are made equal here, and all else is compared as it stands. Exit code 1 when a difference is
-above its limit.
+effdet (Ross Wightman, after the authors' code) is not a dependency. It stores y before x, does not limit decoded sides
+(ours: 62.5 sides of the anchor), leaves deltas that should be exactly 0 out of the Huber loss, and divides losses by
+the positives plus one. The script makes these equal and compares everything else as it is. The exit code is 1 when a
+difference exceeds its limit.
 """
 
 import sys
@@ -22,19 +22,19 @@ from effdet.efficientdet import EfficientDet
 from effdet.loss import huber_loss, new_focal_loss
 from torch import Tensor, nn
 
-from polyhead.boxes.anchors import ScaledAnchors, corners
-from polyhead.boxes.coders import Offsets
-from polyhead.boxes.raw import Matched, Raw
+from polyhead.boxes.anchors import ScaledAnchors, cxcywh_to_xyxy
+from polyhead.boxes.coders import MAX_LOG_RATIO, DeltaCoder
+from polyhead.boxes.raw import DensePredictions, Matched
 from polyhead.models import efficientdet
 from polyhead.nets.heads.dense import Dense
-from polyhead.nets.heads.towers import SharedNet, SharedTower
+from polyhead.nets.heads.towers import EfficientDetSubnet, EfficientDetTower
 from polyhead.nets.losses import focal, huber
 from polyhead.nets.model import Model
 
 CLASSES = 90
 LEVELS = [8, 16, 32, 64, 128]
 SWAP = [1, 0, 3, 2]
-"""y, x to x, y and back."""
+"""Column order that swaps y, x and x, y."""
 
 PAPER = {
     "fpn_name": "bifpn_fa",
@@ -51,32 +51,32 @@ Row = tuple[str, float, float]
 
 
 def anchors() -> Iterator[Row]:
-    """Pixels; pictures whose sides are and are not multiples of 128."""
+    """Yield the differences of the anchors, in pixels, for sides that are and are not multiples of 128."""
     for size in ((512, 512), (768, 768), (320, 511)):
         shapes = [(-(-size[0] // stride), -(-size[1] // stride)) for stride in LEVELS]
         ours, _ = ScaledAnchors(5)(shapes, LEVELS, size, torch.device("cpu"))
         theirs = Anchors(3, 7, 3, [(1.0, 1.0), (1.4, 0.7), (0.7, 1.4)], 4.0, size).boxes
-        yield f"anchors at {size[0]} x {size[1]}, pixels", difference(corners(ours)[:, SWAP], theirs), 1e-3
+        yield f"anchors at {size[0]} x {size[1]}, pixels", difference(cxcywh_to_xyxy(ours)[:, SWAP], theirs), 1e-3
 
 
 def boxes() -> Iterator[Row]:
-    """Decoded boxes of random codes."""
+    """Yield the differences of boxes decoded from random deltas."""
     shapes = [(-(-512 // stride), -(-512 // stride)) for stride in LEVELS]
     given, strides = ScaledAnchors(5)(shapes, LEVELS, (512, 512), torch.device("cpu"))
-    codes = torch.randn(given.shape).clamp(max=Offsets.longest)
-    theirs = decode_box_outputs(codes[:, SWAP], corners(given)[:, SWAP], output_xyxy=True)
-    ours = Offsets().decode(codes, given, strides)
+    deltas = torch.randn(given.shape).clamp(max=MAX_LOG_RATIO)
+    theirs = decode_box_outputs(deltas[:, SWAP], cxcywh_to_xyxy(given)[:, SWAP], output_xyxy=True)
+    ours = DeltaCoder().decode(deltas, given, strides)
     scale = theirs.abs().amax(dim=1, keepdim=True)
     yield "decoded boxes, parts of their greatest number", float(((ours - theirs).abs() / scale).max()), 1e-5
 
 
 def losses() -> Iterator[Row]:
-    """Parts of the loss, and of the greatest gradient, after the normaliser is made the same."""
+    """Yield the relative differences of losses and gradients, with the same normalizer on both sides."""
     for smoothing in (0.0, 0.1):
         raw = random_raw()
-        matched = random_truth(raw)
+        matched = random_target(raw)
         target = torch.zeros_like(raw.logits)
-        target[matched.picture, matched.anchor, matched.labels] = 1
+        target[matched.batch_idx, matched.anchor_idx, matched.labels] = 1
         logits = raw.logits.detach().requires_grad_()
         theirs = new_focal_loss(logits, target, 0.25, 1.5, float(matched.positives), smoothing).sum()
         ours = focal(matched, label_smoothing=smoothing)
@@ -86,14 +86,14 @@ def losses() -> Iterator[Row]:
         assert logits.grad is not None
         least = float(logits.grad.abs().max())
         yield "its gradient", difference(raw.logits.grad, logits.grad) / least, 1e-5
-    at = matched.picture, matched.anchor
-    wanted = matched.coder.encode(matched.boxes, raw.anchors[matched.anchor], raw.strides[matched.anchor])
-    theirs = huber_loss(raw.codes[at], wanted, delta=0.1, size_average=False) / (4.0 * matched.positives)
+    at = matched.batch_idx, matched.anchor_idx
+    wanted = matched.coder.encode(matched.boxes, raw.anchors[matched.anchor_idx], raw.strides[matched.anchor_idx])
+    theirs = huber_loss(raw.deltas[at], wanted, delta=0.1, size_average=False) / (4.0 * matched.positives)
     yield "Huber loss", abs(1 - float((huber(matched) / theirs).detach())), 1e-5
 
 
 def networks() -> Iterator[Row]:
-    """Numbers of parameters, and what both predict with the same weights."""
+    """Yield the differences of parameter counts, and of predictions with the same weights."""
     for name, ours in {
         "efficientdet_d0": efficientdet(mean=(0.0,) * 3, std=(1 / 255,) * 3),
         "cspdarkdet53m": efficientdet("cspdarknet53", size=768, width=96, repeats=4, depth=3),
@@ -113,7 +113,9 @@ def networks() -> Iterator[Row]:
 
 
 def forward(ours: Model, theirs: Any) -> Iterator[Row]:
-    """Codes and logits, both with effdet's weights (so codes are y before x in both); parts of the greatest.
+    """Yield the differences of deltas and logits, both with effdet's weights, as fractions of the largest.
+
+    Deltas are y before x on both sides.
 
     The backbone, timm's in both, stays as it is in use: in training effdet drops parts of it at random.
     """
@@ -121,41 +123,41 @@ def forward(ours: Model, theirs: Any) -> Iterator[Row]:
     move(theirs.fpn, ours.neck)
     head = ours.head("coco")
     assert isinstance(head, Dense)
-    assert isinstance(head.tower, SharedTower)
+    assert isinstance(head.tower, EfficientDetTower)
     move_net(theirs.class_net, head.tower.classes)
     move_net(theirs.box_net, head.tower.boxes)
-    pictures = torch.randn(2, 3, 512, 512)
+    images = torch.randn(2, 3, 512, 512)
     for mode in (False, True):
         for each in (ours, theirs):
             each.train(mode)
             each.backbone.eval()
         with torch.no_grad():
-            raw: Raw = ours(pictures)["coco"]
-            logits, codes = theirs(pictures)
-        for name, mine, maps in (("codes", raw.codes, codes), ("logits", raw.logits, logits)):
+            raw: DensePredictions = ours(images)["coco"]
+            logits, deltas = theirs(images)
+        for name, mine, maps in (("deltas", raw.deltas, deltas), ("logits", raw.logits, logits)):
             rows = torch.cat([each.permute(0, 2, 3, 1).reshape(2, -1, mine.shape[2]) for each in maps], dim=1)
             limit = 1e-5 if not mode else 1e-3  # the last level's batch norm divides by the scatter of few values
             yield f"{name}, {'train' if mode else 'eval'}", difference(mine, rows) / float(rows.abs().max()), limit
 
 
-def random_raw() -> Raw:
-    """Predictions for two pictures of 256 pixels."""
+def random_raw() -> DensePredictions:
+    """Return predictions for two images of 256 pixels."""
     shapes = [(256 // stride, 256 // stride) for stride in LEVELS]
     given, strides = ScaledAnchors(5)(shapes, LEVELS, (256, 256), torch.device("cpu"))
-    codes = torch.randn(2, given.shape[0], 4, requires_grad=True)
+    deltas = torch.randn(2, given.shape[0], 4, requires_grad=True)
     logits = (4 * torch.randn(2, given.shape[0], CLASSES) - 3).requires_grad_()
-    return Raw(codes, logits, None, given, strides, (256, 256))
+    return DensePredictions(deltas, logits, None, given, strides, (256, 256))
 
 
-def random_truth(raw: Raw) -> Matched:
-    """Fifty positives, each with a class and a box somewhere about its anchor."""
+def random_target(raw: DensePredictions) -> Matched:
+    """Return fifty positives, each with a class and a box near its anchor."""
     chosen = torch.randperm(raw.logits.shape[0] * raw.logits.shape[1])[:50]
-    picture, anchor = chosen // raw.logits.shape[1], chosen % raw.logits.shape[1]
+    image, anchor = chosen // raw.logits.shape[1], chosen % raw.logits.shape[1]
     index = torch.full(raw.logits.shape[:2], -1)
-    index[picture, anchor] = 0
-    truth = Offsets().decode(0.5 * torch.randn(50, 4), raw.anchors[anchor], raw.strides[anchor])
+    index[image, anchor] = 0
+    target = DeltaCoder().decode(0.5 * torch.randn(50, 4), raw.anchors[anchor], raw.strides[anchor])
     labels, annotated = torch.randint(0, CLASSES, (50,)), torch.ones(2, CLASSES, dtype=torch.bool)
-    return Matched(raw, Offsets(), index, picture, anchor, truth, labels, annotated)
+    return Matched(raw, DeltaCoder(), index, image, anchor, target, labels, annotated)
 
 
 def move(source: nn.Module, target: nn.Module) -> None:
@@ -164,7 +166,7 @@ def move(source: nn.Module, target: nn.Module) -> None:
     target.load_state_dict(dict(pairs))
 
 
-def move_net(source: Any, target: SharedNet) -> None:
+def move_net(source: Any, target: EfficientDetSubnet) -> None:
     """Copy a net of the head; effdet keeps convolutions and batch norms apart."""
     for conv, norms, layer in zip(source.conv_rep, source.bn_rep, target.layers, strict=True):
         parts: list[Tensor] = [*conv.state_dict().values(), *norms.state_dict().values()]
@@ -173,13 +175,13 @@ def move_net(source: Any, target: SharedNet) -> None:
 
 
 def difference(ours: Tensor, theirs: Tensor) -> float:
-    """The greatest."""
+    """Return the largest absolute difference."""
     assert ours.shape == theirs.shape, f"{list(ours.shape)} against {list(theirs.shape)}"
     return float((ours - theirs).abs().max())
 
 
 def count(network: nn.Module) -> int:
-    """Parameters."""
+    """Return the number of parameters."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 

@@ -3,7 +3,7 @@
     PYTHONPATH=/tmp/effdet python benchmarks/effdet_speed.py [--size 512] [--batch 4] [--rounds 15]
 
 How effdet is fetched stands in ``benchmarks/effdet_parity.py``. Both have EfficientNet-B0 as backbone, 20 classes and
-the same random pictures and boxes; a step is normalising, forward, matching, losses, backward and AdamW. Each side is
+the same random images and boxes; a step is normalizing, forward, matching, losses, backward and AdamW. Each side is
 timed in turn (``benchmarks/speed.py``), in float32, and ours once more in the precision that ``precision: auto`` takes,
 if that is another.
 """
@@ -60,8 +60,8 @@ def theirs(batch: Batch, size: int) -> Callable[[], None]:
 def main(argv: Sequence[str]) -> int:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--size", type=int, default=512, help="side of the pictures in pixels (default: %(default)s)")
-    parser.add_argument("--batch", type=int, default=4, help="pictures a step (default: %(default)s)")
+    parser.add_argument("--size", type=int, default=512, help="side of the images in pixels (default: %(default)s)")
+    parser.add_argument("--batch", type=int, default=4, help="images a step (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=15, help="timed steps of each side (default: %(default)s)")
     given = parser.parse_args(argv)
     torch.manual_seed(0)

@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
         write(folder, domain, counts)
     before, after = (measured(folder, name) for name in ("two", "three"))
     print(f"on all {given.test} test scenes of each older data set, written again:")
-    losses = forgetting.against(str(after), {domain: [str(before)] for domain in OLD})
+    losses = forgetting.drops_from_baselines(str(after), {domain: [str(before)] for domain in OLD})
     print(forgetting.text(losses, 0.05))
     return 0
 

@@ -1,12 +1,12 @@
-"""Pictures a second that one process makes ready for training: coco128, mosaic in 0.75 of them, flips, scales, colours.
+"""Images a second that one process makes ready for training: coco128, mosaic in 0.75 of them, flips, scales, colors.
 
     POLYHEAD_DATA=FOLDER python benchmarks/loader.py
     POLYHEAD_DATA=FOLDER python benchmarks/loader.py --ultralytics PYTHON
 
-Cold is the first pass of a loader that holds no decoded picture yet; warm is a later one, with every picture in memory.
+Cold is the first pass of a loader that holds no decoded image yet; warm is a later one, with every image in memory.
 With ``--ultralytics``, the loader of that package is timed in the same rounds, by its own interpreter in a process of
 its own (benchmarks/ultralytics_loader.py); pass by pass in turn, with the same number of threads: one. Both make the
-same kinds of changes by their own rules: theirs goes to HSV and back for colours, ours multiplies by a matrix. Seconds
+same kinds of changes by their own rules: theirs goes to HSV and back for colors, ours multiplies by a matrix. Seconds
 are those of the processor, so that other work on the machine counts as little as it can; with ``--wall`` those of the
 clock on the wall, for a quiet machine.
 """
@@ -45,16 +45,16 @@ class Ours:
         self.loader = self.fresh()
 
     def fresh(self) -> StreamLoader:
-        """A loader that holds no picture yet."""
+        """A loader that holds no image yet."""
         length = len(self.reader)
         data = TrainSet(Cached(self.reader, self.paths, ROOM), Train((self.size, self.size), LOOK), 0)
-        steps = Steps(length, self.batch, length // self.batch, 0, quiet=sys.maxsize)
+        steps = Steps(length, self.batch, length // self.batch, 0, mix_until=sys.maxsize)
         loader = StreamLoader(data, batch_sampler=steps, collate_fn=collate)
         loader.position = lambda: 0
         return loader
 
     def rate(self, state: str) -> float:
-        """Pictures a second of one pass."""
+        """Images a second of one pass."""
         if state == "cold":
             self.loader = self.fresh()
         begun = self.now()
@@ -73,7 +73,7 @@ class Theirs:
         )
 
     def rate(self, state: str) -> float:
-        """Pictures a second of one pass."""
+        """Images a second of one pass."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(state + "\n")
@@ -91,8 +91,8 @@ class Theirs:
 def main(argv: Sequence[str]) -> int:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--size", type=int, default=640, help="side of the pictures in pixels (default: 640)")
-    parser.add_argument("--batch", type=int, default=16, help="pictures a step (default: 16)")
+    parser.add_argument("--size", type=int, default=640, help="side of the images in pixels (default: 640)")
+    parser.add_argument("--batch", type=int, default=16, help="images a step (default: 16)")
     parser.add_argument("--rounds", type=int, default=5, help="passes of each side and state (default: 5)")
     parser.add_argument("--ultralytics", metavar="PYTHON", help="an interpreter that can import ultralytics")
     parser.add_argument("--wall", action="store_true", help="seconds of the wall clock, not of the processor")
@@ -100,22 +100,26 @@ def main(argv: Sequence[str]) -> int:
     clock = "perf_counter" if given.wall else "process_time"
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
-    rates: dict[str, Callable[[str], float]] = {"polyhead": Ours(given.size, given.batch, clock).rate}
-    rival = Theirs(given.ultralytics, given.size, given.batch, clock) if given.ultralytics else None
-    if rival:
-        rates["ultralytics"] = rival.rate
+    loaders: dict[str, Callable[[str], float]] = {"polyhead": Ours(given.size, given.batch, clock).rate}
+    reference = Theirs(given.ultralytics, given.size, given.batch, clock) if given.ultralytics else None
+    if reference:
+        loaders["ultralytics"] = reference.rate
     found: dict[tuple[str, str], list[float]] = {}
     for _ in range(given.rounds):
         for state in STATES:
-            for name, rate in rates.items():
+            for name, rate in loaders.items():
                 found.setdefault((name, state), []).append(rate(state))
-    if rival:
-        rival.close()
+    if reference:
+        reference.close()
     print(f"{DATA}, {given.size} pixels, batch {given.batch}, mosaic {LOOK.mosaic}, {given.rounds} rounds, {clock}")
-    print(f"{'pictures a second':<20}" + "".join(f"{name:>14}" for name in rates) + ("ratio" if rival else "").rjust(9))
+    print(
+        f"{'images a second':<20}"
+        + "".join(f"{name:>14}" for name in loaders)
+        + ("ratio" if reference else "").rjust(9)
+    )
     for state in STATES:
-        cells = "".join(f"{median(found[name, state]):>14.1f}" for name in rates)
-        if rival:
+        cells = "".join(f"{median(found[name, state]):>14.1f}" for name in loaders)
+        if reference:
             ratios = [a / b for a, b in zip(found["polyhead", state], found["ultralytics", state], strict=True)]
             cells += f"{median(ratios):>9.2f}  {min(ratios):.2f} to {max(ratios):.2f} in a round"
         print(f"{state:<20}{cells}")

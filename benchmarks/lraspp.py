@@ -1,8 +1,8 @@
-"""Train torchvision's LR-ASPP on the segmentation task of a recipe: the rival of a head that segments.
+"""Train torchvision's LR-ASPP on the segmentation task of a recipe, as a reference for our segmentation head.
 
     python benchmarks/lraspp.py unified_small [--task seg] [key=value ...]
 
-Backbone, weights, data, picture size, loss, and the first stage that the task learns in are the recipe's; only what
+Backbone, weights, data, image size, loss, and the first stage that the task learns in are the recipe's; only what
 comes after the backbone is torchvision's (``LRASPPHead``, Howard et al. 2019, "Searching for MobileNetV3", section 6.4:
 levels of strides 8 and 32, 128 channels). It is trained and measured by Polyhead's own engine, so ``polyhead compare``
 and ``polyhead evaluate`` take its run.
@@ -53,8 +53,8 @@ def lraspp(
     return Model(Timm(backbone, weights, (8, 32), mean=mean, std=std), [], LrAspp, (size, size))
 
 
-def rival(config: dict[str, Any], task: str) -> dict[str, Any]:
-    """The resolved recipe of the rival of one task of a resolved recipe.
+def reference(config: dict[str, Any], task: str) -> dict[str, Any]:
+    """The resolved recipe of the reference of one task of a resolved recipe.
 
     Raises:
         PolyheadError: when there is no such task, or no stage that it learns in.
@@ -64,15 +64,15 @@ def rival(config: dict[str, Any], task: str) -> dict[str, Any]:
         raise PolyheadError(f"the recipe does not train a task {task!r}; give one of {', '.join(config['data'])}")
     given = {key: value for key, value in config["model"]["init_args"].items() if key in SHARED}
     model = {"class_path": "benchmarks.lraspp.lraspp", "init_args": given}
-    rates = {part: rate for part, rate in stages[0]["rates"].items() if part.split(".")[0] == "backbone"}
-    stage = {**stages[0], "tasks": [task], "rates": rates, "keep": []}
+    lr_mult = {part: rate for part, rate in stages[0]["lr_mult"].items() if part.split(".")[0] == "backbone"}
+    stage = {**stages[0], "tasks": [task], "lr_mult": lr_mult, "continual": []}
     name = f"{config['name']}_lraspp"
     own = {"model": model, "data": {task: config["data"][task]}, "stages": [stage], "name": name}
     return recipe.resolve({**config, **own}, (), name)
 
 
 def main(argv: Sequence[str]) -> Run:
-    """Train the rival of a recipe's task."""
+    """Train the reference for a task of a recipe."""
     words, changes = overrides.separate(argv, ("--task", "--help", "-h"))
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -86,7 +86,7 @@ def main(argv: Sequence[str]) -> Run:
     given = parser.parse_args(words)
     recipe.allow(["benchmarks"])
     try:
-        run = train(rival(recipe.load(given.recipe, changes), given.task))
+        run = train(reference(recipe.load(given.recipe, changes), given.task))
     except PolyheadError as error:
         parser.error(str(error))
     return run

@@ -1,4 +1,4 @@
-"""Append finished runs, ours and the rival's, to ``benchmarks/results.csv``: a row for each task.
+"""Append finished runs, of Polyhead and of the reference, to ``benchmarks/results.csv``: a row for each task.
 
     python benchmarks/record.py RUN [RUN ...]
 
@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def record(runs: Sequence[Run], table: Path) -> list[dict[str, Any]]:
-    """Add the rows of the runs to the table, and give them back.
+    """Add the rows of the runs to the table, and return them.
 
     Raises:
         PolyheadError: when a run was not measured on test, or is in the table already.
@@ -46,7 +46,7 @@ def record(runs: Sequence[Run], table: Path) -> list[dict[str, Any]]:
     new = [row for run in runs for row in rows_of(run)]
     for row in new:
         if _identity(row) in seen:
-            raise PolyheadError(f"run {row['run']!r} of {row['date']} is in {table.name} already; nothing was added")
+            raise PolyheadError(f"run {row['run']!r} of {row['date']} is already in {table.name}. Nothing was added")
         seen.add(_identity(row))
     text = io.StringIO()
     writer = csv.DictWriter(text, list(new[0]), lineterminator="\n")
@@ -57,17 +57,17 @@ def record(runs: Sequence[Run], table: Path) -> list[dict[str, Any]]:
 
 
 def rows_of(run: Run) -> list[dict[str, Any]]:
-    """One row for each task of a run."""
+    """Return one row for each task of a run."""
     manifest, results = run.read_manifest(), read_json(run.results_json)
     if "test" not in results:
-        raise PolyheadError(f"run {run.folder.name!r} was not measured on test; 'polyhead evaluate' does that")
+        raise PolyheadError(f"run {run.folder.name!r} has no test results. Run 'polyhead evaluate' first")
     config = yaml.safe_load(run.config.read_text(encoding="utf-8"))
     epochs = read_rows(run.results_csv)
     machine, git = manifest["hardware"], manifest.get("git")
     common = {
         "date": manifest["started"][:19],
         "run": run.folder.resolve().name,
-        "what": f"torchvision's SSD on {config['recipe']['name']}" if "rival" in config else config["name"],
+        "what": f"torchvision's SSD on {config['recipe']['name']}" if "reference" in config else config["name"],
         "command": command(manifest["command"]),
         "seed": manifest["seed"],
         "epochs": len(epochs),
@@ -83,7 +83,7 @@ def rows_of(run: Run) -> list[dict[str, Any]]:
 
 
 def command(words: Sequence[str]) -> str:
-    """A command line without the folders of the machine: absolute paths are cut to their last part."""
+    """Return a command line without the folders of this machine: absolute paths are reduced to their last component."""
     first, *rest = (re.sub(r"(^|=)/\S*/", r"\1", word) for word in words)
     first = "polyhead" if first == "__main__.py" else first
     return " ".join(["python " + first if first.endswith(".py") else first, *rest])

@@ -3,7 +3,7 @@
     python benchmarks/speed.py [--backbone resnet50] [--batch 8] [--rounds 15]
 
 A round is one step of each side in turn, so that whatever else the machine does meets all of them. A training step is
-forward, loss, backward and AdamW; inference goes from uint8 pictures to boxes after suppression, with each side's own
+forward, loss, backward and AdamW; inference goes from uint8 images to boxes after suppression, with each side's own
 thresholds. Untrained networks believe in every box, so the background's bias is set on both sides such that as many
 pairs of box and class are above the score threshold as a trained network has. Polyhead's SSD is timed twice: in
 float32, as torchvision's is, and in the precision that ``precision: auto`` takes on this hardware.
@@ -31,13 +31,13 @@ from polyhead.nets.backbones.timm import Timm
 from polyhead.nets.inference import predict_batch
 from polyhead.nets.model import Model
 from polyhead.nets.precision import resolve
-from polyhead.rng import key
+from polyhead.rng import derive_seed
 from polyhead.types import Annotation, Batch
 
 CLASSES = 20
 OBJECTS = 3
 ABOVE = 200
-"""Pairs of box and class of a picture above the score threshold of 0.01."""
+"""Pairs of box and class of an image above the score threshold of 0.01."""
 WORKS = ("train", "infer")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 TYPES = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -84,20 +84,20 @@ def theirs(backbone: str, batch: Batch, size: int) -> Side:
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     targets = [{"boxes": boxes, "labels": labels + 1} for boxes, labels in zip(batch.boxes, batch.labels, strict=True)]
 
-    def pictures() -> list[Tensor]:
-        return [picture.float() / 255 for picture in batch.inputs]
+    def images() -> list[Tensor]:
+        return [image.float() / 255 for image in batch.inputs]
 
     def train() -> None:
         model.train()
-        step(optimizer, model(pictures(), targets))
+        step(optimizer, model(images(), targets))
 
     @torch.inference_mode()
     def infer() -> Any:
-        return model.eval()(pictures())
+        return model.eval()(images())
 
     def calm() -> None:
         with torch.no_grad():
-            levels = model.eval().backbone(model.transform(pictures())[0].tensors)
+            levels = model.eval().backbone(model.transform(images())[0].tensors)
             logits = model.head.classification_head(list(levels.values()))
         layers = model.head.classification_head.module_list
         set_background(logits, [layer.bias.view(-1, 1 + CLASSES)[:, 0] for layer in layers])
@@ -114,7 +114,7 @@ def step(optimizer: torch.optim.Optimizer, losses: dict[str, Tensor]) -> None:
 
 @torch.no_grad()
 def set_background(logits: Tensor, biases: Sequence[nn.Parameter | Tensor]) -> None:
-    """Add to the background's bias such that ``ABOVE`` pairs a picture have scores above 0.01.
+    """Add to the background's bias such that ``ABOVE`` pairs an image have scores above 0.01.
 
     Args:
         logits: ``[b, n, 1 + classes]``, background first.
@@ -131,8 +131,8 @@ def set_background(logits: Tensor, biases: Sequence[nn.Parameter | Tensor]) -> N
 
 
 def random_batch(count: int, size: int) -> Batch:
-    """Random pictures with :data:`OBJECTS` random boxes each."""
-    draw = torch.Generator().manual_seed(key("speed"))
+    """Random images with :data:`OBJECTS` random boxes each."""
+    draw = torch.Generator().manual_seed(derive_seed("speed"))
     samples = []
     for number in range(count):
         corner = torch.rand(OBJECTS, 2, generator=draw) * 0.6
@@ -141,9 +141,9 @@ def random_batch(count: int, size: int) -> Batch:
         labels = torch.randint(CLASSES, (OBJECTS,), generator=draw)
         areas = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1)
         nothing, looked = torch.zeros(OBJECTS, dtype=torch.bool), torch.ones(CLASSES, dtype=torch.bool)
-        truth = Annotation(str(number), "", (size, size), boxes, labels, nothing, areas, looked)
-        picture = torch.randint(256, (3, size, size), generator=draw, dtype=torch.uint8)
-        samples.append(sample(truth, picture))
+        target = Annotation(str(number), "", (size, size), boxes, labels, nothing, areas, looked)
+        image = torch.randint(256, (3, size, size), generator=draw, dtype=torch.uint8)
+        samples.append(sample(target, image))
     batch = collate(samples)
     moved: dict[str, Any] = {
         name: value.to(DEVICE) if isinstance(value, Tensor) else value for name, value in batch._asdict().items()
@@ -208,8 +208,8 @@ def main(argv: Sequence[str]) -> int:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--backbone", default="resnet50", help="timm's name of the backbone (default: resnet50)")
-    parser.add_argument("--batch", type=int, default=8, help="pictures a step (default: 8)")
-    parser.add_argument("--size", type=int, default=300, help="side of the pictures in pixels (default: 300)")
+    parser.add_argument("--batch", type=int, default=8, help="images a step (default: 8)")
+    parser.add_argument("--size", type=int, default=300, help="side of the images in pixels (default: 300)")
     parser.add_argument("--rounds", type=int, default=15, help="timed steps of each side (default: 15)")
     parser.add_argument("--peak", nargs=2, metavar=("SIDE", "WORK"), help="print the peak memory of one side and stop")
     given = parser.parse_args(argv)

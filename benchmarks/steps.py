@@ -1,11 +1,12 @@
-"""What more heads, and keeping older tasks, cost in a training step of as many pictures.
+"""Measure what further heads and continual losses cost in a training step with the same number of images.
 
     python benchmarks/steps.py [--backbone mobilenetv2_100] [--size 224] [--batch 8] [--rounds 15]
 
-One step of each side in turn (``benchmarks/speed.py``): a network with two heads, half of the batch for each, beside
-one with one head; and the later stages of ``unified``, which keep older tasks by distillation, replay and fixed norms,
-beside steps of as many pictures of the new task alone. Of those that are kept each has half as many pictures as the new
-one. A step is forward, losses, backward, AdamW, in the precision that the engine would take.
+The sides take one step in turn (``benchmarks/speed.py``). The first comparison is a network with two heads, each with
+half of the batch, against one head. The others are later stages of ``unified``, which protect earlier tasks by
+distillation, replay and fixed batch norm statistics, against steps of the new task alone with as many images.
+Each earlier task has half as many images as the new one. A step is forward, losses, backward and AdamW, in the
+precision that the engine would choose.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from typing import Any, Literal
 import torch
 
 from benchmarks.speed import CLASSES, DEVICE, hardware, race, random_batch, step
-from polyhead.engine.continual import Distill, Keep, Replay
+from polyhead.engine.continual import ContinualLoss, Distill, Replay
 from polyhead.engine.optim import freeze
 from polyhead.models import efficientdet, unified
 from polyhead.nets.model import Model
@@ -31,14 +32,14 @@ NAMES = [f"class {number}" for number in range(CLASSES)]
 
 
 def plain(model: Model, batches: Mapping[str, Batch]) -> Callable[[], None]:
-    """A step of every task of ``batches`` at once."""
-    return keeping(model, batches, list(batches), [])
+    """Return a function that takes one joint training step of all tasks in ``batches``."""
+    return training_step(model, batches, list(batches), [])
 
 
-def keeping(
-    model: Model, batches: Mapping[str, Batch], learning: Sequence[str], keeps: Sequence[Keep]
+def training_step(
+    model: Model, batches: Mapping[str, Batch], learning: Sequence[str], protect: Sequence[ContinualLoss]
 ) -> Callable[[], None]:
-    """A step as the engine does it: one pass of the trunk, the losses of what learns, and of what keeps the rest."""
+    """Return a function that takes one step as the engine does: one trunk pass, task losses, continual losses."""
     model = model.to(DEVICE).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
 
@@ -51,15 +52,15 @@ def keeping(
                 for task in learning
                 for name, value in model.head(task).losses(raws[task], batches[task]).items()
             }
-            for keep in keeps:
-                losses |= keep.losses(model, batches, features, raws, 0)
+            for each in protect:
+                losses |= each.losses(model, batches, features, raws, 0)
         step(optimizer, losses)
 
     return work
 
 
 def heads(backbone: str, size: int, count: int) -> dict[str, Callable[[], None]]:
-    """One head and two, as many pictures."""
+    """Return a step with one head and a step with two heads, with the same number of images."""
     whole, half = random_batch(count, size), random_batch(count // 2, size)
     tasks = {"one": {"a": whole}, "two": {"a": half, "b": half}}
     return {
@@ -68,23 +69,26 @@ def heads(backbone: str, size: int, count: int) -> dict[str, Callable[[], None]]
     }
 
 
-def kept(backbone: str, size: int, count: int, learnt: Sequence[str]) -> dict[str, Callable[[], None]]:
-    """New pictures alone, and with older tasks kept beside them, as many in all; the last of ``learnt`` is new."""
-    *older, new = learnt
+def continual(backbone: str, size: int, count: int, learned: Sequence[str]) -> dict[str, Callable[[], None]]:
+    """Return a step of the new task alone and one that protects the earlier tasks, with the same number of images.
+
+    The last of ``learned`` is the new task.
+    """
+    *older, new = learned
     each = count // (2 + len(older))
     model = unified(KINDS, backbone, size=size).build(dict.fromkeys(KINDS, NAMES))
     student, distill, replay = deepcopy(model), Distill(features=1.0), Replay()
-    asked: Any = dict.fromkeys(older)  # nothing is asked of a task but its name
-    distill.start(student.to(DEVICE), asked)
-    replay.start(student, asked)
+    earlier: Any = dict.fromkeys(older)  # only the names of the tasks are used
+    distill.start(student.to(DEVICE), earlier)
+    replay.start(student, earlier)
     batches = {new: shown(count - each * len(older), size), **{name: shown(each, size) for name in older}}
-    work = keeping(student, batches, [new], [distill, replay])
+    work = training_step(student, batches, [new], [distill, replay])
     freeze(student, {}, [new])
-    return {"plain": plain(model, {new: shown(count, size)}), "kept": work}
+    return {"plain": plain(model, {new: shown(count, size)}), "continual": work}
 
 
 def shown(count: int, size: int) -> Batch:
-    """Random pictures with boxes, masks and a class each, for any head."""
+    """Return random images with boxes, a mask and a class each, for any head."""
     draw = torch.Generator().manual_seed(0)
     masks = torch.randint(CLASSES, (count, size, size), generator=draw, dtype=torch.uint8)
     values = torch.randint(CLASSES, (count,), generator=draw)
@@ -97,15 +101,15 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--backbone", default="mobilenetv2_100", help="timm's name of the backbone (default: %(default)s)"
     )
-    parser.add_argument("--size", type=int, default=224, help="side of the pictures (default: %(default)s)")
-    parser.add_argument("--batch", type=int, default=8, help="pictures of a step (default: %(default)s)")
+    parser.add_argument("--size", type=int, default=224, help="side of the images (default: %(default)s)")
+    parser.add_argument("--batch", type=int, default=8, help="images of a step (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=15, help="steps of each side (default: %(default)s)")
     given = parser.parse_args(argv)
     print(hardware(resolve("auto")))
     compared: dict[str, Callable[..., dict[str, Callable[[], None]]]] = {
         "two heads / one head": heads,
-        "segmentation kept / detection alone": partial(kept, learnt=["seg", "det"]),
-        "segmentation and detection kept / classification alone": partial(kept, learnt=["seg", "det", "cls"]),
+        "detection that protects segmentation / detection alone": partial(continual, learned=["seg", "det"]),
+        "classification that protects both / classification alone": partial(continual, learned=["seg", "det", "cls"]),
     }
     for what, make in compared.items():
         first, second = race(make(given.backbone, given.size, given.batch), given.rounds).values()
@@ -113,7 +117,7 @@ def main(argv: Sequence[str]) -> int:
         print(
             f"{what}: {statistics.median(second) / statistics.median(first):.2f} "
             f"(rounds {min(ratios):.2f} to {max(ratios):.2f}), "
-            f"{1e3 * statistics.median(first):.0f} ms the plain step of {given.batch} pictures"
+            f"{1e3 * statistics.median(first):.0f} ms the plain step of {given.batch} images"
         )
     return 0
 

@@ -19,7 +19,7 @@ class Levels(nn.Module):
     """A backbone's levels and further ones of half the size each, until one has a single cell.
 
     The widths are those of torchvision's SSD300 (512, then 256). Batch norm in the extra layers, as torchvision's
-    SSDlite has it: without it the rival would need a gentler start. For the same reason the backbone's levels can be
+    SSDlite has it: without it the reference would need a warm-up. For the same reason the backbone's levels can be
     scaled, where torchvision scales its first one by an L2 norm: levels of MobileNetV2 end in no activation, and are so
     large that the first epoch's mean loss of torchvision's head on them was 110; scaled it was 22.
     """
@@ -38,9 +38,9 @@ class Levels(nn.Module):
             self.out_channels.append(width)
             stride *= 2
 
-    def forward(self, pictures: Tensor) -> OrderedDict[str, Tensor]:
+    def forward(self, images: Tensor) -> OrderedDict[str, Tensor]:
         """The levels by number, finest first."""
-        levels = self.backbone(pictures)
+        levels = self.backbone(images)
         for extra in self.extras:
             levels.append(extra(levels[-1]))
         for number, scale in enumerate(self.scales):
@@ -53,7 +53,7 @@ def ssd(backbone: Timm, size: Size, classes: int, *, scaled: bool = False) -> SS
 
     Args:
         backbone: its layers, and the mean and std of its weights; its own forward pass is not used.
-        size: height and width that torchvision resizes pictures to.
+        size: height and width that torchvision resizes images to.
         classes: without background.
         scaled: batch norm on each of the backbone's levels.
     """

@@ -1,7 +1,7 @@
 """Times the loader of ultralytics for benchmarks/loader.py, which starts this with an interpreter that can import it.
 
 ``ultralytics_loader.py DATA SIZE BATCH MOSAIC CLOCK``, whose clock is one of the ``time`` module; for each line
-``cold`` or ``warm`` on standard input it makes one pass over the data, and answers ``rate PICTURES_A_SECOND``. Its
+``cold`` or ``warm`` on standard input it makes one pass over the data, and answers ``rate IMAGES_A_SECOND``. Its
 label cache is written beside a copy of the data, never beside the data itself.
 """
 
@@ -27,7 +27,7 @@ def main(data: str, size: str, batch: str, mosaic: str, clock: str) -> None:
 
 
 def make(root: Path, size: int, batch: int, mosaic: float, *, cold: bool) -> Any:
-    """A data set with the package's own settings but for mosaic; warm, it holds every picture in memory."""
+    """A data set with the package's own settings but for mosaic; warm, it holds every image in memory."""
     import cv2
     import torch
     import yaml
@@ -54,7 +54,7 @@ def make(root: Path, size: int, batch: int, mosaic: float, *, cold: bool) -> Any
 
 
 def rate(data: Any, batch: int, clock: str) -> float:
-    """Pictures a second of one pass, batches put together."""
+    """Images a second of one pass, batches put together."""
     import torch
 
     order = torch.randperm(len(data)).tolist()

@@ -1,4 +1,4 @@
-"""``python -m polyhead``."""
+"""Run the command line with ``python -m polyhead``."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""The command line: a static table of commands, standard library only; each command imports its own room.
+"""The command line: a table of commands. Each command is imported when it is called; this module imports no torch.
 
-What a user can cause ends in a message on stderr, one line where it is no list, and exit code 2; ``--debug`` anywhere
-shows the traceback as well.
+Errors that a user can cause are printed to stderr (one line, or a list of problems) and exit with code 2. The option
+``--debug``, anywhere on the command line, also shows the traceback.
 """
 
 import argparse
@@ -14,57 +14,68 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from polyhead import __version__
-from polyhead.errors import NO_ROOM, PolyheadError, suggest
+from polyhead.errors import DISK_FULL, PolyheadError, suggest
 
 COMMANDS = {
-    "demo": ("polyhead.commands.demo", "the main job on generated pictures: offline, minutes on a laptop"),
-    "recipes": ("polyhead.commands.recipes", "list the recipes with one line each"),
-    "init": ("polyhead.commands.init", "recognise the data in a folder, check it, write a recipe for it"),
-    "data": ("polyhead.commands.data", "check the data in a folder; list, get and cut data sets"),
-    "train": ("polyhead.commands.train", "train a recipe into a run folder, or go on with a run"),
-    "evaluate": ("polyhead.commands.evaluate", "measure a run, with intervals ('val' is another name)"),
-    "predict": ("polyhead.commands.predict", "use a run on pictures: drawn pictures, JSON, CSV"),
-    "compare": ("polyhead.commands.compare", "runs side by side: scores, paired differences, intervals"),
-    "extend": ("polyhead.commands.extend", "teach a run one more task, without the data of the older ones"),
-    "study": ("polyhead.commands.study", "variations of a recipe, with every seed, in one table"),
+    "demo": ("polyhead.commands.demo", "train and use a detector on generated images, offline, in minutes"),
+    "recipes": ("polyhead.commands.recipes", "list the recipes and studies that come with Polyhead"),
+    "init": ("polyhead.commands.init", "recognize and check the data in a folder, and write a recipe for it"),
+    "data": ("polyhead.commands.data", "list, download and check data sets, or extract classes from one"),
+    "train": ("polyhead.commands.train", "train the model of a recipe, or resume a run"),
+    "evaluate": ("polyhead.commands.evaluate", "score a run on val or test, with intervals (alias: val)"),
+    "predict": ("polyhead.commands.predict", "predict on images; write drawn images, JSON or CSV"),
+    "compare": ("polyhead.commands.compare", "compare runs in one table: scores, paired differences, intervals"),
+    "extend": ("polyhead.commands.extend", "add a task to a trained run without the data of its earlier tasks"),
+    "study": ("polyhead.commands.study", "train variations of a recipe with several seeds and compare them"),
 }
 ALIASES = {"val": "evaluate"}
-RESUMED_BY = dict.fromkeys(("train", "extend"), "'polyhead train --resume RUN'") | {"study": "the same command"}
+RESUME_COMMANDS = dict.fromkeys(("train", "extend"), "'polyhead train --resume RUN'") | {"study": "the same command"}
+RENAMED_OPTIONS = {"--beside": "--compare"}
+"""Old option -> new option, for the error message about an unknown one."""
 OK, WRONG, INTERRUPTED = 0, 2, 130
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser for commands: options in full only, and every mistake is a :class:`PolyheadError`."""
+    """An argument parser that raises :class:`PolyheadError` and does not accept abbreviated options."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, **settings)
 
     def add_allow(self) -> None:
-        """Take ``--allow``, for commands that build what a recipe names."""
-        self.add_argument("--allow", action="append", default=[], metavar="PACKAGE", help="let recipes import from it")
+        """Add ``--allow``, for commands that build what a recipe names."""
+        self.add_argument(
+            "--allow", action="append", default=[], metavar="PACKAGE", help="allow recipes to import from this package"
+        )
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong in one line, with the nearest option where one is unknown."""
+        """Raise a one-line error; for an unknown option, with the most similar known one."""
         unknown = message.removeprefix("unrecognized arguments: ")
         if unknown != message:
             word = unknown.split()[0].split("=")[0]
-            message = f"{self.prog} does not know {word!r}{suggest(word, self._option_string_actions)}"
-        raise PolyheadError(f"{message} ('{self.prog} --help' shows its use)")
+            new = RENAMED_OPTIONS.get(word)
+            renamed = new in self._option_string_actions
+            hint = f"; it has been renamed to {new!r}" if renamed else suggest(word, self._option_string_actions)
+            message = f"{self.prog}: unknown argument {word!r}{hint}"
+        raise PolyheadError(f"{message} (see '{self.prog} --help')")
 
 
 def check_writable(*files: str | None) -> None:
-    """Refuse files that cannot be written, before work is done for them; None is left alone."""
+    """Check that files can be written before any work is done for them; None is ignored.
+
+    Raises:
+        PolyheadError: when a file is a folder, or its folder does not exist.
+    """
     for file in files:
         if file is not None and Path(file).is_dir():
-            raise PolyheadError(f"{file!r} is a folder; give a file")
+            raise PolyheadError(f"{file!r} is a folder. Give the name of a file.")
         if file is not None and not Path(file).absolute().parent.is_dir():
-            raise PolyheadError(f"the folder of {file!r} does not exist; make it first, or name another file")
+            raise PolyheadError(f"the folder of {file!r} does not exist. Create it first, or give another file.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
-    # Threads that spin while they wait take the core from the loader's workers: on shared cores a step then
-    # takes a multiple of its time (docs/LOG.md). It must be set before torch is imported.
+    """Run one command and return its exit code."""
+    # Waiting OpenMP threads must sleep, not spin: spinning threads take cores from the loader processes, and a step on
+    # shared cores then takes several times as long (docs/LOG.md). It must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
@@ -73,20 +84,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _dispatch(words)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        how = RESUMED_BY.get("".join(words[:1]))
-        print("polyhead: interrupted" + (f"; {how} goes on where it stopped" if how else ""), file=sys.stderr)
+        remedy = RESUME_COMMANDS.get("".join(words[:1]))
+        print("polyhead: interrupted" + (f"; resume with {remedy}" if remedy else ""), file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has seen enough, as with `polyhead recipes | head -1`
+    except BrokenPipeError:  # the reader of our output has closed the pipe, as in `polyhead recipes | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except (PolyheadError, OSError) as error:
-        if isinstance(error, OSError) and error.filename is None and error.errno not in NO_ROOM:
+        if isinstance(error, OSError) and error.filename is None and error.errno not in DISK_FULL:
             raise
         if debug:
             traceback.print_exc()
         where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
-        said = f"{where}{error.strerror}" if isinstance(error, OSError) else error
-        print(f"polyhead: error: {said}", file=sys.stderr)
+        message = f"{where}{error.strerror}" if isinstance(error, OSError) else error
+        print(f"polyhead: error: {message}", file=sys.stderr)
         return WRONG
     except SystemExit as stop:  # argparse after --help
         return stop.code if isinstance(stop.code, int) else OK
@@ -94,6 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
+    """Import and run the command that the first word names."""
     command = words[0] if words else "--help"
     if command in ("--help", "-h", "help"):
         print(usage())
@@ -109,13 +121,14 @@ def _dispatch(words: list[str]) -> int:
 
 
 def usage() -> str:
-    """The help text."""
+    """Return the help text."""
     rows = "\n".join(f"  {name:<10} {line}" for name, (_, line) in COMMANDS.items())
     return (
         "usage: polyhead COMMAND ...\n\n"
-        "One network, many heads: train, measure and use a model that you can defend.\n\n"
+        "Train, evaluate and use models with one backbone and many heads.\n\n"
         f"commands:\n{rows}\n\n"
-        "  polyhead COMMAND --help   what a command takes\n"
-        "  polyhead --version        the version\n"
+        "options:\n"
+        "  polyhead COMMAND --help   show the arguments of a command\n"
+        "  polyhead --version        show the version\n"
         "  --debug                   with any command: show the traceback of an error"
     )

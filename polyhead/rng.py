@@ -1,34 +1,34 @@
-"""Chance without history: every random choice is a function of a key.
+"""Random choices that depend on a key only, never on the history of a generator.
 
-A key is made from what names the choice: ``key(seed, task, cycle, index)`` for a sample, ``key(seed, step)`` for a
-training step. No generator is carried from one choice to the next, so the same run comes out with 0 or 8 workers, and
-after a kill and a resume in the middle of an epoch.
+A key consists of what identifies the choice: ``derive_seed(seed, task, cycle, index)`` for a sample,
+``derive_seed(seed, step)`` for a training step. No generator is carried from one choice to the next. A run therefore
+gives the same results with 0 or 8 workers, and after a kill and a resume in the middle of an epoch.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 
-Part = int | str
+KeyPart = int | str
 
 
-def key(*parts: Part) -> int:
-    """A non-negative 63-bit number that is a function of ``parts`` alone, on every machine and in every process."""
+def derive_seed(*parts: KeyPart) -> int:
+    """Return a non-negative 63-bit seed; it depends on ``parts`` only, on every machine and in every process."""
     return int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest(), "little") >> 1
 
 
 @contextmanager
-def seeded(*parts: Part) -> Iterator[None]:
-    """Let torch's CPU generator start from ``key(*parts)`` inside the block, and go on afterwards as if nothing was.
+def fork_rng(*parts: KeyPart) -> Iterator[None]:
+    """Seed torch's CPU generator with ``derive_seed(*parts)`` inside the block and restore its state afterwards.
 
-    ``torchvision.transforms.v2`` draws from this generator alone. Restoring it matters with 0 workers, where the
-    step's dropout shares the generator with the loader.
+    ``torchvision.transforms.v2`` uses this generator only. Restoring the state matters with 0 workers, where the
+    dropout of the training step shares the generator with the loader.
     """
-    import torch  # pylint: disable=import-outside-toplevel  # torch costs seconds; keys are needed without it
+    import torch  # pylint: disable=import-outside-toplevel  # importing torch takes seconds; seeds are needed without it
 
     generator = torch.default_generator
     state = generator.get_state()
-    generator.manual_seed(key(*parts))
+    generator.manual_seed(derive_seed(*parts))
     try:
         yield
     finally:

@@ -1,10 +1,9 @@
-"""The run folder: the names of its files, and how they are written (floor 0, no torch).
+"""The run folder: names of its files, and functions to read and write them (without torch).
 
-A training leaves one folder behind, and everything after training reads it. Files are replaced, never half-written.
+Training creates one folder, and everything after training reads it. Files are replaced atomically, never half-written.
 """
 
 import csv
-import fcntl
 import json
 import os
 import shutil
@@ -12,15 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any
+from typing import IO, Any
 
-from polyhead.errors import NO_ROOM, PolyheadError
+from polyhead.errors import DISK_FULL, PolyheadError
 
-REMEDY = "give the folder that 'polyhead train' printed"
+REMEDY = "Use the folder that 'polyhead train' printed."
 
 
 class Run:
-    """Paths inside one run folder.
+    """The paths of the files in a run folder.
 
     Args:
         folder: an existing run folder; :meth:`create` makes a new one.
@@ -39,7 +38,7 @@ class Run:
         self.predictions = self.folder / "predictions"
         self.plots = self.folder / "plots"
         self.samples = self.folder / "samples"
-        self.memory = self.folder / "memory"
+        self.exemplars = self.folder / "exemplars"
         self.probe = self.folder / "probe"
         self.log = self.folder / "log.txt"
         self.verdict = self.folder / "verdict.txt"
@@ -47,7 +46,7 @@ class Run:
 
     @classmethod
     def create(cls, root: str | Path, name: str) -> "Run":
-        """Make ``root/name``, or ``root/name2``, ``root/name3``… where those exist; no run is ever overwritten."""
+        """Create ``root/name``, or ``root/name2``, ``root/name3``… if it exists; a run is never overwritten."""
         number = 1
         while True:
             folder = Path(root) / (name if number == 1 else f"{name}{number}")
@@ -62,152 +61,168 @@ class Run:
 
     @classmethod
     def open(cls, folder: str | Path) -> "Run":
-        """An existing run; its ``weights/best.pt``, by which it is measured, stands for it.
+        """Open an existing run.
+
+        Args:
+            folder: the run folder, or its ``weights/best.pt``, the weights that are evaluated.
 
         Raises:
-            PolyheadError: when there is no such folder, it was not left behind by a training, or another weights file
-                was given.
+            PolyheadError: if the folder does not exist or is not a run folder, or for another weights file.
         """
         path = Path(folder)
         if path.is_file() and path.parent.name == "weights":
             if path.name != cls(path.parent.parent).best.name:
                 raise PolyheadError(
-                    f"expected the folder of a run, or its best.pt, by which it is measured, got {str(folder)!r}; give "
-                    f"{str(path.parent.parent)!r}"
+                    f"expected a run folder or its weights/best.pt (the weights that are evaluated), got "
+                    f"{str(folder)!r}. Use {str(path.parent.parent)!r}."
                 )
             path = path.parent.parent
         if not path.is_dir():
-            raise PolyheadError(f"run folder {str(folder)!r} does not exist; {REMEDY}")
+            raise PolyheadError(f"run folder {str(folder)!r} does not exist. {REMEDY}")
         run = cls(path)
         if not run.config.is_file():
-            raise PolyheadError(f"{str(folder)!r} is not a run folder: it has no config.yaml; {REMEDY}")
+            raise PolyheadError(f"{str(folder)!r} is not a run folder: it has no config.yaml. {REMEDY}")
         return run
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other processes from training in this run; the system lets go when this one ends, however it ends.
+    def locked(self) -> Iterator[bool]:
+        """Prevent other processes from training in this run; yield whether a lock could be taken.
 
-        File systems that know no locks are trained on without.
+        The operating system releases the lock when this process ends, in whatever way it ends. No lock is taken on
+        Windows, whose Python has no ``fcntl``, and on file systems without locks.
 
         Raises:
-            PolyheadError: when another process trains in it.
+            PolyheadError: if another process is training in this run.
         """
         with self.lock.open("a") as file:
-            try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock: a killed training's workers would hold it
-            except OSError as error:
-                if isinstance(error, BlockingIOError | PermissionError):
-                    raise PolyheadError(
-                        f"another process trains in {str(self.folder)!r}, and two would spoil its files; let that one "
-                        "end, or stop it first"
-                    ) from error
-            yield
+            yield self._acquire(file)
+
+    def _acquire(self, file: IO[str]) -> bool:
+        """Lock the opened lock file, until it is closed; return whether the platform and the file system can."""
+        try:
+            import fcntl  # pylint: disable=import-outside-toplevel  # Windows does not have it
+        except ImportError:
+            return False
+        try:
+            # lockf, because locks of flock are inherited: the workers of a killed training process would hold them.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if isinstance(error, BlockingIOError | PermissionError):
+                raise PolyheadError(
+                    f"Run folder {str(self.folder)!r} is locked by another training process. Wait for it to finish or "
+                    "stop it."
+                ) from error
+            return False
+        return True
 
     def stage_weights(self, stage: int) -> Path:
-        """Where the weights at the end of a stage lie; stages count from 0."""
+        """Return the path of the weights at the end of a stage; stages are numbered from 0."""
         return self.weights / f"stage{stage}.pt"
 
-    def kept(self, split: str, task: str) -> Path:
-        """Where pictures of a task's split are kept: those to be replayed, and those held out, never trained on."""
-        return self.memory / task if split == "train" else self.probe / split / task
+    def exemplar_folder(self, split: str, task: str) -> Path:
+        """Return the folder of a task's stored images: exemplars for replay (train), held-out images (other splits)."""
+        return self.exemplars / task if split == "train" else self.probe / split / task
 
-    def predictions_of(self, split: str, task: str) -> Path:
-        """Where the stored per-image predictions of a task on a split lie."""
+    def predictions_path(self, split: str, task: str) -> Path:
+        """Return the path of the stored per-image predictions of a task on a split."""
         return self.predictions / f"{split}.{task}.npz"
 
     def read_manifest(self) -> dict[str, Any]:
-        """The manifest; empty when the run has none yet."""
+        """Read the manifest; empty if the run has none yet."""
         return read_json(self.manifest)
 
     @property
     def precision(self) -> str:
-        """What its network is measured in: float32 where it was trained in that, else what the hardware has."""
+        """Precision for evaluation: float32 if the run was trained in it, else the best that the hardware supports."""
         return "32-true" if self.read_manifest().get("precision") == "32-true" else "auto"
 
     def update_manifest(self, **entries: Any) -> None:
-        """Add entries to the manifest."""
+        """Add entries to the manifest, replacing those of the same name."""
         write_json(self.manifest, {**self.read_manifest(), **entries})
 
     def update_results(self, **entries: Any) -> None:
-        """Add final numbers, one entry per split, to ``results.json``."""
+        """Add final results, one entry per split, to ``results.json``."""
         write_json(self.results_json, {**read_json(self.results_json), **entries})
 
 
-def unended(runs: Iterable[Run]) -> list[str]:
-    """A line for each run that has not come to its end: it is measured as far as it has come."""
+def unfinished(runs: Iterable[Run]) -> list[str]:
+    """Return a warning for each run that is not finished, whose best checkpoint so far is evaluated."""
     return [
-        f"{run.folder} has not come to its end, and is measured as far as it has; "
-        f"'polyhead train --resume {run.folder}' goes on with it"
+        f"Run {run.folder} is not finished; evaluating its best checkpoint so far. "
+        f"Resume it with 'polyhead train --resume {run.folder}'."
         for run in runs
         if run.resume.is_file() and "finished" not in run.read_manifest()
     ]
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The mapping in a JSON file, or an empty one when there is no such file."""
+    """Read the mapping in a JSON file; empty if the file does not exist."""
     if not path.is_file():
         return {}
     try:
         loaded = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise PolyheadError(f"{path} is no valid JSON, perhaps cut short ({error}); restore or delete it") from error
+        raise PolyheadError(f"{path} is not valid JSON, perhaps truncated ({error}). Restore or delete it.") from error
     assert isinstance(loaded, dict)
     return loaded
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file, whole or not at all."""
+    """Write a JSON file atomically."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    with whole(path) as partial:
+    """Write a text file atomically."""
+    with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Where to write a file that then takes ``path``'s place: a kill at any time leaves the old file or the new one.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Provide a temporary path to write to, and replace ``path`` with that file at the end of the block.
+
+    A kill at any time leaves either the old file or the new one.
 
     Raises:
-        PolyheadError: when there is no room for the new one; the old one is as it was.
+        PolyheadError: if the disk is full; the old file is unchanged.
     """
     partial = path.with_name(path.name + ".partial")
     try:
         yield partial
         replace(partial, path)
     except (OSError, RuntimeError) as error:
-        rooms = (str(path.parent), gettempdir())  # Lightning writes to the latter first
-        free = " and ".join(f"{shutil.disk_usage(room).free / 2**20:.0f} MiB in {room}" for room in rooms)
+        folders = (str(path.parent), gettempdir())  # Lightning writes to the latter first
+        free = " and ".join(f"{shutil.disk_usage(folder).free / 2**20:.0f} MiB in {folder}" for folder in folders)
         partial.unlink(missing_ok=True)
-        torchs = isinstance(error, RuntimeError) and "inline_container" in str(error)  # of torch.save: a write failed
-        if torchs or (isinstance(error, OSError) and error.errno in NO_ROOM):
+        # torch.save raises a RuntimeError from inline_container.cc when a write fails.
+        torch_failed = isinstance(error, RuntimeError) and "inline_container" in str(error)
+        if torch_failed or (isinstance(error, OSError) and error.errno in DISK_FULL):
             raise PolyheadError(
-                f"{path} could not be written, it seems for want of room ({free} are free); make some, and try again "
-                "('polyhead train --resume RUN' goes on with a training)"
+                f"{path} could not be written, probably because the disk is full (free: {free}). Free some space and "
+                "try again; resume an interrupted run with 'polyhead train --resume RUN'."
             ) from error
         raise
 
 
 def replace(partial: Path, path: Path) -> None:
-    """Put a finished file in its place."""
-    with partial.open("rb") as file:
+    """Flush a finished file to the disk and rename it to ``path``."""
+    with partial.open("r+b") as file:
         os.fsync(file.fileno())
     partial.replace(path)
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write a CSV file, whole or not at all; columns in the order of their first appearance."""
+    """Write a CSV file atomically; columns are in the order of their first appearance."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    with whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file; none when there is no such file."""
+    """Read the rows of a CSV file; an empty list if the file does not exist."""
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as file:

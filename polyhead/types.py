@@ -1,8 +1,8 @@
-"""The words of the house as types (floor 0).
+"""The types that the layers exchange: samples, batches, pyramids and predictions.
 
-Named tuples that hold ``tv_tensors``: they pass through ``torchvision.transforms.v2``, through Lightning's device moves
-and through ``torch.export``. Boxes are ``xyxy`` in pixels everywhere inside the program; other formats exist only in
-readers and writers. Classes are ``0..C-1``; background is a private matter of the losses that need it.
+They are named tuples that hold ``tv_tensors``, so ``torchvision.transforms.v2``, Lightning's moves between devices and
+``torch.export`` can process them. Boxes are ``xyxy`` in pixels everywhere; other formats exist only in readers and
+writers. Classes are ``0..C-1``; a background class exists only inside the losses that need it.
 """
 
 from typing import NamedTuple
@@ -14,27 +14,27 @@ from torchvision import tv_tensors as tv
 Size = tuple[int, int]
 """Height and width in pixels."""
 
-Kind = tuple[str, int]
-"""A class that a picture shows, and where: in an ``object``, in its ``mask``, or as its own ``value``."""
+ShownClass = tuple[str, int]
+"""A class that an image shows, and where: in an ``object``, in its ``mask``, or as its own ``value``."""
 
 IGNORED = 255
-"""In a mask: a pixel that is neither rewarded nor punished, and in a predicted one, a pixel that was not seen."""
+"""Class of mask pixels that take no part in loss and score; in a predicted mask, pixels that were not on the canvas."""
 
 
 class Annotation(NamedTuple):
-    """What a reader knows of one picture without opening it, in the pixels of the original (upright) picture.
+    """What a reader knows about an image without opening it, in pixels of the original (upright) image.
 
     Attributes:
         id: unique within the reader.
-        path: the picture's file; empty where there is none.
-        size: height and width of the upright picture.
+        path: the image file; empty if there is none.
+        size: height and width of the upright image.
         boxes: xyxy in pixels, ``0 <= x1 < x2 <= w`` and ``0 <= y1 < y2 <= h``.
         labels: class of each box, ``0..C-1``.
-        ignore: boxes that are neither to be found nor to be punished (VOC ``difficult``, COCO ``iscrowd``).
-        areas: pixels of each object; COCO's ``area`` where the data has one, else the box's.
-        annotated: the classes that were looked for in this picture; the rest give no negative loss.
-        value: the answer of the picture as a whole: an int64 scalar (class) or float32 ``[k]`` (numbers).
-        mask: the file of the picture's mask; empty where there is none. Readers read it.
+        ignore: boxes that take no part in loss and score (VOC ``difficult``, COCO ``iscrowd``).
+        areas: area of each object in pixels: COCO's ``area`` if the data has it, else the area of the box.
+        annotated: the classes that are exhaustively annotated in this image; the others have no negatives here.
+        value: target of the whole image: an int64 scalar (class) or float32 ``[k]`` (numbers).
+        mask: the file of the image's mask, which readers read; empty if there is none.
     """
 
     id: str
@@ -50,16 +50,17 @@ class Annotation(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """One picture and its truth, in the pixels of ``input``; what transforms take and give.
+    """An image and its target, in pixels of ``input``; transforms take and return it.
 
     Attributes:
         input: uint8 ``[3, h, w]``.
-        boxes: float32 xyxy, canvas size that of ``input``.
+        boxes: float32 xyxy; their canvas size is the size of ``input``.
         labels, ignore, annotated, value, id: as in :class:`Annotation`.
-        mask: uint8 ``[h, w]`` class of each pixel, 255 = ignored.
-        frame: three corners of the original picture, (0, 0), (w, 0) and (0, h), as they lie in ``input``. They go
-            through every geometric transform with the boxes, and so hold its inverse (:mod:`polyhead.boxes.postprocess`).
-        size: height and width of the original picture.
+        mask: class of each pixel, uint8 ``[h, w]``, 255 = ignored.
+        frame: position in ``input`` of the original image's corners (0, 0), (w, 0) and (0, h). They go through every
+            geometric transform together with the boxes and thereby define its inverse
+            (:mod:`polyhead.boxes.postprocess`).
+        size: height and width of the original image.
     """
 
     input: tv.Image
@@ -75,15 +76,21 @@ class Sample(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Samples of one size, padded to the same number of boxes (at least one, so that ``max`` and ``gather`` are safe).
+    """Samples of one input size, padded to the same number of boxes.
+
+    There is at least one (padded) box per image, so that ``max`` and ``gather`` work on it.
 
     Attributes:
-        inputs: uint8; models normalise.
+        inputs: uint8 images; models normalize them.
         boxes: xyxy in pixels of the input; zeros where padded.
         labels: -1 where padded.
         ignore: False where padded.
+        annotated: see :class:`Annotation`.
         frames: see :class:`Sample`.
-        sizes: height and width of each original picture.
+        sizes: height and width of each original image.
+        ids: ids of the samples.
+        masks: see :class:`Sample`.
+        values: see :class:`Annotation`.
     """
 
     inputs: UInt8[Tensor, "b 3 h w"]
@@ -99,9 +106,9 @@ class Batch(NamedTuple):
 
 
 class Pyramid(NamedTuple):
-    """Feature maps, finest first, and the size of the picture they come from.
+    """Feature maps, finest first, and the size of the input that they were computed from.
 
-    The canvas cannot be found from the features: 300 pixels make 38 cells of stride 8, and so do 304.
+    The canvas cannot be derived from the features: inputs of 300 and of 304 pixels both have 38 cells of stride 8.
     """
 
     levels: list[Tensor]
@@ -109,7 +116,7 @@ class Pyramid(NamedTuple):
 
 
 class Detections(NamedTuple):
-    """What a detector saw in one picture, best first."""
+    """Boxes (xyxy in pixels), scores and labels of the detected objects of one image, best first."""
 
     boxes: Float[Tensor, "n 4"]
     scores: Float[Tensor, " n"]
@@ -117,19 +124,19 @@ class Detections(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """Class probabilities of one picture or text."""
+    """Class probabilities of one image or text."""
 
     scores: Float[Tensor, " c"]
 
 
 class Mask(NamedTuple):
-    """Class of each pixel."""
+    """Predicted class of each pixel of one image."""
 
     classes: UInt8[Tensor, "h w"]
 
 
 class Values(NamedTuple):
-    """Predicted numbers."""
+    """Predicted numbers of one sample."""
 
     values: Float[Tensor, " k"]
 

@@ -1,4 +1,4 @@
-"""Weights files: what goes in comes out, and what is none is refused in words."""
+"""Weights files: what is saved is loaded again, and other files are refused with a clear message."""
 
 import pickle
 import random
@@ -12,7 +12,7 @@ from polyhead import checkpoint
 from polyhead.checkpoint import Checkpoint
 from polyhead.errors import PolyheadError
 
-REMEDY = "give weights/best.pt of a run that 'polyhead train' left behind"
+REMEDY = "Use weights/best.pt of a run of 'polyhead train'."
 
 
 def example() -> Checkpoint:
@@ -44,7 +44,7 @@ def refusal(path: Path) -> str:
     return str(caught.value)
 
 
-def test_what_goes_in_comes_out(tmp_path: Path) -> None:
+def test_a_saved_checkpoint_is_loaded_unchanged(tmp_path: Path) -> None:
     given = example()
     checkpoint.save(tmp_path / "best.pt", given)
     found = checkpoint.load(tmp_path / "best.pt")
@@ -53,7 +53,7 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]
 
 
-def test_a_mapping_will_do_and_unknown_entries_will_not(tmp_path: Path) -> None:
+def test_a_mapping_can_be_saved_but_unknown_entries_raise_an_error(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "best.pt", {"state": {}, "stage": 2})
     assert checkpoint.load(tmp_path / "best.pt").stage == 2
     with pytest.raises(TypeError, match="stge"):
@@ -62,38 +62,39 @@ def test_a_mapping_will_do_and_unknown_entries_will_not(tmp_path: Path) -> None:
 
 def test_missing_file(tmp_path: Path) -> None:
     path = tmp_path / "best.pt"
-    assert refusal(path) == f"weights file {path} does not exist; {REMEDY}"
+    assert refusal(path) == f"weights file {path} does not exist. {REMEDY}"
 
 
-def test_a_run_without_best_names_what_it_has(best: Path) -> None:
+def test_the_message_for_a_run_without_best_lists_its_weights(best: Path) -> None:
     run = best.parent.parent
     best.rename(best.with_name("last.pt"))
-    assert refusal(best) == f"run {run} has no weights/best.pt, only last.pt; give {best.with_name('last.pt')}"
+    assert refusal(best) == f"run {run} has no weights/best.pt, only last.pt. Use {best.with_name('last.pt')}."
 
 
-def test_a_run_without_weights_can_go_on(best: Path) -> None:
+def test_the_message_for_a_run_without_weights_says_how_to_resume(best: Path) -> None:
     run = best.parent.parent
     best.unlink()
     assert refusal(best) == (
-        f"run {run} has no weights yet: its first epoch did not end; 'polyhead train --resume {run}' goes on with it"
+        f"run {run} has no weights yet because its first epoch did not finish. Resume it with "
+        f"'polyhead train --resume {run}'."
     )
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])
-def test_truncated_file(best: Path, share: float) -> None:
-    whole = best.read_bytes()
-    size = int(share * len(whole))
-    best.write_bytes(whole[:size])
-    message = f"{best} is damaged or cut short ({size} bytes); copy it again, or use another file of its folder"
+@pytest.mark.parametrize("fraction", [0.0, 0.3, 0.9, 0.999])
+def test_truncated_file(best: Path, fraction: float) -> None:
+    content = best.read_bytes()
+    size = int(fraction * len(content))
+    best.write_bytes(content[:size])
+    message = f"{best} is damaged or truncated ({size} bytes). Copy it again, or use another file of its folder."
     assert refusal(best) == message
 
 
-def test_a_damaged_file_never_ends_in_another_error(best: Path) -> None:
-    whole = best.read_bytes()
+def test_a_damaged_file_raises_no_other_error(best: Path) -> None:
+    content = best.read_bytes()
     draw = random.Random(0)
     refused = 0
     for _ in range(60):
-        damaged = bytearray(whole)
+        damaged = bytearray(content)
         for _ in range(20):
             damaged[draw.randrange(len(damaged))] = draw.randrange(256)
         best.write_bytes(damaged)
@@ -105,7 +106,7 @@ def test_a_damaged_file_never_ends_in_another_error(best: Path) -> None:
 
 
 class Evil:
-    """Would make a file when unpickled."""
+    """Creates a file when unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -115,7 +116,7 @@ class Evil:
 
 
 @pytest.mark.parametrize("kind", ["pickle", "text", "object", "list"])
-def test_a_file_that_is_no_checkpoint(tmp_path: Path, kind: str) -> None:
+def test_other_files_are_refused(tmp_path: Path, kind: str) -> None:
     path, trace = tmp_path / "x.pt", tmp_path / "trace"
     if kind == "pickle":
         path.write_bytes(pickle.dumps({"a": Evil(trace)}))
@@ -125,7 +126,7 @@ def test_a_file_that_is_no_checkpoint(tmp_path: Path, kind: str) -> None:
         torch.save({"format": 1, "state": Evil(trace)}, path)
     else:
         torch.save([1, 2], path)
-    assert refusal(path).startswith(f"{path} is no Polyhead weights file: it ")
+    assert refusal(path).startswith(f"{path} is not a Polyhead weights file: it ")
     assert refusal(path).endswith(REMEDY)
     assert not trace.exists()
 
@@ -134,20 +135,22 @@ def test_a_lightning_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "resume.ckpt"
     torch.save({"pytorch-lightning_version": "2.6.6", "state_dict": {}}, path)
     assert refusal(path) == (
-        f"{path} is a Lightning checkpoint, which is for going on with a training; give weights/best.pt of its run"
+        f"{path} is a Lightning checkpoint for resuming a run, not a weights file. Use weights/best.pt of its run."
     )
 
 
 def test_a_bare_state_dict(tmp_path: Path) -> None:
     path = tmp_path / "x.pt"
     torch.save(nn.Linear(2, 2).state_dict(), path)
-    assert refusal(path).startswith(f"{path} is a bare state dict of 2 tensors: it does not say which model and")
+    assert refusal(path).startswith(
+        f"{path} is a bare state dict of 2 tensors: it does not contain the model and the class names."
+    )
 
 
 def test_a_newer_format(tmp_path: Path) -> None:
     path = tmp_path / "x.pt"
     torch.save({"format": 2}, path)
-    message = f"{path} was written by a newer Polyhead (format 2, this one reads up to 1); upgrade polyhead"
+    message = f"{path} was written by a newer Polyhead (format 2, this version reads up to 1). Upgrade polyhead."
     assert refusal(path) == message
 
 
@@ -156,22 +159,22 @@ def test_missing_entries(tmp_path: Path) -> None:
     content = {"format": 1, **example()._asdict()}
     del content["tasks"], content["state"]
     torch.save(content, path)
-    assert refusal(path) == f"{path} is no complete weights file: it lacks state, tasks; {REMEDY}"
+    assert refusal(path) == f"{path} is an incomplete weights file: it lacks state, tasks. {REMEDY}"
 
 
 def test_no_format_number(tmp_path: Path) -> None:
     path = tmp_path / "x.pt"
     torch.save({"epoch": 3}, path)
-    assert refusal(path) == f"{path} is no Polyhead weights file: it has no format number; {REMEDY}"
+    assert refusal(path) == f"{path} is not a Polyhead weights file: it has no format number. {REMEDY}"
 
 
-def test_fill_takes_only_what_fits() -> None:
+def test_fill_refuses_tensors_that_do_not_fit() -> None:
     model, other = nn.Linear(2, 2), nn.Linear(2, 2)
     checkpoint.fill(model, other.state_dict(), Path("x.pt"))
     assert torch.equal(model.weight, other.weight)
     state = {"weight": torch.zeros(3, 2), "extra": torch.zeros(1)}
     with pytest.raises(PolyheadError) as caught:
         checkpoint.fill(model, state, Path("x.pt"))
-    faults = "bias is missing, extra is not in the model, weight is (3, 2), not (2, 2)"
-    assert str(caught.value) == f"x.pt: its tensors do not fit its model: {faults}; {REMEDY}"
+    faults = "bias is missing, extra is not in the model, weight has shape (3, 2) instead of (2, 2)"
+    assert str(caught.value) == f"x.pt: the tensors do not fit the model: {faults}. {REMEDY}"
     assert torch.equal(model.weight, other.weight)

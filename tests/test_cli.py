@@ -1,4 +1,4 @@
-"""The command line's own manners; it must not need torch for any of them."""
+"""The command line itself: help, errors, exit codes; it must not need torch for any of them."""
 
 import subprocess
 import sys
@@ -16,6 +16,8 @@ from polyhead.paths import shipped
 
 
 def command_that(monkeypatch: pytest.MonkeyPatch, raises: BaseException, name: str = "demo") -> None:
+    """Replace a command by one that raises an error."""
+
     def main(_: list[str]) -> NoReturn:
         raise raises
 
@@ -30,6 +32,10 @@ def test_help_lists_every_command(words: list[str], capsys: pytest.CaptureFixtur
     assert cli.main(words) == 0
     shown = capsys.readouterr().out
     assert all(f"  {name} " in shown for name in cli.COMMANDS)
+
+
+def test_help_fits_a_terminal() -> None:
+    assert max(map(len, cli.usage().splitlines())) <= 80
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,20 +61,22 @@ def test_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == "polyhead: error: unknown command 'trian'; did you mean 'train'?\n"
 
 
-def test_a_users_error_is_one_line_and_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    command_that(monkeypatch, PolyheadError("no such thing; give another"))
+def test_an_error_of_the_user_is_one_line_with_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command_that(monkeypatch, PolyheadError("no such file. Give another."))
     assert cli.main(["demo"]) == 2
-    assert capsys.readouterr().err == "polyhead: error: no such thing; give another\n"
+    assert capsys.readouterr().err == "polyhead: error: no such file. Give another.\n"
 
 
-def test_a_file_that_the_system_refuses_is_one_line_too(
+def test_an_error_of_the_system_about_a_file_is_one_line_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command_that(monkeypatch, NotADirectoryError(20, "Not a directory", "runs/x"))
     assert cli.main(["demo"]) == 2
     assert capsys.readouterr().err == "polyhead: error: runs/x: Not a directory\n"
-    command_that(monkeypatch, OSError("ours"))
-    with pytest.raises(OSError, match="ours"):
+    command_that(monkeypatch, OSError("internal"))
+    with pytest.raises(OSError, match="internal"):
         cli.main(["demo"])
 
 
@@ -76,29 +84,31 @@ def test_a_file_that_the_system_refuses_is_one_line_too(
 def test_debug_anywhere_shows_the_traceback(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command_that(monkeypatch, PolyheadError("no such thing"))
+    command_that(monkeypatch, PolyheadError("no such file"))
     assert cli.main(words) == 2
     shown = capsys.readouterr().err
     assert shown.startswith("Traceback")
-    assert shown.endswith("polyhead: error: no such thing\n")
+    assert shown.endswith("polyhead: error: no such file\n")
 
 
-def test_a_data_error_is_shown_whole(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_lines_of_a_data_error_are_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     problems = [Problem(f"a.json: annotation {number}", "no area", "delete it") for number in range(3)]
     command_that(monkeypatch, DataError("a.json", problems))
     assert cli.main(["demo"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 4
 
 
-def test_faults_of_one_kind_are_told_five_times_and_counted() -> None:
+def test_problems_of_one_kind_are_listed_five_times_and_counted() -> None:
     alike = [Problem(f"{number}.png", "no mask", "save it") for number in range(90)]
-    others = [Problem(f"{number}.json", f"fault {chr(65 + number)}", "mend it") for number in range(60)]
+    others = [Problem(f"{number}.json", f"fault {chr(65 + number)}", "fix it") for number in range(60)]
     error = DataError("data", [*alike, *others])
     assert error.problems == [*alike, *others]
     head, *lines = str(error).splitlines()
     assert head.startswith("data: 150 problem(s) found")
     assert lines[4] == "  5. 4.png: no mask; save it (and 85 more of this kind)"
-    assert lines[5] == "  91. 0.json: fault A; mend it"
+    assert lines[5] == "  91. 0.json: fault A; fix it"
     assert len(lines) == 51
     assert lines[-1] == "  ... and 15 more"
     *lines, last = str(DataError("data", [*others[:48], *alike])).splitlines()
@@ -106,14 +116,14 @@ def test_faults_of_one_kind_are_told_five_times_and_counted() -> None:
     assert last == "  ... and 88 more"
 
 
-def test_faults_that_differ_in_numbers_alone_are_of_one_kind() -> None:
+def test_problems_that_differ_only_in_numbers_are_of_one_kind() -> None:
     alike = [Problem(f"{each}.png", f"{each} pixels have the number 7.{each}", "add the class") for each in range(8)]
     *lines, last = str(DataError("data", alike)).splitlines()
     assert len(lines) == 5
     assert last == "  5. 4.png: 4 pixels have the number 7.4; add the class (and 3 more of this kind)"
 
 
-def test_our_own_faults_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_internal_errors_have_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     command_that(monkeypatch, ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
         cli.main(["demo"])
@@ -122,22 +132,24 @@ def test_our_own_faults_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) ->
 RESUME = "'polyhead train --resume RUN'"
 
 
-@pytest.mark.parametrize(("command", "how"), [("train", RESUME), ("extend", RESUME), ("study", "the same command")])
-def test_an_interrupted_training_says_how_to_go_on(
-    command: str, how: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("command", "remedy"), [("train", RESUME), ("extend", RESUME), ("study", "the same command")])
+def test_an_interrupted_training_shows_how_to_resume(
+    command: str, remedy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command_that(monkeypatch, KeyboardInterrupt(), command)
     assert cli.main([command, "x"]) == 130
-    assert capsys.readouterr().err == f"polyhead: interrupted; {how} goes on where it stopped\n"
+    assert capsys.readouterr().err == f"polyhead: interrupted; resume with {remedy}\n"
 
 
-def test_an_interrupted_command_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_interrupted_commands_only_report_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     command_that(monkeypatch, KeyboardInterrupt())
     assert cli.main(["demo"]) == 130
     assert capsys.readouterr().err == "polyhead: interrupted\n"
 
 
-def test_a_closed_pipe_is_no_error() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     command = f"{sys.executable} -c 'import sys; from polyhead.cli import main; sys.exit(main([\"--help\"]))' | true"
     run = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (0, "")
@@ -146,11 +158,11 @@ def test_a_closed_pipe_is_no_error() -> None:
 def test_options_are_never_abbreviated() -> None:
     parser = cli.Parser(prog="polyhead x")
     parser.add_argument("--resume")
-    with pytest.raises(PolyheadError, match=r"^polyhead x does not know '--resum'; did you mean '--resume'\?"):
+    with pytest.raises(PolyheadError, match=r"^polyhead x: unknown argument '--resum'; did you mean '--resume'\?"):
         parser.parse_args(["--resum", "y"])
 
 
-def test_a_commands_help_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_of_a_command_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["recipes", "--help"]) == 0
     assert capsys.readouterr().out.startswith("usage: polyhead recipes")
 
@@ -164,7 +176,7 @@ def test_recipes_are_listed_with_a_line_each(capsys: pytest.CaptureFixture[str])
         assert any(line.startswith(name) and line.endswith(headline(path)) for line in shown.splitlines())
 
 
-def test_the_package_is_lazy_and_knows_its_names() -> None:
+def test_the_package_loads_its_names_lazily() -> None:
     code = "import sys, polyhead; polyhead.Run, polyhead.Stage; print('torch' in sys.modules, dir(polyhead))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.startswith("False")

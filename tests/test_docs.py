@@ -1,8 +1,8 @@
-"""Every ``python`` and ``console`` block in the docs is run, or says why it is not.
+"""Every ``python``, ``console`` and ``yaml`` block in the docs is run, or states why it is not.
 
-A page runs from top to bottom in one empty folder: Python blocks share their names, and of console blocks each
-``$ polyhead ...`` line is run; what is shown under it must be among what it prints, in that order (``...`` stands for
-anything). A block under the comment ``<!-- not run: REASON -->`` is left out.
+A page runs from top to bottom in one empty folder. Python blocks share their names. In console blocks each ``$ polyhead
+...`` line is run, and the lines below it must occur in its output in that order (``...`` stands for any lines). A block
+under the comment ``<!-- not run: REASON -->`` is skipped.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ import yaml
 from polyhead import cli, models
 from polyhead.config import recipe
 from polyhead.config.expand import READERS
+from polyhead.config.renamed import RENAMED
 from polyhead.data.augment.transforms import PRESETS
 from polyhead.data.augment.yolov4 import Yolov4
 from polyhead.data.loading.source import Source
@@ -31,13 +32,21 @@ from polyhead.workflows import study
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+LINKED = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md"]
 FENCE = re.compile(
     r"(?:<!-- not run: (?P<reason>[^\n]+?) -->\s*)?^```(?P<kind>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 
 
 class Block(NamedTuple):
-    """A fenced block of a page; ``reason`` says why it is not run."""
+    """A fenced block of a page.
+
+    Attributes:
+        kind: the language of the block.
+        code: its text.
+        line: its line in the page.
+        reason: why it is not run; None if it is run.
+    """
 
     kind: str
     code: str
@@ -46,91 +55,116 @@ class Block(NamedTuple):
 
 
 def blocks(text: str) -> list[Block]:
-    """The fenced blocks of a page."""
+    """Return the fenced blocks of a page."""
     return [
-        Block(found["kind"], found["code"], text.count("\n", 0, found.start("code")) + 1, found["reason"])
-        for found in FENCE.finditer(text)
+        Block(match["kind"], match["code"], text.count("\n", 0, match.start("code")) + 1, match["reason"])
+        for match in FENCE.finditer(text)
     ]
 
 
 def run_page(text: str, page: str) -> None:
-    """Run what a page shows, in the folder that one is in."""
+    """Run the blocks of a page in the current folder."""
     names: dict[str, object] = {"__name__": page}
     for block in blocks(text):
         where = f"{page}:{block.line}"
         if block.reason or block.kind == "text":
             continue
         if block.kind == "python":
-            code = compile("\n" * (block.line - 1) + block.code, page, "exec")  # a traceback tells the page's line
+            code = compile("\n" * (block.line - 1) + block.code, page, "exec")  # tracebacks show the page's line
             exec(code, names)  # noqa: S102  # pylint: disable=exec-used  # running the page is the test
         elif block.kind == "console":
             run_console(block.code, where)
         elif block.kind == "yaml":
-            keep_yaml(block.code)
+            write_yaml(block.code)
         else:
             pytest.fail(
-                f"{where}: write the block as python, console, yaml or text, not {block.kind!r}, so that it is run"
+                f"{where}: expected a block of python, console, yaml or text, got {block.kind!r}. Only these are run."
             )
 
 
-def keep_yaml(code: str) -> None:
-    """A block that begins with the name of a file is left there; whole recipes and studies are resolved."""
+def write_yaml(code: str) -> None:
+    """Write a YAML block to the file that its first line names, and resolve it if it is a whole recipe or study."""
     named = re.match(r"# (\S+\.yaml)", code)
     path = Path(named[1] if named else "block.yaml")
     path.write_text(code, encoding="utf-8")
-    said = yaml.safe_load(code)
-    if {"model", "data", "stages"} <= said.keys():
+    content = yaml.safe_load(code)
+    if {"model", "data", "stages"} <= content.keys():
         recipe.load(path)
-    elif "variations" in said:
+    elif "variations" in content:
         study.plan(study.load(path))
 
 
 def run_console(code: str, where: str) -> None:
-    """Run the commands of a console block, and look for what is shown in what they print."""
+    """Run the commands of a console block, and check that the lines below each occur in its output."""
     for shown in re.split(r"^\$ ", code, flags=re.MULTILINE)[1:]:
         command, *expected = shown.splitlines()
         words = shlex.split(command, comments=True)
-        assert words[0] == "polyhead", f"{where}: only polyhead is run here; mark the block as not run: {command}"
-        ended, told, complaint = run_here(words[1:])
-        assert ended == 0, f"{where}: $ {command}\n{told}{complaint}"
-        printed = iter([line.strip() for line in told.splitlines()])
+        assert words[0] == "polyhead", f"{where}: only polyhead commands are run. Mark the block as not run: {command}"
+        exit_code, printed, complaint = run_here(words[1:])
+        assert exit_code == 0, f"{where}: $ {command}\n{printed}{complaint}"
+        lines = iter([line.strip() for line in printed.splitlines()])
         for line in expected:
-            assert line.strip() in ("", "...") or line.strip() in printed, (
-                f"{where}: $ {command} does not print {line!r}"
-            )
+            assert line.strip() in ("", "...") or line.strip() in lines, f"{where}: $ {command} does not print {line!r}"
 
 
 def run_here(words: list[str]) -> tuple[str | int | None, str, str]:
-    """Exit code, output and complaints of a command; a process of its own would load torch again for each."""
+    """Return exit code, output and error output of a command, run in this process, which has loaded torch already."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            ended: str | int | None = cli.main(words)
-        except SystemExit as end:
-            ended = end.code
-    return ended, out.getvalue(), err.getvalue()
+            exit_code: str | int | None = cli.main(words)
+        except SystemExit as stop:
+            exit_code = stop.code
+    return exit_code, out.getvalue(), err.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run_page(page.read_text(encoding="utf-8"), str(page))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_no_link_leads_nowhere(page: Path) -> None:
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_has_a_target(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
-        assert "://" in target or (page.parent / target).exists(), (
-            f"{page.name} links to {target}, which does not exist"
-        )
+        exists = "://" in target or (page.parent / target).exists()
+        assert exists, f"{page.name} links to {target}, which does not exist"
 
 
-def test_the_architecture_names_every_room() -> None:
-    tree = next(
-        block.code for block in blocks((ROOT / "docs" / "architecture.md").read_text("utf-8")) if block.kind == "text"
-    )
-    rooms = {path.name + "/" * path.is_dir() for path in (ROOT / "polyhead").iterdir()} - {"__pycache__/", "py.typed"}
-    assert set(re.findall(r"^  (\S+)", tree, re.MULTILINE)) == rooms
+def test_the_readme_is_short_and_starts_with_the_installation() -> None:
+    lines = (ROOT / "README.md").read_text("utf-8").splitlines()
+    assert len(lines) <= 140
+    assert any("pip install" in line for line in lines[:40])
+
+
+def test_the_glossary_is_alphabetical_and_lists_every_renamed_key() -> None:
+    terms, renamed = (ROOT / "docs" / "glossary.md").read_text("utf-8").split("## Old and new names")
+    names = re.findall(r"^\| (?!term |---)([^|]+) \|", terms, re.MULTILINE)
+    assert names == sorted(names, key=str.lower)
+    for old, new in RENAMED.items():
+        assert re.search(rf"^\| [^|]*`{old}`[^|]*\| `{new}` \|", renamed, re.MULTILINE), f"{old} -> {new} is missing"
+
+
+def test_the_architecture_names_every_module_and_package() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    tree = next(block.code for block in blocks(page) if block.kind == "text")
+    entries = {path.name + "/" * path.is_dir() for path in (ROOT / "polyhead").iterdir()} - {"__pycache__/", "py.typed"}
+    assert set(re.findall(r"^  (\S+)", tree, re.MULTILINE)) == entries
+
+
+def test_the_table_of_parts_names_what_exists() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text("utf-8").split("## Adding a part")[1]
+    for row in re.findall(r"^\| .*$", table, re.MULTILINE):
+        names = re.findall(r"`([\w/.]+)`", row)
+        paths = [_path_of(name) for name in names if "/" in name or "." in name]
+        code = "".join(path.read_text("utf-8") for path in paths if path.suffix == ".py")
+        assert [name for name in names if name.isupper() and f"\n{name}" not in code] == [], row
+
+
+def _path_of(name: str) -> Path:
+    """Return the existing file or folder of a path that is relative to the package or to the repository."""
+    return next(path for path in (ROOT / "polyhead" / name, ROOT / name) if path.exists())
 
 
 def test_the_page_of_recipes_names_every_setting() -> None:
@@ -144,8 +178,8 @@ def test_the_page_of_recipes_names_every_setting() -> None:
     readers = [resolve_name(path) for path in READERS.values()]
     described = [*built, *readers, Source, Stage, recipe.Settings, Distill, Replay, Yolov4]
     settings = {name for each in described for name in signature(each).parameters}
-    named = {*settings, *READERS, *PRESETS, *(each.__name__ for each in built)} - {"reader"}  # its column's head
-    assert named - set(re.findall(r"`(\w+)[^`]*`", page)) == set()
+    names = {*settings, *READERS, *PRESETS, *(each.__name__ for each in built)} - {"reader"}  # a column of the table
+    assert names - set(re.findall(r"`(\w+)[^`]*`", page)) == set()
 
 
 @pytest.mark.parametrize(
@@ -154,12 +188,12 @@ def test_the_page_of_recipes_names_every_setting() -> None:
         ("```python\nassert 1 == 2, 'not equal'\n```", "not equal"),
         ("```python\none = 1\n```\n\n```python\nassert one == 2, 'names are shared'\n```", "names are shared"),
         ("```console\n$ polyhead --version\npolyhead 99\n```", "does not print 'polyhead 99'"),
-        ("```console\n$ polyhead tarin\n```", "did you mean 'train'"),
-        ("```console\n$ make demo\n```", "mark the block as not run"),
-        ("```bash\npolyhead demo\n```", "so that it is run"),
+        ("```console\n$ polyhead tarin\n```", "id you mean 'train'"),
+        ("```console\n$ make demo\n```", "Mark the block as not run"),
+        ("```bash\npolyhead demo\n```", "Only these are run"),
     ],
 )
-def test_a_page_that_is_wrong_fails(text: str, message: str) -> None:
+def test_a_wrong_page_fails(text: str, message: str) -> None:
     with pytest.raises((AssertionError, pytest.fail.Exception), match=re.escape(message)):
         run_page(f"# A page\n\n{text}\n", "page.md")
 

@@ -1,4 +1,4 @@
-"""The run folder: files are whole or as they were, and one process at a time trains in it."""
+"""The run folder: files are written atomically, and only one process at a time trains in it."""
 
 import subprocess
 import sys
@@ -13,8 +13,8 @@ from PIL import Image
 from polyhead import checkpoint
 from polyhead.engine.fit import save_atomically
 from polyhead.errors import PolyheadError
-from polyhead.plotting.figures import save_picture
-from polyhead.run import Run, whole, write_json, write_rows, write_text
+from polyhead.plotting.figures import save_image
+from polyhead.run import Run, atomic_write, unfinished, write_json, write_rows, write_text
 
 HOLD = """
 import sys
@@ -25,7 +25,7 @@ with Run(sys.argv[1]).locked():
 """
 
 
-def test_no_run_is_overwritten(tmp_path: Path) -> None:
+def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
     assert [Run.create(tmp_path, "run").folder.name for _ in range(3)] == ["run", "run2", "run3"]
 
 
@@ -37,44 +37,82 @@ def test_no_run_is_overwritten(tmp_path: Path) -> None:
         lambda path: write_rows(path, [{"row": number} for number in range(9999)]),
         lambda path: checkpoint.save(path, {"state": {"weights": torch.zeros(99999)}}),
         lambda path: save_atomically({"weights": torch.zeros(99999)}, path),
-        lambda path: save_picture(Image.effect_noise((99, 99), 50), path),
+        lambda path: save_image(Image.effect_noise((99, 99), 50), path),
     ],
-    ids=["text", "json", "rows", "weights", "state", "picture"],
+    ids=["text", "json", "rows", "weights", "state", "image"],
 )
-def test_a_full_disk_is_told_in_a_line_and_leaves_the_old_file(write: Callable[[Path], Any], tmp_path: Path) -> None:
-    """The new file is written to a device on which there is never any room."""
+def test_a_full_disk_gives_a_clear_error_and_leaves_the_old_file(write: Callable[[Path], Any], tmp_path: Path) -> None:
+    """The new file is written to a device that is always full."""
     path, partial = tmp_path / "file", tmp_path / "file.partial"
     path.write_text("old")
     partial.symlink_to("/dev/full")
-    words = f"^{path} could not be written, it seems for want of room .[0-9]+ MiB in {tmp_path} and [0-9]+ MiB in "
-    with pytest.raises(PolyheadError, match=words):
+    message = (
+        rf"^{path} could not be written, probably because the disk is full \(free: [0-9]+ MiB in {tmp_path} and "
+        r"[0-9]+ MiB in "
+    )
+    with pytest.raises(PolyheadError, match=message):
         write(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_other_errors_of_a_write_stay_as_they_are(tmp_path: Path) -> None:
+def test_other_errors_while_writing_are_passed_on(tmp_path: Path) -> None:
     partial = tmp_path / "file.partial"
     partial.write_text("half")
-    with pytest.raises(RuntimeError, match="ours"), whole(tmp_path / "file"):
+    with pytest.raises(RuntimeError, match="ours"), atomic_write(tmp_path / "file"):
         raise RuntimeError("ours")
     assert not partial.exists()
-    with pytest.raises(FileNotFoundError), whole(tmp_path / "file"):
+    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "file"):
         pass
     assert not list(tmp_path.iterdir())
 
 
-def test_one_process_at_a_time_trains_in_a_run(tmp_path: Path) -> None:
-    """Another is refused with a line; when the first has been killed, the run is free."""
+def test_only_one_process_at_a_time_trains_in_a_run(tmp_path: Path) -> None:
+    """Another process is refused with a clear error; when the first is killed, the run is unlocked."""
     run = Run.create(tmp_path, "run")
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(run.folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        words = f"another process trains in '{run.folder}', and two would spoil its files; let that one end, or stop it"
-        with pytest.raises(PolyheadError, match=words), run.locked():
+        message = (
+            f"^Run folder '{run.folder}' is locked by another training process. Wait for it to finish or stop it.$"
+        )
+        with pytest.raises(PolyheadError, match=message), run.locked():
             pass
         other.kill()
     with run.locked():
         pass
+
+
+def test_without_fcntl_no_lock_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python on Windows has no ``fcntl``; there, a run can be trained in without a lock."""
+    run = Run.create(tmp_path, "run")
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    entered = []
+    with run.locked():
+        entered.append("outer")
+        with run.locked():
+            entered.append("inner")
+    assert entered == ["outer", "inner"]
+    with pytest.raises(RuntimeError, match="ours"), run.locked():
+        raise RuntimeError("ours")
+
+
+def test_importing_the_module_needs_no_fcntl() -> None:
+    code = "import sys; sys.modules['fcntl'] = None; import polyhead; polyhead.Run"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(("resume", "finished"), [(True, False), (True, True), (False, False)])
+def test_only_runs_that_can_be_resumed_are_reported_as_unfinished(resume: bool, finished: bool, tmp_path: Path) -> None:
+    run = Run.create(tmp_path, "run")
+    if resume:
+        run.resume.write_bytes(b"")
+    if finished:
+        run.update_manifest(finished="2026-11-28")
+    warning = (
+        f"Run {run.folder} is not finished; evaluating its best checkpoint so far. "
+        f"Resume it with 'polyhead train --resume {run.folder}'."
+    )
+    assert unfinished([run]) == ([warning] if resume and not finished else [])

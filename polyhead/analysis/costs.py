@@ -1,4 +1,4 @@
-"""What the answers of runs cost: parameters, minutes of training, milliseconds a picture."""
+"""What the predictions of runs cost: parameters, minutes of training, milliseconds per image."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -6,17 +6,18 @@ from typing import NamedTuple
 
 from polyhead.run import Run, read_json, read_rows
 
-Tested = tuple[Run, Sequence[str]]
+TestedRun = tuple[Run, Sequence[str]]
 """A run, and the tasks that it was tested on."""
 
 
 class Costs(NamedTuple):
-    """Of one answer, a mean over its seeds; None where a run does not tell.
+    """Costs of one row of a comparison, averaged over its seeds; None where a run does not report them.
 
     Attributes:
-        parameters: of all networks that it needs, in all.
-        minutes: of training.
-        milliseconds: per picture at the test, data included; of a network's tasks, a mean.
+        parameters: total over all networks of the row.
+        minutes: of training, total over all networks.
+        milliseconds: per image at test time, data loading included, total over all networks; averaged over the tasks of
+            a network.
     """
 
     parameters: int | None
@@ -24,12 +25,15 @@ class Costs(NamedTuple):
     milliseconds: float | None
 
 
-def costs(seeds: Sequence[Sequence[Tested]], split: str) -> Costs:
-    """Networks add up; runs of the same tasks are folds of one network, and count as their mean."""
-    known = [[_network(folds, split) for folds in _networks(runs)] for runs in seeds]
+def costs(seeds: Sequence[Sequence[TestedRun]], split: str) -> Costs:
+    """Sum the costs of the networks of each seed, and average over the seeds.
+
+    Runs of the same tasks are folds of one network, and are averaged.
+    """
+    reported = [[_network_costs(folds, split) for folds in _networks(runs)] for runs in seeds]
     parameters, minutes, seconds = (
-        fmean(sum(network[cost] for network in seed) for seed in known)
-        if all(network[cost] for seed in known for network in seed)
+        fmean(sum(network[cost] for network in seed) for seed in reported)
+        if all(network[cost] for seed in reported for network in seed)
         else None
         for cost in range(3)
     )
@@ -38,15 +42,16 @@ def costs(seeds: Sequence[Sequence[Tested]], split: str) -> Costs:
     )
 
 
-def _networks(runs: Sequence[Tested]) -> list[list[Run]]:
-    found: dict[frozenset[str], list[Run]] = {}
+def _networks(runs: Sequence[TestedRun]) -> list[list[Run]]:
+    """Group runs by their tasks: the runs of a group are folds of one network."""
+    folds: dict[frozenset[str], list[Run]] = {}
     for run, tasks in runs:
-        found.setdefault(frozenset(tasks), []).append(run)
-    return [*found.values()]
+        folds.setdefault(frozenset(tasks), []).append(run)
+    return [*folds.values()]
 
 
-def _network(folds: Sequence[Run], split: str) -> tuple[float, float, float]:
-    """Parameters, minutes and seconds of a network; 0 is what is not told."""
+def _network_costs(folds: Sequence[Run], split: str) -> tuple[float, float, float]:
+    """Return the parameters, minutes and seconds per image of a network; 0 for a cost that is not reported."""
     return (
         fmean(sum(run.read_manifest().get("parameters", {}).values()) for run in folds),
         fmean(_minutes(run) for run in folds),
@@ -61,5 +66,5 @@ def _minutes(run: Run) -> float:
 
 def _seconds(run: Run, split: str) -> float:
     tasks = read_json(run.results_json).get(split, {}).get("tasks", {})
-    known = [numbers["seconds_per_image"] for numbers in tasks.values() if "seconds_per_image" in numbers]
-    return fmean(known) if known else 0.0
+    reported = [numbers["seconds_per_image"] for numbers in tasks.values() if "seconds_per_image" in numbers]
+    return fmean(reported) if reported else 0.0

@@ -1,8 +1,10 @@
-"""What kind of mistakes a detector makes: six kinds, after TIDE (Bolya et al., ECCV 2020, section 2.2).
+"""Error analysis of a detector: six kinds of errors, after TIDE (Bolya et al., ECCV 2020, section 2.2).
 
-Counts at one score threshold and IoU .5, where TIDE weighs every detection by what it costs in AP. A detection that is
-wrong in several ways is given the first that fits of: duplicate, classification, localisation, both, background; so a
-cup called a bottle stays a wrong class when a real bottle touches its edge.
+Errors are counted at one score threshold and IoU .5, whereas TIDE weighs every detection by its cost in AP. A detection
+that is wrong in several ways counts as the first that fits of: duplicate, classification, localization, both,
+background. So a cup that is detected as a bottle counts as a wrong class even where a real bottle touches it.
+
+Shapes: ``d`` detections of an image, ``n`` objects of an image (without ignored ones).
 """
 
 from collections import Counter
@@ -18,23 +20,24 @@ from polyhead.types import Annotation, Detections
 
 KINDS = ("classification", "localisation", "both", "duplicate", "background", "missed")
 SIZES = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, float("inf"))}
-"""Pixels of an object: from, and up to (COCO's bounds)."""
+"""Areas in square pixels: from (inclusive), and to (exclusive); COCO's limits."""
 CONFIDENT = 0.25
-"""Score from which detections are shown, and counted as mistakes when they are wrong."""
+"""Detections with at least this score are drawn, and count as errors when they are wrong."""
 
 
 class Errors(NamedTuple):
-    """A detector's mistakes on a data set.
+    """The errors of a detector on a split.
 
     Attributes:
-        objects: objects to be found; ignored ones do not count.
-        detections: boxes above the threshold, less those on ignored regions and of classes that nobody looked for.
-        found: detections that are right, which is also the number of objects found.
-        counts: of each kind: ``classification`` (right place, wrong class), ``localisation`` (right class, IoU .1 to
-            .5), ``both`` (another class, IoU .1 to .5), ``duplicate`` (found already), ``background`` (IoU below .1
-            with everything), ``missed`` (objects that no box comes near to).
-        sizes: objects found and objects there, for small, medium and large ones.
-        confusions: how often class ``[0]`` was taken for class ``[1]``.
+        objects: number of objects; ignored ones do not count.
+        detections: boxes above the threshold, without those on ignored regions and of classes that are not annotated.
+        found: detections that are correct, which is also the number of objects that are found.
+        counts: errors of each kind: ``classification`` (IoU of at least .5 with an object of another class),
+            ``localisation`` (correct class, IoU .1 to .5), ``both`` (another class, IoU .1 to .5), ``duplicate`` (the
+            object is already found), ``background`` (IoU below .1 with every object), ``missed`` (objects that are
+            neither found nor explained by a classification or localization error).
+        sizes: number of objects that are found and in all, for small, medium and large ones.
+        confusions: how often class ``[0]`` was detected as class ``[1]``.
     """
 
     objects: int
@@ -45,72 +48,79 @@ class Errors(NamedTuple):
     confusions: dict[tuple[int, int], int]
 
     @property
-    def shares(self) -> dict[str, float]:
-        """Each kind's part of all mistakes, 0..1; all zero when there is none."""
+    def fractions(self) -> dict[str, float]:
+        """The fraction of each kind in all errors, 0..1; all zero when there are none."""
         total = sum(self.counts.values())
         return {kind: count / total if total else 0.0 for kind, count in self.counts.items()}
 
     def summary(self, names: Sequence[str]) -> dict[str, Any]:
-        """Plain types for ``results.json``; confusions by class name, most frequent first."""
+        """Return plain types for ``results.json``; confusions are by class name, most frequent first."""
         ranked = sorted(self.confusions.items(), key=lambda item: (-item[1], item[0]))
         return {
             "objects": self.objects,
             "detections": self.detections,
             "found": self.found,
             "counts": self.counts,
-            "shares": self.shares,
-            "sizes": {size: {"found": found, "objects": there} for size, (found, there) in self.sizes.items()},
-            "confusions": [[names[truth], names[guess], count] for (truth, guess), count in ranked[:10]],
+            "shares": self.fractions,
+            "sizes": {size: {"found": found, "objects": total} for size, (found, total) in self.sizes.items()},
+            "confusions": [[names[target], names[predicted], count] for (target, predicted), count in ranked[:10]],
         }
 
 
-def split(
-    truth: Sequence[Annotation],
+def count_errors(
+    targets: Sequence[Annotation],
     predictions: Mapping[str, Detections],
     score: float = CONFIDENT,
     near: float = 0.1,
-    right: float = 0.5,
+    match: float = 0.5,
 ) -> Errors:
-    """Sort every mistake into one of the six kinds.
+    """Count the errors of each kind.
 
     Args:
-        truth: the pictures.
-        predictions: of each picture by its id, in pixels of the original, best first.
+        targets: all images of the split.
+        predictions: detections by image id, in pixels of the original image, best first.
         score: detections below it are left out.
-        near: IoU from which a box has to do with an object.
-        right: IoU from which a box is on an object.
+        near: IoU from which a box counts as being near an object.
+        match: IoU from which a box matches an object.
 
     Raises:
-        PolyheadError: when a picture has no entry in ``predictions``.
+        PolyheadError: when an image has no entry in ``predictions``.
     """
     counts: Counter[str] = Counter()
     confusions: Counter[tuple[int, int]] = Counter()
     found_areas, areas = [torch.zeros(0)], [torch.zeros(0)]
     detections = 0
-    for annotation in truth:
-        if annotation.id not in predictions:
-            raise PolyheadError(f"there is no prediction for picture {annotation.id!r}; evaluate the run again")
-        picture = _picture(annotation, _considered(annotation, predictions[annotation.id], score), near, right)
-        detections += picture.kinds.shape[0]
-        counts.update(KINDS[kind] for kind in picture.kinds.tolist() if kind >= 0)
-        counts["missed"] += picture.missed
-        confusions.update(picture.confusions)
-        objects = annotation.areas[~annotation.ignore]
-        areas.append(objects)
-        found_areas.append(objects[picture.found])
-    every, hit = torch.cat(areas), torch.cat(found_areas)
+    for target in targets:
+        if target.id not in predictions:
+            raise PolyheadError(f"image {target.id!r} has no prediction. Evaluate the run again.")
+        image = _image_errors(target, _considered(target, predictions[target.id], score), near, match)
+        detections += image.kinds.shape[0]
+        counts.update(KINDS[kind] for kind in image.kinds.tolist() if kind >= 0)
+        counts["missed"] += image.missed
+        confusions.update(image.confusions)
+        object_areas = target.areas[~target.ignore]
+        areas.append(object_areas)
+        found_areas.append(object_areas[image.found])
+    all_areas, hit_areas = torch.cat(areas), torch.cat(found_areas)
     return Errors(
-        objects=every.shape[0],
+        objects=all_areas.shape[0],
         detections=detections,
-        found=hit.shape[0],
+        found=hit_areas.shape[0],
         counts={kind: counts[kind] for kind in KINDS},
-        sizes={size: (_within(hit, bounds), _within(every, bounds)) for size, bounds in SIZES.items()},
+        sizes={size: (_within(hit_areas, limits), _within(all_areas, limits)) for size, limits in SIZES.items()},
         confusions=dict(confusions),
     )
 
 
-class _Picture(NamedTuple):
-    """Kinds of one picture's detections (-1: right), which objects were found, how many missed, what was confused."""
+class _ImageErrors(NamedTuple):
+    """The errors of one image.
+
+    Attributes:
+        kinds: index into :data:`KINDS` of each detection, or -1 for a correct one; ``[d]``.
+        found: whether each object is found; ``[n]``.
+        missed: number of missed objects.
+        confusions: target class and predicted class of each classification error.
+    """
 
     kinds: Tensor
     found: Tensor
@@ -118,68 +128,78 @@ class _Picture(NamedTuple):
     confusions: list[tuple[int, int]]
 
 
-def _considered(annotation: Annotation, predicted: Detections, score: float) -> Detections:
-    keep = predicted.scores >= score
-    keep &= annotation.annotated[predicted.labels]
-    return Detections(*(part[keep] for part in predicted))
+def _considered(target: Annotation, predicted: Detections, score: float) -> Detections:
+    """Return the detections above the threshold, of classes that are annotated in the image."""
+    considered = predicted.scores >= score
+    considered &= target.annotated[predicted.labels]
+    return Detections(*(column[considered] for column in predicted))
 
 
-def _picture(annotation: Annotation, predicted: Detections, near: float, right: float) -> _Picture:
-    real = ~annotation.ignore
-    labels = annotation.labels[real]
-    overlap = box_iou(predicted.boxes, annotation.boxes[real])
-    same = predicted.labels[:, None] == labels[None]
-    match = _match(torch.where(same, overlap, -1.0), right)
-    counted = (match >= 0) | ~_on_ignored(annotation, predicted)
-    overlap, same, match, guesses = overlap[counted], same[counted], match[counted], predicted.labels[counted]
+def _image_errors(target: Annotation, predicted: Detections, near: float, match: float) -> _ImageErrors:
+    """Find the kind of each detection of an image."""
+    real = ~target.ignore
+    labels = target.labels[real]  # [n]
+    iou = box_iou(predicted.boxes, target.boxes[real])  # [d, n]
+    same_class = predicted.labels[:, None] == labels[None]  # [d, n]
+    matched = _match(torch.where(same_class, iou, -1.0), match)  # [d]
+    # Detections on ignored regions count only where they match an object.
+    counted = (matched >= 0) | ~_on_ignored(target, predicted)
+    iou, same_class, matched, predicted_labels = (
+        iou[counted],
+        same_class[counted],
+        matched[counted],
+        predicted.labels[counted],
+    )
 
-    # A column of zeros, so that a picture without objects has maxima too; zero is below `near` and never chosen.
-    blank = overlap.new_zeros(overlap.shape[0], 1)
-    mine, my_object = torch.cat([torch.where(same, overlap, 0.0), blank], 1).max(1)
-    other, other_object = torch.cat([torch.where(same, 0.0, overlap), blank], 1).max(1)
-    kinds = torch.full_like(match, KINDS.index("background"))
-    kinds[other >= near] = KINDS.index("both")
-    kinds[mine >= near] = KINDS.index("localisation")
-    kinds[other >= right] = KINDS.index("classification")
-    kinds[mine >= right] = KINDS.index("duplicate")
-    kinds[match >= 0] = -1
+    # A column of zeros, so that an image without objects has a maximum too; zero is below `near` and never chosen.
+    zeros = iou.new_zeros(iou.shape[0], 1)
+    same_iou, same_object = torch.cat([torch.where(same_class, iou, 0.0), zeros], 1).max(1)  # best of the same class
+    other_iou, other_object = torch.cat([torch.where(same_class, 0.0, iou), zeros], 1).max(1)  # best of other classes
+    # Later assignments overwrite earlier ones: the order is the reverse of the order of precedence.
+    kinds = torch.full_like(matched, KINDS.index("background"))
+    kinds[other_iou >= near] = KINDS.index("both")
+    kinds[same_iou >= near] = KINDS.index("localisation")
+    kinds[other_iou >= match] = KINDS.index("classification")
+    kinds[same_iou >= match] = KINDS.index("duplicate")
+    kinds[matched >= 0] = -1
 
     found = torch.zeros(labels.shape[0], dtype=torch.bool)
-    found[match[match >= 0]] = True
-    misnamed, misplaced = kinds == KINDS.index("classification"), kinds == KINDS.index("localisation")
+    found[matched[matched >= 0]] = True
+    misclassified, mislocated = kinds == KINDS.index("classification"), kinds == KINDS.index("localisation")
     explained = found.clone()
-    explained[other_object[misnamed]] = True
-    explained[my_object[misplaced]] = True
-    pairs = zip(labels[other_object[misnamed]].tolist(), guesses[misnamed].tolist(), strict=True)
-    return _Picture(kinds, found, int((~explained).sum()), list(pairs))
+    explained[other_object[misclassified]] = True
+    explained[same_object[mislocated]] = True
+    target_labels = labels[other_object[misclassified]].tolist()
+    confusions = list(zip(target_labels, predicted_labels[misclassified].tolist(), strict=True))
+    return _ImageErrors(kinds, found, int((~explained).sum()), confusions)
 
 
-def _match(overlap: Tensor, right: float) -> Tensor:
-    """The object of each detection ``[d, n]``, best first: the nearest that is still free, or -1."""
-    match = torch.full((overlap.shape[0],), -1)
-    if overlap.shape[1] == 0:
-        return match
-    free = overlap.clone()
-    for index in torch.nonzero(overlap.amax(1) >= right).flatten().tolist():
+def _match(iou: Tensor, match: float) -> Tensor:
+    """Return the object of each detection (rows of ``[d, n]``, best first): the nearest free one, or -1."""
+    matched = torch.full((iou.shape[0],), -1)
+    if iou.shape[1] == 0:
+        return matched
+    free = iou.clone()
+    for index in torch.nonzero(iou.amax(1) >= match).flatten().tolist():
         value, target = free[index].max(0)
-        if value >= right:
-            match[index] = target
-            free[:, target] = -1.0
-    return match
+        if value >= match:
+            matched[index] = target
+            free[:, target] = -1.0  # the object is taken
+    return matched
 
 
-def _on_ignored(annotation: Annotation, predicted: Detections) -> Tensor:
-    """Detections of which at least half lies in an ignored box of their class; the larger part of a crowd is enough."""
-    boxes, labels = annotation.boxes[annotation.ignore], annotation.labels[annotation.ignore]
+def _on_ignored(target: Annotation, predicted: Detections) -> Tensor:
+    """Return which detections have at least half of their area in an ignored box of their class; ``[d]``."""
+    boxes, labels = target.boxes[target.ignore], target.labels[target.ignore]  # [g, 4], [g]
     if boxes.shape[0] == 0:
         return torch.zeros(predicted.boxes.shape[0], dtype=torch.bool)
-    low = torch.maximum(predicted.boxes[:, None, :2], boxes[None, :, :2])
+    low = torch.maximum(predicted.boxes[:, None, :2], boxes[None, :, :2])  # [d, g, 2]
     high = torch.minimum(predicted.boxes[:, None, 2:], boxes[None, :, 2:])
-    common = (high - low).clamp(min=0).prod(2)
-    area = (predicted.boxes[:, 2:] - predicted.boxes[:, :2]).prod(1)[:, None].clamp(min=1e-9)
-    same = predicted.labels[:, None] == labels[None]
-    return ((common / area >= 0.5) & same).any(1)
+    common = (high - low).clamp(min=0).prod(2)  # [d, g]
+    area = (predicted.boxes[:, 2:] - predicted.boxes[:, :2]).prod(1)[:, None].clamp(min=1e-9)  # [d, 1]
+    same_class = predicted.labels[:, None] == labels[None]
+    return ((common / area >= 0.5) & same_class).any(1)
 
 
-def _within(areas: Tensor, bounds: tuple[float, float]) -> int:
-    return int(((areas >= bounds[0]) & (areas < bounds[1])).sum())
+def _within(areas: Tensor, limits: tuple[float, float]) -> int:
+    return int(((areas >= limits[0]) & (areas < limits[1])).sum())

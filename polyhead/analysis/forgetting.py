@@ -1,4 +1,4 @@
-"""What a run has lost of each task: beside baselines, and from stage to stage."""
+"""How much of each task a run has lost: relative to baselines, and from stage to stage."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,194 +10,210 @@ from matplotlib.figure import Figure
 
 from polyhead.analysis.table import compare
 from polyhead.errors import PolyheadError, suggest
-from polyhead.metrics.forgetting import Course, course, drop
+from polyhead.metrics.forgetting import ScoreHistory, drop, score_history
 from polyhead.metrics.intervals import LEVEL
 from polyhead.plotting.figures import save
 from polyhead.run import Run, read_json, read_rows
 
-BESIDE = f"forgetting, as a part of the baseline ({LEVEL:.0%} intervals over pictures and the baseline's seeds)"
-SINCE = "forgetting on val: after the last stage, of what each task scored after the stage that taught it"
-"""What losses are told of, in :func:`text`: those of :func:`against`, and those of :func:`since`."""
+FROM_BASELINE = f"forgetting relative to the baseline ({LEVEL:.0%} intervals over images and the baseline's seeds)"
+SINCE_LEARNED = "forgetting on val: score after the last stage vs. score after the stage that last trained the task"
+"""Titles of :func:`text`, for the drops of :func:`drops_from_baselines` and of :func:`drops_since_learned`."""
 
 Baseline = float | Sequence[str]
-"""A score, or the folders of runs that were tested on the same pictures: one for each seed."""
+"""A score, or the folders of runs that were tested on the same images, one for each seed."""
 
 
-class Loss(NamedTuple):
-    """What is missing of one task.
+class ScoreDrop(NamedTuple):
+    """How much of a task's score was lost.
 
     Attributes:
-        task: its name.
-        metric: that it is judged by.
-        score: of the run.
-        baseline: the score to hold, a mean where several runs gave it.
-        pictures: that both were scored on.
-        runs: of the baseline, one for each seed; 0 where it is a number alone, or an earlier score of the same run.
-        drop: the part of the baseline that is missing; below zero where there is more.
-        interval: of the drop, over the pictures, both sides drawn together, and over the baseline's seeds; None where
-            the baseline is a number alone, or was nothing on many resamples of the pictures.
+        task: task name.
+        metric: name of the task's main score.
+        score: score of the run.
+        baseline: score to retain; the mean, where it is of several runs.
+        images: number of images that both were scored on.
+        runs: number of runs of the baseline, one for each seed; 0 where the baseline is a number, or an earlier score
+            of the same run.
+        drop: the fraction of the baseline that was lost; negative where the score is higher.
+        interval: of the drop, over the images (both sides are resampled together) and the baseline's seeds; None where
+            the baseline is a number, or is 0 on many resamples of the images.
     """
 
     task: str
     metric: str
     score: float
     baseline: float
-    pictures: int
+    images: int
     runs: int
     drop: float
     interval: tuple[float, float] | None
 
 
-def against(folder: str, baselines: Mapping[str, Baseline], split: str = "test") -> list[Loss]:
-    """The drop of every task that has a baseline.
+def drops_from_baselines(folder: str, baselines: Mapping[str, Baseline], split: str = "test") -> list[ScoreDrop]:
+    """Compute the drop of every task that has a baseline.
 
     Raises:
-        PolyheadError: when a baseline was tested on other pictures, or a task has no score.
+        PolyheadError: when a baseline was tested on other images, or a task has no score.
     """
     tested = read_json(Run.open(folder).results_json).get(split, {}).get("tasks", {})
-    found: list[Loss] = []
+    drops: list[ScoreDrop] = []
     for task, baseline in baselines.items():
         metric = str(tested[task]["metric"])
         if tested[task]["score"] is None:
-            raise PolyheadError(f"task {task!r} has no score on {split}: there was nothing to find")
-        score, pictures = float(tested[task]["score"]), int(tested[task]["images"])
+            raise PolyheadError(f"task {task!r} has no score on {split}: the split has no annotated objects for it")
+        score, images = float(tested[task]["score"]), int(tested[task]["images"])
         if isinstance(baseline, float):
-            found.append(Loss(task, metric, score, baseline, pictures, 0, drop(score, baseline), None))
+            drops.append(ScoreDrop(task, metric, score, baseline, images, 0, drop(score, baseline), None))
             continue
         rows = compare({"baseline": [[run] for run in baseline], "run": [[folder]]}, metric.lower(), split, task)
-        whole = rows[0].scores[metric.lower()][0]
-        part = rows[1].relative
-        spread = None if part is None else (-part[2], -part[1])
-        found.append(Loss(task, metric, score, whole, pictures, len(baseline), drop(score, whole), spread))
-    return found
+        mean = rows[0].scores[metric.lower()][0]
+        relative = rows[1].relative
+        # The drop is the negative of the relative difference, so its limits swap.
+        interval = None if relative is None else (-relative[2], -relative[1])
+        drops.append(ScoreDrop(task, metric, score, mean, images, len(baseline), drop(score, mean), interval))
+    return drops
 
 
-def since(course: Course, metrics: Mapping[str, str], pictures: Mapping[str, int]) -> list[Loss]:
-    """What later stages have cost each older task on val, of its score after the last stage that taught it.
+def drops_since_learned(
+    history: ScoreHistory, metrics: Mapping[str, str], images: Mapping[str, int]
+) -> list[ScoreDrop]:
+    """Compute the drop of each earlier task on val, relative to its score after the last stage that trained it.
 
-    Tasks that scored nothing then have nothing to lose, and are left out (:func:`unscored`).
+    Tasks that scored 0 then have no drop, and are left out (:func:`unscored`).
 
     Args:
-        course: of the run.
-        metrics: the name of what each task is judged by.
-        pictures: how many of val each task is scored on.
+        history: val scores of the run.
+        metrics: name of each task's main score.
+        images: number of val images of each task.
     """
-    older = course.older & (course.learnt > 0)
+    has_drop = history.is_earlier & (history.learned > 0)  # [t]
     return [
-        Loss(task, metrics[task], score, first, pictures[task], 0, drop(score, first), None)
-        for task, score, first, told in zip(
-            course.tasks, course.scores[-1].tolist(), course.learnt.tolist(), older.tolist(), strict=True
+        ScoreDrop(task, metrics[task], score, first, images[task], 0, drop(score, first), None)
+        for task, score, first, defined in zip(
+            history.tasks, history.scores[-1].tolist(), history.learned.tolist(), has_drop.tolist(), strict=True
         )
-        if told
+        if defined
     ]
 
 
-def unscored(course: Course) -> list[str]:
-    """The older tasks that scored nothing on val after the last stage that taught them."""
-    return [course.tasks[place] for place in np.flatnonzero(course.older & (course.learnt == 0))]
+def unscored(history: ScoreHistory) -> list[str]:
+    """Return the earlier tasks that scored 0 on val after the last stage that trained them."""
+    return [history.tasks[index] for index in np.flatnonzero(history.is_earlier & (history.learned == 0))]
 
 
 def transfer(run: Run, baselines: Mapping[str, Baseline] | None = None) -> dict[str, float]:
-    """Backward and forward transfer of a run of several stages, on val; what cannot be told is left out.
+    """Compute backward and forward transfer of a run of several stages, on val.
+
+    A value that is not defined is left out.
 
     Args:
         run: any run.
-        baselines: runs of a task alone tell what earlier stages have brought it (forward transfer): those that were
-            validated on the same pictures.
+        baselines: runs that were trained on one task alone, which forward transfer is relative to. Only runs that were
+            validated on the same images are used.
     """
     rows = read_rows(run.results_csv)
     if all(row["stage"] == "0" for row in rows):
         return {}
-    alone: dict[str, float] = {}
+    single_task: dict[str, float] = {}
     for task, baseline in (baselines or {}).items():
-        folders = [] if isinstance(baseline, float) else [Run.open(folder) for folder in baseline]
-        alike = [each for each in folders if _validated(each, task) == _validated(run, task)]
-        measured = [read_json(each.results_json).get("val", {}).get("tasks", {}) for each in alike]
-        scores = [tasks.get(task, {}).get("score") for tasks in measured]
+        runs = [] if isinstance(baseline, float) else [Run.open(folder) for folder in baseline]
+        comparable = [each for each in runs if _val_images(each, task) == _val_images(run, task)]
+        results = [read_json(each.results_json).get("val", {}).get("tasks", {}) for each in comparable]
+        scores = [tasks.get(task, {}).get("score") for tasks in results]
         if scores and None not in scores:
-            alone[task] = math.fsum(scores) / len(scores)
-    path = course(rows)
-    found = {"backward": path.backward, "forward": path.forward(alone)}
-    return {name: value for name, value in found.items() if not math.isnan(value)}
+            single_task[task] = math.fsum(scores) / len(scores)
+    history = score_history(rows)
+    values = {"backward": history.backward_transfer, "forward": history.forward_transfer(single_task)}
+    return {name: value for name, value in values.items() if not math.isnan(value)}
 
 
-def _validated(run: Run, task: str) -> list[str]:
-    """The pictures on which everything was chosen."""
+def _val_images(run: Run, task: str) -> list[str]:
+    """Return the image ids of a task's val split, sorted."""
     return sorted(run.read_manifest().get("splits", {}).get(task, {}).get("val", []))
 
 
-def transfer_text(found: Mapping[str, float]) -> str:
-    """Transfer as a line; it is in points of each task's own score, a mean over the tasks."""
-    meaning = {"backward": "what later stages brought older tasks", "forward": "what earlier stages brought newer ones"}
-    return "transfer on val: " + ", ".join(f"{name} {value:+z.3f} ({meaning[name]})" for name, value in found.items())
+def transfer_text(values: Mapping[str, float]) -> str:
+    """Format transfer as a line; the values are differences of scores, averaged over the tasks."""
+    meaning = {
+        "backward": "score change of earlier tasks by later stages",
+        "forward": "score gain of newer tasks by earlier stages, vs. single-task models",
+    }
+    return "transfer on val: " + ", ".join(f"{name} {value:+z.3f} ({meaning[name]})" for name, value in values.items())
 
 
 def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> dict[str, Baseline]:
-    """Baselines from the command line: ``seg=0.56,det=0.2``, ``seg=RUN,RUN``, or a RUN with some of the tasks.
+    """Parse the baselines of the command line: ``seg=0.56,det=0.2``, ``seg=RUN,RUN``, or a RUN with some of the tasks.
 
-    Runs of one task are its seeds.
+    Several runs of one task are its seeds.
 
     Raises:
-        PolyheadError: when a word is neither, there is no such task, a score is not above 0 and at most 1, a run has no
-            score of a task or is given twice for it, or a task has two scores, or a score and runs.
+        PolyheadError: when a word has none of these forms, there is no such task, a score is not above 0 and at most 1,
+            a run has no score for a task or is given twice for it, or a task has two scores, or a score and runs.
     """
     numbers: dict[str, float] = {}
     runs: dict[str, list[str]] = {}
-    for word in _parts(words):
+    for word in _split_words(words):
         task, _, value = word.partition("=")
         if Path(word).is_dir():
-            theirs = read_json(Run.open(word).results_json).get(split, {}).get("tasks", {})
-            shared = [task for task in tasks if task in theirs]
+            tested = read_json(Run.open(word).results_json).get(split, {}).get("tasks", {})
+            shared = [task for task in tasks if task in tested]
             if not shared:
-                raise PolyheadError(f"--baseline: run {word!r} has no score on {split} of {', '.join(tasks)}")
+                raise PolyheadError(f"--baseline: run {word!r} has no score on {split} for {', '.join(tasks)}")
             for task in shared:
                 runs.setdefault(task, []).append(word)
         elif value and Path(value).is_dir():
             runs.setdefault(task, []).append(value)
         elif task in numbers:
-            raise PolyheadError(f"--baseline: task {task!r} has two scores, {numbers[task]:g} and {value}; give one")
+            raise PolyheadError(
+                f"--baseline: task {task!r} has two scores, {numbers[task]:g} and {value}. Give only one."
+            )
         else:
-            numbers[task] = _score(word, value)
+            numbers[task] = _parse_score(word, value)
     for task in (*numbers, *runs):
         if task not in tasks:
-            raise PolyheadError(f"--baseline: {task!r} is none of the tasks {', '.join(tasks)}{suggest(task, tasks)}")
+            raise PolyheadError(
+                f"--baseline: {task!r} is not one of the tasks {', '.join(tasks)}{suggest(task, tasks)}"
+            )
     both = numbers.keys() & runs.keys()
     if both:
-        raise PolyheadError(f"--baseline: task {min(both)!r} has a score and a run; give one of them")
+        raise PolyheadError(f"--baseline: task {min(both)!r} has both a score and a run. Give only one of them.")
     for task, folders in runs.items():
         _check_seeds(task, folders, split)
     return {**numbers, **runs}
 
 
-def _parts(words: Sequence[str]) -> Iterator[str]:
-    """The words cut at commas; a run after another one of a task (``seg=A,B``) is of that task."""
+def _split_words(words: Sequence[str]) -> Iterator[str]:
+    """Split the words at commas; a run that follows another run of a task (``seg=A,B``) is of that task, too."""
     for word in words:
         task = ""
         for part in [word] if Path(word).is_dir() else word.split(","):
-            name, named, _ = part.partition("=")
-            task = name if named else task
-            yield f"{task}={part}" if task and not named and Path(part).is_dir() else part
+            name, equals, _ = part.partition("=")
+            task = name if equals else task
+            yield f"{task}={part}" if task and not equals and Path(part).is_dir() else part
 
 
 def _check_seeds(task: str, folders: Sequence[str], split: str) -> None:
+    """Refuse a baseline run that has no score for the task, or is given twice for it."""
     seen: set[Path] = set()
     for folder in folders:
         _check_scored(folder, task, split)
         if Path(folder).resolve() in seen:
-            raise PolyheadError(f"--baseline: run {folder!r} is given twice for {task!r}, and would count as two")
+            raise PolyheadError(
+                f"--baseline: run {folder!r} is given twice for {task!r} and would count as two seeds. Give it once."
+            )
         seen.add(Path(folder).resolve())
 
 
-def _score(part: str, value: str) -> float:
+def _parse_score(word: str, value: str) -> float:
     try:
         score = float(value)
     except ValueError:
         raise PolyheadError(
-            f"--baseline: expected TASK=SCORE, TASK=RUN or the folder of a run, got {part!r}: {value or part!r} is "
-            "neither a number nor a folder"
+            f"--baseline: {value or word!r} is neither a number nor a folder (expected TASK=SCORE, TASK=RUN or the "
+            f"folder of a run, got {word!r})"
         ) from None
     if not 0 < score <= 1:
-        raise PolyheadError(f"--baseline: a score to lose from lies above 0 and is at most 1, got {part!r}")
+        raise PolyheadError(f"--baseline: the score is out of range (expected above 0 and at most 1, got {word!r})")
     return score
 
 
@@ -205,36 +221,51 @@ def _check_scored(folder: str, task: str, split: str) -> None:
     tasks = read_json(Run.open(folder).results_json).get(split, {}).get("tasks", {})
     if not tasks.get(task, {}).get("score"):
         what = "a score of 0" if task in tasks else "no score"
-        raise PolyheadError(f"--baseline: run {folder!r} has {what} on {split} of {task!r}: there is nothing to lose")
-
-
-def text(losses: Sequence[Loss], most: float | None = None, title: str = BESIDE, unjudged: Sequence[str] = ()) -> str:
-    """The drops as lines, and whether each is within ``most``; ``unjudged`` are tasks that have no baseline."""
-    lines = [title]
-    width = max((len(loss.task) for loss in losses), default=0)
-    for loss in losses:
-        spread = "" if loss.interval is None else f" [{loss.interval[0]:+z.1%}, {loss.interval[1]:+z.1%}]"
-        gate = "" if most is None else f"   {'within' if loss.drop <= most else 'beyond'} {most:.1%}"
-        score = f"{loss.metric} {loss.score:.3f} of {loss.baseline:.3f}"
-        seeds = f", {loss.runs} run{'s' * (loss.runs > 1)}" if loss.runs else ""
-        lines.append(
-            f"  {loss.task:<{width}}  {score} ({loss.pictures} pictures{seeds}): drop {loss.drop:+z.1%}{spread}{gate}"
+        raise PolyheadError(
+            f"--baseline: run {folder!r} has {what} on {split} for {task!r}, so the drop is not defined. "
+            "Give another baseline."
         )
-    lines += [f"  {task:<{width}}  was given no baseline, so it is not judged" for task in unjudged]
+
+
+def text(
+    drops: Sequence[ScoreDrop],
+    max_drop: float | None = None,
+    title: str = FROM_BASELINE,
+    unjudged: Sequence[str] = (),
+) -> str:
+    """Format the drops as lines, with whether each is within ``max_drop``.
+
+    Args:
+        drops: one for each task.
+        max_drop: the limit; None for no limit.
+        title: the first line.
+        unjudged: tasks that have no baseline.
+    """
+    lines = [title]
+    width = max((len(each.task) for each in drops), default=0)
+    for each in drops:
+        interval = "" if each.interval is None else f" [{each.interval[0]:+z.1%}, {each.interval[1]:+z.1%}]"
+        gate = "" if max_drop is None else f"   {'within' if each.drop <= max_drop else 'exceeds'} {max_drop:.1%}"
+        score = f"{each.metric} {each.score:.3f} vs. {each.baseline:.3f}"
+        seeds = f", {each.runs} run{'s' * (each.runs > 1)}" if each.runs else ""
+        lines.append(
+            f"  {each.task:<{width}}  {score} ({each.images} images{seeds}): drop {each.drop:+z.1%}{interval}{gate}"
+        )
+    lines += [f"  {task:<{width}}  has no baseline, so its drop is not checked" for task in unjudged]
     return "\n".join(lines)
 
 
-def heat_map(course: Course, path: Path) -> Path:
-    """The score of each task (column) after each stage (row), on val; empty before a task's first stage."""
-    stages, tasks = course.scores.shape
+def heat_map(history: ScoreHistory, path: Path) -> Path:
+    """Draw the val score of each task (column) after each stage (row); empty before a task's first stage."""
+    stages, tasks = history.scores.shape
     figure = Figure(figsize=(1.6 + 1.2 * tasks, 1.2 + 0.6 * stages), layout="constrained")
     axes = figure.add_subplot()
-    axes.imshow(np.ma.masked_invalid(course.scores), vmin=0, vmax=1, cmap="Blues", aspect="auto")
-    for stage, task in zip(*np.nonzero(~np.isnan(course.scores)), strict=True):
-        score = course.scores[stage, task]
+    axes.imshow(np.ma.masked_invalid(history.scores), vmin=0, vmax=1, cmap="Blues", aspect="auto")
+    for stage, task in zip(*np.nonzero(~np.isnan(history.scores)), strict=True):
+        score = history.scores[stage, task]
         ink = "white" if score > 0.6 else "black"
         axes.text(task, stage, f"{score:.3f}", ha="center", va="center", color=ink)
-    axes.set_xticks(range(tasks), course.tasks)
+    axes.set_xticks(range(tasks), history.tasks)
     axes.set_yticks(range(stages), [f"stage {stage + 1}" for stage in range(stages)])
     axes.set_title("score on val after each stage")
     return save(figure, path)

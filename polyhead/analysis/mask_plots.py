@@ -1,4 +1,4 @@
-"""Plots of masks: shares of the pixels, the IoU of each class, what was said beside what is there."""
+"""Plots of segmentation: fraction of the pixels and IoU of each class, and target masks next to predicted ones."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,47 +12,56 @@ from torch import Tensor
 from polyhead.contracts.reader import Reader
 from polyhead.metrics.masks import MaskScores
 from polyhead.plotting import draw
-from polyhead.plotting.figures import CELL, cell, class_bars, evenly, save_picture
+from polyhead.plotting.figures import CELL, cell_image, class_bars, evenly_spaced, save_image
 from polyhead.types import Mask, Prediction, Sample
 
 
-def pixel_shares(counts: Int[Tensor, "p c"], names: Sequence[str], task: str, path: Path) -> Path:
-    """The share of the training pixels that each class has, and how many pictures show it."""
-    shares, shown = counts.sum(0) / counts.sum().clamp(min=1), (counts > 0).sum(0)
-    tags = [f"{share:.1%} in {count}" for share, count in zip(shares.tolist(), shown.tolist(), strict=True)]
-    title = f"{task}: {counts.shape[0]} pictures, {len(names)} classes"
-    return class_bars(shares.numpy(), names, tags, (title, "share of the training pixels, and pictures"), path)
+def pixel_fractions(counts: Int[Tensor, "p c"], names: Sequence[str], task: str, path: Path) -> Path:
+    """Plot the fraction of the training pixels that each class has, and the number of images that show it.
+
+    Args:
+        counts: pixels of each class in each training image.
+        names: class names, the background first.
+        task: task name.
+        path: the PNG file.
+    """
+    fractions, images = counts.sum(0) / counts.sum().clamp(min=1), (counts > 0).sum(0)  # [c] each
+    tags = [f"{fraction:.1%} in {count}" for fraction, count in zip(fractions.tolist(), images.tolist(), strict=True)]
+    title = f"{task}: {counts.shape[0]} images, {len(names)} classes"
+    return class_bars(
+        fractions.numpy(), names, tags, (title, "fraction of the training pixels, number of images"), path
+    )
 
 
 def iou_bars(scores: MaskScores, task: str, path: Path) -> Path:
-    """The IoU of each class that was there or predicted."""
-    known = {name: iou for name, iou in scores.iou.items() if not math.isnan(iou)}
+    """Plot the IoU of each class that occurs in a target or a prediction."""
+    defined = {name: iou for name, iou in scores.iou.items() if not math.isnan(iou)}
     title = f"{task}: mIoU {scores.miou:.3f}, without background {scores.miou_foreground:.3f}"
-    tags = [f"{iou:.3f}" for iou in known.values()]
-    return class_bars(np.array([*known.values()]), [*known], tags, (title, "IoU"), path)
+    tags = [f"{iou:.3f}" for iou in defined.values()]
+    return class_bars(np.array([*defined.values()]), [*defined], tags, (title, "IoU"), path)
 
 
-def truth_beside_mask(
+def targets_and_masks(
     reader: Reader, predict: Callable[[Sample], Prediction], names: Sequence[str], path: Path, count: int = 8
 ) -> Path:
-    """Up to ``count`` pictures, evenly taken from the set: the true mask on the left, the predicted one on the right.
+    """Draw up to ``count`` evenly spaced images of the split: the target mask on the left, the prediction on the right.
 
     Args:
-        reader: of the set.
-        predict: gives the mask of a sample, in its own pixels.
+        reader: the split.
+        predict: returns the mask of a sample, in original pixels.
         names: class names, the background first.
         path: the PNG file.
-        count: of pictures.
+        count: number of images.
     """
-    pictures, titles = [], []
-    for index in evenly(len(reader), count):
+    images, titles = [], []
+    for index in evenly_spaced(len(reader), count):
         sample = reader[index]
-        picture = cell(sample)
-        said = predict(sample)
-        assert isinstance(said, Mask)
+        image = cell_image(sample)
+        predicted = predict(sample)
+        assert isinstance(predicted, Mask)
         assert sample.mask is not None
-        for classes in (sample.mask, said.classes):
-            layer = draw.layer(classes.as_subclass(Tensor).to(torch.uint8).numpy(), names)
-            pictures.append(draw.draw(picture, [draw.Marks("", [], [], [], layer=layer)]))
-        titles += [f"{Path(sample.id).name}: truth", "prediction"]
-    return save_picture(draw.grid(pictures, columns=4, cell=CELL, titles=titles), path)
+        for classes in (sample.mask, predicted.classes):
+            overlay = draw.mask_overlay(classes.as_subclass(Tensor).to(torch.uint8).numpy(), names)
+            images.append(draw.draw(image, [draw.Marks("", [], [], [], overlay=overlay)]))
+        titles += [f"{Path(sample.id).name}: target", "prediction"]
+    return save_image(draw.grid(images, columns=4, cell=CELL, titles=titles), path)

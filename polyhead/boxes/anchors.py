@@ -1,6 +1,6 @@
-"""Anchors: the boxes that predictions are offsets of, as ``cx, cy, w, h`` in pixels of the canvas.
+"""Anchor boxes of dense detectors: SSD's default boxes and RetinaNet's anchors, as ``cx, cy, w, h`` in pixels.
 
-An anchor set is called with the shapes of the pyramid's levels and knows nothing of features, so it stays in float32
+An anchor set depends only on the shapes of the pyramid's levels, never on the features. It therefore stays in float32
 whatever precision the network runs in.
 """
 
@@ -15,51 +15,60 @@ from polyhead.types import Size
 
 
 class Anchors(ABC):
-    """Boxes of every cell of every level, level by level, row by row, all boxes of one cell in turn.
+    """A set of anchor boxes for every cell of a feature pyramid.
 
-    Results are kept by canvas, shapes and device: do not write into them.
+    The order is: level by level, row by row, cell by cell, and within a cell box by box. Results are cached by canvas,
+    shapes, strides and device, so do not modify them in place.
 
     Attributes:
-        per_cell: number of boxes in a cell of each level.
+        per_cell: number of boxes per cell of each level.
     """
 
     per_cell: list[int]
 
     def __init__(self) -> None:
-        self._kept: dict[object, tuple[Tensor, Tensor]] = {}
+        self._cache: dict[object, tuple[Tensor, Tensor]] = {}
 
     @abstractmethod
     def boxes(self, level: int, shape: Size, stride: int, canvas: Size) -> Float[Tensor, "n 4"]:
-        """The boxes of one level, float32 on the CPU."""
+        """Return the boxes of one level, float32 on the CPU.
+
+        Args:
+            level: index of the level, 0 is the finest.
+            shape: height and width of the level, in cells.
+            stride: nominal stride of the level, in pixels.
+            canvas: height and width of the network's input, in pixels.
+        """
 
     def __call__(
         self, shapes: Sequence[Size], strides: Sequence[int], canvas: Size, device: torch.device
     ) -> tuple[Float[Tensor, "n 4"], Float[Tensor, " n"]]:
-        """All boxes, and the stride of the level that each belongs to."""
+        """Return the boxes of all levels, and for each box the stride of its level."""
         key = (tuple(shapes), tuple(strides), canvas, device)
-        if key in self._kept:
-            return self._kept[key]
-        # Boxes made while validating must serve the backward pass of the next step: no inference tensors.
+        if key in self._cache:
+            return self._cache[key]
+        # Boxes that are cached during validation are used in the backward pass of the next training step, so they must
+        # not be inference tensors.
         with torch.inference_mode(mode=False):
-            levels = [self.boxes(i, shape, strides[i], canvas) for i, shape in enumerate(shapes)]
+            levels = [self.boxes(i, shape, strides[i], canvas) for i, shape in enumerate(shapes)]  # each [n_i, 4]
             step = [torch.full((level.shape[0],), float(stride)) for level, stride in zip(levels, strides, strict=True)]
-            made = torch.cat(levels).to(device), torch.cat(step).to(device)
-        if not torch.compiler.is_compiling():  # while tracing, tensors have no values to keep
-            self._kept[key] = made
+            made = torch.cat(levels).to(device), torch.cat(step).to(device)  # [n, 4], [n]
+        if not torch.compiler.is_compiling():  # tensors have no values while a graph is traced
+            self._cache[key] = made
         return made
 
 
 class DefaultBoxes(Anchors):
-    """SSD's default boxes (Liu et al. 2016, 2.2): scale grows with the level, each scale in several aspect ratios.
+    """SSD's default boxes (Liu et al. 2016, section 2.2): one scale per level, each in several aspect ratios.
 
-    Levels after the first have scales evenly spaced from ``smallest`` to ``largest``; the first has half of
-    ``smallest``. A cell holds a square of the level's scale, a larger square half-way (geometrically) to the next
-    level's, and two boxes for each ratio. Sides never exceed the canvas.
+    The scales of all levels but the first are evenly spaced from ``smallest`` to ``largest``; the first level has half
+    of ``smallest``. Each cell holds a square of the level's scale, a square of the geometric mean of this scale and the
+    next level's, and two boxes for each aspect ratio. Sides are clipped to the canvas.
 
     Args:
-        ratios: aspect ratios beside 1 of each level, each used lying and standing.
+        ratios: aspect ratios of each level other than 1; each is used as ``r`` and as ``1 / r``.
         smallest: scale of the second level, as a fraction of the canvas.
-        largest: scale of the last level.
+        largest: scale of the last level, as a fraction of the canvas.
     """
 
     def __init__(self, ratios: Sequence[Sequence[float]], smallest: float = 0.15, largest: float = 0.9) -> None:
@@ -79,25 +88,26 @@ class DefaultBoxes(Anchors):
         self.per_cell = [len(sides) for sides in self.sides]
 
     def boxes(self, level: int, shape: Size, stride: int, canvas: Size) -> Float[Tensor, "n 4"]:
-        """Boxes about the middle of each cell; cells share the canvas evenly (300 pixels: 38 cells of 7.9 pixels)."""
-        size = torch.tensor([canvas[1], canvas[0]], dtype=torch.float32)
-        centres = cells(shape) / torch.tensor([shape[1], shape[0]]) * size
-        sides = torch.tensor(self.sides[level]).clamp(max=1.0) * size
-        return around(centres, sides)
+        """Return boxes centered on the cells; cells divide the canvas evenly (300 pixels: 38 cells of 7.9 pixels)."""
+        size = torch.tensor([canvas[1], canvas[0]], dtype=torch.float32)  # w, h
+        centers = cell_centers(shape) / torch.tensor([shape[1], shape[0]]) * size  # [cells, 2]
+        sides = torch.tensor(self.sides[level]).clamp(max=1.0) * size  # [per_cell, 2]
+        return boxes_at(centers, sides)
 
 
 class ScaledAnchors(Anchors):
-    """RetinaNet's anchors: the same few shapes in every cell, in proportion to the cell (Lin et al. 2017, section 4).
+    """RetinaNet's anchors (Lin et al. 2017, section 4): the same shapes in every cell, in proportion to the cell.
 
-    The figures by default are EfficientDet's. Cells share the canvas evenly, so that one of a level of stride 64 has
-    60 pixels where 300 pixels make five of them.
+    The default values are those of EfficientDet. Cells divide the canvas evenly: on 300 pixels, a level of stride 64
+    has five cells of 60 pixels.
 
     Args:
         levels: number of levels.
         scale: side of the smallest square, in cells.
-        octaves: sides between one level's smallest and the next's, evenly spaced in logarithm.
-        ratios: width and height of each shape, as parts of the side.
-        span: the next level's smallest side, in this level's; with one level, how far its sides reach.
+        octaves: number of scales per level, evenly spaced in the logarithm.
+        ratios: width and height of each shape, as multiples of the side.
+        span: smallest side of the next level divided by the smallest side of this level. With a single level: the range
+            of its scales.
     """
 
     def __init__(
@@ -114,23 +124,23 @@ class ScaledAnchors(Anchors):
         self.per_cell = [len(self.sides)] * levels
 
     def boxes(self, level: int, shape: Size, stride: int, canvas: Size) -> Float[Tensor, "n 4"]:
-        """Boxes about the middle of each cell; they may reach beyond the canvas."""
-        cell = torch.tensor([canvas[1] / shape[1], canvas[0] / shape[0]])
-        return around(cells(shape) * cell, torch.tensor(self.sides) * cell)
+        """Return boxes centered on the cells; they may extend beyond the canvas."""
+        cell = torch.tensor([canvas[1] / shape[1], canvas[0] / shape[0]])  # w, h of one cell in pixels
+        return boxes_at(cell_centers(shape) * cell, torch.tensor(self.sides) * cell)
 
 
-def cells(shape: Size) -> Float[Tensor, "n 2"]:
-    """Middle ``x, y`` of each cell of a grid, in cells, row by row."""
+def cell_centers(shape: Size) -> Float[Tensor, "n 2"]:
+    """Return the center ``x, y`` of each cell of a grid, in cells, row by row."""
     y, x = torch.meshgrid(torch.arange(shape[0]) + 0.5, torch.arange(shape[1]) + 0.5, indexing="ij")
-    return torch.stack([x, y], dim=-1).flatten(0, 1)
+    return torch.stack([x, y], dim=-1).flatten(0, 1)  # [h, w, 2] -> [h * w, 2]
 
 
-def around(centres: Float[Tensor, "n 2"], sides: Float[Tensor, "k 2"]) -> Float[Tensor, "n*k 4"]:
-    """Boxes of all sides about each centre in turn."""
-    return torch.cat([centres.repeat_interleave(sides.shape[0], dim=0), sides.repeat(centres.shape[0], 1)], dim=1)
+def boxes_at(centers: Float[Tensor, "n 2"], sides: Float[Tensor, "k 2"]) -> Float[Tensor, "n*k 4"]:
+    """Return boxes of all ``k`` sizes at each center; the boxes of one center are adjacent."""
+    return torch.cat([centers.repeat_interleave(sides.shape[0], dim=0), sides.repeat(centers.shape[0], 1)], dim=1)
 
 
-def corners(boxes: Float[Tensor, "*b 4"]) -> Float[Tensor, "*b 4"]:
-    """``cx, cy, w, h`` to ``x1, y1, x2, y2``."""
-    centre, half = boxes[..., :2], boxes[..., 2:] / 2
-    return torch.cat([centre - half, centre + half], dim=-1)
+def cxcywh_to_xyxy(boxes: Float[Tensor, "*b 4"]) -> Float[Tensor, "*b 4"]:
+    """Convert ``cx, cy, w, h`` to ``x1, y1, x2, y2``."""
+    center, half = boxes[..., :2], boxes[..., 2:] / 2
+    return torch.cat([center - half, center + half], dim=-1)

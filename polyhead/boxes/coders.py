@@ -1,4 +1,4 @@
-"""Coders: boxes as a network predicts them, relative to an anchor. Encode and decode are inverses."""
+"""Box coders: convert between boxes and the deltas that a network predicts relative to an anchor."""
 
 import math
 from abc import ABC, abstractmethod
@@ -7,37 +7,42 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+MAX_LOG_RATIO = math.log(1000 / 16)
+"""Limit of a decoded log ratio: sides are at most 62.5 anchor sides, so that an untrained network cannot overflow."""
+
 
 class Coder(ABC):
-    """Boxes (xyxy, pixels) to codes and back; ``anchors`` are ``cx, cy, w, h``, ``strides`` those of their levels."""
+    """A conversion of boxes (xyxy, pixels) to deltas and back; decode is the inverse of encode.
+
+    ``anchors`` are ``cx, cy, w, h`` in pixels, ``strides`` are the strides of their levels.
+    """
 
     @abstractmethod
     def encode(
         self, boxes: Float[Tensor, "*b n 4"], anchors: Float[Tensor, "n 4"], strides: Float[Tensor, " n"]
     ) -> Float[Tensor, "*b n 4"]:
-        """What the network should predict for these boxes."""
+        """Return the deltas that the network should predict for these boxes."""
 
     @abstractmethod
     def decode(
-        self, codes: Float[Tensor, "*b n 4"], anchors: Float[Tensor, "n 4"], strides: Float[Tensor, " n"]
+        self, deltas: Float[Tensor, "*b n 4"], anchors: Float[Tensor, "n 4"], strides: Float[Tensor, " n"]
     ) -> Float[Tensor, "*b n 4"]:
-        """The boxes that the network predicts; finite for all finite codes."""
+        """Return the boxes of predicted deltas; they are finite for all finite deltas."""
 
 
-class Offsets(Coder):
-    """Shift of the centre in sizes of the anchor, and logarithm of the sides' ratio (Girshick et al. 2014, appendix C).
+class DeltaCoder(Coder):
+    """R-CNN's box regression (Girshick et al. 2014, appendix C).
+
+    The deltas are the shift of the center in anchor sizes, and the logarithm of the ratio of the sides.
 
     Args:
-        centre: variance that shifts are divided by (SSD: 0.1).
-        side: variance that logarithms are divided by (SSD: 0.2).
+        center_variance: shifts are divided by it (SSD: 0.1).
+        size_variance: logarithms are divided by it (SSD: 0.2).
     """
 
-    longest = math.log(1000 / 16)
-    """A decoded side is at most 62.5 sides of its anchor, so that an untrained network cannot overflow."""
-
-    def __init__(self, centre: float = 1.0, side: float = 1.0) -> None:
-        self.centre = centre
-        self.side = side
+    def __init__(self, center_variance: float = 1.0, size_variance: float = 1.0) -> None:
+        self.center_variance = center_variance
+        self.size_variance = size_variance
 
     def encode(
         self,
@@ -45,19 +50,19 @@ class Offsets(Coder):
         anchors: Float[Tensor, "n 4"],
         strides: Float[Tensor, " n"],
     ) -> Float[Tensor, "*b n 4"]:
-        """Boxes without area give large finite codes."""
-        low, high = boxes[..., :2], boxes[..., 2:]
+        """Encode boxes as deltas; boxes without area give large but finite deltas."""
+        low, high = boxes[..., :2], boxes[..., 2:]  # top left and bottom right corner
         shift = ((low + high) / 2 - anchors[:, :2]) / anchors[:, 2:]
         ratio = ((high - low) / anchors[:, 2:]).clamp(min=1e-6).log()
-        return torch.cat([shift / self.centre, ratio / self.side], dim=-1)
+        return torch.cat([shift / self.center_variance, ratio / self.size_variance], dim=-1)
 
     def decode(
         self,
-        codes: Float[Tensor, "*b n 4"],
+        deltas: Float[Tensor, "*b n 4"],
         anchors: Float[Tensor, "n 4"],
         strides: Float[Tensor, " n"],
     ) -> Float[Tensor, "*b n 4"]:
-        """Sides are cut at :attr:`longest`."""
-        centre = codes[..., :2] * self.centre * anchors[:, 2:] + anchors[:, :2]
-        half = (codes[..., 2:] * self.side).clamp(max=self.longest).exp() * anchors[:, 2:] / 2
-        return torch.cat([centre - half, centre + half], dim=-1)
+        """Decode deltas to boxes; log ratios are clipped at :data:`MAX_LOG_RATIO`."""
+        center = deltas[..., :2] * self.center_variance * anchors[:, 2:] + anchors[:, :2]
+        half = (deltas[..., 2:] * self.size_variance).clamp(max=MAX_LOG_RATIO).exp() * anchors[:, 2:] / 2
+        return torch.cat([center - half, center + half], dim=-1)

@@ -1,7 +1,9 @@
-"""Matching: which truth each anchor answers for.
+"""Matching: assign a target box, background or "ignored" to each anchor.
 
-A matcher is a function of the predictions, the coder (some matchers look at the decoded boxes) and the batch; it gives
-one index per anchor: a truth's, :data:`~polyhead.boxes.raw.BACKGROUND` or :data:`~polyhead.boxes.raw.IGNORE`.
+A matcher is a function of the predictions, the coder (some matchers use the decoded boxes) and the batch. It returns
+one index per anchor: that of a target box, :data:`~polyhead.boxes.raw.BACKGROUND` or
+:data:`~polyhead.boxes.raw.IGNORE`. In shapes, ``b`` is the number of images, ``m`` that of target boxes (padded) and
+``n`` that of anchors.
 """
 
 from collections.abc import Callable
@@ -10,16 +12,16 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from polyhead.boxes.anchors import corners
+from polyhead.boxes.anchors import cxcywh_to_xyxy
 from polyhead.boxes.coders import Coder
-from polyhead.boxes.raw import BACKGROUND, IGNORE, Raw
+from polyhead.boxes.raw import BACKGROUND, IGNORE, DensePredictions
 from polyhead.types import Batch
 
-Matcher = Callable[[Raw, Coder, Batch], Tensor]
+Matcher = Callable[[DensePredictions, Coder, Batch], Tensor]
 
 
 def by_iou(
-    raw: Raw,
+    raw: DensePredictions,
     coder: Coder,  # pylint: disable=unused-argument  # other matchers look at the decoded boxes
     batch: Batch,
     *,
@@ -27,70 +29,82 @@ def by_iou(
     low: float = 0.5,
     force_best: bool = True,
 ) -> Int[Tensor, "b n"]:
-    """Each anchor takes the truth that it overlaps most.
+    """Assign each anchor to the target box with the greatest IoU.
 
-    Anchors of which at least half lies inside an ignored truth are ignored unless they have a real one. (Half of the
-    anchor, not of the union: so small anchors within a crowd are spared too.)
+    Background anchors with at least half of their area inside an ignored box become ignored. The criterion is a
+    fraction of the anchor, not of the union, so that small anchors inside a crowd are ignored too.
 
     Args:
-        raw: predictions; only the anchors are looked at.
+        raw: predictions; only the anchors are used.
         coder: not used.
-        batch: the truth.
-        high: IoU from which an anchor is positive.
-        low: IoU below which it is background; between the two it is ignored.
-        force_best: give every truth its best anchor, however low their IoU is. Where truths want the same anchor, the
-            one with the greatest IoU gets it and the others take their next best (the SSD paper's first step; in most
-            implementations one truth is silently left without an anchor).
+        batch: the targets.
+        high: anchors with an IoU of at least this are positive.
+        low: anchors with an IoU below this are background; between ``low`` and ``high`` they are ignored.
+        force_best: assign an anchor to every target, however low their IoU is. If several targets have the same best
+            anchor, the one with the greatest IoU gets it and the others get their next best (the SSD paper's first
+            step; in most implementations one target silently gets no anchor).
+
+    Returns:
+        Index of the target of each anchor, or ``BACKGROUND`` or ``IGNORE``.
     """
-    anchors = corners(raw.anchors)
-    given = batch.labels >= 0
+    anchors = cxcywh_to_xyxy(raw.anchors)  # [n, 4]
+    given = batch.labels >= 0  # [b, m], False where padded
     real, spared = given & ~batch.ignore, given & batch.ignore
-    common = intersection(batch.boxes, anchors)
-    size = (anchors[:, 2:] - anchors[:, :2]).prod(dim=-1)
-    area = (batch.boxes[..., 2:] - batch.boxes[..., :2]).prod(dim=-1)
-    overlap = common / (area[..., None] + size - common).clamp_(min=1e-9)
-    overlap.masked_fill_(~real[..., None], -1.0)
-    value, index = overlap.max(dim=1)
+    common = intersection(batch.boxes, anchors)  # [b, m, n]
+    size = (anchors[:, 2:] - anchors[:, :2]).prod(dim=-1)  # [n]
+    area = (batch.boxes[..., 2:] - batch.boxes[..., :2]).prod(dim=-1)  # [b, m]
+    overlap = common / (area[..., None] + size - common).clamp_(min=1e-9)  # IoU, [b, m, n]
+    overlap.masked_fill_(~real[..., None], -1.0)  # padding and ignored boxes never match
+    value, index = overlap.max(dim=1)  # [b, n]
     index.masked_fill_(value < high, IGNORE).masked_fill_(value < low, BACKGROUND)
     if force_best:
-        best = distinct_best(overlap)
-        picture, truth = (best >= 0).nonzero(as_tuple=True)
-        index[picture, best[picture, truth]] = truth
+        best = distinct_best(overlap)  # [b, m]
+        image, target = (best >= 0).nonzero(as_tuple=True)
+        index[image, best[image, target]] = target
     if bool(spared.any()):
+        # The greatest fraction of each anchor that lies in one ignored box: [b, m, n] -> [b, n].
         inside = (common / size).masked_fill_(~spared[..., None], 0.0).amax(dim=1) >= 0.5
         index.masked_fill_(inside & (index == BACKGROUND), IGNORE)
     return index
 
 
 def intersection(boxes: Float[Tensor, "b m 4"], anchors: Float[Tensor, "n 4"]) -> Float[Tensor, "b m n"]:
-    """Area common to each box and each anchor, both xyxy."""
-    left, top, right, bottom = boxes[..., None].unbind(dim=2)
-    x1, y1, x2, y2 = anchors.unbind(dim=1)
-    width = (torch.minimum(right, x2) - torch.maximum(left, x1)).clamp_(min=0)
+    """Return the intersection area of each box with each anchor, both xyxy."""
+    left, top, right, bottom = boxes[..., None].unbind(dim=2)  # each [b, m, 1]
+    x1, y1, x2, y2 = anchors.unbind(dim=1)  # each [n]
+    width = (torch.minimum(right, x2) - torch.maximum(left, x1)).clamp_(min=0)  # [b, m, n]
     height = (torch.minimum(bottom, y2) - torch.maximum(top, y1)).clamp_(min=0)
     return width.mul_(height)
 
 
 def distinct_best(overlap: Float[Tensor, "b m n"]) -> Int[Tensor, "b m"]:
-    """One anchor for each truth, no anchor twice: the same as taking the greatest overlap left, again and again.
+    """Assign one anchor to each target, no anchor twice, greedily by decreasing overlap.
 
-    Found by rounds of proposals: every truth asks for its best anchor, an anchor keeps the truth that it overlaps most
-    (the first, if equal), and the others strike it from their list. Most batches need one or two rounds.
+    The result equals that of repeatedly taking the greatest overlap among the remaining targets and anchors. It is
+    computed in rounds: every target proposes to its best anchor, the anchor accepts the target with the greatest
+    overlap (the first one among equals), and the others remove this anchor from their list. Most batches need one or
+    two rounds.
+
+    Args:
+        overlap: overlap of each target with each anchor; targets that take no part have only values of 0 or less.
 
     Returns:
-        Anchor of each truth; -1 for truths that overlap no anchor that is left.
+        Index of the anchor of each target; -1 for targets that overlap none of the remaining anchors.
     """
     count = overlap.shape[1]
-    earlier = torch.ones(count, count, dtype=torch.bool, device=overlap.device).tril(diagonal=-1)
-    value, best = overlap.max(dim=2)
+    # earlier[i, j] is True where j < i: among equal overlaps, the first target wins.
+    earlier = torch.ones(count, count, dtype=torch.bool, device=overlap.device).tril(diagonal=-1)  # [m, m]
+    value, best = overlap.max(dim=2)  # overlap and index of each target's best anchor, [b, m]
     while True:
-        wanting = value > 0
-        rival = best[:, :, None] == best[:, None, :]
+        proposing = value > 0  # [b, m]
+        # Axis 1 is the target that may lose its proposal, axis 2 the target that it may lose to.
+        same_anchor = best[:, :, None] == best[:, None, :]  # [b, m, m]
         stronger = (value[:, None, :] > value[:, :, None]) | ((value[:, None, :] == value[:, :, None]) & earlier)
-        lost: Bool[Tensor, "b m"] = (rival & stronger & wanting[:, None, :]).any(dim=2) & wanting
+        lost: Bool[Tensor, "b m"] = (same_anchor & stronger & proposing[:, None, :]).any(dim=2) & proposing
         if not bool(lost.any()):
-            return best.masked_fill(~wanting, -1)
-        picture, truth = lost.nonzero(as_tuple=True)
-        overlap = overlap.index_put((picture, truth, best[picture, truth]), overlap.new_tensor(-1.0))
-        rows = overlap[picture, truth].max(dim=1)
-        value[picture, truth], best[picture, truth] = rows.values, rows.indices
+            return best.masked_fill(~proposing, -1)
+        # Only the rows of the losing targets change: remove the anchor and take the maximum again.
+        image, target = lost.nonzero(as_tuple=True)  # each [number of losing targets]
+        overlap = overlap.index_put((image, target, best[image, target]), overlap.new_tensor(-1.0))
+        rows = overlap[image, target].max(dim=1)
+        value[image, target], best[image, target] = rows.values, rows.indices

@@ -1,4 +1,8 @@
-"""From boxes and scores of every anchor to detections: top-k first, then suppression within each class."""
+"""Non-maximum suppression: from the boxes and scores of all anchors to detections.
+
+In shapes, ``b`` is the number of images, ``n`` that of anchors, ``c`` that of classes and ``k`` that of candidates (box
+and class pairs) that take part in the suppression.
+"""
 
 from collections.abc import Callable
 
@@ -9,85 +13,97 @@ from torchvision.ops import batched_nms
 
 from polyhead.types import Detections, Size
 
-Suppress = Callable[[Tensor, Tensor], list[Detections]]
+NMS = Callable[[Tensor, Tensor], list[Detections]]
 
 
 def clip(boxes: Float[Tensor, "*b 4"], canvas: Size) -> Float[Tensor, "*b 4"]:
-    """Boxes cut at the edges of the canvas."""
+    """Clip boxes to the canvas."""
     height, width = canvas
-    x, y = boxes[..., 0::2].clamp(0, width), boxes[..., 1::2].clamp(0, height)
-    return torch.stack([x, y], dim=-1).flatten(-2)
+    x, y = boxes[..., 0::2].clamp(0, width), boxes[..., 1::2].clamp(0, height)  # x1, x2 and y1, y2: each [*b, 2]
+    return torch.stack([x, y], dim=-1).flatten(-2)  # [*b, 2, 2] -> [*b, 4], in the order x1, y1, x2, y2
 
 
-def top(
+def topk_candidates(
     boxes: Float[Tensor, "b n 4"], scores: Float[Tensor, "b n c"], count: int
 ) -> tuple[Float[Tensor, "b k 4"], Float[Tensor, "b k"], Int[Tensor, "b k"]]:
-    """The best pairs of box and class of each picture, best first; pairs of boxes without area score 0."""
-    empty = (boxes[..., 2:] <= boxes[..., :2]).any(dim=-1, keepdim=True)
-    flat = scores.masked_fill(empty, 0.0).flatten(1)
-    values, indices = flat.topk(min(count, flat.shape[1]), dim=1)
+    """Select the ``count`` best pairs of box and class of each image.
+
+    Returns:
+        Boxes, scores and classes of the pairs, sorted by decreasing score. Boxes without area have a score of 0.
+    """
+    empty = (boxes[..., 2:] <= boxes[..., :2]).any(dim=-1, keepdim=True)  # [b, n, 1]
+    flat = scores.masked_fill(empty, 0.0).flatten(1)  # [b, n * c]
+    values, indices = flat.topk(min(count, flat.shape[1]), dim=1)  # [b, k]
     classes = scores.shape[2]
-    chosen = boxes.gather(1, (indices // classes)[..., None].expand(-1, -1, 4))
+    # An index into the flat axis is box * classes + class.
+    chosen = boxes.gather(1, (indices // classes)[..., None].expand(-1, -1, 4))  # [b, k, 4]
     return chosen, values, indices % classes
 
 
-def per_class(
+def class_nms(
     boxes: Float[Tensor, "b n 4"],
     scores: Float[Tensor, "b n c"],
     *,
-    threshold: float = 0.01,
-    iou: float = 0.45,
-    candidates: int = 1000,
-    keep: int = 200,
+    score_threshold: float = 0.01,
+    iou_threshold: float = 0.45,
+    pre_nms_topk: int = 1000,
+    max_detections: int = 200,
 ) -> list[Detections]:
-    """Greedy suppression within each class (SSD 2.3); boxes without area are left out.
+    """Apply greedy NMS within each class (SSD, section 2.3); boxes without area are dropped.
 
     Args:
-        boxes: xyxy.
-        scores: of each class, without background.
-        threshold: scores must be above it.
-        iou: a box that overlaps a better one of its class by more is left out.
-        candidates: the best so many pairs of box and class of a picture take part.
-        keep: detections a picture at most.
+        boxes: xyxy in pixels.
+        scores: class scores, without background.
+        score_threshold: candidates must score above it.
+        iou_threshold: a box is dropped if its IoU with a better box of its class exceeds this.
+        pre_nms_topk: number of candidates (box and class pairs) per image before the suppression.
+        max_detections: maximum number of detections per image.
+
+    Returns:
+        Detections of each image, best first.
     """
     found = []
-    for box, score, label in zip(*top(boxes, scores, candidates), strict=True):
-        count = int((score > threshold).sum())
-        kept = batched_nms(box[:count], score[:count], label[:count], iou)[:keep]
-        found.append(Detections(box[kept], score[kept], label[kept]))
+    for box, score, label in zip(*topk_candidates(boxes, scores, pre_nms_topk), strict=True):  # [k, 4], [k], [k]
+        count = int((score > score_threshold).sum())  # scores are sorted: the first `count` are above the threshold
+        selected = batched_nms(box[:count], score[:count], label[:count], iou_threshold)[:max_detections]
+        found.append(Detections(box[selected], score[selected], label[selected]))
     return found
 
 
-def soft(
+def soft_nms(
     boxes: Float[Tensor, "b n 4"],
     scores: Float[Tensor, "b n c"],
     *,
-    threshold: float = 0.01,
+    score_threshold: float = 0.01,
     sigma: float = 0.5,
-    candidates: int = 400,
-    keep: int = 200,
+    pre_nms_topk: int = 400,
+    max_detections: int = 200,
 ) -> list[Detections]:
-    """Soft-NMS (Bodla et al. 2017, eq. 3): overlapped boxes of one class lose score instead of being left out.
+    """Apply Gaussian soft-NMS (Bodla et al. 2017, eq. 3): overlapping boxes of one class lose score.
 
     Args:
-        boxes: xyxy.
-        scores: of each class, without background.
-        threshold: scores must be above it, also after the loss.
-        sigma: a box that a better one overlaps by ``u`` keeps ``exp(-u ** 2 / sigma)`` of its score.
-        candidates: the best so many pairs of box and class of a picture take part.
-        keep: detections a picture at most.
+        boxes: xyxy in pixels.
+        scores: class scores, without background.
+        score_threshold: detections must score above it after their scores were decayed.
+        sigma: a box that has an IoU of ``u`` with a better box has its score multiplied by ``exp(-u ** 2 / sigma)``.
+        pre_nms_topk: number of candidates (box and class pairs) per image before the suppression.
+        max_detections: maximum number of detections per image.
+
+    Returns:
+        Detections of each image, best first.
     """
-    box, left, label = top(boxes, scores, candidates)
-    decay = torch.exp(-(pairwise_iou(box) ** 2) / sigma)
-    decay = torch.where(label[:, :, None] == label[:, None, :], decay, 1.0)
+    box, left, label = topk_candidates(boxes, scores, pre_nms_topk)  # [b, k, 4], [b, k], [b, k]
+    decay = torch.exp(-(pairwise_iou(box) ** 2) / sigma)  # [b, k, k]
+    decay = torch.where(label[:, :, None] == label[:, None, :], decay, 1.0)  # boxes of other classes do not decay
     rounds = []
-    for _ in range(min(keep, left.shape[1])):
-        value, best = left.max(dim=1, keepdim=True)
+    # Each round takes the best remaining candidate of every image at once; a score of 0 marks it as taken.
+    for _ in range(min(max_detections, left.shape[1])):
+        value, best = left.max(dim=1, keepdim=True)  # [b, 1]
         rounds.append((value, best))
-        row = decay.gather(1, best[..., None].expand(-1, -1, decay.shape[2]))[:, 0]
+        row = decay.gather(1, best[..., None].expand(-1, -1, decay.shape[2]))[:, 0]  # decay by the best box, [b, k]
         left = (left * row).scatter(1, best, 0.0)
-    values, order = (torch.cat(column, dim=1) for column in zip(*rounds, strict=True))
-    counts = (values > threshold).sum(dim=1).tolist()
+    values, order = (torch.cat(column, dim=1) for column in zip(*rounds, strict=True))  # [b, rounds]
+    counts = (values > score_threshold).sum(dim=1).tolist()
     return [
         Detections(box[i, order[i, :count]], values[i, :count], label[i, order[i, :count]])
         for i, count in enumerate(counts)
@@ -95,9 +111,9 @@ def soft(
 
 
 def pairwise_iou(boxes: Float[Tensor, "b k 4"]) -> Float[Tensor, "b k k"]:
-    """IoU of all boxes of a picture with each other; 0 for boxes without area."""
-    low = torch.maximum(boxes[:, :, None, :2], boxes[:, None, :, :2])
+    """Return the IoU of all pairs of boxes of each image; 0 for boxes without area."""
+    low = torch.maximum(boxes[:, :, None, :2], boxes[:, None, :, :2])  # [b, k, k, 2]
     high = torch.minimum(boxes[:, :, None, 2:], boxes[:, None, :, 2:])
-    common = (high - low).clamp(min=0).prod(dim=-1)
-    area = (boxes[..., 2:] - boxes[..., :2]).prod(dim=-1)
+    common = (high - low).clamp(min=0).prod(dim=-1)  # [b, k, k]
+    area = (boxes[..., 2:] - boxes[..., :2]).prod(dim=-1)  # [b, k]
     return common / (area[:, :, None] + area[:, None, :] - common).clamp(min=1e-9)

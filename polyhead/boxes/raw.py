@@ -1,4 +1,4 @@
-"""What a dense detector predicts, and what it should have predicted."""
+"""Predictions of dense detectors, alone and together with their targets."""
 
 from typing import NamedTuple
 
@@ -9,63 +9,79 @@ from polyhead.boxes.coders import Coder
 from polyhead.types import Batch, Size
 
 BACKGROUND = -1
-"""Index of an anchor that should see nothing."""
+"""Index of an anchor that should predict no object."""
 
 IGNORE = -2
-"""Index of an anchor that is neither rewarded nor punished."""
+"""Index of an anchor that takes no part in the loss."""
 
 
-class Raw(NamedTuple):
+class DensePredictions(NamedTuple):
     """Predictions of a dense head for ``n`` anchors, always float32.
 
     Attributes:
-        codes: boxes as the head's coder writes them.
-        logits: of the classes; a softmax head has background as its last column.
-        objects: objectness logits, in heads that have it.
+        deltas: boxes as encoded by the head's coder.
+        logits: class logits; the last column of a softmax head is background.
+        objectness: objectness logits; None in heads without them.
         anchors: cx, cy, w, h in pixels of the canvas.
-        strides: of the level that each anchor belongs to.
-        canvas: height and width of the pictures.
+        strides: stride of each anchor's level.
+        canvas: height and width of the network's input.
     """
 
-    codes: Float[Tensor, "b n 4"]
+    deltas: Float[Tensor, "b n 4"]
     logits: Float[Tensor, "b n k"]
-    objects: Float[Tensor, "b n"] | None
+    objectness: Float[Tensor, "b n"] | None
     anchors: Float[Tensor, "n 4"]
     strides: Float[Tensor, " n"]
     canvas: Size
 
 
 class Matched(NamedTuple):
-    """Predictions beside their truth; the positive anchors of all pictures in one list of length ``p``.
+    """Predictions and their targets; the ``p`` positive anchors of all images are in one list.
 
     Attributes:
-        target: index of each anchor's truth, :data:`BACKGROUND` or :data:`IGNORE`.
-        picture: which picture each positive is of.
-        anchor: which anchor each positive is.
-        boxes: true box of each positive.
-        labels: true class of each positive.
-        annotated: the classes that were looked for in each picture.
+        raw: the predictions.
+        coder: the coder of ``raw.deltas``.
+        target: index of each anchor's target box, :data:`BACKGROUND` or :data:`IGNORE`.
+        batch_idx: index of the image of each positive anchor.
+        anchor_idx: index of the anchor of each positive anchor.
+        boxes: target box of each positive anchor, xyxy in pixels.
+        labels: target class of each positive anchor.
+        annotated: the classes that are exhaustively annotated in each image.
     """
 
-    raw: Raw
+    raw: DensePredictions
     coder: Coder
     target: Int[Tensor, "b n"]
-    picture: Int[Tensor, " p"]
-    anchor: Int[Tensor, " p"]
+    batch_idx: Int[Tensor, " p"]
+    anchor_idx: Int[Tensor, " p"]
     boxes: Float[Tensor, "p 4"]
     labels: Int[Tensor, " p"]
     annotated: Bool[Tensor, "b c"]
 
     @property
     def positives(self) -> int:
-        """Positives of the whole batch, at least 1."""
-        return max(self.anchor.shape[0], 1)
+        """Number of positive anchors in the batch, at least 1."""
+        return max(self.anchor_idx.shape[0], 1)
 
 
-def gather(raw: Raw, coder: Coder, index: Int[Tensor, "b n"], batch: Batch) -> Matched:
-    """Lay the truth that ``index`` names beside the predictions."""
-    picture, anchor = (index >= 0).nonzero(as_tuple=True)
-    truth = index[picture, anchor]
+def gather(raw: DensePredictions, coder: Coder, index: Int[Tensor, "b n"], batch: Batch) -> Matched:
+    """Collect the targets that ``index`` assigns to the anchors.
+
+    Args:
+        raw: predictions.
+        coder: the coder of ``raw.deltas``.
+        index: result of a matcher.
+        batch: the targets.
+    """
+    batch_idx, anchor_idx = (index >= 0).nonzero(as_tuple=True)  # each [p]
+    target = index[batch_idx, anchor_idx]  # [p]
     return Matched(
-        raw, coder, index, picture, anchor, batch.boxes[picture, truth], batch.labels[picture, truth], batch.annotated
+        raw,
+        coder,
+        index,
+        batch_idx,
+        anchor_idx,
+        batch.boxes[batch_idx, target],
+        batch.labels[batch_idx, target],
+        batch.annotated,
     )

@@ -1,4 +1,4 @@
-"""``polyhead compare``: runs that were tested on the same pictures, side by side in one table."""
+"""``polyhead compare``: compare runs that were tested on the same images in one table."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,44 +6,55 @@ from pathlib import Path
 
 from polyhead.cli import Parser, check_writable
 from polyhead.errors import PolyheadError
-from polyhead.run import Run, unended, write_json
+from polyhead.run import Run, unfinished, write_json
 
 _EPILOG = """\
-Each RUN is a row. Runs of one kind that differ in their seed make one row together:
+Each RUN is a row of the table. Runs that differ only in their seed can share a row:
 
   polyhead compare torchvision=runs/a,runs/b,runs/c ours=runs/d,runs/e,runs/f
 
-Runs joined by + are one answer: their tasks are pooled (a model for each data set against one for all).
+Runs joined by + count as one model: their tasks are pooled, to compare
+single-task models with a joint one.
 """
 
 
-def main(argv: Sequence[str]) -> int:
-    """Print the table of the runs named in ``argv``; returns the exit code.
-
-    Raises:
-        PolyheadError: when a run was not evaluated, or the runs were not tested on the same truth.
-    """
-    form = argparse.RawDescriptionHelpFormatter
-    parser = Parser(prog="polyhead compare", description=__doc__, epilog=_EPILOG, formatter_class=form)
-    parser.add_argument(
-        "runs", metavar="[NAME=]RUN[,RUN...]", nargs="+", help="run folders; differences are taken to the first row"
+def parser() -> Parser:
+    """Return the argument parser."""
+    command = Parser(
+        prog="polyhead compare",
+        description="Compare runs that were tested on the same images in one table.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--split", default="test", help="which stored predictions to compare (default: test)")
-    parser.add_argument("--task", help="name of a task; all tasks of a run are pooled without it, if all are of boxes")
-    parser.add_argument(
+    command.add_argument(
+        "runs", metavar="[NAME=]RUN[,RUN...]", nargs="+", help="run folders; differences are to the first row"
+    )
+    command.add_argument("--split", default="test", help="split whose stored predictions are compared (default: test)")
+    command.add_argument("--task", help="name of one task (default: all tasks pooled, if all are detection tasks)")
+    command.add_argument(
         "--metric",
         choices=["ap", "ap50", "ap_frequent", "ap50_frequent", "miou", "pixel_accuracy", "accuracy", "mean_accuracy"],
-        help="what the difference is of (default: ap of boxes, miou of masks, accuracy of labels)",
+        metavar="METRIC",
+        help="metric of the differences: %(choices)s (default: ap for boxes, miou for masks, accuracy for labels)",
     )
-    parser.add_argument("--json", metavar="FILE", help="write the table there too")
-    given = parser.parse_args(list(argv))
+    command.add_argument("--json", metavar="FILE", help="also write the table to this JSON file")
+    return command
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the table of the given runs and return the exit code.
+
+    Raises:
+        PolyheadError: when a run was not evaluated, or the runs were tested on different images or annotations.
+    """
+    given = parser().parse_args(list(argv))
     check_writable(given.json)
     from polyhead.analysis import table
 
-    wanted = rows_of(given.runs)
-    rows = table.compare(wanted, given.metric, given.split, given.task)
+    folders = rows_of(given.runs)
+    rows = table.compare(folders, given.metric, given.split, given.task)
     print(table.text(rows))
-    for line in unended(Run.open(folder) for seeds in wanted.values() for seed in seeds for folder in seed):
+    for line in unfinished(Run.open(folder) for seeds in folders.values() for seed in seeds for folder in seed):
         print(line)
     if given.json:
         metric = given.metric or next(iter(rows[0].scores))
@@ -52,22 +63,22 @@ def main(argv: Sequence[str]) -> int:
 
 
 def rows_of(words: Sequence[str]) -> dict[str, list[list[str]]]:
-    """``ours=a,b`` -> ``{"ours": [["a"], ["b"]]}``, ``a+b`` -> ``{"a+b": [["a", "b"]]}``.
+    """Parse ``ours=a,b`` to ``{"ours": [["a"], ["b"]]}`` and ``a+b`` to ``{"a+b": [["a", "b"]]}``.
 
     Raises:
-        PolyheadError: when two rows have one name, or a row has a run twice.
+        PolyheadError: when two rows have the same name, or a row has a run twice.
     """
     rows: dict[str, list[list[str]]] = {}
     for word in words:
-        name, found, folders = ("", "", word) if Path(word).is_dir() else word.rpartition("=")
+        name, equals, folders = ("", "", word) if Path(word).is_dir() else word.rpartition("=")
         seeds = [seed.split("+") for seed in folders.split(",")]
-        name = name if found else ",".join("+".join(Path(folder).name for folder in seed) for seed in seeds)
+        name = name if equals else ",".join("+".join(Path(folder).name for folder in seed) for seed in seeds)
         if name in rows:
-            raise PolyheadError(f"two rows are called {name!r}; write NAME=RUN to tell them apart")
+            raise PolyheadError(f"two rows are called {name!r}. Write NAME=RUN to give them different names.")
         seen: set[Path] = set()
         for folder in (Path(each) for seed in seeds for each in seed):
             if folder.resolve() in seen:
-                raise PolyheadError(f"row {name!r}: run {str(folder)!r} is given twice, and would count as two")
+                raise PolyheadError(f"row {name!r}: run {str(folder)!r} is given twice and would be counted twice")
             seen.add(folder.resolve())
         rows[name] = seeds
     return rows

@@ -1,4 +1,4 @@
-"""``polyhead evaluate``: measure a run on one of its splits."""
+"""``polyhead evaluate``: score a run on its val or test split."""
 
 import json
 import sys
@@ -15,90 +15,105 @@ from polyhead.run import Run, write_json
 EXTRA = (
     "voc2007", "voc2010", "macro_f1", "top5", "calibration_error", "miou_foreground", "pixel_accuracy", "mean_accuracy",
 )  # fmt: skip
-"""Figures that a task of some kind has beside its main one."""
-COUNTS = ("objects", "pixels", "pictures")
+"""Metrics that are printed after the main one, where a task has them."""
+COUNTS = ("objects", "pixels", "images")
 
 
-def main(argv: list[str]) -> int:
-    """Measure, print, and keep the numbers in the run."""
+def parser() -> Parser:
+    """Return the argument parser."""
     command = Parser(
         prog="polyhead evaluate",
-        description="Measure a run: COCO's and VOC's numbers, IoU or accuracy, with intervals and a trivial rival.",
+        description="Score a run: COCO and VOC metrics, IoU or accuracy, with intervals and a dummy baseline.",
     )
-    command.add_argument("run", metavar="RUN", help="the folder that 'polyhead train' printed")
-    command.add_argument("--split", choices=("val", "test"), default="test", help="default: %(default)s")
-    command.add_argument("--json", metavar="FILE", help="write the numbers here, too; '-' prints them instead")
-    command.add_argument("--tasks", metavar="LIST", default="all", help="such as seg,det (default: %(default)s)")
+    command.add_argument("run", metavar="RUN", help="the run folder that 'polyhead train' printed")
     command.add_argument(
-        "--baseline", metavar="WORD", nargs="+", default=[], help="TASK=SCORE[,...], TASK=RUN or RUN: what to lose from"
+        "--split", choices=("val", "test"), default="test", help="split to evaluate (default: %(default)s)"
+    )
+    command.add_argument("--json", metavar="FILE", help="also write the numbers to FILE; '-' prints only the JSON")
+    command.add_argument(
+        "--tasks", metavar="LIST", default="all", help="tasks to evaluate, such as seg,det (default: %(default)s)"
+    )
+    command.add_argument(
+        "--baseline",
+        metavar="WORD",
+        nargs="+",
+        default=[],
+        help="earlier scores, to measure forgetting: TASK=SCORE[,...], TASK=RUN or RUN",
     )
     command.add_argument(
         "--max-drop",
-        metavar="SHARE",
-        type=_share,
-        help="exit with 1 when a task has lost more of its baseline, as 0.05 (default: the recipe's max_drop)",
+        metavar="FRACTION",
+        type=_fraction,
+        help="exit with code 1 when a task has lost more than this fraction of its baseline, such as 0.05 "
+        "(default: the recipe's max_drop)",
     )
     command.add_allow()
-    given = command.parse_args(argv)
+    return command
+
+
+def main(argv: list[str]) -> int:
+    """Evaluate a run, store and print the numbers, and return the exit code: 1 where a task has lost too much."""
+    given = parser().parse_args(argv)
     run = Run.open(given.run)
     recipe.allow(given.allow)
     check_writable(None if given.json == "-" else given.json)
     if given.max_drop is not None and not given.baseline:
-        raise PolyheadError("--max-drop needs a --baseline to lose from: TASK=SCORE, TASK=RUN or the folder of a run")
+        raise PolyheadError("--max-drop needs a --baseline. Give TASK=SCORE, TASK=RUN or the folder of a run.")
     from polyhead.analysis import forgetting, plots
     from polyhead.workflows.evaluate import measure, reopen
 
-    spoken = given.json != "-"
-    model, tasks = reopen(run, print if spoken else partial(print, file=sys.stderr))
+    json_only = given.json == "-"
+    model, tasks = reopen(run, partial(print, file=sys.stderr) if json_only else print)
     names = list(tasks) if given.tasks == "all" else given.tasks.split(",")
     for name in names:
         model.head(name)
     baselines = forgetting.parse(given.baseline, names, given.split)
-    most = recipe.load(run.config)["max_drop"] if given.max_drop is None else given.max_drop
+    max_drop = recipe.load(run.config)["max_drop"] if given.max_drop is None else given.max_drop
     chosen = {name: tasks[name] for name in names}
-    results = measure(model, chosen, run, (given.split,), print if spoken else _silent)
+    results = measure(model, chosen, run, (given.split,), _silent if json_only else print)
     for task in chosen.values():
         plots.data(run, task)
-    losses = forgetting.against(given.run, baselines, given.split)
+    losses = forgetting.drops_from_baselines(given.run, baselines, given.split)
     transfer = forgetting.transfer(run, baselines)
     if losses:
         results["forgetting"] = [loss._asdict() for loss in losses]
         results["unjudged"] = [name for name in names if name not in baselines]
     if transfer:
         results["transfer"] = transfer
-    if not spoken:
+    if json_only:
         print(json.dumps(results, indent=2))
     else:
         for name, numbers in results["tasks"].items():
             print("\n".join(table(name, numbers)))
         if losses:
-            print(forgetting.text(losses, most, unjudged=results["unjudged"]))
+            print(forgetting.text(losses, max_drop, unjudged=results["unjudged"]))
         if transfer:
             print(forgetting.transfer_text(transfer))
         if given.json:
             write_json(Path(given.json), results)
-    return int(most is not None and any(loss.drop > most for loss in losses))
+    return int(max_drop is not None and any(loss.drop > max_drop for loss in losses))
 
 
-def _share(word: str) -> float:
+def _fraction(word: str) -> float:
+    """Parse the value of ``--max-drop``."""
     with suppress(ValueError):
-        if 0 <= (share := float(word)) <= 1:
-            return share
-    raise PolyheadError(f"--max-drop: expected a part between 0 and 1 (5 % is 0.05), got {word}")
+        if 0 <= (fraction := float(word)) <= 1:
+            return fraction
+    raise PolyheadError(f"--max-drop: expected a fraction between 0 and 1 (0.05 is 5 %), got {word}")
 
 
 def table(name: str, numbers: dict[str, Any]) -> list[str]:
-    """A task's numbers as lines of text."""
+    """Return the numbers of a task as lines of text."""
     low, high = numbers["interval"]
     interval = f"{100 * numbers['level']:.0f} % interval {_figure(low)} to {_figure(high)}"
-    rival = f"trivial rival {_figure(numbers['rival']['score'])}"
+    dummy = f"dummy baseline {_figure(numbers['dummy_baseline']['score'])}"
     more = {**numbers.get("coco", {}), **{key: numbers[key] for key in EXTRA if key in numbers}}
-    wide = 2 + max(map(len, (numbers["metric"], *more)))
+    column = 2 + max(map(len, (numbers["metric"], *more)))
     lines = [
-        f"{name} on {numbers['images']} {numbers['split']} pictures ({numbers['protocol']})",
-        f"  {numbers['metric']:<{wide}}{_figure(numbers['score'])}   {interval}   {rival}",
+        f"{name} on {numbers['images']} {numbers['split']} images ({numbers['protocol']})",
+        f"  {numbers['metric']:<{column}}{_figure(numbers['score'])}   {interval}   {dummy}",
     ]
-    lines += [f"  {key:<{wide}}{_figure(value)}" for key, value in more.items()]
+    lines += [f"  {key:<{column}}{_figure(value)}" for key, value in more.items()]
     counts = {
         label: next(scores[key] for key in COUNTS if key in scores) for label, scores in numbers["classes"].items()
     }
@@ -106,13 +121,18 @@ def table(name: str, numbers: dict[str, Any]) -> list[str]:
     for label, scores in numbers["classes"].items():
         figures = "  ".join(f"{key} {_figure(value)}" for key, value in scores.items() if key not in COUNTS)
         lines.append(f"  {label:<{width}}  n {counts[label]:<{digits}}  {figures}")
-    seconds, memory = numbers["seconds_per_image"], numbers["peak_memory_mb"]
-    return [*lines, f"  {1000 * seconds:.0f} ms a picture, loading included; peak memory {memory:.0f} MB"]
+    cost = f"  {1000 * numbers['seconds_per_image']:.0f} ms per image including loading"
+    if "peak_memory_mb" in numbers:  # not measured on Windows
+        cost += f"; peak memory {numbers['peak_memory_mb']:.0f} MB"
+    else:
+        cost += "; peak memory is not available on this system"
+    return [*lines, cost]
 
 
 def _figure(value: float | None) -> str:
+    """Format a score; None is not defined."""
     return "-    " if value is None else f"{value:.3f}"
 
 
 def _silent(_: str) -> None:
-    """Nothing beside the JSON on standard output."""
+    """Print nothing: standard output holds only the JSON."""

@@ -1,4 +1,4 @@
-"""``polyhead extend``: a trained model learns one more task, without the data of the older ones."""
+"""``polyhead extend``: add a task to a trained run without the data of its earlier tasks."""
 
 import argparse
 from collections.abc import Sequence
@@ -10,53 +10,67 @@ from polyhead.config import overrides, recipe
 from polyhead.errors import PolyheadError
 
 _EPILOG = """\
-The older tasks are kept by distillation and by replaying what the run has kept of them (memory/); what that has cost
-them is told on pictures that were held out (probe/). Neither needs the old data.
+The earlier tasks are protected by distillation and by replaying the exemplars
+that the run has stored (exemplars/). How much they forget is measured on
+held-out images that the run has stored (probe/). The original data is not
+needed.
 
-  polyhead extend runs/demo --task shapes --data reader=scenes domain=shapes count=500 size=160 -- stages.0.epochs=4
+  polyhead extend runs/demo --task shapes \\
+    --data reader=scenes domain=shapes count=500 size=160 -- stages.0.epochs=4
 
-What stands behind -- changes the recipe; 'polyhead train --help' tells the form. A unified model wants to know what the
-new head is: model.heads.shapes=segment (or detect, classify).
+Arguments after -- are overrides of the recipe, see 'polyhead train --help'. A
+unified model needs the kind of the new head: model.heads.shapes=segment (or
+detect, classify).
 """
 
 
-def main(argv: Sequence[str]) -> int:
-    """Extend a run."""
-    words = list(argv)
-    at = words.index("--") if "--" in words else len(words)
-    changes = words[at + 1 :]
+def parser() -> Parser:
+    """Return the parser of the arguments before ``--``."""
     command = Parser(
         prog="polyhead extend",
         usage="polyhead extend RUN --task NAME --data KEY=VALUE ... [-- key=value ...]",
-        description="Teach a trained model one more task, and tell what that costs the older ones.",
+        description="Add a task to a trained run, and report how much the earlier tasks forget.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("run", metavar="RUN", help="the folder that 'polyhead train' printed")
+    command.add_argument("run", metavar="RUN", help="the run folder that 'polyhead train' printed")
     command.add_argument("--task", metavar="NAME", required=True, help="name of the new task")
-    command.add_argument("--data", metavar="KEY=VALUE", nargs="+", required=True, help="its data, as in a recipe")
+    command.add_argument(
+        "--data", metavar="KEY=VALUE", nargs="+", required=True, help="settings of its data, as in a recipe"
+    )
     command.add_allow()
-    given = command.parse_args(words[:at])
+    return command
+
+
+def main(argv: Sequence[str]) -> int:
+    """Extend a run and return the exit code."""
+    words = list(argv)
+    end = words.index("--") if "--" in words else len(words)
+    given = parser().parse_args(words[:end])
     recipe.allow(given.allow)
-    rest, extra = overrides.separate(changes, ())
+    rest, changes = overrides.separate(words[end + 1 :], ())
     if rest:
-        raise PolyheadError(f"{rest[0]!r} behind -- is no override; write KEY=VALUE")
+        raise PolyheadError(f"{rest[0]!r} after -- is not an override. Write KEY=VALUE.")
     from polyhead.workflows.extend import extend
 
-    run = extend(given.run, given.task, settings(given.data), extra)
-    print(f"next: polyhead predict {run.folder} PICTURE   or: polyhead evaluate {run.folder}")
+    run = extend(given.run, given.task, settings(given.data), changes)
+    print(f"next: polyhead predict {run.folder} IMAGE   or: polyhead evaluate {run.folder}")
     return 0
 
 
 def settings(words: Sequence[str]) -> dict[str, object]:
-    """``key=value`` words as a mapping; values are YAML."""
-    found: dict[str, object] = {}
+    """Parse words ``key=value`` with YAML values to a mapping.
+
+    Raises:
+        PolyheadError: when a word has another form, or its value is not valid YAML.
+    """
+    result: dict[str, object] = {}
     for word in words:
-        name, given, value = word.partition("=")
-        if not given or not name:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
             raise PolyheadError(f"--data: expected KEY=VALUE, such as reader=coco, got {word!r}")
         try:
-            found[name] = yaml.safe_load(value)
+            result[name] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise PolyheadError(f"--data: {word!r} is no valid value: {' '.join(str(error).split())}") from error
-    return found
+            raise PolyheadError(f"--data: {word!r} is not valid YAML: {' '.join(str(error).split())}") from error
+    return result

@@ -1,8 +1,8 @@
-"""``polyhead predict``: use a run on pictures; drawn pictures always, JSON and CSV on request."""
+"""``polyhead predict``: predict on images; write drawn images, and JSON or CSV on request."""
 
+import argparse
 import json
 import time
-from argparse import Namespace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,42 +19,54 @@ if TYPE_CHECKING:
     from polyhead.workflows.result import Result
 
 _EPILOG = """\
-Drawn pictures never replace others: when the folder is not empty, predict2, predict3... is made.
-JSON is a list of {image, task, boxes, scores, labels}; boxes are x1, y1, x2, y2 in pixels of the original picture.
-A mask lies beside the drawn picture, as NAME.TASK.png of class numbers; scores are its classes' shares of the picture.
+Drawn images never overwrite others: if the folder is not empty, predict2,
+predict3... is created.
+
+JSON is a list of {image, task, boxes, scores, labels}; boxes are x1, y1, x2, y2
+in pixels of the original image.
+
+A mask is saved next to the drawn image as NAME.TASK.png, whose pixels are class
+indices. Its labels are the classes in the mask, and its scores are the
+fractions of the image that they cover.
 """
 
 
 def parser() -> Parser:
-    """What the command takes."""
-    command = Parser(prog="polyhead predict", description="Use a run on pictures.", epilog=_EPILOG)
+    """Return the argument parser."""
+    command = Parser(
+        prog="polyhead predict",
+        description="Predict on images with a trained run.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     command.add_argument("run", metavar="RUN", help="a run folder, or a weights file such as best.pt")
     command.add_argument(
-        "sources", metavar="SOURCE", nargs="+", help="picture files, folders, or patterns such as 'photos/*.jpg'"
+        "sources", metavar="SOURCE", nargs="+", help="image files, folders, or patterns such as 'photos/*.jpg'"
     )
-    command.add_argument("--json", metavar="FILE", help="write all results to this JSON file")
-    command.add_argument("--csv", metavar="FILE", help="write a row for each answer to this CSV file")
+    command.add_argument("--json", metavar="FILE", help="write all predictions to this JSON file")
+    command.add_argument("--csv", metavar="FILE", help="write all predictions to this CSV file, one row each")
+    command.add_argument("--out", metavar="DIR", help="folder of the drawn images (default: RUN/predict, or ./predict)")
+    command.add_argument("--conf", type=float, default=0.25, help="minimum score of a box (default: 0.25)")
+    command.add_argument("--task", metavar="LIST", help="heads to use, such as food or seg,det (default: all)")
     command.add_argument(
-        "--out", metavar="DIR", help="folder of the drawn pictures (default: RUN/predict, or ./predict)"
+        "--across",
+        type=float,
+        metavar="IOU",
+        help="suppress a box that overlaps a better box of another head by this IoU or more (default: off)",
     )
-    command.add_argument("--conf", type=float, default=0.25, help="leave out boxes with a lower score (default: 0.25)")
-    command.add_argument("--task", metavar="LIST", help="use these heads alone, such as food or seg,det (default: all)")
     command.add_argument(
-        "--across", type=float, metavar="IOU", help="of boxes of different heads that overlap so far, keep the best"
+        "--compare", metavar="RUN[+RUN]", help="draw the predictions of this run (or these runs) next to each image"
     )
+    command.add_argument("--batch", type=int, default=8, help="images per forward pass (default: 8)")
     command.add_argument(
-        "--beside", metavar="RUN[+RUN]", help="draw beside each picture what this run (or these together) says of it"
-    )
-    command.add_argument("--batch", type=int, default=8, help="pictures at a time (default: 8)")
-    command.add_argument(
-        "--on-bad", choices=["stop", "skip"], default="stop", help="what to do about a picture that cannot be read"
+        "--on-bad", choices=["stop", "skip"], default="stop", help="what to do with an image that cannot be read"
     )
     command.add_allow()
     return command
 
 
 def main(argv: list[str]) -> int:
-    """Predict, draw, write and tell."""
+    """Predict, draw and write the results, and return the exit code."""
     given = parser().parse_args(argv)
     check_writable(given.json, given.csv)
     recipe.allow(given.allow)
@@ -67,25 +79,24 @@ def main(argv: list[str]) -> int:
     results: list[Result] = []
     folder: Path | None = None
     taken: set[str] = set()
-    others = [load(run) for run in given.beside.split("+")] if given.beside else []
+    others = [load(run) for run in given.compare.split("+")] if given.compare else []
     tasks = given.task.split(",") if given.task else None
     for found in predictor.stream(given.sources, tasks, given.conf, given.batch, given.on_bad, given.across):
         folder = folder or _folder(given)
         drawn = plot(found)
         if others:
-            said_too = [result for other in others for result in _also(other, found, given)]
-            said_too = said_too if given.across is None else best_of_heads(said_too, given.across)
-            drawn = grid([drawn, plot(said_too, found)], 2, max(drawn.size), [given.run, given.beside])
+            compared = [result for other in others for result in _predict_other(other, found, given)]
+            compared = compared if given.across is None else best_of_heads(compared, given.across)
+            drawn = grid([drawn, plot(compared, found)], 2, max(drawn.size), [given.run, given.compare])
         name = _name(found[0].image, taken)
         drawn.save(folder / name, quality=92)
-        kept = [_with_mask(result, folder, name) for result in found]
-        said = [f"{result.task}: {result}" if len(found) > 1 else str(result) for result in found]
-        print(f"{found[0].image}: {'; '.join(said)}")
-        results += kept
+        results += [_save_mask(result, folder, name) for result in found]
+        summary = [f"{result.task}: {result}" if len(found) > 1 else str(result) for result in found]
+        print(f"{found[0].image}: {'; '.join(summary)}")
     for problem in predictor.skipped:
         print(f"skipped {problem}")
     if folder is None:
-        raise PolyheadError(f"none of the {len(predictor.skipped)} pictures could be read")
+        raise PolyheadError(f"none of the {len(predictor.skipped)} images could be read")
     if given.json:
         write_text(
             Path(given.json), json.dumps([result.to_json() for result in results], indent=1, ensure_ascii=False) + "\n"
@@ -96,31 +107,31 @@ def main(argv: list[str]) -> int:
     masks = sum(result.mask is not None for result in results)
     boxes = f"{sum(len(result.boxes) for result in results)} boxes" + (f", {masks} masks" if masks else "")
     seconds = time.perf_counter() - begun
-    print(f"{len(taken)} pictures{skipped}, {boxes}, {seconds:.1f} s; drawn pictures in {folder}")
+    print(f"{len(taken)} images{skipped}, {boxes}, {seconds:.1f} s; drawn images in {folder}")
     return 0
 
 
-def _also(other: "Predictor", found: "Sequence[Result]", given: Namespace) -> "list[Result]":
-    """What another run says of the picture: by the chosen tasks' heads, where some were chosen and it has them."""
-    asked = [result.task for result in found if result.task in other.names] if given.task else []
-    return other.predict(found[0].image, asked or None, conf=given.conf)
+def _predict_other(other: "Predictor", found: "Sequence[Result]", given: argparse.Namespace) -> "list[Result]":
+    """Return the predictions of another run for the image; with ``--task``, of those heads that the run has."""
+    tasks = [result.task for result in found if result.task in other.names] if given.task else []
+    return other.predict(found[0].image, tasks or None, conf=given.conf)
 
 
-def _with_mask(result: "Result", folder: Path, name: str) -> "Result":
-    """A result whose mask, if it has one, lies beside the drawn picture."""
+def _save_mask(result: "Result", folder: Path, name: str) -> "Result":
+    """Write the mask of a result, if it has one, next to the drawn image."""
     return result if result.mask is None else result.save_mask(folder / f"{Path(name).stem}.{result.task}.png")
 
 
-def _folder(given: Namespace) -> Path:
-    """A new or empty folder; what a run folder cannot hold goes to the current one."""
+def _folder(given: argparse.Namespace) -> Path:
+    """Create a new folder for the drawn images, by default in the run folder."""
     run = Path(given.run)
-    if run.is_file():
+    if run.is_file():  # a weights file: in its run folder, or else in the current folder
         run = run.parent.parent if run.parent.name == "weights" else Path()
-    wanted = Path(given.out) if given.out else run / "predict"
+    first = Path(given.out) if given.out else run / "predict"
     for number in count(1):
-        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}{number}")
+        folder = first if number == 1 else first.with_name(f"{first.name}{number}")
         if folder.exists() and not folder.is_dir():
-            raise PolyheadError(f"{str(folder)!r} is a file; name a folder for the drawn pictures with --out")
+            raise PolyheadError(f"{str(folder)!r} is a file. Give a folder for the drawn images with --out.")
         if not folder.exists() or not any(folder.iterdir()):
             break
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +139,7 @@ def _folder(given: Namespace) -> Path:
 
 
 def _name(image: str, taken: set[str]) -> str:
-    """``photo.jpg`` for ``photo.png``, and ``photo_2.jpg`` when another folder had a photo too."""
+    """Return ``photo.jpg`` for ``photo.png``, or ``photo_2.jpg`` where an image of another folder has that name."""
     stem = Path(image).stem
     name = next(name for n in count(1) if (name := f"{stem}.jpg" if n == 1 else f"{stem}_{n}.jpg") not in taken)
     taken.add(name)

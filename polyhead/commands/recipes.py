@@ -1,4 +1,4 @@
-"""``polyhead recipes``: the recipes and studies that ship, with the first line of each (no YAML, no torch)."""
+"""``polyhead recipes``: list the recipes and studies that come with Polyhead (imports no YAML and no torch)."""
 
 from pathlib import Path
 
@@ -7,21 +7,22 @@ from polyhead.paths import shipped, studies
 
 
 def headline(path: Path) -> str:
-    """The comment in the first line of a recipe."""
+    """Return the comment in the first line of a recipe."""
     with path.open(encoding="utf-8") as file:
         return file.readline().lstrip("#").strip()
 
 
 def main(argv: list[str]) -> int:
-    """List the recipes."""
-    Parser(prog="polyhead recipes", description="List the recipes with one line each.").parse_args(argv)
-    recipes, compared = shipped(), studies()
-    width = max(map(len, [*recipes, *compared]))
-    for name, path in recipes.items():
+    """Print the recipes and return the exit code."""
+    description = "List the recipes and studies that come with Polyhead, with one line each."
+    Parser(prog="polyhead recipes", description=description).parse_args(argv)
+    recipe_files, study_files = shipped(), studies()
+    width = max(map(len, [*recipe_files, *study_files]))
+    for name, path in recipe_files.items():
         print(f"{name:<{width}}  {headline(path)}")
-    print("\npolyhead train NAME [key=value ...] trains one; polyhead train NAME --print-config shows all of it")
-    if compared:
+    print("\ntrain one: polyhead train NAME [key=value ...]; show all its settings: polyhead train NAME --print-config")
+    if study_files:
         print("\nstudies (polyhead study NAME):")
-        for name, path in compared.items():
+        for name, path in study_files.items():
             print(f"{name:<{width}}  {headline(path)}")
     return 0

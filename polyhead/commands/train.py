@@ -1,4 +1,6 @@
-"""``polyhead train``: a recipe becomes a run folder."""
+"""``polyhead train``: train the model of a recipe into a run folder, or resume a run."""
+
+import argparse
 
 from polyhead.cli import Parser
 from polyhead.config import overrides, recipe
@@ -7,35 +9,40 @@ from polyhead.errors import PolyheadError
 _OWN = ("--resume", "--print-config", "--allow", "--help", "-h")
 
 _EPILOG = """\
-key=value (or --key value) changes a setting of the recipe: stages.0.epochs=5, data.person.batch=4, model.size=512.
-Short keys: epochs, lr, optimizer, patience (of the only stage), batch, workers (of every task), imgsz (model.size).
+key=value (or --key value) overrides a setting of the recipe, for example:
+
+  stages.0.epochs=5   data.person.batch=4   model.size=512
+
+Short keys: epochs, lr, optimizer, patience (for recipes with one stage),
+batch, workers (of all tasks), imgsz (model.size).
 """
 
 
 def parser() -> Parser:
-    """What the command takes beside overrides."""
+    """Return the argument parser; overrides are separated before."""
     command = Parser(
         prog="polyhead train",
         usage="polyhead train RECIPE [key=value ...] | polyhead train --resume RUN",
-        description="Train a recipe into a run folder, or go on with a run that was stopped.",
+        description="Train the model of a recipe into a run folder, or resume a run that was interrupted.",
         epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("recipe", nargs="?", help="a name that 'polyhead recipes' lists, or a YAML file")
-    command.add_argument("--resume", metavar="RUN", help="go on with this run folder where it stopped")
-    command.add_argument("--print-config", action="store_true", help="print the resolved recipe and stop")
+    command.add_argument("recipe", nargs="?", help="a name from 'polyhead recipes', or a YAML file")
+    command.add_argument("--resume", metavar="RUN", help="resume the training of this run folder")
+    command.add_argument("--print-config", action="store_true", help="print the resolved recipe and exit")
     command.add_allow()
     return command
 
 
 def main(argv: list[str]) -> int:
-    """Train."""
+    """Train or resume a run, and return the exit code."""
     words, changes = overrides.separate(argv, _OWN)
     given = parser().parse_args(words)
     recipe.allow(given.allow)
     if given.resume:
         if given.recipe or changes:
             extra = given.recipe or changes[0]
-            raise PolyheadError(f"--resume goes on with a run as it was begun; leave out {extra!r}")
+            raise PolyheadError(f"--resume uses the recipe and settings that the run started with. Remove {extra!r}.")
         from polyhead.workflows.extend import resume
 
         run = resume(given.resume)
@@ -48,6 +55,6 @@ def main(argv: list[str]) -> int:
 
         run = train(config)
     else:
-        raise PolyheadError("which recipe? 'polyhead recipes' lists those that ship; or give --resume RUN")
-    print(f"next: polyhead predict {run.folder} PICTURE   or: polyhead evaluate {run.folder}")
+        raise PolyheadError("no recipe given. Name a recipe ('polyhead recipes' lists them), or give --resume RUN.")
+    print(f"next: polyhead predict {run.folder} IMAGE   or: polyhead evaluate {run.folder}")
     return 0

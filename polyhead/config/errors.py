@@ -1,46 +1,47 @@
-"""What jsonargparse says of a wrong setting, in one line that names the key, what was expected and what came."""
+"""Turn a jsonargparse error into one line: the key, what was expected and what was given."""
 
 import re
 from collections.abc import Iterable
 from importlib import import_module
 from inspect import Parameter, signature
 
+from polyhead.config.renamed import suggest_key
 from polyhead.errors import suggest
 
-PARTS = {"keep": "polyhead.engine.continual"}
-"""Settings that are lists of parts, and the module of those that ship; their kind is called like the setting."""
+PARTS = {"continual": "polyhead.engine.continual"}
+"""Settings that are lists of objects, and the module with the classes that Polyhead provides for them."""
 
 
 def explain(text: str, where: str, more_keys: Iterable[str] = ()) -> str:
-    """One line for jsonargparse's report.
+    """Return one line for an error message of jsonargparse.
 
     Args:
-        text: the report; it nests, outermost place first.
-        where: place of the part that was parsed, such as ``stages.0``.
-        more_keys: keys that are known there beside those of the class that refused one.
+        text: the error message; it is nested, outermost key first.
+        where: key path of the section that was parsed, such as ``stages.0``.
+        more_keys: keys that are valid there in addition to the parameters of the class that refused a key.
     """
-    # The first key is the parser's own. A reader's settings are written beside those of its source.
+    # The first key is the parser's own. The settings of a reader are written next to those of its source.
     chain = [key for key in re.findall(r'Parser key "([^"]+)"', text)[1:] if key != "reader"]
-    place = ".".join([where, *chain] if where else chain)
+    path = ".".join([where, *chain] if where else chain)
     owners = re.findall(r"given class_path '([^']+)'", text)
     owner = owners[-1] if owners else ""
     if denied := re.search(r"Importing '(([^'.]+)[^']*)' is not allowed", text):
-        return f"{place}: recipes may not import {denied[1]!r}; if you trust it, add --allow {denied[2]}"
+        return f"{path}: recipes may not import {denied[1]!r}. If you trust this package, add --allow {denied[2]}"
     if unknown := re.search(r"Option '([^']+)' is not accepted", text):
         keys = [*parameters(owner), *more_keys]
-        return f"unknown key {unknown[1]!r} of {place or 'the recipe'}{suggest(unknown[1], keys)}"
+        return f"unknown key {unknown[1]!r} of {path or 'the recipe'}{suggest_key(unknown[1], keys)}"
     if missing := re.search(r"arguments are required: (.+)", text):
-        return f"{place}: {missing[1]} is missing"
-    if named := _misnamed(text, chain):
-        return f"{place}: {named}"
-    for report in (r"Expected an? (.+)\. Got value: (.*)", r"Subtypes: \[(.+)\]\n(?:.*\n)*? *Given value: (.*)"):
-        if wrong := re.search(report, text):
-            return f"{place}: expected {_plain(wrong[1])}, got {_value(wrong[2], wrong[1])}"
-    return f"{place}: {' '.join(text.split())}"
+        return f"{path}: {missing[1]} is missing"
+    if unknown_class := _explain_class(text, chain):
+        return f"{path}: {unknown_class}"
+    for pattern in (r"Expected an? (.+)\. Got value: (.*)", r"Subtypes: \[(.+)\]\n(?:.*\n)*? *Given value: (.*)"):
+        if wrong := re.search(pattern, text):
+            return f"{path}: expected {_type_names(wrong[1])}, got {_value(wrong[2], wrong[1])}"
+    return f"{path}: {' '.join(text.split())}"
 
 
 def parameters(path: str) -> dict[str, Parameter]:
-    """The parameters of a class or function by its import path; none when it cannot be found."""
+    """Return the parameters of a class or function by its import path; empty when it cannot be found."""
     module, _, name = path.rpartition(".")
     try:
         return dict(signature(getattr(import_module(module), name)).parameters)
@@ -48,23 +49,24 @@ def parameters(path: str) -> dict[str, Parameter]:
         return {}
 
 
-def _misnamed(text: str, chain: list[str]) -> str:
-    """What is said of a class that there is none of; empty where the report is of something else."""
+def _explain_class(text: str, chain: list[str]) -> str:
+    """Return the message for a class that does not exist or does not fit; empty for errors of another kind."""
     if absent := re.search(r"module '([^']+)' has no attribute '([^']+)'", text):
         return f"there is no {absent[2]!r} in {absent[1]}{suggest(absent[2], _classes(absent[1]))}"
     if short := re.search(r"Expected a dot import path string: (\S+)", text):
-        return f"there is no {short[1]!r}{suggest(short[1], _kinds(chain))}"
+        return f"there is no {short[1]!r}{suggest(short[1], _choices(chain))}"
     if other := re.search(r"Not a valid subclass of (\w+)\. Got value: (\S+)", text):
-        return f"expected {' or '.join(_kinds(chain)) or other[1]}, got {'null' if other[2] == 'None' else other[2]}"
+        return f"expected {' or '.join(_choices(chain)) or other[1]}, got {'null' if other[2] == 'None' else other[2]}"
     return ""
 
 
-def _kinds(chain: list[str]) -> list[str]:
-    """The short names of what a list of parts may hold."""
-    return [name for name in _classes(PARTS[chain[-1]]) if name != chain[-1].title()] if chain[-1] in PARTS else []
+def _choices(chain: list[str]) -> list[str]:
+    """Return the short names of the classes that a list setting accepts."""
+    return [name for name in _classes(PARTS[chain[-1]]) if name != "ContinualLoss"] if chain[-1] in PARTS else []
 
 
 def _classes(module: str) -> list[str]:
+    """Return the public names of a module."""
     content = import_module(module)
     if hasattr(content, "__all__"):
         return [*content.__all__]
@@ -73,13 +75,14 @@ def _classes(module: str) -> list[str]:
     ]
 
 
-def _plain(types: str) -> str:
-    """``<class 'int'>, <class 'NoneType'>`` -> ``int or null``."""
+def _type_names(types: str) -> str:
+    """Convert ``<class 'int'>, <class 'NoneType'>`` to ``int or null``."""
     named = re.sub(r"<class '(?:[\w]+\.)*(\w+)'>", r"\1", types).replace("NoneType", "null")
     named = re.sub(r"typing\.Literal\[([^\]]*)\]", r"one of \1", named)
     return named if named.startswith("one of") else " or ".join(re.split(r", (?![^\[]*\])", named))
 
 
 def _value(text: str, types: str) -> str:
+    """Return the given value, shortened, with a hint where a string was expected."""
     short = text if len(text) <= 80 else text[:77] + "..."
     return f"{short!r}; put it in quotes" if types == "<class 'str'>" else repr(short)

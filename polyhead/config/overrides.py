@@ -1,4 +1,4 @@
-"""Changes to a recipe from the command line: ``stages.0.epochs=5``, ``--seed 3``, ``batch=4``."""
+"""Apply overrides to a recipe: ``stages.0.epochs=5``, ``--seed 3``, ``batch=4``."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from polyhead.errors import PolyheadError, suggest
+from polyhead.config.renamed import suggest_key
+from polyhead.errors import PolyheadError
 
 ALIASES = {
     "epochs": "stages.0.epochs",
@@ -17,16 +18,16 @@ ALIASES = {
     "workers": "data.*.workers",
     "imgsz": "model.size",
 }
-"""Short keys, as users of other detectors know them. Those of a stage need a recipe with one stage."""
+"""Short keys that are common in other detection tools. Those of a stage need a recipe with one stage."""
 
-DOTTED = ("rates", "init", "weights")
-"""Settings of a stage whose keys are names of parts, dots included (``stages.0.rates.neck.0=0``)."""
+DOTTED = ("lr_mult", "init", "weights")
+"""Settings of a stage whose keys are names of model parts, which may have dots (``stages.0.lr_mult.neck.0=0``)."""
 
 
 def separate(argv: Sequence[str], own: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Split arguments into the command's own words and overrides ``key=value``.
+    """Split command-line arguments into those of the command and overrides ``key=value``.
 
-    ``--key value`` and ``--key=value`` are overrides where ``--key`` is not one of the command's ``own`` options.
+    ``--key value`` and ``--key=value`` are overrides unless ``--key`` is in ``own``, the options of the command.
 
     Raises:
         PolyheadError: when the value of the last ``--key`` is missing.
@@ -45,77 +46,79 @@ def separate(argv: Sequence[str], own: Iterable[str]) -> tuple[list[str], list[s
         else:
             value = next(words, None)
             if value is None:
-                raise PolyheadError(f"{word} needs a value: {word} VALUE or {key}=VALUE")
+                raise PolyheadError(f"{word} needs a value. Write {word} VALUE or {key}=VALUE.")
             changes.append(f"{key}={value}")
     return rest, changes
 
 
-def lay(config: dict[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """``config`` with ``patch`` laid over it: mappings are merged key by key, all else is replaced; null takes out."""
+def merge(config: dict[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``config`` updated by ``patch``: mappings are merged, other values replaced, null removes a key."""
     result = {key: value for key, value in config.items() if key not in patch or patch[key] is not None}
     for key, value in patch.items():
         if value is not None:
             old = result.get(key)
-            result[key] = lay(old if isinstance(old, dict) else {}, value) if isinstance(value, Mapping) else value
+            result[key] = merge(old if isinstance(old, dict) else {}, value) if isinstance(value, Mapping) else value
     return result
 
 
 def apply(config: dict[str, Any], change: str, known: Collection[str]) -> None:
-    """Change ``config`` in place.
+    """Apply one override to ``config``, in place.
 
     Args:
         config: a recipe.
-        change: ``key=value``, its value YAML.
-        known: the keys of a recipe.
+        change: ``key=value`` with a value in YAML.
+        known: the valid top-level keys of a recipe.
 
     Raises:
-        PolyheadError: when the key leads nowhere, or the value is no YAML.
+        PolyheadError: when the key does not exist, or the value is not valid YAML.
     """
     key, equals, text = change.partition("=")
     if not equals:
-        raise PolyheadError(f"{change!r} is no override; write {change}=VALUE")
+        raise PolyheadError(f"{change!r} is not an override. Write {change}=VALUE.")
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise PolyheadError(f"{change!r}: the value is no valid YAML; put it in quotes") from error
+        raise PolyheadError(f"{change!r}: the value is not valid YAML. Put it in quotes.") from error
     path = ALIASES.get(key, key).split(".")
     if path[0] not in known:
-        raise PolyheadError(f"unknown key {path[0]!r} of the recipe{suggest(path[0], [*known, *ALIASES])}")
+        raise PolyheadError(f"unknown key {path[0]!r} of the recipe{suggest_key(path[0], [*known, *ALIASES])}")
     stages = config.get("stages")
     if ALIASES.get(key, "").startswith("stages") and isinstance(stages, list) and len(stages) > 1:
-        raise PolyheadError(f"{key!r} is ambiguous: the recipe has {len(stages)} stages; write stages.0.{key}={text}")
+        raise PolyheadError(f"{key!r} is ambiguous: the recipe has {len(stages)} stages. Write stages.0.{key}={text}")
     if path[0] == "stages" and len(path) > 4 and path[2] in DOTTED:
         path[3:] = [".".join(path[3:])]
     _put(config, path, value, change)
 
 
 def _put(node: Any, path: list[str], value: Any, change: str) -> None:
-    part, rest = path[0], path[1:]
+    """Set the value at ``path`` below ``node``; missing mappings on the way are created."""
+    step, rest = path[0], path[1:]
     if isinstance(node, dict):
-        if "class_path" in node and part not in ("class_path", "init_args"):
+        if "class_path" in node and step not in ("class_path", "init_args"):
             node = node.setdefault("init_args", {})
-        keys: list[Any] = [key for key in node if node[key] is not None] if part == "*" else [part]
+        keys: list[Any] = [key for key in node if node[key] is not None] if step == "*" else [step]
     elif isinstance(node, list):
-        keys = _positions(node, part, change)
+        keys = _indices(node, step, change)
     else:
-        raise PolyheadError(f"{change!r} leads nowhere: there is nothing to set inside of {node!r}")
+        raise PolyheadError(f"{change!r}: cannot set {step!r}: {node!r} has no settings")
     for key in keys:
         if rest:
             if isinstance(node, dict) and node.get(key) is None:
                 node[key] = {}
             if key in ("model", "reader", "transforms") and isinstance(node[key], str):
-                node[key] = {"class_path": node[key]}  # a bare name gets a place for its settings
+                node[key] = {"class_path": node[key]}  # a short name, which now gets settings
             _put(node[key], rest, value, change)
         else:
             node[key] = value
 
 
-def _positions(entries: list[Any], part: str, change: str) -> list[int]:
-    if part == "*":
+def _indices(entries: list[Any], step: str, change: str) -> list[int]:
+    """Return the list indices that a step of a key path names: one, or all for ``*``."""
+    if step == "*":
         return list(range(len(entries)))
-    if not part.isdecimal():
-        raise PolyheadError(f"{change!r}: {part!r} stands where a position in a list is expected, counted from 0")
-    if int(part) >= len(entries):
-        there = f"{len(entries)} entries, 0 to {len(entries) - 1}" if len(entries) > 1 else f"{len(entries)} entry, 0"
-        raise PolyheadError(f"{change!r}: there is no entry {part}; the recipe has {there}")
-    return [int(part)]
+    if not step.isdecimal():
+        raise PolyheadError(f"{change!r}: expected an index into a list (the first entry is 0), got {step!r}")
+    if int(step) >= len(entries):
+        valid = f"{len(entries)} entries: 0 to {len(entries) - 1}" if len(entries) > 1 else f"{len(entries)} entry: 0"
+        raise PolyheadError(f"{change!r}: there is no entry {step}. The recipe has {valid}")
+    return [int(step)]

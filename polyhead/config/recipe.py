@@ -1,8 +1,8 @@
-"""A recipe: the YAML that a training starts from, and the parts that are built from it.
+"""Load a recipe (the YAML file that defines a training run), check it, and build the objects that it describes.
 
-Short forms are written out first (:mod:`polyhead.config.expand`); then the signatures of classes and functions are the
-schema, and jsonargparse checks the types. A fully resolved recipe (:func:`dump`) is a recipe too, and reproduces its
-run. Stages are checked before anything is imported that costs seconds.
+Short forms are expanded first (:mod:`polyhead.config.expand`). The signatures of classes and functions are the schema,
+and jsonargparse checks the types. A fully resolved recipe (:func:`dump`) is a recipe too, and reproduces its run.
+Stages are checked before any slow import.
 """
 
 from argparse import ArgumentError
@@ -30,40 +30,41 @@ if TYPE_CHECKING:
     from polyhead.nets.model import Model
 
 _SOURCE, _MODEL = "polyhead.data.loading.source.Source", "polyhead.nets.model.Model"
-_READER, _LOOK = "polyhead.contracts.reader.Reader", "polyhead.data.augment.base.Look"
+_READER, _AUGMENTATION = "polyhead.contracts.reader.Reader", "polyhead.data.augment.base.Augmentation"
 _CHECK = "polyhead.data.loading.source.check_settings"
 _importable = ["polyhead"]
 
 
 @dataclass
 class Settings:
-    """What a recipe says beside ``model``, ``data`` and ``stages``.
+    """The settings of a recipe besides ``model``, ``data`` and ``stages``.
 
     Attributes:
-        seed: same seed, same run (on one kind of CPU, with as many threads; some of a GPU's sums follow no order).
-        precision: ``auto``, or one of Lightning's names.
-        name: of the run's folder; the recipe's own name when None.
-        runs: the folder that run folders are made in.
-        memory: MiB of pictures of each task and split that the run keeps for 'polyhead extend'; 0 keeps none.
-        max_parameters: of the whole network; one that has more is not trained.
-        max_drop: the part of its score that an older task may lose. A training of several stages tells what each task
-            has lost since the stage that taught it, and whether that is more; 'polyhead evaluate' takes it for its
-            ``--max-drop`` where a ``--baseline`` is given, and 'polyhead extend' for the older tasks.
+        seed: the seed of all random choices. Runs with the same seed are identical on the same type of CPU with the
+            same number of threads; on a GPU, the order of some sums is not deterministic.
+        precision: ``auto``, or a precision name of Lightning.
+        name: name of the run folder; the name of the recipe file when None.
+        runs: the folder in which run folders are created.
+        exemplar_mib: MiB of exemplars that the run stores per task and split for 'polyhead extend'; 0 stores none.
+        max_parameters: maximum number of parameters of the model. A larger model is refused before training.
+        max_drop: the fraction of its score that an earlier task may lose. Training in several stages reports the drop
+            of each task since the stage that trained it, and whether it exceeds this limit. It is also the default of
+            ``--max-drop`` in 'polyhead evaluate --baseline', and the limit for the earlier tasks in 'polyhead extend'.
     """
 
     seed: int = 0
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     name: str | None = None
     runs: str = "runs"
-    memory: float = 16.0
+    exemplar_mib: float = 16.0
     max_parameters: int | None = None
     max_drop: float | None = None
 
     def __post_init__(self) -> None:
         if self.max_drop is not None and not 0 <= self.max_drop <= 1:
-            raise SettingError(f"max_drop must lie between 0 and 1, got {self.max_drop:g}")
-        if self.memory < 0:
-            raise SettingError(f"memory must be 0 or more, got {self.memory:g}")
+            raise SettingError(f"max_drop must be between 0 and 1, got {self.max_drop:g}")
+        if self.exemplar_mib < 0:
+            raise SettingError(f"exemplar_mib must be 0 or more, got {self.exemplar_mib:g}")
         if self.max_parameters is not None and self.max_parameters <= 0:
             raise SettingError(f"max_parameters must be positive, got {self.max_parameters}")
 
@@ -72,7 +73,7 @@ _KEYS = [*SECTIONS, *(field.name for field in fields(Settings))]
 
 
 class Parts(NamedTuple):
-    """What a recipe describes, built. The model has no heads yet: they are made when the data has told the classes."""
+    """The objects that a recipe describes. The model has no heads yet: they are built when the classes are known."""
 
     model: "Model"
     sources: "dict[str, Source]"
@@ -81,37 +82,42 @@ class Parts(NamedTuple):
 
 
 def allow(packages: Iterable[str]) -> None:
-    """Let recipes import from these packages too, in this process; without it they import from polyhead alone."""
+    """Allow recipes to import from these packages in this process; by default they may only import from polyhead."""
     _importable.extend(packages)
 
 
 def load(recipe: str | Path, changes: Sequence[str] = (), patch: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The fully resolved settings of a recipe: plain types, every default filled in. No data is opened.
+    """Return the fully resolved settings of a recipe: plain types, with all defaults. No data is opened.
 
     Args:
-        recipe: path of a YAML file, or the name of a recipe that ships. A task that is null is left out.
+        recipe: path of a YAML file, or the name of a recipe that comes with Polyhead. Tasks that are null are left out.
         changes: overrides ``key=value`` (:mod:`polyhead.config.overrides`).
-        patch: part of a recipe that is laid over it before the overrides (:func:`polyhead.config.overrides.lay`).
+        patch: a partial recipe, merged into it before the overrides (:func:`polyhead.config.overrides.merge`).
 
     Raises:
-        PolyheadError: when there is no such recipe, a key is unknown or a value has the wrong type.
+        PolyheadError: when the recipe does not exist, a key is unknown or a value has the wrong type.
     """
     path = find(recipe)
     base = _read(path)
-    _check_left_out((patch or {}).get("data"), _tasks(base))
-    return resolve(overrides.lay(base, patch or {}), changes, path.stem)
+    _check_removed_tasks((patch or {}).get("data"), _tasks(base))
+    return resolve(overrides.merge(base, patch or {}), changes, path.stem)
 
 
 def resolve(config: dict[str, Any], changes: Sequence[str], name: str) -> dict[str, Any]:
-    """The same of a recipe that is in no file; ``name`` is that of the run where the recipe does not tell one.
+    """Return the fully resolved settings of a recipe that is given as a mapping; see :func:`load`.
 
-    Settings and stages are built and thrown away: they refuse numbers that they cannot have.
+    Settings and stages are built once to check their values, and discarded.
+
+    Args:
+        config: the recipe; changed in place by the overrides.
+        changes: overrides ``key=value``.
+        name: name of the run where the recipe has none.
     """
     tasks = _tasks(config)
     for change in changes:
         overrides.apply(config, change, _KEYS)
-    _check_left_out(config.get("data"), tasks)
-    _check_named(config, changes, tasks)
+    _check_removed_tasks(config.get("data"), tasks)
+    _check_task_names(config, changes, tasks)
     config = _expand(config)
     settings = _resolve(Settings, _settings(config), "")
     _build(Settings, settings, "")
@@ -119,44 +125,44 @@ def resolve(config: dict[str, Any], changes: Sequence[str], name: str) -> dict[s
     stages = [_resolve(Stage, stage, f"stages.{number}") for number, stage in enumerate(config["stages"])]
     for number, stage in enumerate(stages):
         _build(Stage, stage, f"stages.{number}")
-    data = {task: _resolve(_kind(_SOURCE), entry, f"data.{task}") for task, entry in config["data"].items()}
+    data = {task: _resolve(_import(_SOURCE), entry, f"data.{task}") for task, entry in config["data"].items()}
     for task, entry in data.items():
-        with _placed(f"data.{task}"):
-            _kind(_CHECK)(entry)
-    return {"model": _resolve(_kind(_MODEL), config["model"], "model"), "data": data, "stages": stages, **settings}
+        with _error_prefix(f"data.{task}"):
+            _import(_CHECK)(entry)
+    return {"model": _resolve(_import(_MODEL), config["model"], "model"), "data": data, "stages": stages, **settings}
 
 
 def instantiate(config: Mapping[str, Any]) -> Parts:
-    """Build what :func:`load` gave. Readers read their annotations here.
+    """Build the objects of a resolved recipe (:func:`load`). Readers read their annotations here.
 
     Raises:
-        PolyheadError: when a folder or file of the recipe does not exist, or cannot be what it should be.
+        PolyheadError: when a folder or file of the recipe does not exist or cannot be used.
     """
     return Parts(
         settings=_build(Settings, _settings(config), ""),
         stages=[_build(Stage, stage, f"stages.{number}") for number, stage in enumerate(config["stages"])],
         sources=sources(config),
-        model=_build(_kind(_MODEL), config["model"], "model"),
+        model=_build(_import(_MODEL), config["model"], "model"),
     )
 
 
 def sources(config: Mapping[str, Any]) -> "dict[str, Source]":
-    """The sources of what :func:`load` gave; see :func:`instantiate`."""
+    """Build the sources of a resolved recipe; see :func:`instantiate`."""
     return {task: _source(entry, f"data.{task}") for task, entry in config["data"].items()}
 
 
 def build_model(spec: Mapping[str, Any]) -> "Model":
-    """The model of a weights file, without heads. No pretrained file is read: the tensors are at hand.
+    """Build the model of a weights file, without heads. No pretrained file is read: the weights file has all tensors.
 
     Args:
-        spec: ``{class_path, init_args}``, as a resolved recipe has it.
+        spec: ``{class_path, init_args}``, as in a resolved recipe.
     """
-    model: Model = _build(_kind(_MODEL), without_files(expand_model(dict(spec))), "model")
+    model: Model = _build(_import(_MODEL), without_files(expand_model(dict(spec))), "model")
     return model
 
 
 def without_files(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A model's settings, those of its parts too, without the pretrained files that it began with."""
+    """Return the settings of a model with ``weights`` set to None at all levels, so that no pretrained file is read."""
     return {
         key: None if key == "weights" else without_files(value) if isinstance(value, dict) else value
         for key, value in spec.items()
@@ -164,122 +170,129 @@ def without_files(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def dump(config: Mapping[str, Any]) -> str:
-    """Resolved settings as YAML; :func:`load` of it gives the same settings again."""
+    """Return resolved settings as YAML; :func:`load` of it gives the same settings."""
     return yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
 
 
 def find(recipe: str | Path) -> Path:
-    """The file of a recipe: a path, or the name of one that ships.
+    """Return the file of a recipe, given its path or the name of a recipe that comes with Polyhead.
 
     Raises:
-        PolyheadError: when there is neither; it names the nearest recipe.
+        PolyheadError: when it does not exist; the message names the most similar recipe.
     """
     path = Path(recipe)
     if path.is_file():
         return path
     if path.is_dir():
         inside = path / "config.yaml"
-        remedy = f"'polyhead train {inside}' repeats that run" if inside.is_file() else "give a YAML file"
-        raise PolyheadError(f"recipe {str(recipe)!r} is a folder; {remedy}")
+        remedy = f"'polyhead train {inside}' repeats that run." if inside.is_file() else "Give a YAML file."
+        raise PolyheadError(f"recipe {str(recipe)!r} is a folder. {remedy}")
     recipes = shipped()
     if str(recipe) in recipes:
         return recipes[str(recipe)]
     files = {each.stem: str(each) for each in path.parent.glob("*.y*ml")}
-    beside = get_close_matches(path.stem, files, n=1)
-    near = f"; did you mean {files[beside[0]]!r}?" if beside else suggest(path.stem, recipes)
+    similar = get_close_matches(path.stem, files, n=1)
+    hint = f"; did you mean {files[similar[0]]!r}?" if similar else suggest(path.stem, recipes)
     missing = f"recipe file {str(recipe)!r} does not exist" if path.name != str(recipe) or path.suffix else ""
-    raise PolyheadError(f"{missing or f'unknown recipe {path.name!r}'}{near}")
+    raise PolyheadError(f"{missing or f'unknown recipe {path.name!r}'}{hint}")
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """Read the YAML of a recipe, which must be a mapping."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
-        raise PolyheadError(f"{path}: a recipe is text in UTF-8, and this file is not") from error
+        raise PolyheadError(f"{path}: the file is not UTF-8 text. Save the recipe as UTF-8.") from error
     except yaml.YAMLError as error:
-        raise PolyheadError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
+        raise PolyheadError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise PolyheadError(f"{path}: a recipe has the keys {', '.join(SECTIONS)}; this file has no keys")
+        raise PolyheadError(f"{path}: expected a recipe with the keys {', '.join(SECTIONS)}, got a file without keys")
     return content
 
 
 def _tasks(config: Mapping[str, Any]) -> list[str]:
+    """Return the task names of a recipe."""
     data = config.get("data")
     return [*data] if isinstance(data, dict) else []
 
 
-def _check_left_out(data: Any, tasks: Sequence[str]) -> None:
-    """Refuse a null for a task that there is none of: a typing error would leave in what was to go."""
+def _check_removed_tasks(data: Any, tasks: Sequence[str]) -> None:
+    """Check that tasks that are set to null exist: with a typing error, the task would stay in the recipe."""
     for task, entry in data.items() if isinstance(data, dict) else ():
         if entry is None and task not in tasks:
-            raise PolyheadError(f"data.{task}: there is no such task to leave out{suggest(task, tasks)}")
+            raise PolyheadError(f"data.{task}: there is no such task to remove{suggest(task, tasks)}")
 
 
-def _check_named(config: Mapping[str, Any], changes: Sequence[str], tasks: Sequence[str]) -> None:
-    """Refuse settings, or a head, of a task that there is not: a typing error would make a new one, or do nothing."""
+def _check_task_names(config: Mapping[str, Any], changes: Sequence[str], tasks: Sequence[str]) -> None:
+    """Check that overrides name existing tasks: with a typing error, a key would add a task or have no effect."""
     for key in (change.partition("=")[0] for change in changes):
-        words = key.split(".")
-        if words[0] == "data" and words[2:] and words[1] not in ("*", *tasks):
-            given = config["data"][words[1]]
+        steps = key.split(".")
+        if steps[0] == "data" and steps[2:] and steps[1] not in ("*", *tasks):
+            given = config["data"][steps[1]]
             if not (isinstance(given, dict) and "reader" in given):
-                near = suggest(words[1], tasks)
-                raise PolyheadError(f"{key}: there is no task {words[1]!r}{near} (a new task needs a reader first)")
-        if words[:2] == ["model", "heads"] and words[2:] and words[2] not in _tasks(config):
-            raise PolyheadError(f"{key}: there is no task {words[2]!r}{suggest(words[2], _tasks(config))}")
+                hint = suggest(steps[1], tasks)
+                raise PolyheadError(f"{key}: there is no task {steps[1]!r}{hint} (a new task needs a reader first)")
+        if steps[:2] == ["model", "heads"] and steps[2:] and steps[2] not in _tasks(config):
+            raise PolyheadError(f"{key}: there is no task {steps[2]!r}{suggest(steps[2], _tasks(config))}")
 
 
 def _expand(config: dict[str, Any]) -> dict[str, Any]:
-    """Write short forms out, and check first what can be checked without importing anything that costs seconds."""
+    """Expand short forms; everything that needs no slow import is checked first."""
     check_keys(config, _KEYS, "the recipe")
     if isinstance(config.get("data"), dict):
         config = {**config, "data": {str(task): entry for task, entry in config["data"].items() if entry is not None}}
     check_sections(config)
     for number, stage in enumerate(config["stages"]):
         check_keys(stage, [field.name for field in fields(Stage)], f"stages.{number}")
-    own = [field.name for field in fields(_kind(_SOURCE))]
+    own = [field.name for field in fields(_import(_SOURCE))]
     data = {task: expand_task(entry, own, f"data.{task}") for task, entry in config["data"].items()}
     return {**config, "model": expand_model(config["model"]), "data": data}
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is not ``model``, ``data`` or ``stages``."""
     return {key: value for key, value in config.items() if key not in SECTIONS}
 
 
-def _kind(path: str) -> Any:
-    """A class or function that costs seconds to import."""
+def _import(path: str) -> Any:
+    """Import a class or function whose module takes seconds to import."""
     module, _, name = path.rpartition(".")
     return getattr(import_module(module), name)
 
 
 def _resolve(kind: type, given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """``given`` with every default filled in."""
+    """Return ``given`` with all defaults filled in."""
     parser, config = _parse(kind, given, where)
     resolved: dict[str, Any] = yaml.safe_load(parser.dump(config, skip_unset=False))["part"][0]
     return resolved
 
 
 def _source(entry: Mapping[str, Any], where: str) -> "Source":
-    """A task's source, its parts first: what they say of a missing folder would be lost where null is allowed, too."""
-    kinds = {"reader": _READER, "val": _READER, "test": _READER, "transforms": _LOOK}
-    parts = {
-        part: _build(_kind(kind), entry[part], f"{where}.{part}")
-        for part, kind in kinds.items()
-        if isinstance(entry[part], dict)
+    """Build the source of a task.
+
+    Its readers and transforms are built first: where null is allowed too, jsonargparse would hide their error messages.
+    """
+    types = {"reader": _READER, "val": _READER, "test": _READER, "transforms": _AUGMENTATION}
+    built = {
+        key: _build(_import(path), entry[key], f"{where}.{key}")
+        for key, path in types.items()
+        if isinstance(entry[key], dict)
     }
-    with _placed(where):
-        source: Source = _kind(_SOURCE)(**{**entry, **parts})
+    with _error_prefix(where):
+        source: Source = _import(_SOURCE)(**{**entry, **built})
         return source
 
 
 def _build(kind: type, given: Mapping[str, Any], where: str) -> Any:
+    """Build an object from its settings."""
     parser, config = _parse(kind, given, where)
-    with _placed(where):
+    with _error_prefix(where):
         return parser.instantiate(config).part[0]
 
 
 @contextmanager
-def _placed(where: str) -> Iterator[None]:
-    """Put the place of a part before what the part says of its settings."""
+def _error_prefix(where: str) -> Iterator[None]:
+    """Put the key path of an object in front of the error messages about its settings."""
     try:
         yield
     except SettingError as error:
@@ -287,32 +300,32 @@ def _placed(where: str) -> Iterator[None]:
 
 
 def _parse(kind: type, given: Mapping[str, Any], where: str) -> "tuple[ArgumentParser, Namespace]":
-    """Check one part of a recipe; one by one, so that a message can name the place."""
+    """Check one section of a recipe. Sections are parsed one by one, so that a message can name the key path."""
     from jsonargparse import ArgumentParser, set_parsing_settings
 
     _refuse_nulls(f"{kind.__module__}.{kind.__name__}", given, where)
     set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=_importable)
     parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
-    parser.add_argument("--part", type=list[kind])  # type: ignore[valid-type]  # a class that is only known here
+    parser.add_argument("--part", type=list[kind])  # type: ignore[valid-type]  # a class that is only known at run time
     try:
         return parser, parser.parse_object({"part": [dict(given)]})
     except ArgumentError as error:
-        beside = [field.name for field in fields(kind)] if where.startswith("data.") else ()
-        raise PolyheadError(explain(str(error), where, beside)) from error
+        more_keys = [field.name for field in fields(kind)] if where.startswith("data.") else ()
+        raise PolyheadError(explain(str(error), where, more_keys)) from error
 
 
 def _refuse_nulls(owner: str, given: Mapping[str, Any], where: str) -> None:
-    """Refuse ``key: null`` where None is no value; jsonargparse takes it for a key that was not given."""
+    """Refuse ``key: null`` where None is not allowed; jsonargparse would treat the key as not given."""
     if "class_path" in given:
         owner, given = given["class_path"], given.get("init_args") or {}
     known = parameters(owner) if owner.split(".")[0] in _importable else {}
     for key, value in given.items():
-        place = f"{where}.{key}" if where else key
+        path = f"{where}.{key}" if where else key
         if isinstance(value, dict):
-            _refuse_nulls("", value, place)
+            _refuse_nulls("", value, path)
         elif isinstance(value, list):
             for number, each in enumerate(value):
                 if isinstance(each, dict):
-                    _refuse_nulls("", each, f"{place}.{number}")
+                    _refuse_nulls("", each, f"{path}.{number}")
         elif value is None and key in known and "None" not in str(known[key].annotation):
-            raise PolyheadError(f"{place}: expected a value, got null; leave the key out to take the default")
+            raise PolyheadError(f"{path}: expected a value, got null. Remove the key to use the default.")

@@ -1,7 +1,8 @@
-"""The Reader contract: a data format on disk becomes samples.
+"""The contract of a reader: it turns a data format on disk into samples.
 
-A reader checks every annotation when it is built and keeps all faults in ``problems``;
-:func:`polyhead.data.doctor.check` adds what only opening the pictures can tell. User data is never modified.
+A reader checks all annotations when it is built and collects every fault in ``problems``.
+:func:`polyhead.data.doctor.check` adds the faults that are only found by opening the images. Readers never modify the
+user's data.
 """
 
 from abc import ABC, abstractmethod
@@ -16,19 +17,19 @@ from polyhead.types import Annotation, Sample
 
 
 class Reader(ABC):
-    """A list of annotated pictures.
+    """A sequence of annotated images.
 
     Attributes:
-        names: class names; the index is the label.
-        categories: the data's own id of each class (COCO's category ids, a folder's name), to write back.
-        problems: every fault found in the annotations. A reader with problems must not be trained on.
-        skipped: problems that ``on_bad="skip"`` left out; counted and named in the run.
-        left_out: number of pictures (and annotations of no picture) that ``skipped`` speaks of.
-        on_bad: ``"stop"`` at a fault, or ``"skip"`` the picture.
-        cap: the share of pictures that may be skipped.
-        licence: what the data says of its licence, or an empty string.
-        masked: whether the truth is a mask: ``names`` are the classes of its pixels, and the first is the background.
-        digest: of whatever else the truth depends on that neither annotations nor files tell.
+        names: class names; the index of a name is the label.
+        categories: the data's own id of each class (COCO's category ids, names of folders), for writing results back.
+        problems: all faults found in the annotations. A reader with problems must not be used for training.
+        skipped: problems whose images ``on_bad="skip"`` left out; they are counted and listed in the run.
+        left_out: number of images (and of annotations without an image) that ``skipped`` refers to.
+        on_bad: ``"stop"`` at a fault, or ``"skip"`` the image.
+        cap: maximum fraction of the images that may be skipped.
+        license: the license as stated by the data, or an empty string.
+        has_masks: whether the target is a mask. Then ``names`` are the classes of its pixels, background first.
+        digest: a digest of everything that affects the targets and is visible neither in the annotations nor in files.
     """
 
     names: list[str]
@@ -38,45 +39,45 @@ class Reader(ABC):
     left_out: int = 0
     on_bad: str = "stop"
     cap: float = 0.1
-    licence: str = ""
-    masked: bool = False
+    license: str = ""
+    has_masks: bool = False
     digest: str = ""
 
     @abstractmethod
     def __len__(self) -> int:
-        """Number of pictures."""
+        """Return the number of images."""
 
     @abstractmethod
     def annotation(self, index: int) -> Annotation:
-        """The truth of one picture in its own pixels, without decoding it."""
+        """Return the annotation of an image in pixels of the original image, without decoding the image."""
 
     # pylint: disable-next=unused-argument  # readers of masks use it
     def mask(self, index: int) -> tv.Mask | None:
-        """The class of each pixel, uint8 ``[h, w]``, 255 = ignored; None where the data has none.
+        """Return the class of each pixel, uint8 ``[h, w]``, 255 = ignored; None for data without masks.
 
         Raises:
-            FileFault: when the mask cannot be read, or is not of the picture's size.
+            InvalidFileError: if the mask cannot be read or its size differs from the image's.
         """
         return None
 
     @abstractmethod
     def __getitem__(self, index: int) -> Sample:
-        """The decoded picture with its truth."""
+        """Return the decoded image with its annotation."""
 
 
 class Wrapped(Reader, ABC):
-    """A reader around another one, whose classes and faults it has."""
+    """A base class for readers that wrap another reader and take over its classes and problems."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
-        self.names, self.categories, self.licence = reader.names, reader.categories, reader.licence
+        self.names, self.categories, self.license = reader.names, reader.categories, reader.license
         self.problems, self.skipped, self.left_out = reader.problems, reader.skipped, reader.left_out
         self.on_bad, self.cap = reader.on_bad, reader.cap
-        self.masked, self.digest = reader.masked, reader.digest
+        self.has_masks, self.digest = reader.has_masks, reader.digest
 
 
 class Subset(Wrapped):
-    """Some pictures of a reader, in the order of ``indices``; all else is the reader's own."""
+    """A reader for some images of another reader, in the order of ``indices``."""
 
     def __init__(self, reader: Reader, indices: Sequence[int]) -> None:
         super().__init__(reader)
@@ -86,24 +87,24 @@ class Subset(Wrapped):
         return len(self.indices)
 
     def annotation(self, index: int) -> Annotation:
-        """The truth of one picture of the subset."""
+        """Return the annotation of an image of the subset."""
         return self.reader.annotation(self.indices[index])
 
     def mask(self, index: int) -> tv.Mask | None:
-        """The mask of one picture of the subset."""
+        """Return the mask of an image of the subset."""
         return self.reader.mask(self.indices[index])
 
     def __getitem__(self, index: int) -> Sample:
-        """The decoded picture, as the reader itself gives it."""
+        """Return the decoded image as the wrapped reader returns it."""
         return self.reader[self.indices[index]]
 
 
-def sample(annotation: Annotation, picture: Tensor, mask: tv.Mask | None = None) -> Sample:
-    """A picture (uint8 ``[3, h, w]``) and its annotation as one sample."""
+def sample(annotation: Annotation, image: Tensor, mask: tv.Mask | None = None) -> Sample:
+    """Build a sample from an image (uint8 ``[3, h, w]``), its annotation and, if there is one, its mask."""
     height, width = annotation.size
     canvas = (height, width)
     return Sample(
-        input=tv.Image(picture),
+        input=tv.Image(image),
         boxes=tv.BoundingBoxes(annotation.boxes, format="XYXY", canvas_size=canvas),
         labels=annotation.labels,
         ignore=annotation.ignore,

@@ -1,41 +1,51 @@
-"""What training asks of a task's data; training is handed loaders and never imports the data rooms."""
+"""The contract of a task's data: what training needs of it. Training receives loaders and never imports ``data``."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from polyhead.types import Annotation, Batch, Kind
+from polyhead.types import Annotation, Batch, ShownClass
 
 
 @runtime_checkable
 class Task(Protocol):
-    """A named head's data, as training sees it (:class:`polyhead.data.loading.source.TaskData` is one)."""
+    """The data of a named head, as training sees it; :class:`polyhead.data.loading.source.TaskData` implements it.
+
+    Attributes:
+        name: name of the task and its head.
+        names: class names.
+        batch: batch size.
+    """
 
     name: str
     names: list[str]
     batch: int
 
     def __len__(self) -> int:
-        """Number of training samples."""
+        """Return the number of training samples."""
 
-    def train(self, steps: int, position: Callable[[], int], stage: int, quiet: int) -> Iterable[Batch]:
-        """An endless stream of batches, ``steps`` of them an epoch, that begins where ``position`` says.
+    def train(self, steps: int, position: Callable[[], int], stage: int, mix_until: int) -> Iterable[Batch]:
+        """Return an endless stream of training batches.
 
-        From step ``quiet`` of the stage on, samples are not mixed with others.
+        Args:
+            steps: batches per epoch.
+            position: returns the step at which the stream starts.
+            stage: index of the stage.
+            mix_until: the step of the stage from which samples are no longer mixed with others.
         """
 
-    def only(self, places: Sequence[int], batch: int) -> "Task":
-        """The same task with only these training samples, so many a step."""
+    def subset(self, indices: Sequence[int], batch: int) -> "Task":
+        """Return the same task with only these training samples and another batch size."""
 
     def evaluation(self, split: str) -> Iterable[Batch]:
-        """Every sample of a split once, in order."""
+        """Return the batches of a split: every sample once, in order."""
 
-    def truths(self, split: str) -> Sequence[Annotation]:
-        """The truth of every sample of a split, in original pixels."""
+    def targets(self, split: str) -> Sequence[Annotation]:
+        """Return the annotation of every sample of a split, in pixels of the original images."""
 
-    def kinds(self, split: str) -> Sequence[Collection[Kind]]:
-        """The classes that each sample of a split shows."""
+    def shown_classes(self, split: str) -> Sequence[Collection[ShownClass]]:
+        """Return the classes that each sample of a split shows."""
 
-    def mask(self, split: str, ident: str) -> Tensor:
-        """The true mask of one sample of a split, uint8 ``[h, w]`` in original pixels."""
+    def mask(self, split: str, image_id: str) -> Tensor:
+        """Return the target mask of one sample of a split, uint8 ``[h, w]`` in pixels of the original image."""

@@ -1,4 +1,4 @@
-"""Pictures that are in several places under several names, found by the bytes of their files."""
+"""Find images that exist several times under different names, by the bytes of their files."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,16 +11,24 @@ from polyhead.types import Annotation
 Group = TypeVar("Group")
 
 
-def paths(truths: Iterable[Annotation]) -> set[str]:
-    """The files of samples that have one."""
-    return {truth.path for truth in truths if truth.path}
+def image_paths(targets: Iterable[Annotation]) -> set[str]:
+    """Return the image files of annotations; those without a file are left out."""
+    return {target.path for target in targets if target.path}
 
 
-def by_content(groups: Mapping[Group, set[str]]) -> dict[Group, set[str]]:
-    """In the place of each file its digest, if another group has a file of its size: else it has no copy there."""
+def content_keys(groups: Mapping[Group, set[str]]) -> dict[Group, set[str]]:
+    """Replace the path of each file by a key; equal keys in two groups mean equal files.
+
+    The key is the digest of the file's bytes. A file whose size no other group has cannot have a copy there, so it is
+    not read and its path is the key.
+
+    Args:
+        groups: the files of each group.
+    """
     sizes = {path: Path(path).stat().st_size for files in groups.values() for path in files}
-    met = Counter(size for files in groups.values() for size in {sizes[path] for path in files})
-    digests = {
-        path: blake2b(Path(path).read_bytes()).hexdigest() if met[size] > 1 else path for path, size in sizes.items()
+    group_counts = Counter(size for files in groups.values() for size in {sizes[path] for path in files})
+    keys = {
+        path: blake2b(Path(path).read_bytes()).hexdigest() if group_counts[size] > 1 else path
+        for path, size in sizes.items()
     }
-    return {group: {digests[path] for path in files} for group, files in groups.items()}
+    return {group: {keys[path] for path in files} for group, files in groups.items()}

@@ -1,4 +1,4 @@
-"""``fit(model, tasks, stages) -> run``: the whole of training, stage after stage, resumable at any step."""
+"""``fit(model, tasks, stages, run)`` trains all stages and can resume at any step."""
 
 import logging
 import warnings
@@ -15,17 +15,17 @@ from lightning.pytorch.utilities import CombinedLoader
 from polyhead import checkpoint
 from polyhead.contracts.task import Task
 from polyhead.engine.checkpointing import Saver
-from polyhead.engine.continual import Keep
-from polyhead.engine.initialize import Names, fitting, initialise
+from polyhead.engine.continual import ContinualLoss
+from polyhead.engine.initialize import Names, initialize, part_tensors
 from polyhead.engine.learner import Learner, Row
-from polyhead.engine.optim import optimizer_of, stage_rates
+from polyhead.engine.optim import optimizer_of, stage_lr_mult
 from polyhead.engine.progress import Progress
-from polyhead.engine.stage import Stage, check_tasks, learnt
+from polyhead.engine.stage import Stage, check_tasks, trained_tasks
 from polyhead.errors import PolyheadError
 from polyhead.nets.model import Model
 from polyhead.nets.precision import resolve
-from polyhead.rng import key
-from polyhead.run import Run, whole, write_rows
+from polyhead.rng import derive_seed
+from polyhead.run import Run, atomic_write, write_rows
 
 
 def fit(
@@ -41,22 +41,27 @@ def fit(
     progress: Progress | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Run:
-    """Train a model and leave everything in the run folder; goes on where a killed run stopped.
+    """Train a model and save everything to the run folder; resume where an interrupted run stopped.
 
-    Weights files are written at every better epoch (``weights/best.pt``), at every epoch (``last.pt``) and for every
-    stage (``stage0.pt``…: the stage's best). A stage begins with the best weights of the one before it.
+    Weights are saved after every epoch that is selected (``weights/best.pt``), after every epoch (``last.pt``) and for
+    every stage (``stage0.pt``…: the selected epoch of the stage). A stage starts from the selected weights of the
+    previous one.
 
     Args:
-        model: heads for all tasks are built here.
+        model: the model; the heads of all tasks are built here.
         tasks: the data of each task, by head name.
-        stages: settings, in order.
-        run: the folder; when it holds ``resume.ckpt``, training goes on from there.
-        describe: what a weights file must hold beside tensors to be loaded anywhere (:mod:`polyhead.checkpoint`).
-        seed: same seed, same weights (on a CPU); another seed, others.
+        stages: the settings of each stage, in order.
+        run: the run folder; if it contains ``resume.ckpt``, training resumes from there.
+        describe: the entries that a weights file needs besides tensors to be loaded anywhere
+            (:mod:`polyhead.checkpoint`).
+        seed: random seed; the same seed gives the same weights (on a CPU).
         precision: ``auto``, or one of Lightning's names (``32-true``, ``bf16-mixed``, ``16-mixed``).
-        save_seconds: least time between two writes of ``resume.ckpt`` inside an epoch; 0 writes after every step.
-        progress: what shows the training to a person.
-        callbacks: Lightning callbacks, called before the state is saved.
+        save_seconds: minimum time between two saves of ``resume.ckpt`` within an epoch; 0 saves after every step.
+        progress: the callback that logs the progress, or None.
+        callbacks: Lightning callbacks, which run before the state is saved.
+
+    Returns:
+        The run.
 
     Raises:
         PolyheadError: when the settings do not fit the model, or a loss is not finite.
@@ -68,54 +73,60 @@ def fit(
     first = 0 if state is None else int(state["polyhead"]["stage"])
     rows: list[Row] = [] if state is None else list(state["polyhead"]["progress"]["rows"])
     for number in range(first, len(stages)):
-        inside = state is not None and number == first and "loops" in state
+        within_stage = state is not None and number == first and "loops" in state  # else before its first step
         if state is not None and number == first:
-            own = {name[6:]: value for name, value in state["state_dict"].items() if name.startswith("model.")}
-            model.load_state_dict(own)
-        if not inside:
-            initialise(model, stages[number].init, {name: task.names for name, task in tasks.items()})
+            prefix = "model."  # the model within the learner
+            tensors = {
+                name.removeprefix(prefix): value
+                for name, value in state["state_dict"].items()
+                if name.startswith(prefix)
+            }
+            model.load_state_dict(tensors)
+        if not within_stage:
+            initialize(model, stages[number].init, {name: task.names for name, task in tasks.items()})
         learner = _learner(model, tasks, stages, number, seed)
         learner.progress |= {"rows": rows, "time": rows[-1]["time"] if rows else 0.0}
         saver = Saver(run, dict(describe), save_seconds, progress)
-        shown = [] if progress is None else [progress]
-        with _quiet():
-            _fit_stage(learner, run, resolve(precision), [*callbacks, *shown, saver], run.resume if inside else None)
-        rows = _close_stage(learner, run, number, len(stages))
+        reporting = [] if progress is None else [progress]
+        resume_from = run.resume if within_stage else None
+        with _silence_lightning():
+            _fit_stage(learner, run, resolve(precision), [*callbacks, *reporting, saver], resume_from)
+        rows = _finish_stage(learner, run, number, len(stages))
     return run
 
 
 def build_heads(model: Model, tasks: Mapping[str, Task], seed: int) -> None:
-    """Make the head of every task that has none yet; its first weights are a function of the run's seed."""
-    torch.manual_seed(key(seed, "weights"))
+    """Build the heads that the model does not have yet; their initial weights are a function of the run's seed."""
+    torch.manual_seed(derive_seed(seed, "weights"))
     model.build({name: task.names for name, task in tasks.items()})
 
 
 def check_stage(model: Model, stage: Stage, names: Names) -> None:
-    """Refuse what a stage says of parts that the model does not have, cannot begin with, or that leave none to learn.
+    """Check that the parts that a stage names exist, that their initial weights fit, and that some part is trained.
 
     Args:
-        model: whose heads have been built.
-        stage: any of the run's.
+        model: the model, with its heads built.
+        stage: a stage of the run.
         names: class names of the tasks.
 
     Raises:
-        PolyheadError: for the first such setting.
+        PolyheadError: for the first setting that is wrong.
     """
     for part, source in stage.init.items():
-        fitting(model, part, source, names)
-    optimizer_of(model, stage, stage_rates(model, stage, stage.tasks or names), fused=False)
+        part_tensors(model, part, source, names)
+    optimizer_of(model, stage, stage_lr_mult(model, stage, stage.tasks or names), fused=False)
 
 
 def _learner(model: Model, tasks: Mapping[str, Task], stages: Sequence[Stage], number: int, seed: int) -> Learner:
-    """The learner of one stage; it scores every task that has learnt so far, here or where its head is from."""
+    """Build the learner of a stage; it scores all tasks trained so far, here or where their heads were loaded from."""
     stage = stages[number]
-    known = learnt(stages[: number + 1], tasks)
-    scored = {name: task for name, task in tasks.items() if name in known}
+    trained = trained_tasks(stages[: number + 1], tasks)
+    scored = {name: task for name, task in tasks.items() if name in trained}
     return Learner(model, scored, stage, number, seed)
 
 
 def _fit_stage(learner: Learner, run: Run, precision: str, callbacks: list[Callback], state: Path | None) -> None:
-    """Train one stage, from its beginning or from a saved state."""
+    """Train one stage, from its start or from a saved state."""
     stage, tasks = learner.stage, learner.tasks
     trainer = Trainer(
         accelerator="auto",
@@ -124,7 +135,7 @@ def _fit_stage(learner: Learner, run: Run, precision: str, callbacks: list[Callb
         max_epochs=stage.epochs,
         check_val_every_n_epoch=stage.val_every,
         accumulate_grad_batches=stage.accumulate,
-        gradient_clip_val=stage.clip,
+        gradient_clip_val=stage.grad_clip_norm,
         callbacks=callbacks,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
@@ -136,13 +147,14 @@ def _fit_stage(learner: Learner, run: Run, precision: str, callbacks: list[Callb
     )
 
     def position() -> int:
+        """Return the index of the next batch of the stage."""
         return int(trainer.fit_loop.total_batch_idx) + 1
 
-    quiet = round(stage.mixing * learner.steps * stage.epochs)
-    loaders = {name: tasks[name].train(learner.steps, position, learner.number, quiet) for name in learner.learning}
-    for keep in stage.keep:
-        loaders |= keep.streams(learner.older, learner.steps, position, learner.number, learner.seed)
-    note_memory(run, learner.number, stage.keep)
+    mix_until = round(stage.mix_fraction * learner.steps * stage.epochs)
+    loaders = {name: tasks[name].train(learner.steps, position, learner.number, mix_until) for name in learner.trained}
+    for loss in stage.continual:
+        loaders |= loss.replay_loaders(learner.earlier, learner.steps, position, learner.number, learner.seed)
+    record_replay(run, learner.number, stage.continual)
     try:
         trainer.fit(
             learner,
@@ -151,34 +163,34 @@ def _fit_stage(learner: Learner, run: Run, precision: str, callbacks: list[Callb
             ckpt_path=state,
             weights_only=True,
         )
-    except SystemExit as stop:  # so Lightning ends on Ctrl-C
+    except SystemExit as stop:  # raised by Lightning on Ctrl-C
         raise KeyboardInterrupt from stop
 
 
-def note_memory(run: Run, number: int, keeps: Sequence[Keep]) -> None:
-    """Note in the manifest how many pictures, and bytes, of each older task a stage replays."""
-    memory = {task: held for keep in keeps for task, held in keep.memory().items()}
-    if memory:
-        told = {task: {"pictures": len(held.places), "bytes": held.bytes} for task, held in memory.items()}
-        run.update_manifest(replayed={**run.read_manifest().get("replayed", {}), f"stage{number}": told})
+def record_replay(run: Run, number: int, losses: Sequence[ContinualLoss]) -> None:
+    """Write to the manifest how many images and bytes of each earlier task a stage replays."""
+    replayed = {task: exemplars for loss in losses for task, exemplars in loss.replay_summary().items()}
+    if replayed:
+        entry = {task: {"images": len(each.indices), "bytes": each.bytes} for task, each in replayed.items()}
+        run.update_manifest(replayed={**run.read_manifest().get("replayed", {}), f"stage{number}": entry})
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what Lightning says about itself, and about things that are meant here."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # adverts, and what our own progress says
+def _silence_lightning() -> Iterator[None]:
+    """Silence Lightning's own log lines, and its warnings about choices that are intended here."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # tips, and what our own progress shows
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # one a core is right
-        warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")  # nothing is logged there
-        warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")  # frozen parts are
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # one per core is right
+        warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")  # its logger is not used
+        warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")  # frozen parts
         warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")  # Lightning 2.6.6 on torch 2.15
         yield
 
 
-def _close_stage(learner: Learner, run: Run, number: int, count: int) -> list[Row]:
-    """Take the stage's best weights, and write the state from which the next stage begins."""
-    best = run.stage_weights(number)
-    checkpoint.fill(learner.model, checkpoint.load(best).state, best)
+def _finish_stage(learner: Learner, run: Run, number: int, count: int) -> list[Row]:
+    """Load the selected weights of the stage, and save the state from which the next stage starts."""
+    selected = run.stage_weights(number)
+    checkpoint.fill(learner.model, checkpoint.load(selected).state, selected)
     rows: list[Row] = learner.progress["rows"]
     if number + 1 < count:
         state = {f"model.{name}": value for name, value in learner.model.state_dict().items()}
@@ -190,18 +202,24 @@ def _close_stage(learner: Learner, run: Run, number: int, count: int) -> list[Ro
 
 
 def save_atomically(content: dict[str, Any], path: Path) -> None:
-    """``torch.save``, whole or not at all."""
-    with whole(path) as partial:
+    """Save with ``torch.save``, such that a failure leaves the old file or the new one, never a partial one."""
+    with atomic_write(path) as partial:
         torch.save(content, partial)
 
 
 def _resume_state(run: Run) -> dict[str, Any] | None:
+    """Load ``resume.ckpt``; None when there is none.
+
+    Raises:
+        PolyheadError: when the file is damaged.
+    """
     if not run.resume.is_file():
         return None
     try:
         loaded: dict[str, Any] = torch.load(run.resume, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, UnpicklingError) as error:
         raise PolyheadError(
-            f"{run.resume} cannot be read, perhaps it was cut short; restore it, or delete it to begin the run again"
+            f"{run.resume}: cannot be read; it may be truncated. Restore it, or delete it to start the run from the "
+            "beginning."
         ) from error
     return loaded

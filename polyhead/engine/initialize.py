@@ -1,4 +1,4 @@
-"""Weights to begin a stage with, part by part."""
+"""Initial weights of a stage, part by part (the setting ``init``)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,32 +12,39 @@ from polyhead.nets.model import Model
 from polyhead.run import Run
 
 Names = Mapping[str, Sequence[str]]
+"""The class names of each task."""
 
 
-def initialise(model: Model, init: Mapping[str, str], names: Names) -> None:
-    """Load each named part of the model from a run (its ``best.pt``) or a weights file of ours.
+def initialize(model: Model, init: Mapping[str, str], names: Names) -> None:
+    """Load parts of the model from runs (their ``best.pt``) or weights files.
 
-    Parts of parts come last, whatever their order.
+    A part within another part (``neck.0`` within ``neck``) is loaded after it, whatever their order in ``init``.
 
     Args:
-        model: whose heads have been built.
+        model: the model, with its heads built.
         init: run folder or weights file of each part.
         names: class names of the tasks.
 
     Raises:
-        PolyheadError: as :func:`fitting`.
+        PolyheadError: see :func:`part_tensors`.
     """
     for part in sorted(init, key=len):
-        tensors = fitting(model, part, init[part], names)
+        tensors = part_tensors(model, part, init[part], names)
         model.get_submodule(part).load_state_dict(tensors)
 
 
-def fitting(model: Model, part: str, source: str, names: Names) -> dict[str, Tensor]:
-    """The tensors of one part.
+def part_tensors(model: Model, part: str, source: str, names: Names) -> dict[str, Tensor]:
+    """Load the tensors of one part, by their names within the part.
+
+    Args:
+        model: the model that they must fit.
+        part: name of the part.
+        source: run folder or weights file.
+        names: class names of the tasks.
 
     Raises:
-        PolyheadError: when the part does not exist here or there, its tensors have other shapes, or a head was made for
-            other classes than the task has here.
+        PolyheadError: when the part does not exist in the model or in the source, its tensors have other shapes, or
+            the head was trained for other classes than those of the task.
     """
     check_parts(model, [part], "init")
     path = Path(source)
@@ -46,31 +53,36 @@ def fitting(model: Model, part: str, source: str, names: Names) -> dict[str, Ten
     except PolyheadError as error:
         raise PolyheadError(f"init: {part}: {error}") from error
     _check_names(part, source, {task: entry.get("names", ()) for task, entry in weights.tasks.items()}, names)
-    own = {name[len(part) + 1 :]: value for name, value in weights.state.items() if name.startswith(part + ".")}
-    wanted = model.get_submodule(part).state_dict()
-    wrong = [name for name in wanted if name not in own or own[name].shape != wanted[name].shape]
-    more = [name for name in own if name not in wanted]
-    if wrong or more:
+    prefix = f"{part}."
+    loaded = {name.removeprefix(prefix): value for name, value in weights.state.items() if name.startswith(prefix)}
+    expected = model.get_submodule(part).state_dict()
+    missing = [name for name in expected if name not in loaded or loaded[name].shape != expected[name].shape]
+    surplus = [name for name in loaded if name not in expected]
+    if missing or surplus:
         what = (
-            f"{len(wrong)} of {len(wanted)} tensors are missing or of another shape"
-            if wrong
-            else f"it has {len(more)} tensors more"
+            f"{len(missing)} of {len(expected)} tensors are missing or have another shape"
+            if missing
+            else f"it has {len(surplus)} tensors that the model does not have"
         )
-        said = f"{what}, for example {(wrong or more)[0]}"
         raise PolyheadError(
-            f"init: part {part!r} of {source} does not fit this model: {said}; the part must be built with the same "
-            "settings in both (heads can be named one by one, as heads.TASK)"
+            f"init: part {part!r} of {source} does not fit this model: {what}, for example {(missing or surplus)[0]}. "
+            "Build the part with the same settings in both models (a single head is named heads.TASK)."
         )
-    return own
+    return loaded
 
 
 def _check_names(part: str, source: str, theirs: Names, ours: Names) -> None:
-    """Refuse a head whose outputs mean other classes."""
+    """Check that the classes of each loaded head are those of its task, in the same order.
+
+    Raises:
+        PolyheadError: for the first head with other classes.
+    """
     top, _, below = part.partition(".")
     for task in ours if top == "heads" else ():
-        known = theirs.get(task)
-        if below.partition(".")[0] in ("", task) and known and list(known) != list(ours[task]):
+        loaded = theirs.get(task)
+        if below.partition(".")[0] in ("", task) and loaded and list(loaded) != list(ours[task]):
             raise PolyheadError(
-                f"init: the head of {task!r} in {source} finds the classes {', '.join(known)}, and the data has "
-                f"{', '.join(ours[task])}; give the reader the same 'classes', in that order, or leave the head out"
+                f"init: the head of {task!r} in {source} predicts the classes {', '.join(loaded)}, but the data has "
+                f"{', '.join(ours[task])}. Set the reader's 'classes' to the same list in the same order, or do not "
+                "load this head."
             )

@@ -1,4 +1,4 @@
-"""The one LightningModule: a step over any number of tasks, their validation, and all that a resume needs."""
+"""The LightningModule: a training step over any number of tasks, validation, and the state for resuming."""
 
 import time
 from collections.abc import Mapping
@@ -11,38 +11,44 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from polyhead.contracts.task import Task
-from polyhead.engine.optim import freeze, optimizer_of, schedule_of, stage_rates
+from polyhead.engine.optim import freeze, optimizer_of, schedule_of, stage_lr_mult
 from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError
-from polyhead.metrics.forgetting import together
-from polyhead.metrics.masks import Answer, settle
+from polyhead.metrics.forgetting import combined_score
+from polyhead.metrics.masks import ReducedPrediction, count_masks
 from polyhead.metrics.score import score
-from polyhead.nets.inference import restored
+from polyhead.nets.inference import predictions_by_id
 from polyhead.nets.model import Model
-from polyhead.rng import key
+from polyhead.rng import derive_seed
 from polyhead.types import Batch
 
 Row = dict[str, int | float]
-"""One epoch in ``results.csv``."""
+"""A row of ``results.csv``, which is one epoch."""
 
 
 class Epoch(NamedTuple):
-    """What an epoch brought: a row of ``results.csv``, the score that it is judged by, whether the stage keeps it."""
+    """The result of an epoch.
+
+    Attributes:
+        row: the row of ``results.csv``.
+        score: geometric mean of the main scores of all tasks on val; None without a validation.
+        selected: whether the stage selects the weights of this epoch.
+    """
 
     row: Row
     score: float | None
-    kept: bool
+    selected: bool
 
 
 class Learner(LightningModule):
-    """Trains the tasks of one stage and scores every task learnt so far.
+    """A module that trains the tasks of one stage and scores every task trained so far.
 
     Args:
-        model: with the heads of all tasks built.
-        tasks: the data of every task that is scored; those in ``stage.tasks`` learn.
-        stage: settings.
-        number: of the stage, from 0.
-        seed: of the run.
+        model: the model, with the heads of all tasks built.
+        tasks: the data of every task to score; those in ``stage.tasks`` are trained.
+        stage: the settings.
+        number: index of the stage, from 0.
+        seed: seed of the run.
     """
 
     def __init__(self, model: Model, tasks: Mapping[str, Task], stage: Stage, number: int, seed: int) -> None:
@@ -50,102 +56,108 @@ class Learner(LightningModule):
         self.model = model
         self.ema = deepcopy(model).requires_grad_(False) if stage.ema else None
         self.tasks, self.stage, self.number, self.seed = tasks, stage, number, seed
-        self.learning = [task for task in tasks if stage.tasks is None or task in stage.tasks]
-        self.older = {name: task for name, task in tasks.items() if name not in self.learning}
-        self.rates = stage_rates(model, stage, self.learning)
-        longest = max(-(-len(tasks[task]) // tasks[task].batch) for task in self.learning)
-        self.steps = max(1, round(stage.ratio * longest))
-        balanced = self.learning if stage.balance == "uncertainty" else []
-        self.uncertainty = nn.ParameterDict({task: nn.Parameter(torch.zeros(())) for task in balanced})
+        self.trained = [task for task in tasks if stage.tasks is None or task in stage.tasks]
+        self.earlier = {name: task for name, task in tasks.items() if name not in self.trained}
+        self.lr_mult = stage_lr_mult(model, stage, self.trained)
+        longest = max(
+            -(-len(tasks[task]) // tasks[task].batch) for task in self.trained
+        )  # batches; -(-a // b) rounds up
+        self.steps = max(1, round(stage.epoch_scale * longest))
+        weighted = self.trained if stage.loss_weighting == "uncertainty" else []
+        self.uncertainty = nn.ParameterDict({task: nn.Parameter(torch.zeros(())) for task in weighted})
         self.factor = schedule_of(stage, -(-self.steps // stage.accumulate) * stage.epochs)
         self.progress: dict[str, Any] = {
-            "rows": [],  # of results.csv, one per epoch so far, earlier stages included
-            "sums": {},  # of this epoch's losses
-            "count": 0,  # of this epoch's steps
-            "time": 0.0,  # seconds of training so far, without what a kill has lost
+            "rows": [],  # of results.csv, one per epoch so far, including earlier stages
+            "sums": {},  # of each loss over the steps of this epoch
+            "count": 0,  # steps of this epoch
+            "time": 0.0,  # seconds of training so far, without what was lost when a process was killed
             "best": None,  # score of the stage's best epoch
-            "stale": 0,  # epochs since then
-            "plateau": 1.0,  # factor of the rate
-            "since_drop": 0,  # epochs without progress since the rate was lowered
+            "stale": 0,  # epochs since the best one
+            "plateau": 1.0,  # learning rate factor of the schedule "plateau"
+            "since_drop": 0,  # epochs without a better score since the learning rate was last lowered
         }
         self.clock = time.monotonic()
-        self.kept: list[dict[str, Any]] = []
-        self.predictions: dict[str, dict[str, Answer]] = {}
+        self.continual_state: list[dict[str, Any]] = []
+        self.predictions: dict[str, dict[str, ReducedPrediction]] = {}
         self.val_losses: dict[str, list[Tensor]] = {}
 
-    # Freezing holds against Lightning, which restores each module's mode after validation, and against train().
+    # Lightning restores each module's mode after validation and calls train(), so freezing is applied here.
 
     def train(self, mode: bool = True) -> "Learner":
-        """Set the mode of everything but frozen parts, whose batch norm statistics stay fixed."""
+        """Set the mode of all parts except the frozen ones, whose batch norm statistics stay fixed."""
         super().train(mode)
         if mode:
-            freeze(self.model, self.rates, self.learning if self.stage.fixed_norms else None)
+            freeze(self.model, self.lr_mult, self.trained if self.stage.freeze_bn_stats else None)
         if self.ema is not None:
             self.ema.eval()
         return self
 
     def on_train_start(self) -> None:
-        """Freeze, and let what keeps older tasks look at the model; runs also after a resume."""
+        """Freeze parts and start the continual losses; this also runs after a resume, and then restores their state."""
         self.train()
-        for keep in self.stage.keep:
-            keep.start(self.model, self.older)
-        for keep, state in zip(self.stage.keep, self.kept, strict=False):
-            keep.load_state_dict(state)
+        for loss in self.stage.continual:
+            loss.start(self.model, self.earlier)
+        for loss, state in zip(self.stage.continual, self.continual_state, strict=False):
+            loss.load_state_dict(state)
         if self.finished:
             self.trainer.should_stop = True
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The optimiser alone: the rate is a function of the step, so there is no scheduler to restore."""
-        optimizer = optimizer_of(self.model, self.stage, self.rates, fused=self.trainer.precision == "32-true")
+        """Build the optimizer. There is no scheduler to restore: the learning rate is a function of the step."""
+        optimizer = optimizer_of(self.model, self.stage, self.lr_mult, fused=self.trainer.precision == "32-true")
         if self.uncertainty:
             lr = self.stage.lr
             group = {"params": list(self.uncertainty.values()), "lr": lr, "base": lr, "weight_decay": 0.0}
             optimizer.add_param_group(group)
         return optimizer
 
-    # One step
+    # Training step
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:  # Lightning's signature
-        """Set this step's rate and seed, functions of the step alone; the last epoch is validated in any case."""
-        if self.trainer.current_epoch + 1 == self.stage.epochs:
+        """Set the learning rate and the seed of this step; both are functions of the step alone."""
+        if self.trainer.current_epoch + 1 == self.stage.epochs:  # the last epoch is always validated
             self.trainer.check_val_every_n_epoch = 1
         factor = self.factor(self.trainer.global_step) * self.progress["plateau"]
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = group["base"] * factor
-        torch.manual_seed(key(self.seed, self.number, self.trainer.fit_loop.total_batch_idx))
+        torch.manual_seed(derive_seed(self.seed, self.number, self.trainer.fit_loop.total_batch_idx))
 
     # pylint: disable-next=arguments-differ,unused-argument  # Lightning's signature
     def training_step(self, batches: dict[str, Batch], batch_idx: int) -> Tensor:
-        """One forward pass of the trunk for all tasks of one input shape; the sum of all losses."""
+        """Return the sum of all losses; the trunk runs once for all tasks with the same input shape."""
         features = self.model.features({task: batch.inputs for task, batch in batches.items()})
         raws = {task: self.model.head(task)(pyramid) for task, pyramid in features.items()}
         losses: dict[str, Tensor] = {}
-        for task in self.learning:
+        for task in self.trained:
             weight: float | Tensor = self.stage.weights.get(task, 1.0)
             if task in self.uncertainty:
                 losses[f"{task}/uncertainty"] = self.uncertainty[task]
                 weight = weight * torch.exp(-self.uncertainty[task])
             for name, value in self.model.head(task).losses(raws[task], batches[task]).items():
                 losses[f"{task}/{name}"] = weight * value
-        for keep in self.stage.keep:
+        for loss in self.stage.continual:
             step = self.trainer.fit_loop.total_batch_idx
-            for name, value in keep.losses(self.model, batches, features, raws, step).items():
-                losses[f"keep/{name}"] = value
+            for name, value in loss.losses(self.model, batches, features, raws, step).items():
+                losses[f"continual/{name}"] = value
         total = torch.stack(list(losses.values())).sum()
-        self._note(total, losses, batches)
+        self._add_to_means(total, losses, batches)
         return total
 
-    def _note(self, total: Tensor, losses: Mapping[str, Tensor], batches: Mapping[str, Batch]) -> None:
-        """Stop at the first loss that is no number; else add the losses to the epoch's means."""
+    def _add_to_means(self, total: Tensor, losses: Mapping[str, Tensor], batches: Mapping[str, Batch]) -> None:
+        """Add the losses of a step to the epoch's means.
+
+        Raises:
+            PolyheadError: when a loss is NaN or infinite.
+        """
         names = ["loss", *losses]
         values = torch.stack([total, *losses.values()]).detach().tolist()
-        broken = [name for name, value in zip(names, values, strict=True) if not abs(value) < float("inf")]
-        if broken:
+        invalid = [name for name, value in zip(names, values, strict=True) if not abs(value) < float("inf")]
+        if invalid:
             ids = "; ".join(f"{task}: {', '.join(batch.ids)}" for task, batch in batches.items())
             raise PolyheadError(
-                f"the loss is not finite ({', '.join(broken)}) at stage {self.number}, step "
-                f"{self.trainer.global_step}; samples of this step: {ids}; look at them with 'polyhead data check', "
-                "lower lr, or set clip"
+                f"stage {self.number}, step {self.trainer.global_step}: the loss is not finite ({', '.join(invalid)}). "
+                "Lower lr, set grad_clip_norm, or check the data with 'polyhead data check'. Samples of this step: "
+                f"{ids}"
             )
         sums = self.progress["sums"]
         for name, value in zip(names, values, strict=True):
@@ -153,49 +165,50 @@ class Learner(LightningModule):
         self.progress["count"] += 1
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Move the average when the optimiser has moved the weights: before any callback can save them."""
+        """Update the weights, then their moving average, before any callback can save them."""
         super().optimizer_step(*args, **kwargs)
         if self.ema is None:
             return
         step = self.trainer.global_step
-        decay = min(self.stage.ema or 0.0, (1 + step) / (10 + step))
+        decay = min(self.stage.ema or 0.0, (1 + step) / (10 + step))  # less smoothing in the first steps
         for average, value in zip(self.ema.state_dict().values(), self.model.state_dict().values(), strict=True):
             if average.is_floating_point():
                 average.lerp_(value, 1 - decay)
-            else:
+            else:  # counters of batch norm
                 average.copy_(value)
 
     # Validation
 
     @property
-    def judged(self) -> Model:
-        """The weights that are scored and saved: the moving average where there is one."""
+    def scored_model(self) -> Model:
+        """The model that is scored and saved: the moving average where there is one."""
         return self.model if self.ema is None else self.ema
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the last validation's predictions."""
+        """Clear the predictions of the last validation."""
         self.predictions = {task: {} for task in self.tasks}
         self.val_losses = {}
 
     # pylint: disable-next=arguments-differ,unused-argument  # Lightning's signature
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Losses and predictions of one task's batch."""
+        """Add the losses and predictions of one batch; the data loaders are in the order of the tasks."""
         task = list(self.tasks)[dataloader_idx]
-        head = self.judged.head(task)
-        raw = head(self.judged.trunk(batch.inputs))
+        head = self.scored_model.head(task)
+        raw = head(self.scored_model.trunk(batch.inputs))
         for name, value in head.losses(raw, batch).items():
             self.val_losses.setdefault(f"{task}/{name}", []).append(value)
         data = self.tasks[task]
-        self.predictions[task] |= settle(restored(head.decode(raw), batch), partial(data.mask, "val"), len(data.names))
+        predictions = predictions_by_id(head.decode(raw), batch)
+        self.predictions[task] |= count_masks(predictions, partial(data.mask, "val"), len(data.names))
 
     def scores(self) -> dict[str, dict[str, float]]:
-        """The scores of every task on val, from the last validation's predictions; the main one first."""
+        """Return the scores of every task on val, the main one first, from the predictions of the last validation."""
         return {
-            name: score(task.truths("val"), self.predictions[name], task.names) for name, task in self.tasks.items()
+            name: score(task.targets("val"), self.predictions[name], task.names) for name, task in self.tasks.items()
         }
 
     def close_epoch(self) -> Epoch:
-        """Turn the epoch that has just been validated into its row, and judge it."""
+        """Return the result of the epoch, and update the state of early stopping and of the schedule ``plateau``."""
         state = self.progress
         self.tick()
         row: Row = {"stage": self.number, "epoch": self.trainer.current_epoch, "time": state["time"]}
@@ -203,19 +216,19 @@ class Learner(LightningModule):
         row |= {f"val/{name}": float(torch.stack(values).mean()) for name, values in self.val_losses.items()}
         state["sums"], state["count"] = {}, 0
         result: float | None = None
-        kept = False
+        selected = False
         if self.predictions:
             scores = self.scores()
             row |= {f"val/{task}/{name}": value for task, named in scores.items() for name, value in named.items()}
-            result = together([next(iter(named.values())) for named in scores.values()])
-            kept = self._judge(result) or self.stage.checkpoint == "last"
+            result = combined_score([next(iter(named.values())) for named in scores.values()])
+            selected = self._update_best(result) or self.stage.checkpoint == "last"
         groups = self.trainer.optimizers[0].param_groups
-        row |= {"lr": max(group["lr"] for group in groups), "kept": int(kept)}
+        row |= {"lr": max(group["lr"] for group in groups), "selected": int(selected)}
         self.predictions, self.val_losses = {}, {}
-        return Epoch(row, result, kept)
+        return Epoch(row, result, selected)
 
-    def _judge(self, result: float) -> bool:
-        """Count epochs without progress, lower the rate on a plateau, and end the stage when patience is over."""
+    def _update_best(self, result: float) -> bool:
+        """Store a new best score; else count the epoch and lower the lr on a plateau. Return whether it is the best."""
         state = self.progress
         best = state["best"] is None or result > state["best"]
         if best:
@@ -230,29 +243,29 @@ class Learner(LightningModule):
 
     @property
     def finished(self) -> bool:
-        """Whether the stage has run out of patience."""
+        """Whether the stage stops early, because ``patience`` has run out."""
         return self.stage.patience is not None and self.progress["stale"] > self.stage.patience
 
     # Resume
 
     def tick(self) -> None:
-        """Add the time since the last tick to the training's."""
+        """Add the time since the last call to the training time."""
         now = time.monotonic()
         self.progress["time"] += now - self.clock
         self.clock = now
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Everything that Lightning does not know."""
+        """Add the state that Lightning does not save."""
         self.tick()
-        kept = [keep.state_dict() for keep in self.stage.keep]
-        checkpoint["polyhead"] = {"stage": self.number, "progress": self.progress, "keep": kept}
+        states = [loss.state_dict() for loss in self.stage.continual]
+        checkpoint["polyhead"] = {"stage": self.number, "progress": self.progress, "continual": states}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take it back; what keeps older tasks gets its state after its start."""
+        """Restore that state; continual losses get theirs after they have been started."""
         self.progress = checkpoint["polyhead"]["progress"]
-        self.kept = checkpoint["polyhead"]["keep"]
+        self.continual_state = checkpoint["polyhead"]["continual"]
 
 
 def plain_state(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of a model's tensors on the CPU."""
+    """Return a copy of a model's tensors on the CPU."""
     return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}

@@ -1,28 +1,36 @@
-"""Parameter groups by part, freezing, and the learning rate as a function of the step."""
+"""Optimizer parameter groups, freezing and learning rate schedules."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
 
 from torch import nn, optim
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError, suggest
 from polyhead.nets.model import Model
 
 
-def rate_of(name: str, rates: Mapping[str, float]) -> float:
-    """The rate of a parameter or module by its path: that of the longest part name that contains it, else 1."""
-    inside = [part for part in rates if name == part or name.startswith(part + ".")]
-    return rates[max(inside, key=len)] if inside else 1.0
+def lr_mult_of(name: str, lr_mult: Mapping[str, float]) -> float:
+    """Return the learning rate factor of a parameter or module, by its path.
+
+    That is the factor of the longest part name that contains it, or 1 where no part does.
+    """
+    matching = [part for part in lr_mult if name == part or name.startswith(part + ".")]
+    return lr_mult[max(matching, key=len)] if matching else 1.0
 
 
 def part_names(model: nn.Module) -> list[str]:
-    """Every name that ``rates`` and ``init`` may use."""
+    """Return every name that ``lr_mult`` and ``init`` may use: the paths of all modules."""
     return [name for name, _ in model.named_modules() if name]
 
 
 def check_parts(model: nn.Module, parts: Iterable[str], setting: str) -> None:
-    """Refuse names that match nothing in the model, so that a typing error never trains what should be frozen."""
+    """Check that every part exists in the model, so that a typo cannot train a part that should be frozen.
+
+    Raises:
+        PolyheadError: for the first unknown part, with the nearest known name.
+    """
     known = set(part_names(model))
     for part in parts:
         if part not in known:
@@ -30,61 +38,66 @@ def check_parts(model: nn.Module, parts: Iterable[str], setting: str) -> None:
             raise PolyheadError(f"{setting}: the model has no part {part!r}{near}")
 
 
-def stage_rates(model: Model, stage: Stage, tasks: Iterable[str]) -> dict[str, float]:
-    """The stage's rates; heads that do not learn in it have 0, unless the stage names a rate for them."""
-    check_parts(model, stage.rates, "rates")
-    learning = set(tasks)
-    return {**{f"heads.{task}": 0.0 for task in model.heads if task not in learning}, **stage.rates}
+def stage_lr_mult(model: Model, stage: Stage, tasks: Iterable[str]) -> dict[str, float]:
+    """Return the stage's ``lr_mult``, with 0 for the heads of tasks that it does not train and does not name."""
+    check_parts(model, stage.lr_mult, "lr_mult")
+    trained = set(tasks)
+    return {**{f"heads.{task}": 0.0 for task in model.heads if task not in trained}, **stage.lr_mult}
 
 
-def freeze(model: nn.Module, rates: Mapping[str, float], learning: Iterable[str] | None = None) -> None:
-    """Take the gradient from every part of rate 0 and fix its batch norm; give both back to every other part.
+def freeze(model: nn.Module, lr_mult: Mapping[str, float], trained: Iterable[str] | None = None) -> None:
+    """Freeze every part with ``lr_mult`` 0 (no gradient, eval mode) and unfreeze every other part.
 
     Args:
-        model: whose parts are frozen.
-        rates: of the parts.
-        learning: tasks outside of whose heads the statistics of batch norm are fixed whatever the rate, and other heads
-            drop nothing out, which would keep them from ever agreeing with a teacher; None for none.
+        model: the model to change.
+        lr_mult: learning rate factor per part.
+        trained: None, or the tasks in training: batch norm statistics are then fixed everywhere except in their heads,
+            whatever the ``lr_mult``. Dropout is off in the other heads, because it would keep them from ever matching
+            a distillation teacher.
     """
-    free = None if learning is None else tuple(f"heads.{task}." for task in learning)
+    free = None if trained is None else tuple(f"heads.{task}." for task in trained)
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(rate_of(name, rates) > 0)
+        parameter.requires_grad_(lr_mult_of(name, lr_mult) > 0)
     for name, module in model.named_modules():
-        rate = rate_of(name, rates) if name else 1.0
-        module.training = rate > 0
+        factor = lr_mult_of(name, lr_mult) if name else 1.0  # the model itself, named "", is in training
+        module.training = factor > 0
         if free is None or name.startswith(free):
             continue
-        if isinstance(module, nn.BatchNorm2d) or (isinstance(module, nn.Dropout) and name.startswith("heads.")):
+        if isinstance(module, _BatchNorm) or (isinstance(module, nn.Dropout) and name.startswith("heads.")):
             module.training = False
 
 
-def optimizer_of(model: nn.Module, stage: Stage, rates: Mapping[str, float], *, fused: bool) -> optim.Optimizer:
-    """One group per rate and weight decay; ``group["base"]`` holds the group's learning rate at factor 1.
+def optimizer_of(model: nn.Module, stage: Stage, lr_mult: Mapping[str, float], *, fused: bool) -> optim.Optimizer:
+    """Build the optimizer, with one parameter group per ``lr_mult`` and weight decay.
+
+    ``group["base"]`` stores the group's learning rate before the schedule's factor.
 
     Args:
-        model: whose parameters learn.
-        stage: settings.
-        rates: of the parts; parts of rate 0 are in no group.
-        fused: step all parameters in one call, which Lightning refuses to clip under mixed precision.
+        model: the model to train.
+        stage: the settings.
+        lr_mult: learning rate factor per part; parts with factor 0 are in no group.
+        fused: whether to use the fused implementation. Lightning refuses to clip gradients with it under mixed
+            precision.
 
     Raises:
         PolyheadError: when every part is frozen.
     """
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        rate = rate_of(name, rates)
-        if rate > 0:
-            groups.setdefault((rate, parameter.ndim > 1), []).append(parameter)
+        factor = lr_mult_of(name, lr_mult)
+        if factor > 0:
+            decays = parameter.ndim > 1  # biases and the parameters of normalization layers are vectors
+            groups.setdefault((factor, decays), []).append(parameter)
     if not groups:
-        raise PolyheadError("rates: every part of the model is frozen; give at least one a rate above 0")
+        raise PolyheadError("lr_mult: every part of the model is frozen. Give at least one part a factor above 0.")
     settings = [
         {
             "params": parameters,
-            "lr": stage.lr * rate,
-            "base": stage.lr * rate,
+            "lr": stage.lr * factor,
+            "base": stage.lr * factor,
             "weight_decay": stage.weight_decay if decays else 0.0,
         }
-        for (rate, decays), parameters in groups.items()
+        for (factor, decays), parameters in groups.items()
     ]
     if stage.optimizer == "sgd":
         return optim.SGD(settings, momentum=stage.momentum, nesterov=stage.momentum > 0, fused=fused)
@@ -92,13 +105,14 @@ def optimizer_of(model: nn.Module, stage: Stage, rates: Mapping[str, float], *, 
 
 
 def schedule_of(stage: Stage, total: int) -> Callable[[int], float]:
-    """The factor of the learning rate at each optimiser step ``0..total-1``; plateau adds its own on top.
+    """Return the learning rate factor as a function of the optimizer step, ``0..total-1``.
 
-    A pure function of the step, which is why a resumed run goes on with exactly the rate that it would have had.
+    It depends on the step alone, so a resumed run continues with exactly the same learning rates. The factor of
+    ``plateau`` depends on scores; the learner multiplies it in.
     """
 
     def shape(step: int) -> float:
-        done = step / max(1, total)
+        done = step / max(1, total)  # fraction of the stage
         if stage.schedule == "cosine":
             return 0.5 * (1 + math.cos(math.pi * done))
         if stage.schedule == "step":
@@ -119,4 +133,5 @@ def schedule_of(stage: Stage, total: int) -> Callable[[int], float]:
 
 
 def _anneal(start: float, end: float, done: float) -> float:
+    """Interpolate from ``start`` to ``end`` along a half cosine; ``done`` is in 0..1."""
     return end + (start - end) * 0.5 * (1 + math.cos(math.pi * done))

@@ -1,4 +1,4 @@
-"""What a person sees of a training: losses, rate, time left; the same lines go into the run's log file."""
+"""Progress output of a training, on the screen and in the run's log file."""
 
 import sys
 import time
@@ -10,97 +10,106 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from polyhead.engine.learner import Learner
 from polyhead.run import Run
 
+ESTIMATE_AFTER = 20
+"""Steps that are timed before the duration of the stage is estimated."""
+
 
 class Log:
-    """Prints lines, and appends them with the time to the run's ``log.txt``."""
+    """A logger that prints lines and appends them with a time stamp to the run's ``log.txt``."""
 
     def __init__(self, run: Run, show: Callable[[str], None] = print) -> None:
         self.run, self.show = run, show
 
-    def __call__(self, line: str) -> None:
-        """One line, or several."""
-        self.show(line)
+    def __call__(self, text: str) -> None:
+        """Log one line or several."""
+        self.show(text)
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
         with self.run.log.open("a", encoding="utf-8") as file:
-            file.write("".join(f"{stamp} {part}\n" for part in line.splitlines()))
+            file.write("".join(f"{stamp} {line}\n" for line in text.splitlines()))
 
 
 class Progress(Callback):
-    """One line per epoch; on a terminal also one that moves with the steps.
+    """A callback that logs one line per epoch and, on a terminal, updates a status line at every step.
 
-    After 20 steps of a run it tells how long its stage will take, without validation.
+    Once per run, after :data:`ESTIMATE_AFTER` steps, it logs an estimate of how long the stage takes.
 
     Args:
-        log: where the lines go.
+        log: receives the lines.
         stages: number of stages.
     """
 
     def __init__(self, log: Log, stages: int) -> None:
-        self.say = log  # not self.log: Lightning puts its own there
+        self.write = log  # not self.log, which Lightning sets
         self.stages = stages
-        self.moves = sys.stderr.isatty()
-        self.told = False
-        self.first = self.epoch = 0.0
-        self.done = 0
+        self.is_terminal = sys.stderr.isatty()
+        self.estimated = False
+        self.first_step = self.epoch_start = 0.0
+        self.steps = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Tell what is replayed; begin to measure, without the first step, which is slower than the rest."""
+        """Log what is replayed, and start timing."""
         assert isinstance(pl_module, Learner)
-        if pl_module.stage.keep and not pl_module.older:
-            self.say("there is no older task: what is to keep them has no effect in this stage")
-        for keep in pl_module.stage.keep:
-            for task, held in keep.memory().items():
-                self.say(f"{task}: replays {len(held.places)} pictures, {held.bytes / 2**20:.2f} MiB")
-        self.done = 0
-        self.epoch = time.monotonic()
+        if pl_module.stage.continual and not pl_module.earlier:
+            self.write("No earlier task: 'continual' is ignored in this stage.")
+        for loss in pl_module.stage.continual:
+            for task, exemplars in loss.replay_summary().items():
+                self.write(f"{task}: replays {len(exemplars.indices)} images, {exemplars.bytes / 2**20:.2f} MiB")
+        self.steps = 0
+        self.epoch_start = time.monotonic()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Tell the time for the stage once, and move the moving line."""
-        self.done += 1
-        if self.done == 1:
-            self.first = time.monotonic()
+        """Log the estimated duration once, and update the status line."""
+        self.steps += 1
+        if self.steps == 1:  # the first step is slower than the others, so it is not timed
+            self.first_step = time.monotonic()
             return
-        left = self._left(trainer)
-        if self.done == 21 and not self.told:
-            self.told = True
-            self.say(f"20 steps seen: this stage will take about {minutes(left)}, validation not counted")
-        if self.moves:
+        left = self._seconds_left(trainer)
+        if self.steps == ESTIMATE_AFTER + 1 and not self.estimated:
+            self.estimated = True
+            self.write(
+                f"time for this stage, from {ESTIMATE_AFTER} steps: {format_duration(left)} (without validation)"
+            )
+        if self.is_terminal:
             assert isinstance(pl_module, Learner)
             state = pl_module.progress
             loss = state["sums"].get("loss", 0.0) / max(1, state["count"])
-            steps = trainer.num_training_batches
-            rate = trainer.optimizers[0].param_groups[0]["lr"]
-            line = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs} step {batch_idx + 1}/{steps}"
-            print(
-                f"\r{line} loss {loss:.3f} lr {rate:.2e} left {minutes(left)}   ", end="", file=sys.stderr, flush=True
-            )
+            lr = trainer.optimizers[0].param_groups[0]["lr"]
+            position = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+            position += f" step {batch_idx + 1}/{trainer.num_training_batches}"
+            line = f"{position} loss {loss:.3f} lr {lr:.2e} left {format_duration(left)}"
+            print(f"\r{line}   ", end="", file=sys.stderr, flush=True)
 
-    def _left(self, trainer: Trainer) -> float:
-        pace = (time.monotonic() - self.first) / max(1, self.done - 1)
+    def _seconds_left(self, trainer: Trainer) -> float:
+        """Estimate the remaining seconds of the stage from the mean duration of the steps so far."""
+        pace = (time.monotonic() - self.first_step) / max(1, self.steps - 1)
         total = int(trainer.num_training_batches) * int(trainer.max_epochs or 1)
         return pace * (total - trainer.fit_loop.total_batch_idx - 1)
 
     def after_epoch(self, learner: Learner) -> None:
-        """The epoch's line, from its row."""
-        if self.moves:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        """Log the last epoch's row of ``results.csv`` as a line."""
+        if self.is_terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)  # erases the status line
         row = learner.progress["rows"][-1]
         now = time.monotonic()
         number = f"stage {learner.number + 1}/{self.stages} " if self.stages > 1 else ""
-        losses = " ".join(f"{name[6:]} {value:.3f}" for name, value in row.items() if name.startswith("train/"))
-        scores = " ".join(f"{name[4:]} {value:.3f}" for name, value in row.items() if name.startswith("val/"))
-        self.say(
-            f"{number}epoch {int(row['epoch']) + 1}/{learner.stage.epochs} {now - self.epoch:.1f}s "
+        losses = " ".join(
+            f"{name.removeprefix('train/')} {value:.3f}" for name, value in row.items() if name.startswith("train/")
+        )
+        scores = " ".join(
+            f"{name.removeprefix('val/')} {value:.3f}" for name, value in row.items() if name.startswith("val/")
+        )
+        self.write(
+            f"{number}epoch {int(row['epoch']) + 1}/{learner.stage.epochs} {now - self.epoch_start:.1f}s "
             f"lr {row['lr']:.1e} | train {losses} | val {scores}"
         )
-        self.epoch = now
+        self.epoch_start = now
 
 
-def minutes(seconds: float) -> str:
-    """``"35 s"``, ``"12 min"``, ``"3 h 05 min"``."""
+def format_duration(seconds: float) -> str:
+    """Format a duration: ``"35 s"``, ``"12 min"``, ``"3 h 05 min"``."""
     if seconds < 100:
         return f"{seconds:.0f} s"
-    whole = round(seconds / 60)
-    return f"{whole} min" if seconds < 5400 else f"{whole // 60} h {whole % 60:02d} min"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if seconds < 5400 else f"{minutes // 60} h {minutes % 60:02d} min"

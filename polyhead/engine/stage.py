@@ -1,4 +1,4 @@
-"""A stage: one stretch of training over some tasks (settings only, no torch)."""
+"""The settings of a training stage (no torch)."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -8,51 +8,55 @@ from typing import TYPE_CHECKING, Literal
 from polyhead.errors import PolyheadError, SettingError, suggest
 
 if TYPE_CHECKING:
-    from polyhead.engine.continual import Keep
+    from polyhead.engine.continual import ContinualLoss
 
 
 @dataclass
 class Stage:  # pylint: disable=too-many-instance-attributes  # each is a setting
-    """Settings of one stretch of training.
+    """Settings of one stage of training.
 
     Attributes:
-        tasks: the tasks that learn; all of the run's when None. Heads of other tasks are frozen, unless ``rates`` names
-            them.
-        epochs: passes over the longest training set; shorter ones are passed more often, in a new order each time.
-        ratio: length of an epoch in such passes.
+        tasks: the tasks to train; None trains all tasks of the run. Heads of other tasks are frozen, unless ``lr_mult``
+            names them.
+        epochs: number of epochs. An epoch is one pass over the largest training set of the stage; smaller sets are
+            repeated within it, reshuffled each time.
+        epoch_scale: length of an epoch as a multiple of that pass.
         optimizer: ``sgd`` or ``adamw``.
-        lr: learning rate at rate 1.
-        momentum: of SGD, in Nesterov's form.
-        weight_decay: not applied to biases and norms.
-        schedule: how the rate goes on: ``constant``, ``cosine`` to zero, ``onecycle`` (Smith & Topin 2018: up for a
-            quarter of the steps, down to nearly zero), ``step`` (a tenth after 2/3 and again after 8/9 of the
-            steps), ``plateau`` (a tenth after ``plateau_patience`` epochs without a better val score).
+        lr: base learning rate, which ``lr_mult`` multiplies.
+        momentum: momentum of SGD (Nesterov).
+        weight_decay: weight decay; not applied to biases and normalization layers.
+        schedule: learning rate schedule: ``constant``, ``cosine`` (to zero), ``onecycle`` (Smith & Topin 2018: up for
+            the first quarter of the steps, then down to nearly zero), ``step`` (divided by 10 after 2/3 and again after
+            8/9 of the steps) or ``plateau`` (divided by 10 after ``plateau_patience`` epochs without a better val
+            score).
         warmup: steps of linear warm-up at the start (not with ``onecycle``, which has its own).
-        plateau_patience: see ``schedule``.
-        clip: largest norm of the gradient; None does not clip.
-        accumulate: batches per optimiser step; fewer in the last step of an epoch that they do not divide.
-        rates: factor of the learning rate per part (``backbone``, ``neck.0``, ``heads.food``); the longest matching
-            name counts, parts without a name have 1, and 0 freezes: no gradient, batch norm statistics fixed.
-        fixed_norms: fix the statistics of batch norm in all parts but the heads that learn, not only where the rate is
-            0: a new task's pictures then do not shift what older tasks rely on.
-        init: weights to begin with, per part: a run folder or a weights file.
-        weights: factor of the loss of each task that learns; 1 where not given.
-        balance: ``fixed`` leaves it at these weights; ``uncertainty`` learns a factor ``exp(-s)`` for each task
-            instead, and adds ``s`` to the loss so that no task is given up (Kendall, Gal & Cipolla 2018, section 3).
-        mixing: share of the stage's steps, from its beginning, in which pictures may be mixed with others (mosaic and
-            its kind, where the data's transforms have them); the network ends on pictures as they are.
-        ema: decay of the exponential moving average of the weights that is then evaluated and saved; None has none.
-        checkpoint: the epoch whose weights the stage keeps, for ``best.pt`` and the next stage: the ``best`` by val
-            score, or the ``last``. Where val is a few dozen pictures the best is chance, and often one before the rate
-            has come down.
-        patience: epochs without a better val score after which the stage ends early; None never.
-        val_every: epochs between validations; the last epoch has one in any case.
-        keep: what holds older tasks in memory.
+        plateau_patience: epochs without a better val score before ``plateau`` lowers the learning rate.
+        grad_clip_norm: maximum norm of the gradient; None disables clipping.
+        accumulate: batches per optimizer step; the last step of an epoch may have fewer.
+        lr_mult: learning rate factor per part of the model (``backbone``, ``neck.0``, ``heads.food``). The longest
+            matching name applies, other parts have factor 1, and 0 freezes a part: no gradient, and fixed batch norm
+            statistics.
+        freeze_bn_stats: whether to fix the batch norm statistics of all parts except the heads in training, also where
+            ``lr_mult`` is above 0: images of a new task then do not shift the statistics that earlier tasks rely on.
+        init: weights to start from, per part: a run folder or a weights file.
+        weights: loss weight of each task in training; 1 where not given.
+        loss_weighting: ``fixed`` uses ``weights`` as they are. ``uncertainty`` learns a factor ``exp(-s)`` per task
+            instead and adds ``s`` to the loss, so that no task is given up (Kendall, Gal & Cipolla 2018, section 3).
+        mix_fraction: fraction of the stage's steps, from its start, in which images may be mixed with others (mosaic
+            and similar, where the transforms of the data have them). The remaining steps use unmixed images.
+        ema: decay of the exponential moving average of the weights. The average is what is evaluated and saved; None
+            disables it.
+        checkpoint: the epoch whose weights the stage selects, for ``best.pt`` and for the next stage: the ``best`` by
+            val score, or the ``last``. With only a few dozen val images the best epoch is random, and often comes
+            before the learning rate has decayed.
+        patience: epochs without a better val score before the stage stops early; None disables early stopping.
+        val_every: epochs between validations; the last epoch is always validated.
+        continual: continual losses, which protect earlier tasks.
     """
 
     tasks: list[str] | None = None
     epochs: int = 1
-    ratio: float = 1.0
+    epoch_scale: float = 1.0
     optimizer: Literal["sgd", "adamw"] = "adamw"
     lr: float = 1e-3
     momentum: float = 0.9
@@ -60,100 +64,107 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
     schedule: Literal["constant", "cosine", "onecycle", "step", "plateau"] = "onecycle"
     warmup: int = 0
     plateau_patience: int = 5
-    clip: float | None = 10.0
+    grad_clip_norm: float | None = 10.0
     accumulate: int = 1
-    rates: dict[str, float] = field(default_factory=dict)
-    fixed_norms: bool = False
+    lr_mult: dict[str, float] = field(default_factory=dict)
+    freeze_bn_stats: bool = False
     init: dict[str, str] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
-    balance: Literal["fixed", "uncertainty"] = "fixed"
-    mixing: float = 0.9
+    loss_weighting: Literal["fixed", "uncertainty"] = "fixed"
+    mix_fraction: float = 0.9
     ema: float | None = None
     checkpoint: Literal["best", "last"] = "best"
     patience: int | None = None
     val_every: int = 1
-    keep: "list[Keep]" = field(default_factory=list)
+    continual: "list[ContinualLoss]" = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.tasks is not None and not self.tasks:
-            raise SettingError("tasks is empty; name those that learn, or leave it out for all")
-        for name in ("epochs", "ratio", "lr", "accumulate", "val_every"):
+            raise SettingError("tasks is empty. Name the tasks to train, or leave the key out to train all.")
+        for name in ("epochs", "epoch_scale", "lr", "accumulate", "val_every"):
             if not 0 < getattr(self, name) < math.inf:
                 raise SettingError(f"{name} must be positive, got {getattr(self, name):g}")
         for name in ("momentum", "weight_decay", "warmup", "plateau_patience", "patience"):
             if getattr(self, name) is not None and not 0 <= getattr(self, name) < math.inf:
                 raise SettingError(f"{name} must be 0 or more, got {getattr(self, name):g}")
-        if self.clip is not None and not 0 < self.clip < math.inf:
-            raise SettingError(f"clip must be positive, or null for none, got {self.clip:g}")
-        factors = {f"rates.{part} must be 0 (frozen)": rate for part, rate in self.rates.items()}
+        if self.grad_clip_norm is not None and not 0 < self.grad_clip_norm < math.inf:
+            raise SettingError(f"grad_clip_norm must be positive, or null for no clipping, got {self.grad_clip_norm:g}")
+        factors = {f"lr_mult.{part} must be 0 (frozen)": lr_mult for part, lr_mult in self.lr_mult.items()}
         factors |= {f"weights.{task} must be 0": weight for task, weight in self.weights.items()}
         for words, factor in factors.items():
             if not 0 <= factor < math.inf:
                 raise SettingError(f"{words} or more, got {factor:g}")
-        kinds = [type(keep).__name__ for keep in self.keep]
-        if len(set(kinds)) < len(kinds):  # they would share their streams, and the names of their losses
-            raise SettingError(f"keep has more than one of a kind ({', '.join(kinds)}); leave one of each")
-        if self.keep and all(keep.silent for keep in self.keep):
-            raise SettingError(
-                f"keep: {' and '.join(kinds)} as it is set adds no loss, so nothing would be kept; Replay needs labels "
-                "or a Distill beside it, and each a weight above 0"
-            )
-        if not 0 <= self.mixing <= 1:
-            raise SettingError(f"mixing must lie between 0 and 1, got {self.mixing:g}")
+        self._check_continual()
+        if not 0 <= self.mix_fraction <= 1:
+            raise SettingError(f"mix_fraction must be between 0 and 1, got {self.mix_fraction:g}")
         if self.ema is not None and not 0 < self.ema < 1:
-            raise SettingError(f"ema must lie between 0 and 1, got {self.ema:g}")
+            raise SettingError(f"ema must be between 0 and 1, got {self.ema:g}")
+
+    def _check_continual(self) -> None:
+        """Check that each class of continual loss is listed once, and that at least one of them adds a loss."""
+        classes = [type(loss).__name__ for loss in self.continual]
+        if len(set(classes)) < len(classes):  # two of a class would share replay streams and loss names
+            raise SettingError(
+                f"continual: expected each class at most once, got {', '.join(classes)}. Remove the duplicates."
+            )
+        if self.continual and all(loss.is_noop for loss in self.continual):
+            raise SettingError(
+                f"continual: {' and '.join(classes)} with these settings adds no loss, so no task would be protected. "
+                "Replay needs labels or a Distill next to it, and each needs a weight above 0."
+            )
 
 
 def check_tasks(stages: Sequence[Stage], tasks: Collection[str]) -> None:
-    """Refuse stages that name tasks which do not exist or do not learn, so that no setting is without effect.
+    """Check that every task that a stage names exists and that the setting has an effect on it.
 
     Raises:
-        PolyheadError: for the first such name, with its place; where there is no such task, with the nearest.
+        PolyheadError: for the first wrong name, with the setting; for an unknown task, with the nearest known name.
     """
     for number, stage in enumerate(stages):
-        named: dict[str, Collection[str]] = {"tasks": stage.tasks or (), "weights": stage.weights}
-        named |= {f"keep.{place}.weights": keep.named() for place, keep in enumerate(stage.keep)}
-        for setting, names in named.items():
+        settings: dict[str, Collection[str]] = {"tasks": stage.tasks or (), "weights": stage.weights}
+        settings |= {f"continual.{index}.weights": loss.task_names() for index, loss in enumerate(stage.continual)}
+        for setting, names in settings.items():
             for task in names:
                 if task not in tasks:
-                    near = suggest(task, tasks)
-                    raise PolyheadError(f"stages.{number}.{setting}: there is no task {task!r}{near}")
-        if stage.weights and stage.balance == "uncertainty":
+                    raise PolyheadError(f"stages.{number}.{setting}: there is no task {task!r}{suggest(task, tasks)}")
+        if stage.weights and stage.loss_weighting == "uncertainty":
             raise PolyheadError(
-                f"stages.{number}.weights: balance: uncertainty learns how much each task counts; leave one of them out"
+                f"stages.{number}.weights: 'loss_weighting: uncertainty' learns the weight of each task. Remove one of "
+                "the two settings."
             )
-        older = learnt(stages[: number + 1], tasks) - set(stage.tasks or tasks)
-        for place, keep in enumerate(stage.keep):
-            for task in keep.named():
-                if task not in older:
+        earlier = trained_tasks(stages[: number + 1], tasks) - set(stage.tasks or tasks)
+        for index, loss in enumerate(stage.continual):
+            for task in loss.task_names():
+                if task not in earlier:
                     raise PolyheadError(
-                        f"stages.{number}.keep.{place}.weights: {task!r} is no older task here, so there is nothing of "
-                        f"it to keep; older ones: {', '.join(sorted(older)) or 'none'}"
+                        f"stages.{number}.continual.{index}.weights: {task!r} is not an earlier task in this stage, so "
+                        f"there is nothing to protect. Earlier tasks: {', '.join(sorted(earlier)) or 'none'}"
                     )
         for task in stage.weights:
             if task not in (stage.tasks or tasks):
                 raise PolyheadError(
-                    f"stages.{number}.weights: {task!r} does not learn in this stage, so it has no loss to weigh; what "
-                    "holds older tasks has weights of its own under keep"
+                    f"stages.{number}.weights: {task!r} is not trained in this stage, so it has no loss to weight. To "
+                    "weight the protection of an earlier task, set 'weights' of a continual loss."
                 )
 
 
-def learnt(stages: Sequence[Stage], tasks: Collection[str]) -> set[str]:
-    """The tasks that these stages teach, or whose heads they begin with."""
-    taught = {task for stage in stages for task in (stage.tasks or tasks)}
-    begun = {part for stage in stages for part in stage.init}
-    return taught | (set(tasks) if "heads" in begun else {part.removeprefix("heads.") for part in begun})
+def trained_tasks(stages: Sequence[Stage], tasks: Collection[str]) -> set[str]:
+    """Return the tasks that these stages train, or whose heads they load (``init``)."""
+    trained = {task for stage in stages for task in (stage.tasks or tasks)}
+    loaded = {part for stage in stages for part in stage.init}
+    return trained | (set(tasks) if "heads" in loaded else {part.removeprefix("heads.") for part in loaded})
 
 
-def check_taught(stages: Sequence[Stage], tasks: Collection[str]) -> None:
-    """Refuse a task that no stage teaches, and whose head begins with no weights: it would be measured, and kept.
+def check_all_trained(stages: Sequence[Stage], tasks: Collection[str]) -> None:
+    """Check that every task is trained in a stage or starts from a loaded head, since every task is evaluated.
 
     Raises:
-        PolyheadError: for the first such task.
+        PolyheadError: for the first task that is not.
     """
-    known = learnt(stages, tasks)
+    trained = trained_tasks(stages, tasks)
     for task in tasks:
-        if task not in known:
+        if task not in trained:
             raise PolyheadError(
-                f"data.{task}: no stage teaches it; name it in the tasks of a stage, or leave it out (data.{task}=null)"
+                f"data.{task}: no stage trains this task. Add it to the tasks of a stage, or remove it "
+                f"(data.{task}=null)."
             )

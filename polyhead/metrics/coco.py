@@ -6,16 +6,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from polyhead.metrics.boxes import Finds, Objects, gather
+from polyhead.metrics.boxes import PredictedBoxes, TargetBoxes, gather_boxes
 from polyhead.metrics.matching import average_precision, match
 from polyhead.types import Annotation, Detections
 
 FREQUENT = 5
-"""Test objects from which on a class's own AP says something."""
+"""A class needs at least this many test objects for its own AP to be meaningful."""
 
 
 class ClassScore(NamedTuple):
-    """One class: its objects to be found (crowds left out), AP and AP50; NaN for a class without objects."""
+    """Scores of one class: number of objects (without crowds), AP and AP50; NaN for a class without objects."""
 
     name: str
     objects: int
@@ -24,18 +24,18 @@ class ClassScore(NamedTuple):
 
 
 class CocoScores(NamedTuple):
-    """COCO's twelve numbers in their order, and what stands behind them; 0..1, or NaN where there is nothing to find.
+    """COCO's twelve numbers in their order, and the scores of each class; in 0..1, or NaN where there are no objects.
 
     Attributes:
-        ap: mean over ten overlaps (.5 to .95) and all classes that have objects.
-        ap50, ap75: at one overlap.
-        ap_small, ap_medium, ap_large: objects of less than 32², up to 96² and more pixels (``Annotation.areas``).
-        ar1, ar10, ar100: recall with so many detections of each class in a picture.
-        ar_small, ar_medium, ar_large: recall by size.
-        classes: every class, in the order of ``names``.
-        absent: names of classes without objects; they are in no mean.
+        ap: mean over ten IoU thresholds (.5 to .95) and all classes that have objects.
+        ap50, ap75: at one IoU threshold.
+        ap_small, ap_medium, ap_large: objects of less than 32², up to 96², and more pixels (``Annotation.areas``).
+        ar1, ar10, ar100: recall with at most 1, 10 and 100 detections of each class in an image.
+        ar_small, ar_medium, ar_large: recall by object size.
+        classes: scores of every class, in the order of ``names``.
+        absent: names of classes without objects; they are not part of any mean.
         ap_frequent, ap50_frequent: means over the classes with at least :data:`FREQUENT` objects.
-        pictures, objects: how many there were to measure.
+        images, objects: number of images and of objects (without crowds).
     """
 
     ap: float
@@ -54,31 +54,32 @@ class CocoScores(NamedTuple):
     absent: list[str]
     ap_frequent: float
     ap50_frequent: float
-    pictures: int
+    images: int
     objects: int
 
 
-def coco(truths: Sequence[Annotation], predictions: Mapping[str, Detections], names: Sequence[str]) -> CocoScores:
-    """COCO's scores.
+def coco(targets: Sequence[Annotation], predictions: Mapping[str, Detections], names: Sequence[str]) -> CocoScores:
+    """Compute COCO's scores.
 
     Args:
-        truths: all pictures of the split; ``ignore`` means COCO's ``iscrowd``, ``areas`` choose the size range.
-        predictions: detections by id, in pixels of the original picture; a missing id means no detections.
+        targets: all images of the split; ``ignore`` means COCO's ``iscrowd``, ``areas`` choose the size range.
+        predictions: detections by image id, in pixels of the original image; a missing id means no detections.
         names: class names.
 
     Raises:
-        PolyheadError: see :func:`polyhead.metrics.boxes.gather`.
+        PolyheadError: see :func:`polyhead.metrics.boxes.gather_boxes`.
     """
-    objects, finds = gather(truths, predictions, names)
-    evaluation = _evaluate(objects, finds, len(truths), len(names))
-    twelve = np.where(evaluation.stats < 0, np.nan, evaluation.stats).tolist()
-    precision = evaluation.eval["precision"][:, :, :, 0, -1]  # overlap, recall, class; all sizes, 100 detections
+    target_boxes, predicted_boxes = gather_boxes(targets, predictions, names)
+    evaluation = _evaluate(target_boxes, predicted_boxes, len(targets), len(names))
+    twelve = np.where(evaluation.stats < 0, np.nan, evaluation.stats).tolist()  # -1 means "no objects"
+    # [iou, recall, class, size, max detections] -> [iou, recall, class]: all sizes, 100 detections
+    precision = evaluation.eval["precision"][:, :, :, 0, -1]
     precision = np.where(precision < 0, np.nan, precision)
-    ap, ap50 = precision.mean(axis=(0, 1)), precision[0].mean(axis=0)
-    counts = objects.per_picture(len(truths), len(names)).sum(axis=0)
+    ap, ap50 = precision.mean(axis=(0, 1)), precision[0].mean(axis=0)  # [c]
+    counts = target_boxes.count_per_image(len(targets), len(names)).sum(axis=0)  # [c]
     classes = [
-        ClassScore(name, int(count), float(own), float(own50))
-        for name, count, own, own50 in zip(names, counts, ap, ap50, strict=True)
+        ClassScore(name, int(count), float(class_ap), float(class_ap50))
+        for name, count, class_ap, class_ap50 in zip(names, counts, ap, ap50, strict=True)
     ]
     return CocoScores(
         **dict(zip(CocoScores._fields[:12], twelve, strict=True)),
@@ -86,47 +87,56 @@ def coco(truths: Sequence[Annotation], predictions: Mapping[str, Detections], na
         absent=[score.name for score in classes if not score.objects],
         ap_frequent=_frequent_mean(ap, counts),
         ap50_frequent=_frequent_mean(ap50, counts),
-        pictures=len(truths),
+        images=len(targets),
         objects=int(counts.sum()),
     )
 
 
-def map50(truths: Sequence[Annotation], predictions: Mapping[str, Detections], names: Sequence[str]) -> float:
-    """COCO's AP50 alone, about ten times faster than :func:`coco`: for validation in training. NaN without objects."""
-    aps = average_precision(match(truths, predictions, names, np.array([0.5])))[0, 0]
+def map50(targets: Sequence[Annotation], predictions: Mapping[str, Detections], names: Sequence[str]) -> float:
+    """Compute COCO's AP50 alone, for validation during training; NaN without objects.
+
+    It is about ten times faster than :func:`coco`.
+    """
+    aps = average_precision(match(targets, predictions, names, np.array([0.5])))[0, 0]  # [c]
     present = aps[~np.isnan(aps)]
     return float(present.mean()) if present.size else float("nan")
 
 
 def _frequent_mean(values: Float[np.ndarray, " c"], counts: Int[np.ndarray, " c"]) -> float:
-    chosen = values[counts >= FREQUENT]
-    return float(chosen.mean()) if chosen.size else float("nan")
+    selected = values[counts >= FREQUENT]
+    return float(selected.mean()) if selected.size else float("nan")
 
 
-def _evaluate(objects: Objects, finds: Finds, pictures: int, classes: int) -> Any:
+def _evaluate(targets: TargetBoxes, predicted: PredictedBoxes, images: int, classes: int) -> Any:
+    """Run faster-coco-eval, a fast reimplementation of pycocotools' COCOeval."""
     from faster_coco_eval import COCO, COCOeval_faster
 
     def silent(*_: object) -> None:
-        """The library tells its progress; we do not."""
+        """Print nothing: the library would report its progress."""
 
-    def table(boxes: Objects | Finds, columns: dict[str, list[Any]]) -> Any:
-        sides = np.concatenate([boxes.boxes[:, :2], boxes.boxes[:, 2:] - boxes.boxes[:, :2]], axis=1)
+    def table(boxes: TargetBoxes | PredictedBoxes, columns: dict[str, list[Any]]) -> Any:
+        """Build the library's data set from boxes and further columns of the annotations."""
+        xywh = np.concatenate([boxes.boxes[:, :2], boxes.boxes[:, 2:] - boxes.boxes[:, :2]], axis=1)
         columns = {
-            "id": list(range(1, len(sides) + 1)),  # 0 would mean "not matched"
-            "image_id": boxes.pictures.tolist(),
+            "id": list(range(1, len(xywh) + 1)),  # from 1 on: 0 would mean "not matched"
+            "image_id": boxes.image_idx.tolist(),
             "category_id": boxes.labels.tolist(),
-            "bbox": sides.tolist(),
+            "bbox": xywh.tolist(),
             **columns,
         }
         rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        images = [{"id": index} for index in range(pictures)]
-        categories = [{"id": index} for index in range(classes)]
-        content = {"images": images, "categories": categories, "annotations": rows}
+        content = {
+            "images": [{"id": index} for index in range(images)],
+            "categories": [{"id": index} for index in range(classes)],
+            "annotations": rows,
+        }
         return COCO(content, print_function=silent)
 
-    truth = table(objects, {"area": objects.areas.tolist(), "iscrowd": objects.ignore.astype(int).tolist()})
-    areas = (finds.boxes[:, 2:] - finds.boxes[:, :2]).prod(axis=1)
-    found = table(finds, {"area": areas.tolist(), "score": finds.scores.tolist(), "iscrowd": [0] * areas.shape[0]})
-    evaluation = COCOeval_faster(truth, found, iouType="bbox", print_function=silent)
+    target = table(targets, {"area": targets.areas.tolist(), "iscrowd": targets.ignore.astype(int).tolist()})
+    areas = (predicted.boxes[:, 2:] - predicted.boxes[:, :2]).prod(axis=1)
+    found = table(
+        predicted, {"area": areas.tolist(), "score": predicted.scores.tolist(), "iscrowd": [0] * areas.shape[0]}
+    )
+    evaluation = COCOeval_faster(target, found, iouType="bbox", print_function=silent)
     evaluation.run()
     return evaluation

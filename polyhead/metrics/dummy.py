@@ -1,4 +1,4 @@
-"""The rival that looks at no picture: a score that does not beat it has learned nothing."""
+"""The dummy baseline of detection, which looks at no image: a model that does not beat it has learned nothing."""
 
 from collections.abc import Sequence
 
@@ -8,31 +8,35 @@ from polyhead.errors import PolyheadError
 from polyhead.types import Annotation, Detections
 
 
-def trivial(train_truths: Sequence[Annotation], test_truths: Sequence[Annotation]) -> dict[str, Detections]:
-    """The same answer for every test picture: each class's mean box in training, stretched to the picture.
+def dummy_predictions(train_targets: Sequence[Annotation], test_targets: Sequence[Annotation]) -> dict[str, Detections]:
+    """Return the same detections for every test image: the mean training box of each class, scaled to the image.
 
-    The score of a class is the share of the training pictures that show it; classes that were never seen are not
-    predicted. Of the test truth only ids and sizes are read.
+    The score of a class is the fraction of training images that show it; classes without a training object are not
+    predicted. Of the test targets only ids and image sizes are read.
 
     Raises:
-        PolyheadError: when there is no training picture.
+        PolyheadError: when there is no training image.
     """
-    if not train_truths:
-        raise PolyheadError("the trivial rival needs the training truth, but there is no training picture")
-    classes = train_truths[0].annotated.shape[0]
-    boxes, shown, objects = torch.zeros(classes, 4), torch.zeros(classes), torch.zeros(classes)
-    for truth in train_truths:
-        labels = truth.labels[~truth.ignore]
-        boxes.index_add_(0, labels, truth.boxes[~truth.ignore] / _edges(truth))
+    if not train_targets:
+        raise PolyheadError("the dummy baseline needs training targets, but the training split has no images")
+    classes = train_targets[0].annotated.shape[0]
+    box_sums = torch.zeros(classes, 4)  # in fractions of the image's sides
+    image_counts, object_counts = torch.zeros(classes), torch.zeros(classes)
+    for target in train_targets:
+        labels = target.labels[~target.ignore]
+        box_sums.index_add_(0, labels, target.boxes[~target.ignore] / _sides(target))
         counts = torch.bincount(labels, minlength=classes)
-        objects += counts
-        shown += counts > 0
-    seen = objects.nonzero().flatten()
-    order = seen[shown[seen].argsort(descending=True, stable=True)]
-    mean, scores = boxes[order] / objects[order, None], shown[order] / len(train_truths)
-    return {truth.id: Detections(mean * _edges(truth), scores.clone(), order.clone()) for truth in test_truths}
+        object_counts += counts
+        image_counts += counts > 0
+    present = object_counts.nonzero().flatten()
+    order = present[image_counts[present].argsort(descending=True, stable=True)]  # classes, most frequent first
+    mean_boxes, scores = box_sums[order] / object_counts[order, None], image_counts[order] / len(train_targets)
+    return {
+        target.id: Detections(mean_boxes * _sides(target), scores.clone(), order.clone()) for target in test_targets
+    }
 
 
-def _edges(truth: Annotation) -> torch.Tensor:
-    height, width = truth.size
+def _sides(target: Annotation) -> torch.Tensor:
+    """Return the scale of an xyxy box: ``[width, height, width, height]`` of the image."""
+    height, width = target.size
     return torch.tensor([width, height, width, height], dtype=torch.float32)

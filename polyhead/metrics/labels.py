@@ -1,4 +1,4 @@
-"""How well whole pictures are classified."""
+"""Scores of image classification: accuracy, F1, top-5 accuracy, calibration and confusion."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -12,82 +12,91 @@ from polyhead.types import Annotation, Labels
 
 BINS = 15
 FEW = 6
-"""Of fewer classes than this, the five best say little."""
+"""With fewer classes than this, top-5 accuracy says little and is not reported."""
 
 
 class LabelScores(NamedTuple):
     """Scores of a classifier, in 0..1.
 
     Attributes:
-        accuracy: share of the pictures whose best class is right.
-        macro_f1: mean F1 over the classes that the truth has.
-        f1: F1 by class name; NaN for a class that the truth has not.
-        pictures: how many pictures of each class there were.
-        top5: share of the pictures whose class is among the five best; NaN where there are fewer than :data:`FEW`.
+        accuracy: fraction of the images whose highest-scoring class is correct.
+        macro_f1: mean F1 over the classes that occur in the targets.
+        f1: F1 by class name; NaN for a class that does not occur in the targets.
+        images: number of images of each class, by class name.
+        top5: fraction of the images whose class is among the five highest-scoring; NaN with fewer than :data:`FEW`
+            classes.
         calibration: expected calibration error (Naeini et al., AAAI 2015), see :func:`calibration_error`.
-        confusion: pictures by true class (row) and best class (column).
+        confusion: number of images by target class (row) and predicted class (column).
     """
 
     accuracy: float
     macro_f1: float
     f1: dict[str, float]
-    pictures: dict[str, int]
+    images: dict[str, int]
     top5: float
     calibration: float
     confusion: Int[np.ndarray, "c c"]
 
 
-def labels(truths: Sequence[Annotation], predictions: Mapping[str, Labels], names: Sequence[str]) -> LabelScores:
-    """Accuracy and F1; the truth of a picture is its ``value``, a class index.
+def labels(targets: Sequence[Annotation], predictions: Mapping[str, Labels], names: Sequence[str]) -> LabelScores:
+    """Compute the scores of a classifier; the target of an image is its ``value``, a class index.
 
     Raises:
-        PolyheadError: when there is no picture, or one has no truth or no prediction.
+        PolyheadError: when there is no image, or an image has no target or no prediction.
     """
-    true, scores = gather(truths, predictions)
-    best = scores.argmax(axis=1)
-    confusion = np.zeros((len(names), len(names)), dtype=np.int64)
-    np.add.at(confusion, (true, best), 1)
-    right, there, said = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
-    f1 = np.divide(2 * right, there + said, out=np.full(len(names), np.nan), where=there > 0)
-    five = torch.from_numpy(scores).topk(min(5, len(names)), dim=1).indices.numpy()
+    target, scores = gather_labels(targets, predictions)  # [p], [p, c]
+    best = scores.argmax(axis=1)  # [p]
+    confusion = np.zeros((len(names), len(names)), dtype=np.int64)  # [c, c]
+    np.add.at(confusion, (target, best), 1)
+    correct, annotated, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)  # [c] each
+    f1 = np.divide(2 * correct, annotated + predicted, out=np.full(len(names), np.nan), where=annotated > 0)
+    top5 = torch.from_numpy(scores).topk(min(5, len(names)), dim=1).indices.numpy()  # [p, 5]
     return LabelScores(
-        accuracy=float(right.sum() / there.sum()),
-        macro_f1=float(f1[there > 0].mean()),
+        accuracy=float(correct.sum() / annotated.sum()),
+        macro_f1=float(f1[annotated > 0].mean()),
         f1=dict(zip(names, f1.tolist(), strict=True)),
-        pictures=dict(zip(names, there.tolist(), strict=True)),
-        top5=float((five == true[:, None]).any(axis=1).mean()) if len(names) >= FEW else float("nan"),
-        calibration=calibration_error(scores.max(axis=1), best == true),
+        images=dict(zip(names, annotated.tolist(), strict=True)),
+        top5=float((top5 == target[:, None]).any(axis=1).mean()) if len(names) >= FEW else float("nan"),
+        calibration=calibration_error(scores.max(axis=1), best == target),
         confusion=confusion,
     )
 
 
-def gather(
-    truths: Sequence[Annotation], predictions: Mapping[str, Labels]
+def gather_labels(
+    targets: Sequence[Annotation], predictions: Mapping[str, Labels]
 ) -> tuple[Int[np.ndarray, " p"], Float[np.ndarray, "p c"]]:
-    """The true class of each picture, and what was predicted, in the order of the truth.
+    """Return the target class of each image and its class scores, in the order of the targets.
 
     Raises:
-        PolyheadError: when there is no picture, or one has no truth or no prediction.
+        PolyheadError: when there is no image, or an image has no target or no prediction.
     """
-    if not truths:
-        raise PolyheadError("there is nothing to measure: the truth has no picture; check the split")
-    true: list[int] = []
-    for truth in truths:
-        if truth.value is None:
+    if not targets:
+        raise PolyheadError("cannot compute scores: the split has no images. Check the split.")
+    classes: list[int] = []
+    for target in targets:
+        if target.value is None:
             raise PolyheadError(
-                f"picture {truth.id!r} has no class; a classifier needs data that name one for each picture"
+                f"image {target.id!r} has no class. A classifier needs a data set that has a class for each image."
             )
-        if truth.id not in predictions:
+        if target.id not in predictions:
             raise PolyheadError(
-                f"picture {truth.id!r} has no prediction; predictions and truth must come from the same split"
+                f"image {target.id!r} has no prediction. Predictions and targets must come from the same split."
             )
-        true.append(int(truth.value))
-    scores = torch.stack([predictions[truth.id].scores for truth in truths]).float().cpu().numpy()
-    return np.array(true, dtype=np.int64), scores
+        classes.append(int(target.value))
+    scores = torch.stack([predictions[target.id].scores for target in targets]).float().cpu().numpy()
+    return np.array(classes, dtype=np.int64), scores
 
 
-def calibration_error(confidence: Float[np.ndarray, " p"], right: Bool[np.ndarray, " p"]) -> float:
-    """How far confidence lies from accuracy: mean distance over :data:`BINS` bins of confidence, by their pictures."""
+def calibration_error(confidence: Float[np.ndarray, " p"], correct: Bool[np.ndarray, " p"]) -> float:
+    """Compute the expected calibration error: mean distance of confidence and accuracy over :data:`BINS` equal bins.
+
+    Bins are weighted by their number of images.
+
+    Args:
+        confidence: highest class score of each image.
+        correct: whether the predicted class is the target.
+    """
     bins = np.digitize(confidence, np.linspace(0, 1, BINS + 1)[1:-1])
-    gaps = np.bincount(bins, confidence.astype(np.float64), BINS) - np.bincount(bins, right.astype(np.float64), BINS)
+    # Sums, not means, of each bin: the weight (its number of images) cancels the mean's denominator.
+    gaps = np.bincount(bins, confidence.astype(np.float64), BINS) - np.bincount(bins, correct.astype(np.float64), BINS)
     return float(np.abs(gaps).sum() / confidence.shape[0])

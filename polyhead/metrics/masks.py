@@ -1,6 +1,9 @@
-"""How well pixels are classified: IoU of each class over all pictures together, in the pixels of the original pictures.
+"""Scores of semantic segmentation: IoU of each class over the pixels of all images, in original pixels.
 
-A picture's mask is turned into counts as soon as it is predicted, so that the masks of a data set are never kept.
+A predicted mask is reduced to a small table of counts as soon as it is predicted, so that the masks of a data set are
+never in memory together. Every score is computed from these counts, and so is every resample of the images.
+
+Shapes: ``p`` images, ``b`` resamples (row 0 is the full sample), ``c`` classes, ``d = c + 1`` columns of counts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,47 +15,54 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from polyhead.errors import PolyheadError
-from polyhead.metrics.intervals import LEVEL, RESAMPLES, Interval, draw, interval, over_runs
+from polyhead.metrics.intervals import (
+    LEVEL,
+    RESAMPLES,
+    Interval,
+    bootstrap_weights,
+    mean_over_runs,
+    percentile_interval,
+)
 from polyhead.types import IGNORED, Mask, Prediction
 
-Metric = Literal["miou", "miou_foreground", "pixel_accuracy", "mean_accuracy", "accuracy"]
-"""The last is for labels, of which each picture counts as one pixel (:func:`polyhead.metrics.per_image.of_labels`)."""
-METRICS: tuple[Metric, ...] = ("miou", "miou_foreground", "pixel_accuracy", "mean_accuracy")
+MaskMetric = Literal["miou", "miou_foreground", "pixel_accuracy", "mean_accuracy", "accuracy"]
+"""The last is for labels: an image counts as one pixel (:func:`polyhead.metrics.per_image.of_labels`)."""
+METRICS: tuple[MaskMetric, ...] = ("miou", "miou_foreground", "pixel_accuracy", "mean_accuracy")
 
 
-class Pixels(NamedTuple):
-    """The pixels of one picture by true class (row) and predicted class (column), without those ignored in the truth.
+class PixelCounts(NamedTuple):
+    """The number of pixels of one image by target class (row) and predicted class (column), without ignored pixels.
 
-    The last column counts pixels that the prediction does not cover: they are wrong for their true class, and for no
-    other one.
+    The last column counts pixels that the prediction does not cover: they are errors of their target class, and of no
+    other class.
     """
 
     counts: Int[Tensor, "c d"]
 
 
-Answer = Prediction | Pixels
-"""What is kept of a prediction until all pictures are measured."""
+ReducedPrediction = Prediction | PixelCounts
+"""A prediction as it is stored until all images are scored: masks are reduced to counts."""
 
 
-class Tally(NamedTuple):
-    """What the measures need of :class:`Pixels`: pixels that are right, true and said, by picture and class."""
+class PixelSums(NamedTuple):
+    """The number of correct, target and predicted pixels of each image and class: what every score is computed from."""
 
-    right: Float[np.ndarray, "p c"]
-    true: Float[np.ndarray, "p c"]
-    said: Float[np.ndarray, "p c"]
+    correct: Float[np.ndarray, "p c"]
+    target: Float[np.ndarray, "p c"]
+    predicted: Float[np.ndarray, "p c"]
 
 
 class MaskScores(NamedTuple):
-    """Scores of a segmentation, in 0..1; NaN where there is nothing to measure.
+    """Scores of a segmentation, in 0..1; NaN where there are no pixels.
 
     Attributes:
-        miou: mean IoU over the classes that are in the truth or were predicted anywhere, the background among them.
+        miou: mean IoU over the classes that occur in any target or prediction, background included.
         miou_foreground: the same without the background.
-        pixel_accuracy: share of the pixels that are right.
-        mean_accuracy: mean over the classes of the truth of the share of their pixels that is right.
-        iou: by class name; NaN for a class that is in no mean.
-        pixels: true pixels by class name.
-        absent: names of the classes that are neither in the truth nor predicted.
+        pixel_accuracy: fraction of the pixels that are correct.
+        mean_accuracy: mean over the classes that occur in any target of the fraction of their pixels that is correct.
+        iou: by class name; NaN for a class that occurs nowhere.
+        pixels: target pixels by class name.
+        absent: names of the classes that occur in no target and no prediction.
     """
 
     miou: float
@@ -64,150 +74,172 @@ class MaskScores(NamedTuple):
     absent: list[str]
 
 
-def pixels(mask: Mask, truth: UInt8[Tensor, "h w"], classes: int) -> Pixels:
-    """Count one picture.
+def count_pixels(mask: Mask, target: UInt8[Tensor, "h w"], classes: int) -> PixelCounts:
+    """Count the pixels of one image by target class and predicted class.
 
     Args:
-        mask: what was predicted, in original pixels; 255 where nothing was.
-        truth: the class of each pixel; 255 is not counted.
-        classes: how many there are, background included.
+        mask: the prediction, in original pixels; 255 where nothing was predicted.
+        target: the class of each pixel; 255 is ignored.
+        classes: number of classes, background included.
 
     Raises:
-        PolyheadError: when the mask is not of the truth's size, or holds a class that there is not.
+        PolyheadError: when the mask does not have the target's size, or a class index is too large.
     """
-    said, true = mask.classes.cpu(), truth.as_subclass(Tensor)
-    if said.shape != true.shape:
-        sizes = f"{said.shape[1]} x {said.shape[0]}, its truth {true.shape[1]} x {true.shape[0]}"
+    predicted, annotated = mask.classes.cpu(), target.as_subclass(Tensor)  # [h, w] each
+    if predicted.shape != annotated.shape:
         raise PolyheadError(
-            f"a predicted mask has {sizes} pixels; predictions must be mapped back to the original picture"
+            f"a predicted mask has {predicted.shape[1]} x {predicted.shape[0]} pixels, its target "
+            f"{annotated.shape[1]} x {annotated.shape[0]}. Predictions must be mapped back to the original image."
         )
-    for what, found in (("truth", true), ("prediction", said)):
+    for what, found in (("target", annotated), ("predicted", predicted)):
         if (found[found != IGNORED] >= classes).any():
-            raise PolyheadError(f"a mask of the {what} has a class beyond the {classes} of its task; correct it")
-    counted = true != IGNORED
-    rows, columns = true[counted].long(), said[counted].long()
-    columns = torch.where(columns == IGNORED, classes, columns)
+            raise PolyheadError(
+                f"a {what} mask has the class {int(found[found != IGNORED].max())} (expected 0 to {classes - 1}, "
+                f"or {IGNORED} for ignored pixels). Correct the mask."
+            )
+    counted = annotated != IGNORED  # [h, w]
+    rows, columns = annotated[counted].long(), predicted[counted].long()  # [pixels]
+    columns = torch.where(columns == IGNORED, classes, columns)  # not covered: the last column
+    # One index per cell of the table, so that a single bincount fills all of it.
     counts = torch.bincount(rows * (classes + 1) + columns, minlength=classes * (classes + 1))
-    return Pixels(counts.reshape(classes, classes + 1))
+    return PixelCounts(counts.reshape(classes, classes + 1))  # [c, c + 1]
 
 
-def settle(predictions: Mapping[str, Prediction], truth: Callable[[str], Tensor], classes: int) -> dict[str, Answer]:
-    """Predictions of a batch with counts in the place of masks; all others stay as they are.
+def count_masks(
+    predictions: Mapping[str, Prediction], target: Callable[[str], Tensor], classes: int
+) -> dict[str, ReducedPrediction]:
+    """Reduce the predicted masks of a batch to counts; predictions of other kinds are returned unchanged.
 
     Args:
-        predictions: by sample id, in original pixels.
-        truth: gives the true mask of an id.
-        classes: of the task.
+        predictions: by image id, in original pixels.
+        target: returns the target mask of an image id.
+        classes: number of classes of the task.
     """
     return {
-        name: pixels(found, truth(name), classes) if isinstance(found, Mask) else found
-        for name, found in predictions.items()
+        image_id: count_pixels(found, target(image_id), classes) if isinstance(found, Mask) else found
+        for image_id, found in predictions.items()
     }
 
 
-def masks(found: Sequence[Pixels], names: Sequence[str]) -> MaskScores:
-    """The scores of all pictures together.
+def masks(counts: Sequence[PixelCounts], names: Sequence[str]) -> MaskScores:
+    """Compute the scores of all images together.
 
     Raises:
-        PolyheadError: when there is no picture, or one was counted with other classes.
+        PolyheadError: when there is no image, or the counts are of other classes.
     """
-    if not found:
-        raise PolyheadError("there is nothing to measure: the truth has no picture; check the split")
-    if any(one.counts.shape != (len(names), len(names) + 1) for one in found):
-        raise PolyheadError(f"pixels were counted for other classes than the {len(names)} of the task")
-    parts = tally(found)
-    right, true, said = (part.sum(axis=0, keepdims=True) for part in parts)
-    iou, there = _iou(right, true, said)
-    figures = {metric: float(_figure(metric, right, true, said)[0]) for metric in METRICS}
+    if not counts:
+        raise PolyheadError("cannot compute scores: the split has no images. Check the split.")
+    expected = (len(names), len(names) + 1)
+    for image in counts:
+        if image.counts.shape != expected:
+            raise PolyheadError(
+                f"pixels were counted for {image.counts.shape[0]} classes, but the task has {len(names)}. "
+                "Evaluate the run again."
+            )
+    correct, target, predicted = (part.sum(axis=0, keepdims=True) for part in sum_pixels(counts))  # [1, c] each
+    iou, present = _iou(correct, target, predicted)  # [1, c] each
+    values = {metric: float(_metric(metric, correct, target, predicted)[0]) for metric in METRICS}
     return MaskScores(
-        **figures,
-        iou=dict(zip(names, np.where(there, iou, np.nan)[0].tolist(), strict=True)),
-        pixels=dict(zip(names, true[0].astype(int).tolist(), strict=True)),
-        absent=[name for name, known in zip(names, there[0], strict=True) if not known],
+        **values,
+        iou=dict(zip(names, np.where(present, iou, np.nan)[0].tolist(), strict=True)),
+        pixels=dict(zip(names, target[0].astype(int).tolist(), strict=True)),
+        absent=[name for name, occurs in zip(names, present[0], strict=True) if not occurs],
     )
 
 
-def tally(found: Sequence[Pixels]) -> Tally:
-    """The sums that every measure is made of, picture by picture."""
-    counts = torch.stack([one.counts for one in found]).double().numpy()
-    return Tally(np.diagonal(counts, axis1=1, axis2=2).copy(), counts.sum(axis=2), counts[:, :, :-1].sum(axis=1))
+def sum_pixels(counts: Sequence[PixelCounts]) -> PixelSums:
+    """Sum the counts of each image to correct, target and predicted pixels by class."""
+    table = torch.stack([image.counts for image in counts]).double().numpy()  # [p, c, c + 1]
+    correct = np.diagonal(table, axis1=1, axis2=2).copy()  # [p, c]
+    # Pixels that are not covered (the last column) belong to a target class, but to no predicted one.
+    return PixelSums(correct, table.sum(axis=2), table[:, :, :-1].sum(axis=1))
 
 
-def constant(found: Sequence[Pixels], label: int) -> list[Pixels]:
-    """The counts of a rival that calls every pixel by one class."""
-    rivals = []
-    for one in found:
-        counts = torch.zeros_like(one.counts)
-        counts[:, label] = one.counts.sum(1)
-        rivals.append(Pixels(counts))
-    return rivals
+def constant_baseline(counts: Sequence[PixelCounts], label: int) -> list[PixelCounts]:
+    """Return the counts of a dummy baseline that predicts one class for every pixel."""
+    baseline = []
+    for image in counts:
+        constant = torch.zeros_like(image.counts)
+        constant[:, label] = image.counts.sum(1)  # all target pixels of a class, in the column of `label`
+        baseline.append(PixelCounts(constant))
+    return baseline
 
 
 def intervals(
-    found: Sequence[Pixels], *, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0
-) -> dict[Metric, Interval]:
-    """Every measure with its interval: bootstrap over the pictures, see :mod:`polyhead.metrics.intervals`."""
-    weights = draw(len(found), resamples, seed)
-    parts = tally(found)
-    return {metric: interval(sample([parts], metric, weights), level) for metric in METRICS}
+    counts: Sequence[PixelCounts], *, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0
+) -> dict[MaskMetric, Interval]:
+    """Compute every score with its interval: bootstrap over the images, see :mod:`polyhead.metrics.intervals`."""
+    weights = bootstrap_weights(len(counts), resamples, seed)
+    sums = sum_pixels(counts)
+    return {metric: percentile_interval(bootstrap_scores([sums], metric, weights), level) for metric in METRICS}
 
 
 def paired(
-    a: Sequence[Sequence[Pixels]],
-    b: Sequence[Sequence[Pixels]],
-    metric: Metric = "miou",
+    a: Sequence[Sequence[PixelCounts]],
+    b: Sequence[Sequence[PixelCounts]],
+    metric: MaskMetric = "miou",
     *,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
     seed: int = 0,
 ) -> Interval:
-    """How much better ``a`` is than ``b``, from the same resamples of the pictures.
+    """Compute the difference ``a - b`` of a score, with its interval from the same resamples of the images.
 
     Args:
-        a: counts of each run (seed) of one side, all in the same order of pictures.
+        a: counts of each run (seed) of one side, all in the same order of images.
         b: counts of each run of the other side.
-        metric: what to compare.
+        metric: which score to compare.
         resamples: at least 200.
-        level: share of the resamples within the interval.
-        seed: other seeds draw other resamples.
+        level: fraction of the resamples that lie within the interval.
+        seed: decides which resamples are drawn.
     """
-    weights = draw(len(a[0]), resamples, seed)
-    sides = [sample([tally(run) for run in side], metric, weights) for side in (a, b)]
-    return interval(sides[0] - sides[1], level)
+    weights = bootstrap_weights(len(a[0]), resamples, seed)
+    sides = [bootstrap_scores([sum_pixels(run) for run in side], metric, weights) for side in (a, b)]
+    return percentile_interval(sides[0] - sides[1], level)
 
 
-def sample(runs: Sequence[Tally], metric: Metric, weights: Int[np.ndarray, "b p"]) -> Float[np.ndarray, " b"]:
-    """A measure on each resample of pictures and runs; NaN where a resample has nothing to measure."""
-    if not runs:
-        raise PolyheadError("there is no run to measure; give at least one on each side")
-    return over_runs(np.stack([_figure(metric, *(weights @ part for part in run)) for run in runs]))
-
-
-def _figure(
-    metric: Metric, right: Float[np.ndarray, "b c"], true: Float[np.ndarray, "b c"], said: Float[np.ndarray, "b c"]
+def bootstrap_scores(
+    runs: Sequence[PixelSums], metric: MaskMetric, weights: Int[np.ndarray, "b p"]
 ) -> Float[np.ndarray, " b"]:
+    """Compute a score on each resample of images and runs; NaN where a resample has no pixels."""
+    if not runs:
+        raise PolyheadError("there is no run to score. Give at least one on each side.")
+    # [b, p] @ [p, c] -> [b, c]: the pixels of each resample, by class
+    return mean_over_runs(np.stack([_metric(metric, *(weights @ part for part in run)) for run in runs]))
+
+
+def _metric(
+    metric: MaskMetric,
+    correct: Float[np.ndarray, "b c"],
+    target: Float[np.ndarray, "b c"],
+    predicted: Float[np.ndarray, "b c"],
+) -> Float[np.ndarray, " b"]:
+    """Compute a score from the pixels of each resample."""
     if metric in ("pixel_accuracy", "accuracy"):
-        return _share(right.sum(axis=1), true.sum(axis=1))
+        return _fraction(correct.sum(axis=1), target.sum(axis=1))
     if metric == "mean_accuracy":
-        return _mean(_share(right, true), true > 0)
-    iou, there = _iou(right, true, said)
-    first = 1 if metric == "miou_foreground" else 0
-    return _mean(iou[:, first:], there[:, first:])
+        return _mean(_fraction(correct, target), target > 0)
+    iou, present = _iou(correct, target, predicted)
+    first = 1 if metric == "miou_foreground" else 0  # class 0 is the background
+    return _mean(iou[:, first:], present[:, first:])
 
 
 def _iou(
-    right: Float[np.ndarray, "b c"], true: Float[np.ndarray, "b c"], said: Float[np.ndarray, "b c"]
+    correct: Float[np.ndarray, "b c"], target: Float[np.ndarray, "b c"], predicted: Float[np.ndarray, "b c"]
 ) -> tuple[Float[np.ndarray, "b c"], Bool[np.ndarray, "b c"]]:
-    """IoU of each class, and whether it is there: in the truth, or predicted."""
-    union = true + said - right
-    return _share(right, union), union > 0
+    """Return the IoU of each class, and whether it occurs in any target or prediction."""
+    union = target + predicted - correct
+    return _fraction(correct, union), union > 0
 
 
-def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    share: np.ndarray = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
-    return share
+def _fraction(part: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Divide, with NaN where the total is 0."""
+    fraction: np.ndarray = np.divide(part, total, out=np.full(part.shape, np.nan), where=total > 0)
+    return fraction
 
 
-def _mean(values: Float[np.ndarray, "b c"], there: Bool[np.ndarray, "b c"]) -> Float[np.ndarray, " b"]:
-    mean: np.ndarray = _share(np.where(there, values, 0.0).sum(axis=1), there.sum(axis=1).astype(np.float64))
+def _mean(values: Float[np.ndarray, "b c"], present: Bool[np.ndarray, "b c"]) -> Float[np.ndarray, " b"]:
+    """Return the mean over the classes that are present; NaN where none is."""
+    sums = np.where(present, values, 0.0).sum(axis=1)
+    mean: np.ndarray = _fraction(sums, present.sum(axis=1).astype(np.float64))
     return mean

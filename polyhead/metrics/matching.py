@@ -1,7 +1,20 @@
-"""COCO's matching of detections with objects, once for a picture, and average precision from what it found.
+"""COCO's matching of detections with objects, and average precision from the matches.
 
-What a detection is matched with depends on its own picture alone, so one matching serves every resample of the
-pictures, every score threshold and every class average. Equal to pycocotools to 1e-6 (tested), without area ranges.
+The match of a detection depends on its own image alone, so one matching serves every resample of the images, every
+score threshold and every average over classes. The results equal those of pycocotools to 1e-6 (tested); area ranges are
+not supported.
+
+Shapes:
+
+==========  ==========================================================================================
+``t``       IoU thresholds (10 for COCO's AP)
+``n``       detections; in :class:`Matches` sorted by class, then by descending score
+``m``       objects (target boxes)
+``k``       candidate pairs of a detection and an object of the same image and class
+``p``       images
+``c``       classes
+``b``       resamples of the images
+==========  ==========================================================================================
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,138 +24,155 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from polyhead.metrics.boxes import Finds, Objects, gather, pairs
+from polyhead.metrics.boxes import PredictedBoxes, TargetBoxes, gather_boxes, pair_boxes
 from polyhead.types import Annotation, Detections
 
 IOUS = np.linspace(0.5, 0.95, 10)
-"""The overlaps that COCO averages over."""
+"""The IoU thresholds that COCO averages over."""
 
 TOP = 100
-"""Detections of one class in one picture that are measured; the best are taken."""
+"""The highest-scoring detections of each class and image that are evaluated."""
 
 _RECALLS = np.linspace(0.0, 1.0, 101)
-_BLOCK = 4_000_000  # weights gathered at a time: 32 MB
+_BLOCK = 4_000_000  # weights that are gathered at a time: 32 MB
 
 
 class Matches(NamedTuple):
-    """What became of each detection; sorted by class, best first within a class.
+    """The outcome of each detection; sorted by class, and by descending score within a class.
 
     Attributes:
         names: class names.
-        ious: the overlaps at which it was matched.
-        pictures: index of each detection's picture.
-        labels: class of each detection.
+        ious: IoU thresholds of the matching.
+        image_idx: index of each detection's image.
+        labels: class index of each detection.
         scores: score of each detection.
-        hit: found an object of its class, at each overlap.
-        skip: found only an object to ignore: neither right nor wrong.
-        objects: objects to be found in each picture, by class.
+        hit: whether the detection matches an object of its class, at each IoU threshold.
+        skip: whether it matches only an ignored object, and counts as neither correct nor wrong.
+        objects: number of objects in each image, by class, without ignored ones.
     """
 
     names: list[str]
     ious: Float[np.ndarray, " t"]
-    pictures: Int[np.ndarray, " n"]
+    image_idx: Int[np.ndarray, " n"]
     labels: Int[np.ndarray, " n"]
     scores: Float[np.ndarray, " n"]
     hit: Bool[np.ndarray, "t n"]
     skip: Bool[np.ndarray, "t n"]
     objects: Int[np.ndarray, "p c"]
 
-    def span(self, label: int) -> slice:
-        """Where the detections of one class lie."""
+    def class_slice(self, label: int) -> slice:
+        """Return the slice of the detections of one class."""
         first, last = np.searchsorted(self.labels, [label, label + 1])
         return slice(int(first), int(last))
 
 
 def match(
-    truths: Sequence[Annotation],
+    targets: Sequence[Annotation],
     predictions: Mapping[str, Detections],
     names: Sequence[str],
     ious: Float[np.ndarray, " t"] = IOUS,
 ) -> Matches:
-    """Match the best :data:`TOP` detections of each class and picture with the objects, at each overlap of ``ious``.
+    """Match the best :data:`TOP` detections of each class and image with the objects, at each IoU threshold.
 
     Args:
-        truths: all pictures of the split; ``ignore`` means COCO's ``iscrowd``.
-        predictions: detections by id, in pixels of the original picture; a missing id means no detections.
+        targets: all images of the split; ``ignore`` means COCO's ``iscrowd``.
+        predictions: detections by image id, in pixels of the original image; a missing id means no detections.
         names: class names.
-        ious: ascending overlaps in (0, 1].
+        ious: ascending IoU thresholds in (0, 1].
 
     Raises:
-        PolyheadError: see :func:`polyhead.metrics.boxes.gather`.
+        PolyheadError: see :func:`polyhead.metrics.boxes.gather_boxes`.
     """
-    objects, finds = gather(truths, predictions, names)
-    groups = finds.pictures * len(names) + finds.labels
-    finds = finds.take(_rank(groups, finds.scores) < TOP)
-    finds = finds.take(np.lexsort((-finds.scores, finds.labels)))
-    chosen = assign(objects, finds, ious)
-    matched = chosen >= 0
-    ignored = np.zeros(chosen.shape, dtype=np.bool_)
-    ignored[matched] = objects.ignore[chosen[matched]]
+    target_boxes, predicted = gather_boxes(targets, predictions, names)
+    groups = predicted.image_idx * len(names) + predicted.labels  # one integer per (image, class)
+    predicted = predicted.take(_rank(groups, predicted.scores) < TOP)
+    # by class, then by descending score (lexsort sorts by its last key first, and is stable)
+    predicted = predicted.take(np.lexsort((-predicted.scores, predicted.labels)))
+    target_idx = assign(target_boxes, predicted, ious)  # [t, n]
+    matched = target_idx >= 0
+    ignored = np.zeros(target_idx.shape, dtype=np.bool_)
+    ignored[matched] = target_boxes.ignore[target_idx[matched]]
     return Matches(
         names=list(names),
         ious=ious,
-        pictures=finds.pictures,
-        labels=finds.labels,
-        scores=finds.scores,
+        image_idx=predicted.image_idx,
+        labels=predicted.labels,
+        scores=predicted.scores,
         hit=matched & ~ignored,
         skip=ignored,
-        objects=objects.per_picture(len(truths), len(names)),
+        objects=target_boxes.count_per_image(len(targets), len(names)),
     )
 
 
-def assign(objects: Objects, finds: Finds, ious: Float[np.ndarray, " t"]) -> Int[np.ndarray, "t n"]:
-    """The object that each detection gets at each overlap, or -1.
+def assign(targets: TargetBoxes, predicted: PredictedBoxes, ious: Float[np.ndarray, " t"]) -> Int[np.ndarray, "t n"]:
+    """Return the index of the object that each detection is matched with at each IoU threshold, or -1.
 
-    The best detection of a picture and class chooses first, and takes the free object that it overlaps most; objects
-    to ignore are taken when there is no other, and are never used up. One round of the loop serves the next detection
-    of all pictures and classes at once.
+    Within an image and class, detections choose in the order of their scores. Each takes the free object that it
+    overlaps most. An ignored object is taken only where no other is left, and stays free for further detections.
+
+    One iteration of the loop serves one detection of *every* image and class at once: the first iteration the best
+    ones, the second iteration the second best, and so on. Detections of one iteration never compete for an object,
+    because they differ in image or class.
     """
-    found, true, iou = pairs(objects, finds, crowds=True)
-    near = iou >= ious[0]
-    found, true, iou = found[near], true[near], iou[near]
-    chosen = np.full((ious.shape[0], finds.scores.shape[0]), -1, dtype=np.int64)
-    if not found.size:
-        return chosen
-    candidates = np.unique(found)
-    groups = finds.pictures[candidates] * (finds.labels.max() + 1) + finds.labels[candidates]
-    turn = np.zeros(finds.scores.shape[0], dtype=np.int64)
-    turn[candidates] = _rank(groups, finds.scores[candidates])
-    order = np.lexsort((-true, -iou, objects.ignore[true], found, turn[found]))  # last key first; best choice first
-    found, true, iou = found[order], true[order], iou[order]
-    free = np.ones((ious.shape[0], objects.labels.shape[0]), dtype=np.bool_)
-    rounds = np.searchsorted(turn[found], np.arange(turn.max() + 2))
+    detection, target, iou = pair_boxes(targets, predicted, crowds=True)  # [k] each
+    near = iou >= ious[0]  # a lower overlap matches at no threshold
+    detection, target, iou = detection[near], target[near], iou[near]
+    matched_target = np.full((ious.shape[0], predicted.scores.shape[0]), -1, dtype=np.int64)  # [t, n]
+    if not detection.size:
+        return matched_target
+
+    # turn: the iteration in which a detection chooses, its rank among the detections of its image and class that
+    # overlap any object. Others never match, so leaving them out saves iterations.
+    candidates = np.unique(detection)
+    groups = predicted.image_idx[candidates] * (predicted.labels.max() + 1) + predicted.labels[candidates]
+    turn = np.zeros(predicted.scores.shape[0], dtype=np.int64)  # [n]
+    turn[candidates] = _rank(groups, predicted.scores[candidates])
+
+    # Sort the pairs by turn, then by detection, then by preference: objects before ignored ones, higher IoU first, and
+    # of equal IoU the later object, as in pycocotools. lexsort takes its keys in reverse order of importance.
+    order = np.lexsort((-target, -iou, targets.ignore[target], detection, turn[detection]))
+    detection, target, iou = detection[order], target[order], iou[order]
+
+    free = np.ones((ious.shape[0], targets.labels.shape[0]), dtype=np.bool_)  # [t, m]
+    # The pairs of iteration i are those from rounds[i] to rounds[i + 1].
+    rounds = np.searchsorted(turn[detection], np.arange(turn.max() + 2))
     for first, last in pairwise(rounds):
-        who, what = found[first:last], true[first:last]
-        starts = np.flatnonzero(np.diff(who, prepend=-1))
-        can = (iou[first:last] >= ious[:, None]) & free[:, what]
-        place = np.minimum.reduceat(np.where(can, np.arange(what.shape[0]), what.shape[0]), starts, axis=1)
-        level, column = np.nonzero(place < what.shape[0])
-        taken = what[place[level, column]]
-        chosen[level, who[starts[column]]] = taken
-        free[level, taken] = objects.ignore[taken]
-    return chosen
+        choosing, options = detection[first:last], target[first:last]  # [k_i] pairs of this iteration
+        starts = np.flatnonzero(np.diff(choosing, prepend=-1))  # first pair of each detection
+        available = (iou[first:last] >= ious[:, None]) & free[:, options]  # [t, k_i]
+        # The pairs of a detection are in order of preference, so its choice is its first available pair: the minimum of
+        # the pair indices, with k_i (no pair) where the object is not available. reduceat takes the minimum over each
+        # detection's stretch of pairs.
+        none = options.shape[0]
+        choice = np.minimum.reduceat(np.where(available, np.arange(none), none), starts, axis=1)  # [t, detections]
+        level, column = np.nonzero(choice < none)  # threshold and detection of each new match
+        taken = options[choice[level, column]]
+        matched_target[level, choosing[starts[column]]] = taken
+        free[level, taken] = targets.ignore[taken]  # an ignored object stays free
+    return matched_target
 
 
 def average_precision(matches: Matches, weights: Int[np.ndarray, "b p"] | None = None) -> Float[np.ndarray, "b t c"]:
-    """COCO's 101-point average precision at each overlap and of each class; NaN for classes without objects.
+    """Compute COCO's 101-point average precision of each class at each IoU threshold; NaN for a class without objects.
 
     Args:
         matches: from :func:`match`.
-        weights: how often each picture counts, a row for each resample; every picture once when left out.
+        weights: how often each image counts, a row for each resample; None counts every image once.
     """
-    pictures, classes = matches.objects.shape
+    images, classes = matches.objects.shape
     if weights is None:
-        weights = np.ones((1, pictures), dtype=np.int64)
-    result = np.full((weights.shape[0], matches.ious.shape[0], classes), np.nan)
+        weights = np.ones((1, images), dtype=np.int64)
+    result = np.full((weights.shape[0], matches.ious.shape[0], classes), np.nan)  # [b, t, c]
     for label in np.flatnonzero(matches.objects.any(axis=0)):
-        span = matches.span(int(label))
-        hit, skip = matches.hit[:, span], matches.skip[:, span]
-        counted = int(np.flatnonzero(hit.any(axis=0)).max(initial=-1)) + 1  # nothing after the last hit can matter
-        rows = max(1, _BLOCK // max(1, counted))
+        span = matches.class_slice(int(label))
+        hit, skip = matches.hit[:, span], matches.skip[:, span]  # [t, n_class]
+        # Detections after the last hit cannot change the average precision.
+        counted = int(np.flatnonzero(hit.any(axis=0)).max(initial=-1)) + 1
+        rows = max(1, _BLOCK // max(1, counted))  # resamples at a time, to bound the memory
         for start in range(0, weights.shape[0], rows):
             block = weights[start : start + rows]
             result[start : start + rows, :, label] = _precision(
-                block[:, matches.pictures[span][:counted]],
+                block[:, matches.image_idx[span][:counted]],
                 hit[:, :counted],
                 skip[:, :counted],
                 block @ matches.objects[:, label],
@@ -156,24 +186,38 @@ def _precision(
     skip: Bool[np.ndarray, "t n"],
     total: Int[np.ndarray, " b"],
 ) -> Float[np.ndarray, "b t"]:
-    """Average precision of one class; only where something is found can precision matter, so only that is computed."""
-    seen = np.cumsum(weights, axis=1)
-    result = np.zeros((weights.shape[0], hit.shape[0]))
+    """Compute the average precision of one class; NaN for a resample without objects.
+
+    Recall rises only at a hit, so precision is computed at the hits alone: ``h`` of the ``n`` detections.
+
+    Args:
+        weights: how often each detection counts: the weight of its image.
+        hit: see :class:`Matches`.
+        skip: see :class:`Matches`.
+        total: number of objects in each resample.
+    """
+    seen = np.cumsum(weights, axis=1)  # [b, n] detections up to each one, by descending score
+    result = np.zeros((weights.shape[0], hit.shape[0]))  # [b, t]
     for level in range(hit.shape[0]):
-        hits, skips = np.flatnonzero(hit[level]), np.flatnonzero(skip[level])
-        true = np.cumsum(weights[:, hits], axis=1)
+        hits, skips = np.flatnonzero(hit[level]), np.flatnonzero(skip[level])  # [h], [skips]
+        correct = np.cumsum(weights[:, hits], axis=1)  # [b, h]
+        # Skipped detections before each hit. The leading zero column stands for "no skip before".
         skipped = np.cumsum(np.pad(weights[:, skips], ((0, 0), (1, 0))), axis=1)[:, np.searchsorted(skips, hits)]
-        precision = true / (seen[:, hits] - skipped + np.spacing(1))
-        best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        points = np.searchsorted(_RECALLS, true / np.maximum(total, 1)[:, None], side="right")
+        precision = correct / (seen[:, hits] - skipped + np.spacing(1))  # [b, h]; spacing avoids 0 / 0
+        # COCO interpolates: the precision at a recall is the best precision at that recall or a higher one.
+        best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]  # [b, h]
+        # Number of the 101 recall points up to each hit's recall. Their difference is the number of points at which the
+        # hit's precision counts; recall points that are never reached count as 0.
+        points = np.searchsorted(_RECALLS, correct / np.maximum(total, 1)[:, None], side="right")  # [b, h]
         result[:, level] = (best * np.diff(points, axis=1, prepend=0)).sum(axis=1) / _RECALLS.shape[0]
     result[total == 0] = np.nan
     return result
 
 
 def _rank(groups: Int[np.ndarray, " n"], scores: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """Place of each detection within its group, the best first; ties in the given order."""
-    order = np.lexsort((-scores, groups))
+    """Return the rank of each detection within its group, 0 for the best score; ties in the given order."""
+    order = np.lexsort((-scores, groups))  # by group, then by descending score
     ranks = np.empty(groups.shape[0], dtype=np.int64)
+    # position in the sorted order less the position of the group's first detection
     ranks[order] = np.arange(groups.shape[0]) - np.searchsorted(groups[order], groups[order])
     return ranks

@@ -1,4 +1,7 @@
-"""What was said of whole pictures and of pixels, as sums that can be drawn again; what boxes need more than."""
+"""Predictions of labels and masks as sums for each image, so that scores can be computed on any resample of the images.
+
+Box predictions cannot be reduced to sums; see :mod:`polyhead.metrics.pooled`.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,63 +10,63 @@ from typing import NamedTuple
 import numpy as np
 
 from polyhead.errors import PolyheadError
-from polyhead.metrics.masks import Pixels, Tally, tally
-from polyhead.metrics.store import Kind, Said
+from polyhead.metrics.masks import PixelCounts, PixelSums, sum_pixels
+from polyhead.metrics.store import LabelPredictions, StoredKind
 
 
-class Pictures(NamedTuple):
-    """One run's answers to one task of labels or masks.
+class ImagePredictions(NamedTuple):
+    """The predictions of one run for one task of labels or masks.
 
     Attributes:
-        task: its name.
+        task: task name.
         kind: ``"labels"`` or ``"pixels"``.
         names: class names.
-        ids: of the pictures.
-        tally: right, true and said pixels of each picture by class; a label counts as one pixel.
+        ids: image ids.
+        sums: correct, target and predicted pixels of each image by class; a label counts as one pixel.
     """
 
     task: str
-    kind: Kind
+    kind: StoredKind
     names: list[str]
     ids: list[str]
-    tally: Tally
+    sums: PixelSums
 
-    def take(self, ids: Sequence[str]) -> "Pictures":
-        """The same pictures in the order of ``ids``."""
-        place = {name: index for index, name in enumerate(self.ids)}
-        order = [place[name] for name in ids]
-        return Pictures(self.task, self.kind, self.names, list(ids), Tally(*(part[order] for part in self.tally)))
+    def take(self, ids: Sequence[str]) -> "ImagePredictions":
+        """Return the same images in the order of ``ids``."""
+        index_of = {image_id: index for index, image_id in enumerate(self.ids)}
+        order = [index_of[image_id] for image_id in ids]
+        sums = PixelSums(*(part[order] for part in self.sums))
+        return ImagePredictions(self.task, self.kind, self.names, list(ids), sums)
 
 
-def together(parts: Sequence[Pictures]) -> Pictures:
-    """Answers of one task to different pictures (the folds of a cross-validation), side by side.
+def join_folds(folds: Sequence[ImagePredictions]) -> ImagePredictions:
+    """Concatenate predictions of one task for different images (the folds of a cross-validation).
 
     Raises:
-        PolyheadError: when a picture is in two parts, or the parts have different classes.
+        PolyheadError: when an image is in two folds, or the folds have different classes.
     """
-    first = parts[0]
-    ids = [ident for part in parts for ident in part.ids]
-    twice = [ident for ident, count in Counter(ids).items() if count > 1]
-    if twice:
+    first = folds[0]
+    ids = [image_id for fold in folds for image_id in fold.ids]
+    duplicates = [image_id for image_id, count in Counter(ids).items() if count > 1]
+    if duplicates:
         raise PolyheadError(
-            f"picture {twice[0]!r} of task {first.task!r} was tested twice; give runs that were tested on different "
-            "folds of it"
+            f"image {duplicates[0]!r} of task {first.task!r} was tested twice. Give runs that were tested on different "
+            "folds of the task."
         )
-    for part in parts:
-        if part.names != first.names:
-            raise PolyheadError(f"folds of task {first.task!r} have different classes: {first.names} and {part.names}")
-    return first._replace(
-        ids=ids, tally=Tally(*(np.concatenate(each) for each in zip(*(p.tally for p in parts), strict=True)))
-    )
+    for fold in folds:
+        if fold.names != first.names:
+            raise PolyheadError(f"folds of task {first.task!r} have different classes: {first.names} and {fold.names}")
+    columns = zip(*(fold.sums for fold in folds), strict=True)  # correct, target and predicted of all folds
+    return first._replace(ids=ids, sums=PixelSums(*(np.concatenate(column) for column in columns)))
 
 
-def of_pixels(task: str, found: Mapping[str, Pixels], names: list[str]) -> Pictures:
-    """A segmentation's counts."""
-    return Pictures(task, "pixels", names, [*found], tally([*found.values()]))
+def of_pixels(task: str, counts: Mapping[str, PixelCounts], names: list[str]) -> ImagePredictions:
+    """Build predictions from the pixel counts of a segmentation, by image id."""
+    return ImagePredictions(task, "pixels", names, [*counts], sum_pixels([*counts.values()]))
 
 
-def of_labels(task: str, said: Said, names: list[str]) -> Pictures:
-    """A classifier's best classes."""
-    one = np.eye(len(names))
-    true, best = one[said.true], one[said.probabilities.argmax(axis=1)]
-    return Pictures(task, "labels", names, said.ids, Tally(true * best, true, best))
+def of_labels(task: str, predicted: LabelPredictions, names: list[str]) -> ImagePredictions:
+    """Build predictions from the class probabilities of a classifier; the most probable class is the predicted one."""
+    one_hot = np.eye(len(names))
+    target, best = one_hot[predicted.target], one_hot[predicted.probabilities.argmax(axis=1)]  # [p, c] each
+    return ImagePredictions(task, "labels", names, predicted.ids, PixelSums(target * best, target, best))

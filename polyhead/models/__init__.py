@@ -1,4 +1,4 @@
-"""Models, one module per paper; a recipe names them by the names listed here."""
+"""Models, one module per paper; recipes refer to them by the names in this module."""
 
 from polyhead.models.classifier import classifier
 from polyhead.models.efficientdet import efficientdet

@@ -1,4 +1,4 @@
-"""An image classifier: a backbone, global average pooling and a linear layer."""
+"""An image classifier: backbone, global average pooling and a linear layer."""
 
 from collections.abc import Sequence
 
@@ -15,13 +15,14 @@ def classifier(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Model:
-    """One class a picture: a timm backbone's last level, averaged, and a linear layer.
+    """Build an image classifier: a timm backbone, global average pooling of its last level, and a linear layer.
 
     Args:
         backbone: timm's name of the backbone.
-        weights: of the backbone: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
-        size: side of the square pictures in pixels.
-        mean: of the weights' pictures in 0..1; None where the file or timm tells it.
-        std: likewise.
+        weights: weights of the backbone: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
+        size: side of the square images in pixels.
+        mean: mean of each color channel that the weights expect, for images in 0..1; None reads it from the weights
+            file or timm.
+        std: standard deviation of each color channel, likewise.
     """
     return Model(Timm(backbone, weights, (32,), mean=mean, std=std), [], Classify, (size, size))

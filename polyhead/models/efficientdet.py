@@ -5,13 +5,13 @@ from functools import partial
 from typing import Literal
 
 from polyhead.boxes.anchors import ScaledAnchors
-from polyhead.boxes.coders import Offsets
+from polyhead.boxes.coders import DeltaCoder
 from polyhead.boxes.matching import by_iou
-from polyhead.boxes.nms import Suppress, per_class
+from polyhead.boxes.nms import NMS, class_nms
 from polyhead.errors import PolyheadError, suggest
 from polyhead.nets.backbones.timm import Timm
 from polyhead.nets.heads.dense import Dense, sigmoid_scores
-from polyhead.nets.heads.towers import SharedTower
+from polyhead.nets.heads.towers import EfficientDetTower
 from polyhead.nets.losses import ciou, focal, huber
 from polyhead.nets.model import Model
 from polyhead.nets.necks.bifpn import Bifpn
@@ -28,7 +28,7 @@ SCALES = {
 }
 """Backbone, size, width, repeats and depth of each EfficientDet (the paper's table 1).
 
-The authors' code departs from it at the top: d6 and d7 sum levels without weights, and d7's anchors have scale 5.
+The authors' code differs for the largest ones: d6 and d7 add levels without weights, and d7's anchors have scale 5.
 """
 
 
@@ -47,35 +47,37 @@ def efficientdet(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Model:
-    """EfficientDet (Tan, Pang & Le 2020, "EfficientDet: Scalable and Efficient Object Detection") on any timm backbone.
+    """Build EfficientDet on any timm backbone.
+
+    See Tan, Pang & Le 2020, "EfficientDet: Scalable and Efficient Object Detection".
 
     Args:
-        backbone: timm's name of the backbone; its levels of strides 8, 16 and 32 are used. None for the scale's own.
-        weights: of the backbone: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
-        size: side of the square pictures in pixels, or the name of a scale. None for the scale's own, and so with the
-            width, repeats and depth.
-        scale: from the smallest, ``d0``, to the largest, ``d7``; each doubles, roughly, the cost of the one before.
-        width: channels of every level in neck and head.
-        repeats: layers of the neck.
-        depth: convolutions of the head's nets before the last.
-        anchor_scale: side of a level's smallest square box, in cells; small objects want less.
-        loss: of the boxes: ``"huber"`` on their codes, as in the paper's code, or ``"ciou"`` on the boxes themselves.
-        label_smoothing: of the classes (:func:`~polyhead.nets.losses.focal`).
-        mean: of the weights' pictures in 0..1; None where the file or timm tells it.
-        std: likewise.
+        backbone: timm's name of the backbone; its levels of strides 8, 16 and 32 are used. None uses the scale's.
+        weights: weights of the backbone: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
+        size: side of the square images in pixels, or the name of a scale. None uses the scale's.
+        scale: from ``d0``, the smallest, to ``d7``, the largest; each costs roughly twice as much as the one before.
+        width: channels of every level in neck and head. None uses the scale's.
+        repeats: number of layers of the neck. None uses the scale's.
+        depth: number of convolutions in the head's box and class nets before the last. None uses the scale's.
+        anchor_scale: side of the smallest square anchor of a level, in cells; use a smaller value for small objects.
+        loss: box loss: ``"huber"`` on the deltas, as in the paper's code, or ``"ciou"`` on the decoded boxes.
+        label_smoothing: label smoothing of the classes (:func:`~polyhead.nets.losses.focal`).
+        mean: mean of each color channel that the weights expect, for images in 0..1; None reads it from the weights
+            file or timm.
+        std: standard deviation of each color channel, likewise.
     """
-    wanted: str = size if isinstance(size, str) else scale
-    if wanted not in SCALES:
-        raise PolyheadError(f"efficientdet: there is no scale {wanted!r}{suggest(wanted, SCALES)}")
-    usual, *numbers = SCALES[wanted]
+    name: str = size if isinstance(size, str) else scale
+    if name not in SCALES:
+        raise PolyheadError(f"efficientdet: there is no scale {name!r}{suggest(name, SCALES)}")
+    default_backbone, *defaults = SCALES[name]
     size = None if isinstance(size, str) else size
-    given = zip((size, width, repeats, depth), numbers, strict=True)
-    side, width, repeats, depth = (own if value is None else value for value, own in given)
+    given = zip((size, width, repeats, depth), defaults, strict=True)
+    side, width, repeats, depth = (default if value is None else value for value, default in given)
     head = partial(
         efficientdet_head, depth=depth, anchor_scale=anchor_scale, loss=loss, label_smoothing=label_smoothing
     )
     neck = partial(Bifpn, width=width, repeats=repeats)
-    return Model(Timm(backbone or usual, weights, mean=mean, std=std), [neck], head, (side, side))
+    return Model(Timm(backbone or default_backbone, weights, mean=mean, std=std), [neck], head, (side, side))
 
 
 def efficientdet_head(
@@ -87,19 +89,20 @@ def efficientdet_head(
     anchor_scale: float = 4.0,
     loss: Literal["huber", "ciou"] = "huber",
     label_smoothing: float = 0.0,
-    suppress: Suppress = per_class,
+    suppress: NMS = class_nms,
 ) -> Dense:
-    """EfficientDet's seven words; what the paper leaves open (matching at 0.5, weights of losses) is its code's.
+    """Build EfficientDet's head: a dense head with EfficientDet's seven components.
 
-    Only CIoU's weight is not from there: it is that of the IoU loss in ATSS (Zhang et al. 2020), beside focal loss too.
+    What the paper does not specify (matching at 0.5, weights of the losses) follows the authors' code, except for the
+    weight of CIoU: it is that of the IoU loss in ATSS (Zhang et al. 2020), which is combined with focal loss too.
     """
     return Dense(
         channels,
         strides,
         names,
         anchors=ScaledAnchors(len(channels), anchor_scale),
-        tower=partial(SharedTower, depth=depth),
-        coder=Offsets(),
+        tower=partial(EfficientDetTower, depth=depth),
+        coder=DeltaCoder(),
         matcher=partial(by_iou, high=0.5, low=0.5, force_best=True),
         losses={
             "box": (50.0, huber) if loss == "huber" else (2.0, ciou),

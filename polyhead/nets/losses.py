@@ -1,6 +1,8 @@
-"""Losses, each a float32 scalar.
+"""Loss functions; each returns a float32 scalar.
 
-Those of dense detectors are functions of :class:`~polyhead.boxes.raw.Matched`; the others take logits.
+The losses of dense detectors are functions of :class:`~polyhead.boxes.raw.Matched`, the others of logits. In shapes,
+``b`` is the number of images, ``n`` that of anchors, ``p`` that of positive anchors in the batch, ``c`` that of classes
+and ``k`` that of logits (``c``, or ``c + 1`` with background).
 """
 
 from collections.abc import Callable
@@ -17,123 +19,131 @@ Loss = Callable[[Matched], Tensor]
 
 
 def smooth_l1(matched: Matched) -> Float[Tensor, ""]:
-    """Smooth L1 between predicted and true codes, summed and divided by the positives of the batch (SSD, eq. 2)."""
-    return F.smooth_l1_loss(*codes(matched), reduction="sum") / matched.positives
+    """Compute smooth L1 of the deltas, summed and divided by the number of positives of the batch (SSD, eq. 2)."""
+    return F.smooth_l1_loss(*deltas(matched), reduction="sum") / matched.positives
 
 
 def huber(matched: Matched, delta: float = 0.1) -> Float[Tensor, ""]:
-    """Mean Huber loss of the four codes, summed and divided by the positives of the batch (EfficientDet's code).
+    """Compute the Huber loss as in EfficientDet's code: mean of the four deltas, summed, divided by the positives.
 
     Args:
-        matched: predictions beside their truth.
-        delta: error from which the loss grows evenly; about the mean of the true codes.
+        matched: predictions with their targets.
+        delta: error above which the loss grows linearly; about the mean of the target deltas.
     """
-    return F.huber_loss(*codes(matched), reduction="sum", delta=delta) / (4 * matched.positives)
+    return F.huber_loss(*deltas(matched), reduction="sum", delta=delta) / (4 * matched.positives)
 
 
-def codes(matched: Matched) -> tuple[Float[Tensor, "p 4"], Float[Tensor, "p 4"]]:
-    """Codes of the positives: predicted and true."""
-    raw, anchor = matched.raw, matched.anchor
+def deltas(matched: Matched) -> tuple[Float[Tensor, "p 4"], Float[Tensor, "p 4"]]:
+    """Return the predicted and the target deltas of the positive anchors."""
+    raw, anchor = matched.raw, matched.anchor_idx
     target = matched.coder.encode(matched.boxes, raw.anchors[anchor], raw.strides[anchor])
-    return raw.codes[matched.picture, anchor], target
+    return raw.deltas[matched.batch_idx, anchor], target
 
 
-def ciou(matched: Matched, least: float = 0.01) -> Float[Tensor, ""]:
-    """Complete IoU loss of the decoded boxes, summed and divided by the positives of the batch (Zheng et al. 2020).
+def ciou(matched: Matched, min_side: float = 0.01) -> Float[Tensor, ""]:
+    """Compute the complete IoU loss of the decoded boxes (Zheng et al. 2020), summed and divided by the positives.
 
     Args:
-        matched: predictions beside their truth.
-        least: sides are at least so long, in pixels: the ratio of sides that are zero is no number.
+        matched: predictions with their targets.
+        min_side: lower limit of the sides in pixels, because the aspect ratio of a box without area is undefined.
     """
-    raw, anchor = matched.raw, matched.anchor
-    boxes = matched.coder.decode(raw.codes[matched.picture, anchor], raw.anchors[anchor], raw.strides[anchor])
-    low, high = torch.split(boxes, 2, dim=1)
-    boxes = torch.cat([low, torch.maximum(high, low + least)], dim=1)
+    raw, anchor = matched.raw, matched.anchor_idx
+    boxes = matched.coder.decode(raw.deltas[matched.batch_idx, anchor], raw.anchors[anchor], raw.strides[anchor])
+    low, high = torch.split(boxes, 2, dim=1)  # top left and bottom right corners: each [p, 2]
+    boxes = torch.cat([low, torch.maximum(high, low + min_side)], dim=1)  # [p, 4]
     total: Tensor = complete_box_iou_loss(boxes, matched.boxes, reduction="sum")
     return total / matched.positives
 
 
 def focal(matched: Matched, alpha: float = 0.25, gamma: float = 1.5, label_smoothing: float = 0.0) -> Float[Tensor, ""]:
-    """Focal loss of all classes at all anchors, divided by the positives of the batch (Lin et al. 2017, eq. 5).
+    """Compute the focal loss of all classes at all anchors, divided by the positives (Lin et al. 2017, eq. 5).
 
-    Each class is a yes or no of its own. Where a class was not looked for in a picture, its negatives are left out.
+    Classes are independent (sigmoid). Classes that are not exhaustively annotated in an image give no negatives there.
 
     Args:
-        matched: predictions beside their truth.
-        alpha: weight of positives; that of negatives is the rest to 1.
-        gamma: how much what is already known counts less (EfficientDet: 1.5, RetinaNet: 2).
-        label_smoothing: half of it is the truth of negatives instead of 0, and that below 1 of positives. It does not
-            touch the focus, as in EfficientDet's code.
+        matched: predictions with their targets.
+        alpha: weight of positives; negatives have the weight ``1 - alpha``.
+        gamma: focusing parameter: the larger, the less well-classified examples count (EfficientDet: 1.5,
+            RetinaNet: 2).
+        label_smoothing: targets are ``label_smoothing / 2`` for negatives and ``1 - label_smoothing / 2`` for
+            positives. It does not change the focusing factor, as in EfficientDet's code.
     """
-    logits, positive = matched.raw.logits, (matched.picture, matched.anchor, matched.labels)
-    taught = (matched.target != IGNORE)[..., None] & matched.annotated[:, None]
-    taught[positive] = False
-    negatives = focused(logits, gamma, label_smoothing).masked_fill(~taught, 0.0).sum()
-    positives = focused(-logits[positive], gamma, label_smoothing).sum()
+    logits = matched.raw.logits  # [b, n, c]
+    positive = (matched.batch_idx, matched.anchor_idx, matched.labels)  # indices of the p positive logits
+    # Negatives: all classes that were annotated, at all anchors that are not ignored, except the positives.
+    negative = (matched.target != IGNORE)[..., None] & matched.annotated[:, None]  # [b, n, 1] & [b, 1, c] = [b, n, c]
+    negative[positive] = False
+    negatives = negative_focal(logits, gamma, label_smoothing).masked_fill(~negative, 0.0).sum()
+    # Negating a logit turns its positive target into a negative one.
+    positives = negative_focal(-logits[positive], gamma, label_smoothing).sum()  # of [p]
     return (alpha * positives + (1 - alpha) * negatives) / matched.positives
 
 
-def focused(logits: Float[Tensor, "*n"], gamma: float, label_smoothing: float) -> Float[Tensor, "*n"]:
-    """Cross-entropy of answers that should be no, times ``p ** gamma`` of their probabilities.
+def negative_focal(logits: Float[Tensor, "*n"], gamma: float, label_smoothing: float) -> Float[Tensor, "*n"]:
+    """Compute the focal loss of logits with a negative target: cross-entropy times ``p ** gamma``, without ``alpha``.
 
-    The power is taken in logarithms, where its gradient is finite for every logit.
+    The power is computed in the logarithm, where its gradient is finite for every logit.
     """
-    surprise = F.softplus(logits)  # -log(1 - p), and logits - surprise is log(p)
-    focus = (gamma * (logits - surprise)).exp()
-    return focus * (surprise - label_smoothing / 2 * logits)
+    entropy = F.softplus(logits)  # -log(1 - p); logits - entropy is log(p)
+    focus = (gamma * (logits - entropy)).exp()  # p ** gamma
+    return focus * (entropy - label_smoothing / 2 * logits)
 
 
-def hard_negative_ce(matched: Matched, ratio: int = 3, least: int = 16) -> Float[Tensor, ""]:
-    """Softmax cross-entropy of all positives and the hardest negatives of each picture (SSD 2.2, eq. 3).
+def hard_negative_ce(matched: Matched, ratio: int = 3, min_negatives: int = 16) -> Float[Tensor, ""]:
+    """Compute softmax cross-entropy of all positives and of the hardest negatives of each image (SSD, 2.2 and eq. 3).
 
-    Background is the last logit. A negative is as hard as the probability that it gives to classes that were looked
-    for. In a picture where a class was not looked for, a negative may well be of it: there the class counts as
-    background (their probabilities are added).
+    Background is the last logit. The hardness of a negative is the probability of the annotated classes. Where a class
+    is not exhaustively annotated in an image, a negative may show an object of it. Such classes therefore count as
+    background: their probabilities are added to it.
 
     Args:
-        matched: predictions beside their truth.
-        ratio: negatives a positive, in each picture.
-        least: negatives of a picture at least, so that pictures without objects teach too (in the paper they have no
-            part at all). The sum is divided by the positives of the batch, or by ``negatives / ratio`` if that is
-            more, so that a batch without objects weighs no more than another.
+        matched: predictions with their targets.
+        ratio: negatives per positive in each image.
+        min_negatives: minimum number of negatives per image, so that images without objects contribute (in the paper
+            they do not). The sum is divided by the positives of the batch, or by ``negatives / ratio`` if that is
+            larger, so that a batch without objects has no larger weight than another.
     """
-    logits = matched.raw.logits
-    sought = F.pad(matched.annotated, (0, 1), value=False)
-    with torch.no_grad():
-        background = matched.target == BACKGROUND
-        hardness = torch.einsum("bnk,bk->bn", logits.softmax(dim=-1), sought.to(logits.dtype))
-        hardness.masked_fill_(~background, -1.0)
-        wanted = (ratio * (matched.target >= 0).sum(dim=1)).clamp(min=least).minimum(background.sum(dim=1))
-        order = hardness.topk(int(wanted.max()), dim=1).indices
-        chosen = torch.arange(order.shape[1], device=order.device) < wanted[:, None]
-        picture, anchor = chosen.nonzero(as_tuple=True)[0], order[chosen]
-    negative = logits[picture, anchor]
-    merged = negative.masked_fill(sought[picture], -torch.inf).logsumexp(dim=1)
+    logits = matched.raw.logits  # [b, n, k]
+    annotated = F.pad(matched.annotated, (0, 1), value=False)  # a column for background: [b, c] -> [b, k]
+    with torch.no_grad():  # the selection of negatives needs no gradient
+        background = matched.target == BACKGROUND  # [b, n]
+        # The probability of the annotated classes at each anchor.
+        hardness = torch.einsum("bnk,bk->bn", logits.softmax(dim=-1), annotated.to(logits.dtype))
+        hardness.masked_fill_(~background, -1.0)  # positives and ignored anchors come last
+        # Number of negatives of each image, at most as many as it has: [b].
+        count = (ratio * (matched.target >= 0).sum(dim=1)).clamp(min=min_negatives).minimum(background.sum(dim=1))
+        order = hardness.topk(int(count.max()), dim=1).indices  # hardest anchors first, [b, max(count)]
+        chosen = torch.arange(order.shape[1], device=order.device) < count[:, None]  # [b, max(count)]
+        image, anchor = chosen.nonzero(as_tuple=True)[0], order[chosen]  # the q chosen negatives: each [q]
+    negative = logits[image, anchor]  # [q, k]
+    # log of the probability of background, with the classes that are not annotated added to it.
+    merged = negative.masked_fill(annotated[image], -torch.inf).logsumexp(dim=1)  # [q]
     total = (negative.logsumexp(dim=1) - merged).sum()
-    total = total + F.cross_entropy(logits[matched.picture, matched.anchor], matched.labels, reduction="sum")
+    total = total + F.cross_entropy(logits[matched.batch_idx, matched.anchor_idx], matched.labels, reduction="sum")
     return total / max(matched.positives, anchor.shape[0] / ratio)
 
 
 def dice(
-    probabilities: Float[Tensor, "b c h w"], truth: Int[Tensor, "b h w"], ignored: int, smooth: float = 1.0
+    probabilities: Float[Tensor, "b c h w"], target: Int[Tensor, "b h w"], ignored: int, smooth: float = 1.0
 ) -> Float[Tensor, ""]:
-    """One minus the overlap (Dice coefficient) of each class, a mean over the classes that are in the batch.
+    """Compute the dice loss: one minus the Dice coefficient of each class, a mean over the classes in the batch.
 
-    Pixels of all pictures are counted together (Milletari et al. 2016, equation in section 3, without its squares).
+    The pixels of all images are counted together (Milletari et al. 2016, equation in section 3, without its squares).
 
     Args:
-        probabilities: of each pixel's class.
-        truth: class of each pixel.
+        probabilities: class probabilities of each pixel.
+        target: class of each pixel.
         ignored: class of pixels that are left out.
-        smooth: pixels that are added above and below, so that few wrong pixels of a rare class do not weigh all.
+        smooth: number of pixels added to numerator and denominator, so that a few wrong pixels of a rare class do not
+            dominate the loss.
     """
-    known = (truth != ignored).to(probabilities.dtype)
-    wanted = truth.masked_fill(truth == ignored, 0)
-    right = probabilities.gather(1, wanted[:, None])[:, 0] * known
-    none = probabilities.new_zeros(probabilities.shape[1])
-    both = none.index_add(0, wanted.flatten(), right.flatten())
-    pixels = none.index_add(0, wanted.flatten(), known.flatten())
-    sizes = torch.einsum("bchw,bhw->c", probabilities, known) + pixels
+    known = (target != ignored).to(probabilities.dtype)  # [b, h, w]
+    classes = target.masked_fill(target == ignored, 0)  # a valid index; `known` masks these pixels out
+    right = probabilities.gather(1, classes[:, None])[:, 0] * known  # probability of the target class, [b, h, w]
+    none = probabilities.new_zeros(probabilities.shape[1])  # [c]
+    both = none.index_add(0, classes.flatten(), right.flatten())  # intersection per class, [c]
+    pixels = none.index_add(0, classes.flatten(), known.flatten())  # target pixels per class, [c]
+    sizes = torch.einsum("bchw,bhw->c", probabilities, known) + pixels  # predicted plus target pixels per class
     present = pixels > 0
     overlap = (2 * both + smooth) / (sizes + smooth)
     return (1 - overlap)[present].sum() / present.sum().clamp(min=1)
@@ -142,18 +152,18 @@ def dice(
 def kullback_leibler(
     logits: Float[Tensor, "b c *n"], teacher: Float[Tensor, "b c *n"], temperature: float
 ) -> Float[Tensor, ""]:
-    """How far softened class probabilities are from a teacher's, a mean over pictures and places.
+    """Compute the KL divergence of the softened class probabilities from a teacher's, a mean over all positions.
 
-    Times the square of the temperature, so that its gradients are as large as those of other losses (Hinton, Vinyals &
-    Dean 2015, section 2).
+    It is multiplied by the square of the temperature, so that the size of its gradients does not depend on the
+    temperature (Hinton, Vinyals & Dean 2015, section 2).
     """
     student = (logits / temperature).log_softmax(dim=1)
-    wanted = (teacher / temperature).log_softmax(dim=1)
-    return temperature**2 * (wanted.exp() * (wanted - student)).sum(dim=1).mean()
+    expected = (teacher / temperature).log_softmax(dim=1)
+    return temperature**2 * (expected.exp() * (expected - student)).sum(dim=1).mean()  # sum over c, mean over b and n
 
 
 def binary_divergence(scores: Float[Tensor, "b n c"], teacher: Float[Tensor, "b n c"]) -> Float[Tensor, "b n"]:
-    """How far probabilities, each a yes or no of its own, are from a teacher's; summed over the classes."""
-    least = 1e-6
+    """Compute the KL divergence of independent class probabilities from a teacher's, summed over the classes."""
+    least = 1e-6  # keeps the logarithms finite
     p, q = scores.clamp(least, 1 - least), teacher.clamp(least, 1 - least)
     return (q * (q / p).log() + (1 - q) * ((1 - q) / (1 - p)).log()).sum(dim=-1)

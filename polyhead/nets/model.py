@@ -1,4 +1,4 @@
-"""Model = backbone -> necks -> {task: head}."""
+"""The model: backbone -> necks -> {task: head}."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,23 +10,23 @@ from polyhead.contracts.network import Backbone, Head, HeadFactory, Neck, NeckFa
 from polyhead.errors import PolyheadError, SettingError, suggest
 from polyhead.types import Pyramid, Size
 
-APART = "./\\,="
-"""What sets names of tasks apart: in parts of a network, paths, columns, and words of the command line."""
-TAKEN = ("loss", "keep")
-"""Columns of results.csv beside those of tasks."""
+SEPARATORS = "./\\,="
+"""Characters that a task name cannot contain: they separate names in module paths, files and command line arguments."""
+RESERVED = ("loss", "continual")
+"""Names of columns in results.csv that are not tasks."""
 
 
 class Model(nn.Module):
-    """One trunk and any number of named heads.
+    """A trunk (backbone and necks) with any number of named heads.
 
-    The parts are addressed by their module path: ``backbone``, ``neck.0``, ``heads.food``. Heads are made by
-    :meth:`build`, when the data has told the class names, so that no class count is ever written twice.
+    Its parts have the module paths ``backbone``, ``neck.0``, ``heads.food``, and so on. Heads are added by
+    :meth:`build` when the class names are known from the data, so that no recipe states a number of classes.
 
     Args:
-        backbone: turns pictures into a pyramid.
-        necks: factories, each called with the channels and strides of the pyramid before it.
-        head: factory of the head that every task gets, or one factory per task.
-        size: height and width of the pictures that the model is made for.
+        backbone: computes a pyramid from images.
+        necks: factories of the necks, each called with the channels and strides of the pyramid before it.
+        head: one factory for the heads of all tasks, or one factory per task.
+        size: height and width of the images that the model is made for.
     """
 
     def __init__(
@@ -52,12 +52,17 @@ class Model(nn.Module):
         self.heads = nn.ModuleDict()
 
     def build(self, tasks: Mapping[str, list[str]]) -> "Model":
-        """Add a head for each task (``{name: class names}``) that has none yet; returns the model itself."""
+        """Add a head for each task (``{name: class names}``) that has none yet, and return the model itself.
+
+        Raises:
+            PolyheadError: if a task name is not allowed or there is no factory for a task.
+        """
         for task, names in tasks.items():
-            if not nameable(task):
+            if not is_valid_task_name(task):
                 raise PolyheadError(
-                    f"a task cannot be called {task!r}: its name must be non-empty, without any of {' '.join(APART)}, "
-                    f"and not that of a method of torch's modules, nor {' or '.join(TAKEN)}; rename it in data:"
+                    f"{task!r} is not a valid task name: expected a non-empty name without any of "
+                    f"{' '.join(SEPARATORS)} that is neither a method of torch's modules nor "
+                    f"{' or '.join(RESERVED)}. Rename the task in data:."
                 )
             if task in self.heads:
                 continue
@@ -65,24 +70,28 @@ class Model(nn.Module):
             if isinstance(factory, Mapping):
                 if task not in factory:
                     raise PolyheadError(
-                        f"the model has no head for task {task!r}, only for {', '.join(factory)}; name it among the "
-                        f"model's heads: model.heads.{task}=detect (or segment, or classify)"
+                        f"the model has no head for task {task!r}, only for {', '.join(factory)}. Add it to the "
+                        f"model's heads: model.heads.{task}=detect (or segment, or classify)."
                     )
                 factory = factory[task]
             self.heads[task] = factory(self.channels, self.strides, names)
         return self
 
     def trunk(self, inputs: Tensor) -> Pyramid:
-        """Backbone and necks on pictures ``[b, 3, h, w]``."""
+        """Run backbone and necks on images ``[b, 3, h, w]``."""
         pyramid: Pyramid = self.backbone(inputs)
         for neck in self.neck:
             pyramid = neck(pyramid)
         return pyramid
 
     def features(self, inputs: Mapping[str, Tensor]) -> dict[str, Pyramid]:
-        """The pyramid of each task's inputs. Inputs of one shape are concatenated, and the trunk runs once for them.
+        """Compute the pyramid of each task's inputs.
 
-        So joint training is one forward and one backward pass, and batch norm sees the mixture of all data sets.
+        Inputs of the same shape are concatenated, and the trunk runs once on them. Joint training is therefore one
+        forward and one backward pass, and batch norm sees the mixture of all data sets.
+
+        Args:
+            inputs: ``{task: images [b, 3, h, w]}``.
         """
         groups: dict[tuple[int, ...], list[str]] = {}
         for task, value in inputs.items():
@@ -92,15 +101,21 @@ class Model(nn.Module):
             if len(tasks) == 1:
                 pyramids[tasks[0]] = self.trunk(inputs[tasks[0]])
                 continue
-            joined = self.trunk(torch.cat([inputs[task] for task in tasks]))
+            joined = self.trunk(torch.cat([inputs[task] for task in tasks]))  # levels: [sum of b, c, h_i, w_i]
             counts = [inputs[task].shape[0] for task in tasks]
-            parts = zip(*(torch.split(level, counts) for level in joined.levels), strict=True)
+            parts = zip(
+                *(torch.split(level, counts) for level in joined.levels), strict=True
+            )  # the levels of each task
             for task, levels in zip(tasks, parts, strict=True):
                 pyramids[task] = Pyramid(list(levels), joined.canvas)
         return {task: pyramids[task] for task in inputs}
 
     def head(self, task: str) -> Head:
-        """The head of a task, or an error that names the nearest one."""
+        """Return the head of a task.
+
+        Raises:
+            PolyheadError: if there is none; the message suggests the nearest name.
+        """
         if task not in self.heads:
             raise PolyheadError(f"the model has no head {task!r}{suggest(task, self.heads)}")
         head = self.heads[task]
@@ -108,11 +123,13 @@ class Model(nn.Module):
         return head
 
     def forward(self, inputs: Tensor) -> dict[str, Any]:
-        """All heads on the same pictures: ``{task: Raw}``."""
+        """Run all heads on the same images and return ``{task: raw predictions}``."""
         pyramid = self.trunk(inputs)
         return {task: head(pyramid) for task, head in self.heads.items()}
 
 
-def nameable(task: str) -> bool:
-    """Whether torch can keep a head under this name, and files, columns and the command line can speak of it."""
-    return bool(task) and task not in TAKEN and not set(APART) & set(task) and not hasattr(nn.ModuleDict(), task)
+def is_valid_task_name(task: str) -> bool:
+    """Return whether a name can be used for a module, for files, for columns and on the command line."""
+    return (
+        bool(task) and task not in RESERVED and not set(SEPARATORS) & set(task) and not hasattr(nn.ModuleDict(), task)
+    )

@@ -1,4 +1,4 @@
-"""How numbers are kept: the fastest precision that the hardware has, and where bfloat16 costs more than it saves."""
+"""Numerical precision: choose the fastest one for the hardware, and avoid bfloat16 where it is slower than float32."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,11 +12,14 @@ KNOWN = ("32-true", "bf16-mixed", "16-mixed")
 
 
 def resolve(precision: str) -> str:
-    """Lightning's name of a precision; ``auto`` takes what the hardware computes natively.
+    """Return Lightning's name of a precision; ``auto`` selects the fastest that the hardware supports natively.
 
-    That is bf16 on CPUs with AVX512-BF16 or AMX and on GPUs from compute capability 8.0, fp16 with loss scaling on
-    older GPUs, and float32 elsewhere. ``16-mixed`` is ``bf16-mixed`` without a GPU, as Lightning has it. Anchors, box
-    coding, matching and losses are float32 in every case.
+    ``auto`` is bf16 on CPUs with AVX512-BF16 or AMX and on GPUs of compute capability 8.0 or higher, fp16 with loss
+    scaling on older GPUs, and float32 elsewhere. Without a GPU, ``16-mixed`` becomes ``bf16-mixed``, as in Lightning.
+    Anchors, box coding, matching and losses are float32 in every case.
+
+    Raises:
+        PolyheadError: if the name is unknown.
     """
     if precision != "auto":
         if precision not in KNOWN:
@@ -30,22 +33,22 @@ def resolve(precision: str) -> str:
 
 
 def autocast(precision: str, device: torch.device | str) -> torch.autocast:
-    """What inference runs in: as :func:`resolve` says, float32 where that is ``32-true``."""
+    """Return the autocast context for inference in a precision (see :func:`resolve`); disabled for ``32-true``."""
     name, kind = resolve(precision), torch.device(device).type
     dtype = torch.float16 if name == "16-mixed" else torch.bfloat16
     return torch.autocast(kind, dtype, enabled=name != "32-true")
 
 
-def spare_depthwise(model: nn.Module) -> None:
-    """Let slow depthwise convolutions train in float32 under CPU autocast.
+def depthwise_in_float32(model: nn.Module) -> None:
+    """Make slow depthwise convolutions train in float32 under CPU autocast.
 
-    On CPUs the backward pass of a depthwise convolution in bfloat16 is up to fourteen times slower than in float32 when
-    its stride is above 1 or its kernel above 3: enough to make EfficientNet train slower in bfloat16 than in float32.
-    Where no gradient is wanted nothing changes, as the forward pass is faster in bfloat16.
+    On CPUs the backward pass of a depthwise convolution in bfloat16 is up to fourteen times slower than in float32 if
+    its stride is above 1 or its kernel above 3. That is enough to make EfficientNet train slower in bfloat16 than in
+    float32. Without gradients nothing changes, because the forward pass is faster in bfloat16.
     """
     for conv in model.modules():
         if isinstance(conv, nn.Conv2d) and 1 < conv.in_channels == conv.groups and _slow(conv):
-            conv.forward = partial(_forward, conv, conv.forward)  # type: ignore[method-assign]
+            conv.forward = partial(_forward, conv, conv.forward)  # type: ignore[method-assign]  # of this layer only
 
 
 def _slow(conv: nn.Conv2d) -> bool:
@@ -53,8 +56,8 @@ def _slow(conv: nn.Conv2d) -> bool:
 
 
 def _forward(conv: nn.Conv2d, forward: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
-    learning = torch.is_grad_enabled() and (inputs.requires_grad or conv.weight.requires_grad)
-    if learning and inputs.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+    needs_grad = torch.is_grad_enabled() and (inputs.requires_grad or conv.weight.requires_grad)
+    if needs_grad and inputs.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
         with torch.autocast("cpu", enabled=False):
             return forward(inputs.float())
     return forward(inputs)

@@ -1,6 +1,6 @@
-"""What the plots share: colours, how axes look, bars of classes, confusion, and files that are never half-written.
+"""Building blocks of plots: colors, axes, class bars, confusion matrices, and saving without half-written files.
 
-Figures are made by matplotlib's object interface: no global figure and no display.
+Figures use matplotlib's object interface: no global figure and no display.
 """
 
 import warnings
@@ -15,97 +15,107 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from polyhead.plotting import draw
-from polyhead.run import whole
+from polyhead.run import atomic_write
 from polyhead.types import Sample
 
 INK, FAINT = "#1a202c", "#a0aec0"
-LISTED = 40
-"""So many classes have a bar; the rest is counted in the title."""
+MAX_BARS = 40
+"""Maximum number of classes with a bar; a title says how many classes there are in all."""
 CELL = 400
-"""Pixels of a picture's longer side where pictures lie side by side."""
+"""Pixels of an image's longer side in a grid."""
 
 
 def class_bars(
     values: Float[np.ndarray, " c"], names: Sequence[str], tags: Sequence[str], words: tuple[str, str], path: Path
 ) -> Path:
-    """A bar for each class, longest first."""
-    order = longest(values)
+    """Plot a bar for each class, longest first.
+
+    Args:
+        values: length of each bar.
+        names: class names.
+        tags: text at the end of each bar.
+        words: title, and name of the x axis.
+        path: the PNG file.
+    """
+    order = largest(values)
     figure = Figure(figsize=(7, max(3.0, 0.24 * len(order) + 1)), layout="constrained")
     axes = figure.add_subplot()
-    dress(axes, words[0], words[1], "")
+    style_axes(axes, words[0], words[1], "")
     axes.bar_label(bars(axes, values, names, order), [tags[index] for index in order], padding=3, fontsize=8)
     axes.margins(x=0.2)
     return save(figure, path)
 
 
-def longest(values: Float[np.ndarray, " c"] | Int[np.ndarray, " c"]) -> list[int]:
-    """The classes that have a bar, the one with the largest value first."""
-    order: list[int] = np.argsort(-values, kind="stable")[:LISTED].tolist()
+def largest(values: Float[np.ndarray, " c"] | Int[np.ndarray, " c"]) -> list[int]:
+    """Return the indices of the :data:`MAX_BARS` largest values, largest first; ties in their order."""
+    order: list[int] = np.argsort(-values, kind="stable")[:MAX_BARS].tolist()
     return order
 
 
 def bars(
     axes: Axes, values: Float[np.ndarray, " c"] | Int[np.ndarray, " c"], names: Sequence[str], order: Sequence[int]
 ) -> BarContainer:
-    """A bar for each class of ``order``, from top to bottom, in the colour of the class."""
-    made = axes.barh(range(len(order)), values[order], color=[shade(index) for index in order])
-    axes.set_yticks(range(len(order)), [literal(names[index]) for index in order], fontsize=8)
+    """Draw a bar for each class of ``order``, from top to bottom, in the color of the class."""
+    container = axes.barh(range(len(order)), values[order], color=[rgb(index) for index in order])
+    axes.set_yticks(range(len(order)), [escape(names[index]) for index in order], fontsize=8)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
-    return made
+    return container
 
 
 def confusion_matrix(
     matrix: Int[np.ndarray, "n m"], names: Sequence[str], path: Path, title: str = "confusion"
 ) -> Path:
-    """Rows are the truth, columns what was said; colours are shares of a row, numbers are counts (shares, if too long).
+    """Plot a confusion matrix: rows are targets, columns are predictions.
+
+    Colors are fractions of the row. Numbers are counts, or fractions of the row where counts would be too long.
 
     Args:
-        matrix: counts; where it has one row and column more than there are names, the last ones are background, and
-            where it has one column more, that is of what nothing was said of.
+        matrix: counts. With one row and one column more than there are names, the last row and column are background;
+            with one column more, that column is for targets without a prediction.
         names: class names.
         path: the PNG file.
         title: written above the matrix.
     """
     rows, columns = list(names), list(names)
     if matrix.shape[0] > len(names):
-        rows, columns = [*names, "nothing there"], [*names, "missed"]
+        rows, columns = [*names, "background"], [*names, "missed"]
     elif matrix.shape[1] > len(names):
         columns = [*names, "nothing"]
     side = min(16.0, max(4.5, 0.42 * len(rows) + 2.5))
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axes = figure.add_subplot()
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    fractions = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # [n, m]
+    image = axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
     small = min(9.0, max(3.0, 300 / len(rows)))
-    axes.set_xticks(range(len(columns)), [literal(name) for name in columns], rotation=90, fontsize=small)
-    axes.set_yticks(range(len(rows)), [literal(name) for name in rows], fontsize=small)
+    axes.set_xticks(range(len(columns)), [escape(name) for name in columns], rotation=90, fontsize=small)
+    axes.set_yticks(range(len(rows)), [escape(name) for name in rows], fontsize=small)
     axes.set_xlabel("prediction")
-    axes.set_ylabel("truth")
+    axes.set_ylabel("target")
     axes.set_title(title, fontsize=11)
-    figure.colorbar(image, ax=axes, shrink=0.8, label="share of the row")
-    large = matrix.max(initial=0) >= 10**5  # pixels: their numbers would not fit
-    for row, column in np.argwhere(matrix > 0) if len(rows) <= LISTED else ():
-        ink = "white" if shares[row, column] > 0.55 else INK  # where Blues turns dark
-        text = f"{shares[row, column]:.2f}" if large else str(matrix[row, column])
+    figure.colorbar(image, ax=axes, shrink=0.8, label="fraction of the row")
+    large = matrix.max(initial=0) >= 10**5  # counts of pixels would not fit into their cells
+    for row, column in np.argwhere(matrix > 0) if len(rows) <= MAX_BARS else ():
+        ink = "white" if fractions[row, column] > 0.55 else INK  # where the color map becomes dark
+        text = f"{fractions[row, column]:.2f}" if large else str(matrix[row, column])
         axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=small)
     return save(figure, path)
 
 
-def evenly(length: int, count: int) -> list[int]:
-    """Up to ``count`` places of a set, evenly taken from it, the first and the last among them."""
-    places: list[int] = np.unique(np.linspace(0, length - 1, count).round().astype(int)).tolist()
-    return places
+def evenly_spaced(length: int, count: int) -> list[int]:
+    """Return up to ``count`` evenly spaced indices below ``length``, including the first and the last."""
+    indices: list[int] = np.unique(np.linspace(0, length - 1, count).round().astype(int)).tolist()
+    return indices
 
 
-def cell(sample: Sample) -> Image.Image:
-    """A sample's picture, as large as a cell of a grid."""
-    return draw.fit(Image.fromarray(sample.input.permute(1, 2, 0).numpy()), CELL)
+def cell_image(sample: Sample) -> Image.Image:
+    """Return a sample's image, resized to a cell of a grid."""
+    return draw.fit(Image.fromarray(sample.input.permute(1, 2, 0).numpy()), CELL)  # [3, h, w] -> [h, w, 3]
 
 
-def dress(axes: Axes, title: str, x: str, y: str) -> None:
-    """Title, names of the axes and a faint grid."""
-    axes.set_title(literal(title), fontsize=11)
+def style_axes(axes: Axes, title: str, x: str, y: str) -> None:
+    """Set the title, the names of the axes and a faint grid."""
+    axes.set_title(escape(title), fontsize=11)
     axes.set_xlabel(x, fontsize=9)
     axes.set_ylabel(y, fontsize=9)
     axes.tick_params(labelsize=8)
@@ -114,27 +124,27 @@ def dress(axes: Axes, title: str, x: str, y: str) -> None:
     axes.grid(color="#e2e8f0", linewidth=0.8)
 
 
-def shade(index: int) -> tuple[float, float, float]:
-    """The colour of a class, as matplotlib wants it."""
-    red, green, blue = draw.colour(index)
+def rgb(index: int) -> tuple[float, float, float]:
+    """Return the color of a class in matplotlib's form: red, green and blue in 0..1."""
+    red, green, blue = draw.color(index)
     return red / 255, green / 255, blue / 255
 
 
-def literal(name: str) -> str:
-    """A name that matplotlib shall not read as mathematics."""
+def escape(name: str) -> str:
+    """Escape dollar signs, so that matplotlib does not read a name as math text."""
     return name.replace("$", r"\$")
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG, whole or not at all."""
-    with whole(path) as partial, warnings.catch_warnings():
+    """Write a figure as PNG, atomically."""
+    with atomic_write(path) as partial, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # class names in scripts that the font lacks
         figure.savefig(partial, format="png", dpi=130)
     return path
 
 
-def save_picture(picture: Image.Image, path: Path) -> Path:
-    """Write a picture as PNG, whole or not at all."""
-    with whole(path) as partial:
-        picture.save(partial, format="PNG")
+def save_image(image: Image.Image, path: Path) -> Path:
+    """Write an image as PNG, atomically."""
+    with atomic_write(path) as partial:
+        image.save(partial, format="PNG")
     return path

@@ -1,4 +1,4 @@
-"""A trained model learns one more task, without the data of the older ones: from what its run has kept of them."""
+"""Adds a task to a trained model, using the exemplars in its run in place of the data of earlier tasks."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,8 @@ from polyhead import checkpoint
 from polyhead.analysis import forgetting
 from polyhead.config import recipe
 from polyhead.data.loading.source import open_tasks
-from polyhead.data.readers.exemplars import FILE, Kept, own
+from polyhead.data.readers.exemplars import FILE, ExemplarReader, with_exemplars
+from polyhead.data.splits.make import SPLITS
 from polyhead.engine.progress import Log
 from polyhead.errors import PolyheadError
 from polyhead.run import Run, read_json, write_text
@@ -17,8 +18,8 @@ from polyhead.workflows import train
 from polyhead.workflows.evaluate import evaluate
 from polyhead.workflows.predict import load
 
-OF_ITS_DATA = ("weights", "balance", "ratio", "warmup", "accumulate")
-"""Settings of an older run's last stage that were for its tasks and the size of their data: not carried on."""
+NOT_INHERITED = ("weights", "loss_weighting", "epoch_scale", "warmup", "accumulate")
+"""Settings of the earlier run's last stage that depend on its tasks and the size of their data; defaults are used."""
 
 
 def extend(
@@ -28,117 +29,143 @@ def extend(
     changes: Sequence[str] = (),
     show: Callable[[str], None] = print,
 ) -> Run:
-    """Train a run's model on one more task in a new run, keep the older tasks, and tell what that has cost them.
+    """Train a run's model on one more task in a new run, and measure how much the earlier tasks have been forgotten.
 
-    The older tasks' pictures are those in the run's ``memory`` (replayed) and ``probe`` (held out, never trained on).
+    Images of the earlier tasks come from the run's ``exemplars`` (replayed) and ``probe`` (held out, never trained on).
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         task: name of the new task.
-        data: its settings, as in a recipe's ``data``.
-        changes: overrides of the recipe that comes of it.
-        show: where lines for people go.
+        data: settings of the new task, as in a recipe's ``data``.
+        changes: overrides of the recipe of the new run.
+        show: receives the lines to print.
+
+    Returns:
+        The new run.
 
     Raises:
-        PolyheadError: when the run has such a task already, or has kept nothing.
+        PolyheadError: when the run already has a task of this name, or has no exemplars.
     """
-    old = Run.open(folder)
-    config = plan(old, task, data, changes)
-    run = train.train(config, show, {"extends": {"run": str(old.folder.resolve()), "task": task}})
+    earlier = Run.open(folder)
+    config = extended_recipe(earlier, task, data, changes)
+    run = train.train(config, show=show, notes={"extends": {"run": str(earlier.folder.resolve()), "task": task}})
     with run.locked():
-        tell(run, show)
+        report_forgetting(run, show)
     return run
 
 
 def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
-    """Go on with a run where it stopped (:func:`polyhead.workflows.train.resume`); one that extends another tells the cost."""
+    """Resume an interrupted run (:func:`polyhead.workflows.train.resume`); report forgetting if it extends another."""
     run = train.resume(folder, show)
     if "extends" in run.read_manifest():
         with run.locked():
-            tell(run, show)
+            report_forgetting(run, show)
     return run
 
 
-def tell(run: Run, show: Callable[[str], None] = print) -> None:
-    """What a new task has cost the older ones: measured, logged, and put into ``results.json``.
+def report_forgetting(run: Run, show: Callable[[str], None] = print) -> None:
+    """Measure how much the earlier tasks have been forgotten, log it, and write it to ``results.json``.
 
     Args:
-        run: that extends another one, trained and measured.
-        show: where lines for people go.
+        run: a finished run that extends another one.
+        show: receives the lines to print.
     """
     extends, config = run.read_manifest()["extends"], recipe.load(run.config)
-    before = probe(extends["run"], run, [name for name in config["data"] if name != extends["task"]])
+    before = evaluate_before(extends["run"], run, [name for name in config["data"] if name != extends["task"]])
     scores = {task: numbers["score"] for task, numbers in read_json(before.results_json)["test"]["tasks"].items()}
-    empty = [task for task, score in scores.items() if score is None]
+    without_objects = [task for task, score in scores.items() if score is None]
     scores = {task: score for task, score in scores.items() if score is not None}
-    losses = forgetting.against(str(run.folder), {task: [str(before.folder)] for task in scores if scores[task] > 0})
-    run.update_results(forgetting=[loss._asdict() for loss in losses])
+    baselines = {task: [str(before.folder)] for task, score in scores.items() if score > 0}
+    drops = forgetting.drops_from_baselines(str(run.folder), baselines)
+    run.update_results(forgetting=[drop._asdict() for drop in drops])
     log = Log(run, show)
-    log(f"older tasks, on what was kept of their test pictures, before and after {extends['task']!r}:")
-    log(forgetting.text(losses, config["max_drop"]))
+    log(f"earlier tasks, on the saved test images, before and after {extends['task']!r}:")
+    log(forgetting.text(drops, config["max_drop"]))
     for task in (task for task in scores if scores[task] == 0):
-        log(f"  {task}  scored 0 before, so it had nothing to lose")
-    for task in empty:
-        log(f"  {task}  there is nothing to find in what was kept, so what this has cost cannot be told")
+        log(f"  {task}  scored 0 before, so nothing could be forgotten")
+    for task in without_objects:
+        log(f"  {task}  no annotated objects in the saved samples; forgetting cannot be measured for this task")
 
 
-def plan(old: Run, task: str, data: Mapping[str, Any], changes: Sequence[str] = ()) -> dict[str, Any]:
-    """The resolved recipe of a run that adds a task to an older run's."""
-    weights = checkpoint.load(old.best)
+def extended_recipe(earlier: Run, task: str, data: Mapping[str, Any], changes: Sequence[str] = ()) -> dict[str, Any]:
+    """Build the resolved recipe of a run that adds a task to an earlier run.
+
+    Args:
+        earlier: the run to extend.
+        task: name of the new task.
+        data: settings of the new task, as in a recipe's ``data``.
+        changes: overrides ``key=value``.
+
+    Raises:
+        PolyheadError: when the run already has a task of this name, or has no exemplars.
+    """
+    weights = checkpoint.load(earlier.best)
     if task in weights.tasks:
-        raise PolyheadError(f"run {str(old.folder)!r} has a task {task!r} already; choose another name for the new one")
-    known = recipe.load(old.config)
-    parts: dict[str, Any] = {}
+        raise PolyheadError(f"run {str(earlier.folder)!r} already has a task {task!r}. Choose another name.")
+    known = recipe.load(earlier.config)
+    tasks: dict[str, Any] = {}
     count = 0
     for name in weights.tasks:
-        kept = {part: old.kept(part, name) for part in ("train", "val", "test")}
-        missing = [str(each) for each in kept.values() if not (each / FILE).is_file()]
+        folders = {split: earlier.exemplar_folder(split, name) for split in SPLITS}
+        missing = [str(folder) for folder in folders.values() if not (folder / FILE).is_file()]
         if missing:
             raise PolyheadError(
-                f"there is no {FILE} in {missing[0]!r}: the run has kept nothing of task {name!r}; if it was stopped, "
-                f"'polyhead train --resume {old.folder}' ends it; else train it again with memory above 0"
+                f"{missing[0]!r} has no {FILE}: the run has no exemplars of task {name!r}. If it was interrupted, "
+                f"finish it with 'polyhead train --resume {earlier.folder}'; else train it again with exemplar_mib "
+                "above 0."
             )
-        readers = {part: {"reader": "kept", "root": str(each.resolve())} for part, each in kept.items()}
-        parts[name] = {"reader": readers.pop("train"), **readers}
-        parts[name] |= {
-            each: known["data"][name][each] for each in ("transforms", "batch", "val_batch", "workers", "cache")
+        readers = {split: {"reader": "exemplars", "root": str(folder.resolve())} for split, folder in folders.items()}
+        tasks[name] = {"reader": readers.pop("train"), **readers}
+        tasks[name] |= {
+            key: known["data"][name][key] for key in ("transforms", "batch", "val_batch", "workers", "cache")
         }
-        count = max(count, len(Kept(kept["train"])))
+        count = max(count, len(ExemplarReader(folders["train"])))
     heads = [f"heads.{name}" for name in weights.tasks]
     last = known["stages"][-1]
-    shared = {part: rate for part, rate in last["rates"].items() if part.split(".")[0] != "heads"}
-    stage = {each: value for each, value in last.items() if each not in OF_ITS_DATA}
+    shared = {part: lr_mult for part, lr_mult in last["lr_mult"].items() if part.split(".")[0] != "heads"}
+    stage = {key: value for key, value in last.items() if key not in NOT_INHERITED}
     stage |= {
         "tasks": [task],
-        "init": {part: str(old.best.resolve()) for part in ("backbone", "neck", *heads)},
-        "rates": {**shared, **dict.fromkeys(heads, 1.0)},
-        "fixed_norms": True,
-        "keep": [
+        "init": {part: str(earlier.best.resolve()) for part in ("backbone", "neck", *heads)},
+        "lr_mult": {**shared, **dict.fromkeys(heads, 1.0)},
+        "freeze_bn_stats": True,
+        "continual": [
             {"class_path": "Distill", "init_args": {"weight": 2.0, "features": 0.5}},
             {"class_path": "Replay", "init_args": {"budget": count, "batch": 4}},
         ],
     }
     model = recipe.without_files(known["model"])
-    whole = {"model": model, "data": {**parts, task: dict(data)}, "stages": [stage], "seed": known["seed"]}
-    whole |= {each: known[each] for each in ("precision", "memory", "max_parameters", "max_drop")}
-    folder = old.folder.resolve()
-    return recipe.resolve({**whole, "runs": str(folder.parent)}, changes, f"{folder.name}_{task}")
+    config = {"model": model, "data": {**tasks, task: dict(data)}, "stages": [stage], "seed": known["seed"]}
+    config |= {key: known[key] for key in ("precision", "exemplar_mib", "max_parameters", "max_drop")}
+    folder = earlier.folder.resolve()
+    return recipe.resolve({**config, "runs": str(folder.parent)}, changes, f"{folder.name}_{task}")
 
 
-def probe(folder: str, run: Run, tasks: Sequence[str]) -> Run:
-    """The old model on the new run's test pictures of the older tasks: a small run inside the new one, made once."""
+def evaluate_before(folder: str, run: Run, tasks: Sequence[str]) -> Run:
+    """Evaluate the earlier model on the new run's test images of the earlier tasks.
+
+    The results are stored as a small run within the new one, and reused if they exist.
+
+    Args:
+        folder: folder of the earlier run.
+        run: the new run.
+        tasks: the earlier tasks.
+
+    Returns:
+        The small run.
+    """
     before = Run(run.folder / "before")
     if before.results_json.is_file():
         return before
-    old = Run.open(folder)
-    config = own(recipe.load(run.config), run)
-    if before.folder.is_dir():
+    earlier = Run.open(folder)
+    config = with_exemplars(recipe.load(run.config), run)
+    if before.folder.is_dir():  # of an interrupted evaluation
         shutil.rmtree(before.folder)
     before = Run.create(run.folder, "before")
     write_text(before.config, recipe.dump(config))
-    before.update_manifest(precision=old.read_manifest().get("precision"))
-    model = load(old.folder).model
+    before.update_manifest(precision=earlier.read_manifest().get("precision"))
+    model = load(earlier.folder).model
     sources = {name: source for name, source in recipe.sources(config).items() if name in tasks}
-    found = evaluate(model, open_tasks(sources, model.size, int(config["seed"])), "test", before)
-    before.update_results(test=found)
+    numbers = evaluate(model, open_tasks(sources, model.size, int(config["seed"])), "test", before)
+    before.update_results(test=numbers)
     return before

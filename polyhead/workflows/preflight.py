@@ -1,4 +1,4 @@
-"""From a resolved recipe to a model and data that fit each other: all that can be refused before there is a run."""
+"""Builds a recipe's model and data, and checks that they fit each other before a run folder is made."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -7,26 +7,31 @@ from torch import nn
 
 from polyhead.config import recipe
 from polyhead.config.recipe import Parts
-from polyhead.data.doctor import blank
-from polyhead.data.loading.source import TaskData, crossing, open_tasks
-from polyhead.data.readers.exemplars import Kept
+from polyhead.data.doctor import empty_masks
+from polyhead.data.loading.source import TaskData, open_tasks, overlapping_splits
+from polyhead.data.readers.exemplars import ExemplarReader
 from polyhead.engine.continual import Distill
 from polyhead.engine.fit import build_heads, check_stage
-from polyhead.engine.stage import check_tasks, check_taught, learnt
+from polyhead.engine.stage import check_all_trained, check_tasks, trained_tasks
 from polyhead.errors import PolyheadError
 from polyhead.nets.model import Model
-from polyhead.rng import seeded
+from polyhead.rng import fork_rng
 from polyhead.types import Detections, Labels, Mask, Prediction
 from polyhead.workflows.evaluate import predict_one
 
-KINDS = {Detections: "boxes", Labels: "a class of each picture", Mask: "a class of each pixel"}
-"""What predictions of each type are called."""
+ANNOTATIONS = {Detections: "box annotations", Labels: "image labels", Mask: "masks"}
+"""What a head with each type of prediction is trained on."""
+HEADS = {Detections: "detection", Labels: "classification", Mask: "segmentation"}
+"""The name of a head with each type of prediction."""
 
 
 class Ready(NamedTuple):
-    """What a training begins with: a recipe's parts, the model with all its heads, and the data of its tasks.
+    """The inputs of a training.
 
-    ``remarks`` are lines for people: the size of the model, and what of the data is worth a look.
+    Attributes:
+        parts: the built parts of the recipe; the model has all its heads.
+        tasks: the opened data of each task.
+        remarks: lines for the log: the number of parameters, and warnings.
     """
 
     parts: Parts
@@ -35,115 +40,133 @@ class Ready(NamedTuple):
 
 
 def prepare(config: Mapping[str, Any]) -> Ready:
-    """Build the model, open the data, and see that the recipe's settings, the heads and the data fit each other.
+    """Build the model, open the data, and check that the settings, the heads and the data fit each other.
 
     Args:
-        config: resolved settings.
+        config: the resolved recipe.
 
     Raises:
         PolyheadError: for the first thing that does not fit.
     """
     parts = build(config)
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed)
-    absent = [line for name, task in tasks.items() for line in _check_shown(f"data.{name}", task)]
+    absent = [line for name, task in tasks.items() for line in _check_annotated(f"data.{name}", task)]
     build_heads(parts.model, tasks, parts.settings.seed)
     _check_heads(parts.model, tasks)
     check_tasks(parts.stages, tasks)
-    check_taught(parts.stages, tasks)
+    check_all_trained(parts.stages, tasks)
     for number, stage in enumerate(parts.stages):
         try:
             check_stage(parts.model, stage, {name: task.names for name, task in tasks.items()})
         except PolyheadError as error:
             raise PolyheadError(f"stages.{number}.{error}") from error
-    counted = _within(parameters(parts.model), parts.settings.max_parameters)
-    return Ready(parts, tasks, [counted, *absent, *crossing(tasks), *_unkept(parts, tasks)])
+    counted = _check_parameters(count_parameters(parts.model), parts.settings.max_parameters)
+    return Ready(parts, tasks, [counted, *absent, *overlapping_splits(tasks), *_forgetting_warnings(parts, tasks)])
 
 
 def build(config: Mapping[str, Any]) -> Parts:
-    """The parts of a resolved recipe, with the random weights of its seed; heads are not built yet."""
-    with seeded(int(config["seed"]), "weights"):
+    """Build the parts of a resolved recipe, with initial weights from its seed; heads are not built yet."""
+    with fork_rng(int(config["seed"]), "weights"):
         return recipe.instantiate(config)
 
 
-def _check_shown(where: str, task: TaskData) -> list[str]:
-    """Refuse a split that shows nothing; a line where training shows none of a class."""
-    kept = isinstance(task.source.reader, Kept)  # a few of the pictures that taught it
-    if task.masked and not kept and not any(task.shows("train")):
-        nothing = blank(task.readers["train"])
-        assert nothing is not None
-        raise PolyheadError(f"{where}: {nothing.what}; {nothing.remedy}")
-    if not (task.census("val").any() if task.masked else any(task.shows("val"))):
+def _check_annotated(where: str, task: TaskData) -> list[str]:
+    """Check that the training and val splits have annotated objects.
+
+    Returns:
+        A line that names the classes without training objects, if there are any.
+
+    Raises:
+        PolyheadError: when a split has nothing to train on or to score.
+    """
+    exemplars = isinstance(task.source.reader, ExemplarReader)  # a few of the images that the task was trained on
+    if task.has_masks and not exemplars and not any(task.has_content("train")):
+        problem = empty_masks(task.readers["train"])
+        assert problem is not None
+        raise PolyheadError(f"{where}: {problem.what}; {problem.remedy}")
+    if not (task.class_pixels("val").any() if task.has_masks else any(task.has_content("val"))):
         raise PolyheadError(
-            f"{where}: no val picture shows anything, so no epoch can be told from another; give val pictures "
-            "with objects, or another split"
+            f"{where}: the validation split has no annotated objects, so epochs cannot be ranked. Add val images with "
+            "objects, or use another split."
         )
-    if kept:
+    if exemplars:
         return []
-    seen = {label for kinds in task.kinds("train") for _, label in kinds}
-    absent = [name for label, name in enumerate(task.names) if label not in seen]
-    return [f"{where}: no training picture shows {', '.join(absent)}: nothing can be learnt of it"] if absent else []
+    shown = {label for classes in task.shown_classes("train") for _, label in classes}
+    absent = [name for label, name in enumerate(task.names) if label not in shown]
+    return [f"{where}: no training image shows {', '.join(absent)}, so this cannot be learned"] if absent else []
 
 
-def _unkept(parts: Parts, tasks: Mapping[str, TaskData]) -> list[str]:
-    """A line for each stage that will cost older tasks what they know, and for what only seems to keep it."""
+def _forgetting_warnings(parts: Parts, tasks: Mapping[str, TaskData]) -> list[str]:
+    """Return a warning for each stage that will forget earlier tasks, or whose distillation may do harm."""
     lines = []
+    shared = [part for part in ("backbone", "neck") if any(True for _ in getattr(parts.model, part).parameters())]
     for number, stage in enumerate(parts.stages):
-        older = learnt(parts.stages[: number + 1], tasks) - set(stage.tasks or tasks)
-        shared = [part for part in ("backbone", "neck") if any(True for _ in getattr(parts.model, part).parameters())]
-        rates = {**dict.fromkeys(shared, 1.0), **stage.rates}
-        moving = [
-            part for part in shared if any(rates[name] > 0 for name in rates if f"{name}.".startswith(f"{part}."))
+        earlier = trained_tasks(parts.stages[: number + 1], tasks) - set(stage.tasks or tasks)
+        lr_mult = {**dict.fromkeys(shared, 1.0), **stage.lr_mult}
+        trained = [
+            part for part in shared if any(lr_mult[name] > 0 for name in lr_mult if f"{name}.".startswith(f"{part}."))
         ]
-        if older and moving and not stage.keep:
-            names = ", ".join(sorted(older))
+        if earlier and trained and not stage.continual:
+            names = ", ".join(repr(name) for name in sorted(earlier))
+            are = "is" if len(trained) == 1 else "are"
             lines.append(
-                f"stages.{number}: nothing keeps {names} while {' and '.join(moving)} learn other tasks: most of it is "
-                "forgotten then; 'keep' holds it"
+                f"stages.{number}: Warning: {names} will be forgotten: {' and '.join(trained)} {are} trained without a "
+                "continual loss. Add one under 'continual:'."
             )
-        if older and not stage.fixed_norms and any(isinstance(keep, Distill) for keep in stage.keep):
+        if earlier and not stage.freeze_bn_stats and any(isinstance(loss, Distill) for loss in stage.continual):
             lines.append(
-                f"stages.{number}: Distill without fixed_norms: a student whose batch norm follows the batch never "
-                "agrees with its teacher, which can do harm"
+                f"stages.{number}: Warning: Distill without freeze_bn_stats can do harm: a student whose batch norm "
+                "follows the batch never matches its teacher. Set freeze_bn_stats: true."
             )
     return lines
 
 
 def _check_heads(model: Model, tasks: Mapping[str, TaskData]) -> None:
-    """Let each head answer to one picture, and refuse it where the data does not tell what it finds."""
-    was = model.training
+    """Check on one val image that the data of each task has the annotations that its head needs.
+
+    Raises:
+        PolyheadError: for the first task whose data does not.
+    """
+    was_training = model.training
     model.eval()
     for name, task in tasks.items():
-        found = type(predict_one(model, task, "32-true", task.readers["val"][0]))
-        truths = task.truths("val")
-        told: dict[type[Prediction], bool] = {
-            Labels: truths[0].value is not None,
+        predicted = type(predict_one(model, task, "32-true", task.readers["val"][0]))
+        targets = task.targets("val")
+        has_boxes = targets[0].value is None or any(len(target.boxes) for target in targets)
+        annotated: dict[type[Prediction], bool] = {
+            Labels: targets[0].value is not None,
             Mask: task.readers["val"].mask(0) is not None,
-            Detections: not task.masked and (truths[0].value is None or any(len(truth.boxes) for truth in truths)),
+            Detections: not task.has_masks and has_boxes,
         }
-        if not told.get(found, True):
-            known = " and ".join(KINDS[kind] for kind, there in told.items() if there)
+        if not annotated.get(predicted, True):
+            available = " and ".join(ANNOTATIONS[kind] for kind, there in annotated.items() if there)
+            heads = " or ".join(HEADS[kind] for kind, there in annotated.items() if there)
             raise PolyheadError(
-                f"data.{name}: the data tells {known}, and the head of {name!r} finds {KINDS[found]}; give the task a "
-                "head for its data, or data for its head"
+                f"data.{name}: task {name!r} has {available} but a {HEADS[predicted]} head. Use a {heads} head, or a "
+                f"reader with {ANNOTATIONS[predicted]}."
             )
-    model.train(was)
+    model.train(was_training)
 
 
-def parameters(model: nn.Module) -> dict[str, int]:
-    """How many parameters each part has: the backbone, each neck, each head."""
+def count_parameters(model: nn.Module) -> dict[str, int]:
+    """Count the parameters of each part: the backbone, each neck, each head."""
     parts: dict[str, nn.Module] = {}
     for name, part in model.named_children():
-        many = isinstance(part, nn.ModuleList | nn.ModuleDict)
-        parts |= {f"{name}.{each}": child for each, child in part.named_children()} if many else {name: part}
+        is_container = isinstance(part, nn.ModuleList | nn.ModuleDict)
+        parts |= {f"{name}.{each}": child for each, child in part.named_children()} if is_container else {name: part}
     return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
 
 
-def _within(counts: Mapping[str, int], most: int | None) -> str:
-    """The counts in words, when they are not more than a recipe promises."""
-    whole = sum(counts.values())
-    if most is not None and whole > most:
+def _check_parameters(counts: Mapping[str, int], limit: int | None) -> str:
+    """Return the parameter counts as a line.
+
+    Raises:
+        PolyheadError: when they are more than the recipe allows (``max_parameters``).
+    """
+    total = sum(counts.values())
+    if limit is not None and total > limit:
         raise PolyheadError(
-            f"the network has {whole:,} parameters, more than max_parameters={most:,}; take a smaller backbone or width"
+            f"the model has {total:,} parameters, more than max_parameters={limit:,}. Use a smaller backbone or width."
         )
     parts = ", ".join(f"{name} {count / 1e6:.2f}" for name, count in counts.items())
-    return f"{whole / 1e6:.2f} million parameters: {parts}"
+    return f"{total / 1e6:.2f} million parameters: {parts}"

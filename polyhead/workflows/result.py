@@ -1,4 +1,4 @@
-"""What a model said of one picture, to look at, to store and to hand on."""
+"""Predictions for one image: draw them, save them, or convert them to JSON, pandas and supervision."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from polyhead.data.io.images import read_picture
+from polyhead.data.io.images import read_image
 from polyhead.errors import PolyheadError
 from polyhead.plotting import draw
 
@@ -21,26 +21,27 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 3
-"""So many answers of a classifier are written on a picture."""
+"""Number of classes of an image-level prediction that are written on an image."""
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """Answers of one head for one picture, best first.
+    """The predictions of one head for one image, highest score first.
 
-    A detector has a box for each answer. A classifier has no boxes, and an answer for each of its classes. A mask is
-    answered by the classes that are in it; their scores are their shares of the picture's pixels.
+    A detector predicts boxes, each with a class and a score. A classifier predicts a score for each of its classes and
+    no boxes. A segmentation model predicts a mask; its predictions are the classes in the mask, and the score of a
+    class is the fraction of the image's pixels that it covers.
 
     Attributes:
-        image: the picture's path, or its number where it came without one.
+        image: path of the image file, or the index of the image in the source where it is not a file.
         task: name of the head.
-        boxes: xyxy in pixels of the original, upright picture.
-        scores: 0..1.
-        classes: index of each answer's class.
+        boxes: xyxy in pixels of the original, upright image.
+        scores: in 0..1.
+        classes: class index of each prediction.
         names: all class names of the task.
-        picture: the pixels where the picture did not come from a file, uint8 ``[3, h, w]``.
-        mask: class of each pixel of the original, upright picture; 255 where the network did not look.
-        mask_file: where :meth:`save_mask` has written it.
+        pixels: the image, uint8 ``[3, h, w]``, where it is not a file.
+        mask: class index of each pixel of the original, upright image; 255 where nothing was predicted.
+        mask_file: the file that :meth:`save_mask` has written.
     """
 
     image: str
@@ -49,82 +50,86 @@ class Result:
     scores: Float[np.ndarray, " m"]
     classes: Int[np.ndarray, " m"]
     names: list[str]
-    picture: Tensor | None = None
+    pixels: Tensor | None = None
     mask: UInt8[np.ndarray, "h w"] | None = None
     mask_file: str | None = None
 
     def __len__(self) -> int:
-        """Number of answers."""
+        """Return the number of predictions."""
         return len(self.classes)
 
     @property
     def labels(self) -> list[str]:
-        """Class name of each answer."""
+        """Class name of each prediction."""
         return [self.names[index] for index in self.classes]
 
     @property
-    def whole(self) -> bool:
-        """Whether the answers are about the picture as a whole."""
+    def image_level(self) -> bool:
+        """Whether the predictions have no boxes because they are about the whole image (a classifier, a mask)."""
         return self.mask is not None or len(self.classes) > len(self.boxes)
 
     def plot(self) -> Image.Image:
-        """The picture with everything drawn on it.
+        """Draw the predictions on the image.
 
         Raises:
-            PolyheadError: when the picture's file is gone.
+            PolyheadError: when the image file no longer exists.
         """
         return plot([self])
 
     def save(self, path: str | Path) -> None:
-        """Draw, and write a picture file; its suffix says in which format.
+        """Draw the predictions on the image and write it to a file, in the format of the file's suffix.
 
         Raises:
-            PolyheadError: when the suffix is that of no picture format.
+            PolyheadError: when the suffix is not that of an image format.
         """
         if Path(path).suffix.lower() not in Image.registered_extensions():
-            raise PolyheadError(f"{str(path)!r}: expected the name of a picture file, such as drawn.png or drawn.jpg")
+            raise PolyheadError(
+                f"{str(path)!r}: expected the name of an image file. Use a suffix such as .png or .jpg."
+            )
         self.plot().save(path)
 
     def save_mask(self, path: str | Path) -> "Result":
-        """Write the mask as a PNG of class numbers, with the colours of :meth:`plot` as its palette.
+        """Write the mask as a PNG file of class indices, with the colors of :meth:`plot` as its palette.
 
         Returns:
-            The same result, which knows the file.
+            The same result with ``mask_file`` set.
 
         Raises:
-            PolyheadError: when there is no mask, or the file is not called ``.png``.
+            PolyheadError: when there is no mask, or the file name does not end in ``.png``.
         """
         if self.mask is None:
-            raise PolyheadError(f"task {self.task!r} says nothing of pixels; it has no mask to save")
+            raise PolyheadError(f"task {self.task!r} has no mask to save: its head does not predict masks")
         if Path(path).suffix.lower() != ".png":
-            raise PolyheadError(f"{str(path)!r}: a mask is saved without loss; name it .png")
-        picture = Image.fromarray(self.mask)
-        picture.putpalette([part for index in range(256) for part in (draw.colour(index) if index else (0, 0, 0))])
-        picture.save(path)
+            raise PolyheadError(f"{str(path)!r}: a mask needs a lossless format. Use the suffix .png.")
+        image = Image.fromarray(self.mask)
+        palette = [draw.color(index) if index else (0, 0, 0) for index in range(256)]
+        image.putpalette([channel for color in palette for channel in color])
+        image.save(path)
         return replace(self, mask_file=str(path))
 
     def to_json(self) -> dict[str, Any]:
-        """``{"image", "task", "boxes", "scores", "labels"}`` in plain types; numbers have float32's digits.
+        """Return ``{"image", "task", "boxes", "scores", "labels"}`` in plain types.
 
-        Of a mask there is also ``mask``: the file that :meth:`save_mask` has written, or None.
+        Numbers are the shortest decimals that give the same float32. A result with a mask also has ``mask``: the file
+        that :meth:`save_mask` has written, or None.
         """
-        answers: dict[str, Any] = {
+        content: dict[str, Any] = {
             "image": self.image,
             "task": self.task,
             "boxes": [_plain(box) for box in self.boxes],
             "scores": _plain(self.scores),
             "labels": self.labels,
         }
-        return answers if self.mask is None else {**answers, "mask": self.mask_file}
+        return content if self.mask is None else {**content, "mask": self.mask_file}
 
     def to_df(self) -> "pd.DataFrame":
-        """A row for each answer: image, task, label, score, x1, y1, x2, y2; no corners where there is no box."""
+        """Return a row for each prediction: image, task, label, score, x1, y1, x2, y2 (NaN where there is no box)."""
         return table([self])
 
     def to_supervision(self) -> Any:
-        """``supervision.Detections`` with ``class_name``, or ``supervision.Classifications`` of a classifier.
+        """Convert to ``supervision.Detections`` with ``class_name``; a classifier to ``supervision.Classifications``.
 
-        A mask becomes a detection for each of its classes but the background.
+        A mask becomes one detection for each of its classes except the background.
 
         Raises:
             PolyheadError: when supervision is not installed.
@@ -133,25 +138,25 @@ class Result:
             import supervision as sv
         except ImportError as error:
             raise PolyheadError(
-                "supervision is not installed; install it with: pip install 'polyhead[supervision]'"
+                "supervision is not installed. Install it with: pip install 'polyhead[supervision]'"
             ) from error
         if self.mask is not None:
             labels = np.sort(self.classes[self.classes > 0])
-            shapes = np.stack([self.mask == label for label in labels]) if labels.size else None
-            corners = np.zeros((0, 4)) if shapes is None else sv.mask_to_xyxy(shapes)
-            named = np.array([self.names[label] for label in labels], dtype=np.str_)
-            return sv.Detections(xyxy=corners, mask=shapes, class_id=labels, data={"class_name": named})
-        if self.whole:
+            masks = np.stack([self.mask == label for label in labels]) if labels.size else None  # [labels, h, w]
+            corners = np.zeros((0, 4)) if masks is None else sv.mask_to_xyxy(masks)
+            class_names = np.array([self.names[label] for label in labels], dtype=np.str_)
+            return sv.Detections(xyxy=corners, mask=masks, class_id=labels, data={"class_name": class_names})
+        if self.image_level:
             return sv.Classifications(class_id=self.classes, confidence=self.scores)
         data: dict[str, Any] = {"class_name": np.array(self.labels, dtype=np.str_)}
         return sv.Detections(xyxy=self.boxes, confidence=self.scores, class_id=self.classes, data=data)
 
     def __str__(self) -> str:
-        """``2 person, 1 car``, or ``kitchen 0.93``, or ``background 71 %, cat 29 %``."""
+        """Return ``2 person, 1 car``, or ``kitchen 0.93``, or ``background 71 %, cat 29 %``."""
         if self.mask is not None:
-            shares = zip(self.labels[:SHOWN], self.scores.tolist(), strict=False)
-            return ", ".join(f"{label} {share:.0%}".replace("%", " %") for label, share in shares) or "nothing"
-        if self.whole:
+            fractions = zip(self.labels[:SHOWN], self.scores.tolist(), strict=False)
+            return ", ".join(f"{label} {fraction:.0%}".replace("%", " %") for label, fraction in fractions) or "nothing"
+        if self.image_level:
             return f"{self.labels[0]} {self.scores[0]:.2f}"
         counts = np.bincount(self.classes, minlength=len(self.names))
         order = [index for index in np.argsort(-counts, kind="stable") if counts[index]]
@@ -159,58 +164,61 @@ class Result:
 
 
 def plot(results: Sequence[Result], like: Sequence[Result] = ()) -> Image.Image:
-    """Everything that was said of one picture, by all its heads, drawn on it.
+    """Draw the predictions of all heads on one image.
 
-    The boxes of one head have the colours of their classes; those of several have a colour for each head, which a
-    legend names. No two heads share a colour.
+    With one head, boxes have the color of their class. With several heads, boxes have the color of their head, and a
+    legend names the heads. No two heads share a color.
 
     Args:
-        results: one for each head.
-        like: of a picture beside which this one is to lie: heads of the same tasks have the same colours in both.
+        results: the results of one image, one for each head.
+        like: results that are drawn on another copy of the image for comparison. Heads of the same task get the same
+            color in both.
     """
     first = results[0]
-    pixels = read_picture(first.image) if first.picture is None else first.picture
-    picture = Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
-    shown = {result.task for result in like}
-    order = [*like, *(result for result in results if result.task not in shown)]
+    pixels = read_image(first.image) if first.pixels is None else first.pixels  # uint8 [3, h, w]
+    image = Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())  # [h, w, 3]
+    like_tasks = {result.task for result in like}
+    order = [*like, *(result for result in results if result.task not in like_tasks)]
     several = len(order) > 1
-    firsts = [*accumulate((1 if result.mask is None else len(result.names) for result in order), initial=0)]
-    known = {result.task: first for result, first in zip(like, firsts, strict=False)}
-    free = iter(firsts[len(like) :])
-    numbers = [known[result.task] if result.task in known else next(free) for result in results]
-    marks = [_marks(result, number, by_class=not several) for result, number in zip(results, numbers, strict=True)]
-    return draw.draw(picture, marks)
+    # A head with boxes takes one color; a head with a mask takes a color for each class.
+    first_colors = [*accumulate((1 if result.mask is None else len(result.names) for result in order), initial=0)]
+    color_of_task = {result.task: color for result, color in zip(like, first_colors, strict=False)}
+    free = iter(first_colors[len(like) :])
+    colors = [color_of_task[result.task] if result.task in color_of_task else next(free) for result in results]
+    marks = [_marks(result, color, by_class=not several) for result, color in zip(results, colors, strict=True)]
+    return draw.draw(image, marks)
 
 
 def best_of_heads(results: Sequence[Result], overlap: float) -> list[Result]:
-    """Answers of several heads for one picture, without boxes that a better one of another head overlaps.
+    """Suppress boxes of one head that overlap a box of another head with a higher score.
 
-    Best first, over all heads; what a head says beside its own boxes is left as it is.
+    Boxes of the same head do not suppress each other. Of equal scores, the box of the first head stays. Image-level
+    results are returned unchanged.
 
     Args:
-        results: one for each head.
-        overlap: IoU from which two boxes are of one object.
+        results: the results of one image, one for each head.
+        overlap: IoU from which two boxes count as the same object.
     """
-    scores = np.concatenate([result.scores[: len(result.boxes)] for result in results])
-    boxes = torch.from_numpy(np.concatenate([result.boxes for result in results]))
-    heads = np.repeat(np.arange(len(results)), [len(result.boxes) for result in results])
-    near = (box_iou(boxes, boxes) >= overlap).numpy() & (heads[:, None] != heads)
-    kept = np.ones(len(scores), dtype=np.bool_)
+    scores = np.concatenate([result.scores[: len(result.boxes)] for result in results])  # [n], all heads
+    boxes = torch.from_numpy(np.concatenate([result.boxes for result in results]))  # [n, 4]
+    heads = np.repeat(np.arange(len(results)), [len(result.boxes) for result in results])  # [n]
+    near = (box_iou(boxes, boxes) >= overlap).numpy() & (heads[:, None] != heads)  # [n, n]
+    keep = np.ones(len(scores), dtype=np.bool_)
     for index in np.argsort(-scores, kind="stable"):
-        if kept[index]:
-            kept[near[index] & (scores <= scores[index])] = False
-            kept[index] = True
-    chosen = [kept[heads == head] for head in range(len(results))]
+        if keep[index]:
+            keep[near[index] & (scores <= scores[index])] = False
+            keep[index] = True
+    masks = [keep[heads == head] for head in range(len(results))]
     return [
         result
-        if result.whole
+        if result.image_level
         else replace(result, boxes=result.boxes[mask], scores=result.scores[mask], classes=result.classes[mask])
-        for result, mask in zip(results, chosen, strict=True)
+        for result, mask in zip(results, masks, strict=True)
     ]
 
 
 def table(results: Sequence[Result]) -> "pd.DataFrame":
-    """The rows of all results, as :meth:`Result.to_df` has them; typed columns also without any row."""
+    """Return the rows of all results, see :meth:`Result.to_df`; columns have their types even without rows."""
     import pandas as pd
 
     rows = [(result.image, result.task, label) for result in results for label in result.labels]
@@ -223,20 +231,27 @@ def table(results: Sequence[Result]) -> "pd.DataFrame":
 
 
 def _corners(result: Result) -> Float[np.ndarray, "m 4"]:
-    return np.full((len(result), 4), np.nan, dtype=np.float32) if result.whole else result.boxes
+    """Return a box for each prediction, NaN for image-level predictions."""
+    return np.full((len(result), 4), np.nan, dtype=np.float32) if result.image_level else result.boxes
 
 
 def _marks(result: Result, first: int, *, by_class: bool) -> draw.Marks:
-    """What to draw; ``first`` is the number of the first colour, which all boxes have where classes have none."""
+    """Return what to draw for one result.
+
+    Args:
+        result: the predictions of one head.
+        first: index of the head's first color.
+        by_class: give each class a color of its own instead of the head's first color.
+    """
     texts = [f"{label} {score:.2f}" for label, score in zip(result.labels, result.scores, strict=True)]
     if result.mask is not None:
-        return draw.Marks(result.task, [], [], [], layer=draw.layer(result.mask, result.names, first))
-    if result.whole:
+        return draw.Marks(result.task, [], [], [], overlay=draw.mask_overlay(result.mask, result.names, first))
+    if result.image_level:
         return draw.Marks(result.task, [], [], [], texts[:SHOWN])
-    shades = [draw.colour(first + index * by_class) for index in result.classes.tolist()]
-    return draw.Marks(result.task, result.boxes.tolist(), texts, shades)
+    colors = [draw.color(first + index * by_class) for index in result.classes.tolist()]
+    return draw.Marks(result.task, result.boxes.tolist(), texts, colors)
 
 
 def _plain(values: Float[np.ndarray, " n"]) -> list[float]:
-    """The shortest decimals that are the same float32."""
+    """Return the shortest decimals that give the same float32."""
     return [float(str(value)) for value in values]

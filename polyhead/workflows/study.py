@@ -1,4 +1,4 @@
-"""A study: a base recipe, named variations and seeds become runs, and one table compares them."""
+"""Studies: a base recipe, its variations and seeds, trained as runs and compared in one table."""
 
 import json
 import shutil
@@ -15,29 +15,28 @@ from polyhead.errors import PolyheadError, suggest
 from polyhead.paths import studies
 from polyhead.run import Run
 
-OWN = {
-    "seed": "the study sets for each of its 'seeds'",
+RESERVED = {
+    "seed": "the study sets from its 'seeds'",
     "name": "is made of the variation and the seed",
-    "runs": "is told by --runs DIR",
+    "runs": "is set with --runs DIR",
 }
-"""Settings that each run of a study has of its own, and how."""
+"""Settings that a study sets for each of its runs, and how."""
 _KEYS = ("base", "variations", "seeds", "folds", "metric", "tables")
 
 
 class Study(NamedTuple):
-    """What a study file says.
+    """The contents of a study file.
 
     Attributes:
-        name: of the study, and of the folder of its runs.
-        base: path of the base recipe, where there is such a file beside the study from there, or the name of one that
-            ships.
-        variations: for each row of the table the parts of recipes to lay over the base, one for each of its runs;
-            the tasks of a variation's runs together are its answer.
-        seeds: each variation is trained with each.
-        folds: of a cross-validation, each tested once in every seed; None leaves the splits as the recipe has them.
-        metric: what differences are of (:data:`polyhead.analysis.stored_predictions.MEASURES`); None takes AP50 for boxes, and the
-            first of its kind for other tasks.
-        tables: ``pooled`` makes one table of all tasks together, ``tasks`` one for each task.
+        name: name of the study, and of the folder of its runs.
+        base: path of the base recipe (relative to the study file if it exists there), or the name of one that ships.
+        variations: for each row of the table a list of partial recipes to merge into the base, one per run. The tasks
+            of all runs of a variation make up its row.
+        seeds: each variation is trained with each seed.
+        folds: number of cross-validation folds; each is the test set once per seed. None uses the splits of the recipe.
+        metric: metric of the differences (:data:`polyhead.analysis.stored_predictions.MEASURES`); None uses AP50 for
+            boxes, and the first metric of other kinds of task.
+        tables: ``pooled`` makes one table over all tasks, ``tasks`` one table per task.
     """
 
     name: str
@@ -50,14 +49,14 @@ class Study(NamedTuple):
 
 
 class Member(NamedTuple):
-    """One run of a study: the folder it will be in, and its resolved recipe."""
+    """A run of a study: its folder and its resolved recipe."""
 
     folder: Path
     config: dict[str, Any]
 
     @property
     def finished(self) -> bool:
-        """Whether it was trained to its end, tested, and has kept what it keeps."""
+        """Whether the run was trained completely, tested, and has saved its exemplars."""
         return "finished" in Run(self.folder).read_manifest()
 
 
@@ -66,10 +65,13 @@ Plan = dict[str, list[list[Member]]]
 
 
 def load(study: str | Path) -> Study:
-    """Read a study file, or one that ships.
+    """Read a study file.
+
+    Args:
+        study: path of the file, or the name of a study that ships.
 
     Raises:
-        PolyheadError: when there is none, a key is unknown, or a value is of the wrong kind.
+        PolyheadError: when it does not exist, a key is unknown, or a value has the wrong type.
     """
     path, shipped = Path(study), studies()
     if not path.is_file():
@@ -81,23 +83,23 @@ def load(study: str | Path) -> Study:
     try:
         given = check_keys(yaml.safe_load(path.read_text(encoding="utf-8")), _KEYS, f"the study {path.name}")
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PolyheadError(f"{path}: no valid YAML in UTF-8: {' '.join(str(error).split())}") from error
-    variations = _wanted(given, "variations", dict, path)
+        raise PolyheadError(f"{path}: is not valid YAML in UTF-8: {' '.join(str(error).split())}") from error
+    variations = _require(given, "variations", dict, path)
     rows = {str(name): list(parts) if isinstance(parts, list) else [parts or {}] for name, parts in variations.items()}
     for name, parts in rows.items():
         if Path(name).name != name:
-            raise PolyheadError(f"{path}: variations.{name}: a variation names folders; take a name without slashes")
+            raise PolyheadError(f"{path}: variations.{name}: the name is used for folders. Use a name without slashes.")
         if not parts or not all(isinstance(part, dict) for part in parts):
             raise PolyheadError(
-                f"{path}: variations.{name}: expected settings to lay over the base, or a list of them; got {parts!r}"
+                f"{path}: variations.{name}: expected settings to merge into the base, or a list of them; got {parts!r}"
             )
     seeds = given.get("seeds", [0])
-    if not isinstance(seeds, list) or not seeds or not all(map(_whole, seeds)):
+    if not isinstance(seeds, list) or not seeds or not all(map(_is_int, seeds)):
         raise PolyheadError(f"{path}: seeds: expected a list of whole numbers, got {seeds!r}")
     if len(set(seeds)) < len(seeds):
-        raise PolyheadError(f"{path}: seeds: one is given twice in {seeds!r}, and would count as two")
+        raise PolyheadError(f"{path}: seeds: expected different seeds, got {seeds!r}. Remove the duplicates.")
     folds = given.get("folds")
-    if folds is not None and (not _whole(folds) or folds < 2):
+    if folds is not None and (not _is_int(folds) or folds < 2):
         raise PolyheadError(f"{path}: folds: expected a whole number of 2 or more, got {folds!r}")
     metric = given.get("metric")
     if metric is not None:
@@ -105,33 +107,37 @@ def load(study: str | Path) -> Study:
     tables = given.get("tables", "pooled")
     if tables not in ("pooled", "tasks"):
         raise PolyheadError(f"{path}: tables: expected pooled or tasks, got {tables!r}")
-    base = str(_wanted(given, "base", str, path))
-    beside = path.parent / base
-    return Study(path.stem, str(beside) if beside.is_file() else base, rows, seeds, folds, metric, tables)
+    base = str(_require(given, "base", str, path))
+    local = path.parent / base
+    return Study(path.stem, str(local) if local.is_file() else base, rows, seeds, folds, metric, tables)
 
 
 def check_metric(where: str, metric: object) -> None:
-    """Refuse what no kind of task is compared by."""
+    """Check that models can be compared by this metric.
+
+    Raises:
+        PolyheadError: when no kind of task has it.
+    """
     known = list(dict.fromkeys(each for measures in MEASURES.values() for each in measures))
     if metric not in known:
         raise PolyheadError(f"{where}: expected one of {', '.join(known)}, got {metric!r}")
 
 
 def plan(study: Study, changes: Sequence[str] = (), runs: str | Path = "runs") -> Plan:
-    """Every run of a study with its resolved recipe; nothing is opened or trained.
+    """Resolve the recipes of all runs of a study; nothing is opened or trained.
 
     Args:
-        study: what to plan.
+        study: the study.
         changes: overrides ``key=value`` of every run.
-        runs: the folder that the study's folder is in.
+        runs: the parent of the study's folder.
 
     Raises:
-        PolyheadError: when a recipe is faulty, or something is set that the study itself sets for each run.
+        PolyheadError: when a recipe is wrong, or sets something that the study sets for each run.
     """
     result: Plan = {}
-    _check_own(study, [change.partition("=")[0] for change in changes], "the command line")
+    _check_reserved(study, [change.partition("=")[0] for change in changes], "the command line")
     for name, parts in study.variations.items():
-        _check_own(study, [key for part in parts for key in part], f"variation {name!r}")
+        _check_reserved(study, [key for part in parts for key in part], f"variation {name!r}")
         result[name] = []
         for seed in study.seeds:
             members: list[Member] = []
@@ -140,46 +146,66 @@ def plan(study: Study, changes: Sequence[str] = (), runs: str | Path = "runs") -
                     label = f"{name}.seed{seed}"
                     label += f".fold{fold}" if study.folds else ""
                     label += f".{number}" if len(parts) > 1 else ""
-                    folder = Path(runs) / study.name / label
-                    own = [f"seed={seed}"]
-                    own += [
-                        f"{key}={json.dumps(value)}" for key, value in (("name", label), ("runs", str(folder.parent)))
-                    ]
-                    own += [f"data.*.split.{key}={value}" for key, value in _fold(study, fold).items()]
-                    try:
-                        members.append(Member(folder, recipe.load(study.base, [*changes, *own], part)))
-                    except PolyheadError as error:
-                        raise PolyheadError(f"study {study.name}, variation {name!r}: {error}") from error
+                    members.append(_member(study, name, changes, part, Path(runs) / study.name / label, seed, fold))
             result[name].append(members)
     if study.tables == "tasks":
-        _check_tables(study, result)
+        _check_same_tasks(study, result)
     return result
 
 
-def _check_tables(study: Study, planned: Plan) -> None:
-    """Refuse variations of other tasks: a table for each task has every variation in it."""
+def _member(
+    study: Study, name: str, changes: Sequence[str], part: Mapping[str, Any], folder: Path, seed: int, fold: int
+) -> Member:
+    """Resolve the recipe of one run.
+
+    Args:
+        study: the study.
+        name: name of the variation.
+        changes: overrides ``key=value`` of every run.
+        part: the partial recipe of this run.
+        folder: its run folder.
+        seed: its seed.
+        fold: its fold.
+    """
+    own = [f"seed={seed}", f"name={json.dumps(folder.name)}", f"runs={json.dumps(str(folder.parent))}"]
+    if study.folds is not None:
+        own += [f"data.*.split.folds={study.folds}", f"data.*.split.fold={fold}"]
+    try:
+        return Member(folder, recipe.load(study.base, [*changes, *own], part))
+    except PolyheadError as error:
+        raise PolyheadError(f"study {study.name}, variation {name!r}: {error}") from error
+
+
+def _check_same_tasks(study: Study, planned: Plan) -> None:
+    """Check that all variations have the same tasks, since a table per task needs every variation.
+
+    Raises:
+        PolyheadError: for the first variation that lacks a task.
+    """
     tasks = {name: {task for member in seeds[0] for task in member.config["data"]} for name, seeds in planned.items()}
-    for name, theirs in tasks.items():
-        if missing := sorted(set().union(*tasks.values()) - theirs):
+    for name, own in tasks.items():
+        if missing := sorted(set().union(*tasks.values()) - own):
             raise PolyheadError(
-                f"study {study.name}, variation {name!r}: it has no task {missing[0]!r}, which others have; with "
-                "'tables: tasks' all variations have the same tasks (one may be a list of runs, each with some of them)"
+                f"study {study.name}, variation {name!r}: it has no task {missing[0]!r}, which other variations have. "
+                "With 'tables: tasks' all variations need the same tasks; a variation may be a list of runs that each "
+                "have some of them."
             )
 
 
-def carry_out(plan: Plan, show: Callable[[str], None] = print) -> None:
-    """Train every run that is not finished: new ones from the beginning, stopped ones from where they stopped.
+def train_missing(plan: Plan, show: Callable[[str], None] = print) -> None:
+    """Train every run that is not finished; interrupted runs are resumed.
 
     Raises:
-        PolyheadError: before any training, when a folder holds a run of other settings, or one cannot be trained.
+        PolyheadError: before any training, when a folder contains a run with other settings, or a run cannot be
+            trained.
     """
     from polyhead.workflows import train
     from polyhead.workflows.preflight import prepare
 
     members = [member for seeds in plan.values() for seed in seeds for member in seed]
     for member in members:
-        clear(member.folder)
-        _check(member)
+        remove_leftovers(member.folder)
+        _check_settings(member)
     for name, seeds in plan.items():
         for member in seeds[0]:
             if not Run(member.folder).config.is_file():
@@ -193,69 +219,81 @@ def carry_out(plan: Plan, show: Callable[[str], None] = print) -> None:
             if Run(member.folder).config.is_file():
                 train.resume(member.folder, show)
             else:
-                train.train(member.config, show)
+                train.train(member.config, show=show)
 
 
-def clear(folder: Path) -> None:
-    """Take away what a run leaves that was killed before its recipe was written: empty folders, a manifest, a lock."""
+def remove_leftovers(folder: Path) -> None:
+    """Remove the folder of a run that was killed before its recipe was written, which holds nothing of use."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     if folder.is_dir() and all(path in (Run(folder).manifest, Run(folder).lock) for path in files):
         shutil.rmtree(folder)
 
 
-def rows(plan: Plan) -> dict[str, list[list[str]]]:
-    """The folders of each row, for :func:`polyhead.analysis.table.compare`.
+def run_folders(plan: Plan) -> dict[str, list[list[str]]]:
+    """Return the folders of each row, for :func:`polyhead.analysis.table.compare`.
 
     Raises:
-        PolyheadError: naming every run that is not finished: a table never has holes; or when a folder holds a run of
-            other settings.
+        PolyheadError: when runs are not finished (all are named), because a table must be complete; or when a folder
+            contains a run with other settings.
     """
     missing = [str(m.folder) for seeds in plan.values() for seed in seeds for m in seed if not m.finished]
     if missing:
         raise PolyheadError(
-            f"{len(missing)} run(s) of the study are not finished: {', '.join(missing)}; "
-            "'polyhead study' without --table trains them"
+            f"{len(missing)} run(s) of the study are not finished: {', '.join(missing)}. Train them with "
+            "'polyhead study' without --table."
         )
     for member in (member for seeds in plan.values() for seed in seeds for member in seed):
-        _check(member)
+        _check_settings(member)
     return {name: [[str(member.folder) for member in seed] for seed in seeds] for name, seeds in plan.items()}
 
 
-def _whole(value: object) -> bool:
-    """Whether it is a whole number; YAML's ``true`` is none, though Python's is."""
+def _is_int(value: object) -> bool:
+    """Return whether a value is an integer; a bool, which is an int in Python, is not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _check_own(study: Study, keys: Iterable[str], where: str) -> None:
-    """Refuse settings that every run of a study has of its own."""
+def _check_reserved(study: Study, keys: Iterable[str], where: str) -> None:
+    """Check that no setting is given that the study sets for each run.
+
+    Raises:
+        PolyheadError: for the first such setting.
+    """
     for key in keys:
-        if key in OWN:
-            raise PolyheadError(f"study {study.name}: {where} sets {key!r}, which {OWN[key]}")
+        if key in RESERVED:
+            raise PolyheadError(f"study {study.name}: {where} sets {key!r}, which {RESERVED[key]}")
 
 
-def _fold(study: Study, fold: int) -> dict[str, int]:
-    return {} if study.folds is None else {"folds": study.folds, "fold": fold}
+def _check_settings(member: Member) -> None:
+    """Check that the folder of a run is free, or contains a run with the same settings.
 
-
-def _check(member: Member) -> None:
-    """Refuse a run that was begun with other settings: its row would be another variation's."""
+    Raises:
+        PolyheadError: when it does not.
+    """
     config = Run(member.folder).config
     if not config.is_file():
         if member.folder.exists():
-            raise PolyheadError(f"{str(member.folder)!r} is in the way of a run of the study: it holds none; rename it")
+            raise PolyheadError(
+                f"{str(member.folder)!r} exists but contains no run, and a run of the study needs this folder. Rename "
+                "or delete it."
+            )
         return
     begun = recipe.load(config)
     changed = [key for key in member.config if key != "runs" and begun.get(key) != member.config[key]]
     if changed:
         raise PolyheadError(
-            f"run {str(member.folder)!r} was begun with other settings ({', '.join(changed)}); "
-            "delete its folder, or rename the study file"
+            f"run {str(member.folder)!r} was started with other settings ({', '.join(changed)}). Delete its folder, or "
+            "rename the study file."
         )
 
 
-def _wanted(given: Mapping[str, Any], key: str, kind: type, path: Path) -> Any:
+def _require(given: Mapping[str, Any], key: str, kind: type, path: Path) -> Any:
+    """Return a setting that must be there, non-empty and of one type.
+
+    Raises:
+        PolyheadError: when it is not.
+    """
     value = given.get(key)
     if not isinstance(value, kind) or not value:
-        what = {"base": "the name or file of a recipe", "variations": "{NAME: settings to lay over the base, ...}"}[key]
-        raise PolyheadError(f"{path}: {key}: expected {what}, got {value!r}")
+        what = {"base": "the name or file of a recipe", "variations": "{NAME: settings to merge into the base, ...}"}
+        raise PolyheadError(f"{path}: {key}: expected {what[key]}, got {value!r}")
     return value

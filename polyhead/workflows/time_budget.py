@@ -1,4 +1,4 @@
-"""How far a training gets in the time there is: a step is timed on this machine, size and epochs follow."""
+"""Chooses image size and epochs for a given training time, from the time of a step on this machine."""
 
 import time
 from collections.abc import Sequence
@@ -11,23 +11,23 @@ from polyhead.nets.precision import resolve
 from polyhead.types import Batch
 
 SIZES = (320, 300, 224)
-"""Sides of pictures to choose from, best first: bigger pictures show smaller objects."""
+"""Image sizes to choose from, best first: larger images show smaller objects."""
 
-TIMED = 300
-"""Side of the pictures that a step is timed with."""
+TIMED_SIZE = 300
+"""Image size at which a step is timed."""
 
-ENOUGH = 30
-"""Epochs that a larger size must leave time for; a smaller size is better than fewer."""
+ENOUGH_EPOCHS = 30
+"""Epochs that must fit at an image size; a smaller size is better than fewer epochs."""
 
-MOST = 100
-"""Epochs after which a small data set is rather learnt by heart."""
+MAX_EPOCHS = 100
+"""Maximum of epochs, since a small data set is rather memorized after more."""
 
-SHARE = 0.7
-"""Of the time, what is for training steps; the rest goes to start, reading, validation and test."""
+TRAINING_FRACTION = 0.7
+"""Fraction of the time for training steps; the remaining time is for the start, reading, validation and test."""
 
 
 class Pace(NamedTuple):
-    """What was chosen, and why in words."""
+    """The chosen size and epochs, and the reason as text."""
 
     size: int
     epochs: int
@@ -35,57 +35,68 @@ class Pace(NamedTuple):
 
 
 def choose(minutes: float, steps: int, seconds: float) -> Pace:
-    """The largest size at which enough epochs fit into the time, and their number.
+    """Choose the largest image size at which enough epochs fit in the time, and the number of epochs.
 
     Args:
-        minutes: for the whole training.
-        steps: training steps an epoch.
-        seconds: of one step at ``TIMED`` pixels; other sizes take time by their area.
+        minutes: time for the whole training.
+        steps: training steps per epoch.
+        seconds: duration of a step at :data:`TIMED_SIZE`; that of other sizes is in proportion to their area.
     """
     fitting = 0
     for size in SIZES:
-        fitting = int(minutes * 60 * SHARE / (steps * seconds * (size / TIMED) ** 2))
-        if fitting >= ENOUGH:
+        fitting = int(minutes * 60 * TRAINING_FRACTION / (steps * seconds * (size / TIMED_SIZE) ** 2))
+        if fitting >= ENOUGH_EPOCHS:
             break
-    epochs = min(max(fitting, 1), MOST)
+    epochs = min(max(fitting, 1), MAX_EPOCHS)
     fits = f"{epochs} epochs of {steps} steps fit in" if fitting else f"one epoch of {steps} steps takes longer than"
     return Pace(
-        size, epochs, f"{seconds:.2f} s a step at {TIMED} pixels here; at {size} pixels {fits} {minutes:g} minutes"
+        size,
+        epochs,
+        f"{seconds:.2f} s per step at {TIMED_SIZE} pixels on this machine; at {size} pixels {fits} {minutes:g} minutes",
     )
 
 
 def step_seconds(spec: dict[str, Any], names: Sequence[str], count: int) -> float:
-    """Seconds of one training step of a model on random pictures; the better of two, after a first to warm up.
+    """Time a training step on random images: the faster of two steps, after one to warm up.
 
-    The head is that of a task named ``task``.
+    Args:
+        spec: the model as in a recipe; a head for a task named ``task`` is built.
+        names: class names.
+        count: images per step.
+
+    Returns:
+        Seconds.
     """
     model = recipe.build_model(spec).build({"task": list(names)}).train()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters())
     batch = _random_batch(model.size, len(names), count, device)
-    kind = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(resolve("auto"))
-    taken = []
+    dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(resolve("auto"))
+    durations = []
     for _ in range(3):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         optimizer.zero_grad()
-        with torch.autocast(device, dtype=kind, enabled=kind is not None):
+        with torch.autocast(device, dtype=dtype, enabled=dtype is not None):
             head = model.head("task")
             loss = sum(head.losses(head(model.trunk(batch.inputs)), batch).values(), torch.zeros((), device=device))
         loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
         optimizer.step()
         if device == "cuda":
             torch.cuda.synchronize()
-        taken.append(time.perf_counter() - begun)
-    return min(taken[1:])
+        durations.append(time.perf_counter() - start)
+    return min(durations[1:])
 
 
 def _random_batch(size: tuple[int, int], classes: int, count: int, device: str) -> Batch:
-    draw = torch.Generator().manual_seed(0)
+    """Return a batch of random images, each with one box, one mask and one image label of class 0."""
+    generator = torch.Generator().manual_seed(0)
     height, width = size
     return Batch(
-        inputs=torch.randint(0, 256, (count, 3, height, width), generator=draw, dtype=torch.uint8).to(device),
-        boxes=torch.tensor([0.2 * width, 0.2 * height, 0.7 * width, 0.7 * height]).expand(count, 1, 4).to(device),
+        inputs=torch.randint(0, 256, (count, 3, height, width), generator=generator, dtype=torch.uint8).to(device),
+        boxes=torch.tensor([0.2 * width, 0.2 * height, 0.7 * width, 0.7 * height])
+        .expand(count, 1, 4)
+        .to(device),  # xyxy
         labels=torch.zeros(count, 1, dtype=torch.int64, device=device),
         ignore=torch.zeros(count, 1, dtype=torch.bool, device=device),
         annotated=torch.ones(count, classes, dtype=torch.bool, device=device),

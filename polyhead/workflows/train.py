@@ -1,10 +1,11 @@
-"""From a resolved recipe to a finished run: data checked, trained, measured once on test, drawn, and judged."""
+"""Trains a recipe into a run folder: checks the data, trains, evaluates (on test once) and plots."""
 
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
@@ -20,56 +21,69 @@ from polyhead.config import recipe
 from polyhead.config.recipe import Parts
 from polyhead.data.doctor import fingerprint
 from polyhead.data.loading.source import TaskData, open_tasks
-from polyhead.data.readers.exemplars import Kept, keep, own
+from polyhead.data.readers.exemplars import ExemplarReader, save_exemplars, with_exemplars
 from polyhead.data.splits.make import SPLITS
-from polyhead.engine.continual.exemplars import balanced, shuffled
+from polyhead.engine.continual.exemplars import balanced_indices, shuffled_indices
 from polyhead.engine.fit import fit
 from polyhead.engine.progress import Log, Progress
 from polyhead.errors import few
-from polyhead.metrics.forgetting import course
+from polyhead.metrics.forgetting import score_history
 from polyhead.nets.precision import resolve
-from polyhead.rng import key
+from polyhead.rng import derive_seed
 from polyhead.run import Run, read_rows, write_text
 from polyhead.workflows.evaluate import changed, measure
-from polyhead.workflows.preflight import build, parameters, prepare
+from polyhead.workflows.preflight import build, count_parameters, prepare
 
 LIBRARIES = ("torch", "torchvision", "lightning", "timm", "numpy")
 TIME = "%Y-%m-%dT%H:%M:%S%z"
 SAMPLES = 4
-"""Test pictures of each task that a run keeps to be shown."""
-REPLAYED = 0.1
-"""Share of the training pictures of each task that a run keeps for later."""
-LEAST_PROBED = 50
-"""Test pictures of a task with which the cost of a later one can be told at all."""
-PROBED = 200
-"""Val pictures, and test pictures, of each task that a run keeps for later."""
+"""Test images of each task that a run stores to show them."""
+EXEMPLAR_FRACTION = 0.1
+"""Fraction of the training images of each task that a run stores for replay."""
+MIN_PROBE_TEST = 50
+"""Test images of a task below which its forgetting cannot be measured reliably."""
+PROBE_IMAGES = 200
+"""Maximum of val images, and of test images, of each task that a run stores for later evaluation."""
 
 
 def train(
-    config: Mapping[str, Any], show: Callable[[str], None] = print, notes: Mapping[str, Any] | None = None
+    source: str | Path | Mapping[str, Any],
+    changes: Sequence[str] = (),
+    *,
+    show: Callable[[str], None] = print,
+    notes: Mapping[str, Any] | None = None,
 ) -> Run:
-    """Train what :func:`polyhead.config.recipe.load` gave, in a new run folder.
+    """Train a recipe in a new run folder: ``train("recipe.yaml", ["epochs=1"])``.
 
-    All data is read and checked before the folder is made, so a fault in the data leaves nothing behind.
+    All data is read and checked before the folder is made, so an error in the data leaves no folder behind.
 
     Args:
-        config: resolved settings.
-        show: where lines for people go.
-        notes: further entries of the run's manifest. They stand there before all else, so that a run that was stopped
-            has them.
+        source: path or name of a recipe, or its resolved settings (:func:`polyhead.config.recipe.load`).
+        changes: overrides ``key=value``.
+        show: receives the lines to print.
+        notes: further entries of the run's manifest; they are written first, so that an interrupted run has them.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        PolyheadError: when the recipe or the data is wrong, or a loss is not finite.
     """
+    config = _resolved(source, changes)
     show(f"reading the data of {', '.join(config['data'])}")
     parts, tasks, remarks = prepare(config)
     described = describe_run(parts, tasks)
     run = Run.create(parts.settings.runs, str(parts.settings.name))
-    with run.locked():
+    with run.locked() as locked:
         run.update_manifest(**(notes or {}), **described)
         write_text(run.config, recipe.dump(config))
         log = Log(run, show)
         log(f"run folder: {run.folder}")
+        if not locked:
+            log("this system has no file locks: make sure that no other process trains in this run folder")
         for name, task in tasks.items():
-            counts = ", ".join(f"{len(task.readers[part])} {part}" for part in SPLITS)
-            log(f"{name}: {counts} pictures, {len(task.names)} classes ({few(task.names, 12)})")
+            counts = ", ".join(f"{len(task.readers[split])} {split}" for split in SPLITS)
+            log(f"{name}: {counts} images, {len(task.names)} classes ({few(task.names, 12)})")
             for problem in task.skipped:
                 log(f"{name}: skipped {problem}")
         for line in remarks:
@@ -79,25 +93,35 @@ def train(
         return _finish(config, parts, tasks, run, log)
 
 
+def _resolved(source: str | Path | Mapping[str, Any], changes: Sequence[str]) -> Mapping[str, Any]:
+    """Return the resolved settings of a recipe with its overrides."""
+    if not isinstance(source, Mapping):
+        return recipe.load(source, changes)
+    return recipe.resolve(deepcopy(dict(source)), changes, str(source["name"])) if changes else source
+
+
 def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
-    """Go on with a run where it stopped; a finished one is measured again and otherwise left as it is."""
+    """Resume an interrupted run; a finished one is only evaluated again."""
     run = Run.open(folder)
-    config = own(recipe.load(run.config), run)
+    config = with_exemplars(recipe.load(run.config), run)
     parts = build(config)
     splits = run.read_manifest().get("splits")
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed, splits)
     with run.locked():
         log = Log(run, show)
-        ended = "finished" in run.read_manifest()
-        begun = f"going on with {run.folder}" if run.resume.is_file() else f"beginning {run.folder} again"
-        log(f"{run.folder} has come to its end already, and is measured again" if ended else begun)
+        if "finished" in run.read_manifest():
+            log(f"{run.folder} is finished already; evaluating it again")
+        elif run.resume.is_file():
+            log(f"resuming {run.folder}")
+        else:
+            log(f"starting {run.folder} again from the beginning")
         for line in changed(run, tasks):
             log(line)
         return _finish(config, parts, tasks, run, log)
 
 
 def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData], run: Run, log: Log) -> Run:
-    """Fit; then measure the best weights on val, and once on test."""
+    """Train the model, evaluate its best weights on val and once on test, and store exemplars."""
     describe = {
         "model": config["model"],
         "tasks": {
@@ -121,63 +145,84 @@ def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData],
     results = measure(parts.model, tasks, run, ("val", "test"), log)
     if parts.settings.max_drop is not None and len(parts.stages) > 1:
         metrics = {name: numbers["metric"] for name, numbers in results["tasks"].items()}
-        pictures = {name: len(task.ids("val")) for name, task in tasks.items()}
-        path = course(read_rows(run.results_csv))
-        log(forgetting.text(forgetting.since(path, metrics, pictures), parts.settings.max_drop, forgetting.SINCE))
-        for name in forgetting.unscored(path):
-            log(f"  {name}  scored 0 on val then, so it had nothing to lose")
+        images = {name: len(task.ids("val")) for name, task in tasks.items()}
+        history = score_history(read_rows(run.results_csv))
+        drops = forgetting.drops_since_learned(history, metrics, images)
+        log(forgetting.text(drops, parts.settings.max_drop, forgetting.SINCE_LEARNED))
+        for name in forgetting.unscored(history):
+            log(f"  {name}  scored 0 on val when it was trained, so nothing could be forgotten")
     if transfer := forgetting.transfer(run):
         log(forgetting.transfer_text(transfer))
-    _keep_samples(run, tasks)
-    remember(run, tasks, parts.settings.memory, parts.settings.seed, log)
+    _save_samples(run, tasks)
+    save_exemplars_of_run(run, tasks, parts.settings.exemplar_mib, parts.settings.seed, log)
     run.update_manifest(finished=time.strftime(TIME))
     return run
 
 
-def remember(run: Run, tasks: Mapping[str, TaskData], limit: float, seed: int, log: Callable[[str], None]) -> None:
-    """Keep what 'polyhead extend' needs of each task: training pictures to replay, val and test ones to measure on.
+def save_exemplars_of_run(
+    run: Run, tasks: Mapping[str, TaskData], limit: float, seed: int, log: Callable[[str], None]
+) -> None:
+    """Save the images that 'polyhead extend' needs of each task: exemplars to replay, val and test images to score.
 
-    A tenth of the training pictures, classes in equal parts; up to :data:`PROBED` of each other split, drawn by chance;
-    no more than ``limit`` MiB of each; of what an older run has kept, everything.
+    Training images are a class-balanced tenth; val and test images are up to :data:`PROBE_IMAGES` random ones each. Of
+    a task that was itself read from exemplars, all are saved.
+
+    Args:
+        run: the run.
+        tasks: its tasks.
+        limit: maximum size in MiB for each task and split; 0 saves nothing.
+        seed: seed of the run.
+        log: receives a line per task.
     """
     if limit <= 0:
         return
     for name, task in tasks.items():
         counts = []
-        for part in SPLITS:
-            reader = task.readers[part]
-            chance = key(seed, "kept", name, part)
-            if isinstance(task.source.reader, Kept):
-                places = list(range(len(reader)))  # in the order in which they were wanted
-            else:  # val and test with the classes as often as they are: scores are to agree with the whole split's
-                every, shows = part == "train", task.shows(part)
-                places = balanced(task.kinds(part), len(reader), chance) if every else shuffled(len(reader), chance)
-                first = next((place for place in places if shows[place]), places[0])  # the first is always kept
-                places = [first, *(place for place in places if place != first)]
-                places = places[: ceil(REPLAYED * len(reader)) if every else PROBED]
-            counts.append(f"{keep(reader, places, run.kept(part, name), limit, task.licence)} {part}")
-        licence = task.licence or f"no licence is known; data.{name}.licence tells it"
-        log(f"{name}: kept {', '.join(counts)} pictures ({licence})")
-        held = len(Kept(run.kept("test", name)))
-        if held < LEAST_PROBED:
-            log(f"{name}: {held} test pictures are few to tell by what a later task costs; {LEAST_PROBED} are wanted")
+        for split in SPLITS:
+            folder = run.exemplar_folder(split, name)
+            indices = _exemplar_indices(task, split, derive_seed(seed, "kept", name, split))  # part of the random key
+            counts.append(f"{save_exemplars(task.readers[split], indices, folder, limit, task.license)} {split}")
+        license_text = task.license or f"license unknown; set data.{name}.license"
+        log(f"{name}: saved {', '.join(counts)} images for later tasks ({license_text})")
+        count = len(ExemplarReader(run.exemplar_folder("test", name)))
+        if count < MIN_PROBE_TEST:
+            log(
+                f"{name}: only {count} test images to measure forgetting by later tasks; at least {MIN_PROBE_TEST} are "
+                "recommended"
+            )
 
 
-def _keep_samples(run: Run, tasks: Mapping[str, TaskData]) -> None:
-    """The first test pictures of each task as files, so that a run can be shown where its data is not."""
+def _exemplar_indices(task: TaskData, split: str, seed: int) -> list[int]:
+    """Return the indices of the images of a split to save, the most important first."""
+    reader = task.readers[split]
+    if isinstance(task.source.reader, ExemplarReader):
+        return list(range(len(reader)))  # in the order in which they were selected
+    if split == "train":
+        indices = balanced_indices(task.shown_classes(split), len(reader), seed)
+        count = ceil(EXEMPLAR_FRACTION * len(reader))
+    else:  # not balanced: scores must agree with those on the whole split
+        indices = shuffled_indices(len(reader), seed)
+        count = PROBE_IMAGES
+    has_content = task.has_content(split)
+    first = next((index for index in indices if has_content[index]), indices[0])  # the first is saved whatever its size
+    return [first, *(index for index in indices if index != first)][:count]
+
+
+def _save_samples(run: Run, tasks: Mapping[str, TaskData]) -> None:
+    """Save the first test images of each task, so that the run can be shown without its data."""
     for name, task in tasks.items():
         reader = task.readers["test"]
         for index in range(min(SAMPLES, len(reader))):
-            picture = reader[index].input.permute(1, 2, 0).numpy()
-            Image.fromarray(picture).save(run.samples / f"{name}_{index}.jpg", quality=92)
+            image = reader[index].input.permute(1, 2, 0).numpy()  # uint8 [3, h, w] -> [h, w, 3]
+            Image.fromarray(image).save(run.samples / f"{name}_{index}.jpg", quality=92)
 
 
 def describe_run(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
-    """What the manifest says: command, seed, precision, versions, hardware, commit, parameters, data and splits."""
+    """Return the manifest of a run: command, seed, precision, versions, hardware, commit, parameters, data, splits."""
     data = {
         name: {
-            "fingerprint": {part: fingerprint(task.readers[part]) for part in SPLITS},
-            "licence": task.licence,
+            "fingerprint": {split: fingerprint(task.readers[split]) for split in SPLITS},
+            "license": task.license,
             "skipped": [str(problem) for problem in task.skipped],
         }
         for name, task in tasks.items()
@@ -195,14 +240,14 @@ def describe_run(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
         },
         "hardware": {"machine": platform.platform(), "cpu": _cpu(), "threads": torch.get_num_threads(), "gpu": cuda},
         "git": _git(),
-        "parameters": parameters(parts.model),
+        "parameters": count_parameters(parts.model),
         "data": data,
-        "splits": {name: {part: task.ids(part) for part in SPLITS} for name, task in tasks.items()},
+        "splits": {name: {split: task.ids(split) for split in SPLITS} for name, task in tasks.items()},
     }
 
 
 def _cpu() -> str:
-    """The processor's name, as Linux tells it; else what Python knows."""
+    """Return the name of the processor from Linux, else from Python."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -210,12 +255,12 @@ def _cpu() -> str:
 
 
 def _git() -> dict[str, str | bool] | None:
-    """The commit of the folder that the training was started in, and whether it had uncommitted changes."""
+    """Return the commit of the current folder and whether it has uncommitted changes; None outside of a repository."""
 
-    def ask(*words: str) -> str:
-        return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        return {"commit": ask("rev-parse", "HEAD"), "changed": bool(ask("status", "--porcelain"))}
+        return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.CalledProcessError):
         return None

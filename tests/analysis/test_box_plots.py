@@ -1,4 +1,4 @@
-"""Plots of boxes are made, without warnings; what they show is checked where it can be."""
+"""Plots of boxes are drawn without warnings; their content is checked where possible."""
 
 from pathlib import Path
 
@@ -16,20 +16,20 @@ from polyhead.plotting import figures
 from polyhead.types import Detections
 
 
-def test_classes_of_whole_pictures_are_counted(tmp_path: Path) -> None:
+def test_classes_of_whole_images_are_counted(tmp_path: Path) -> None:
     reader = Tints(9)
-    truths = [reader.annotation(index) for index in range(9)]
-    assert pixels(box_plots.labels(truths, reader.names, "tints", tmp_path / "labels.png")).std() > 1
+    targets = [reader.annotation(index) for index in range(9)]
+    assert pixels(box_plots.labels(targets, reader.names, "tints", tmp_path / "labels.png")).std() > 1
 
 
-def test_objects_are_counted_where_pictures_have_a_value_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_objects_are_counted_where_images_also_have_a_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     titles: list[str] = []
     monkeypatch.setattr(Axes, "set_title", lambda _, title, **__: titles.append(title))
     scenes = Scenes(6, size=48)
-    truths = [scenes.annotation(index) for index in range(6)]
-    box_plots.labels(truths, scenes.names, "scenes", tmp_path / "labels.png")
-    objects = sum(int((~truth.ignore).sum()) for truth in truths)
-    assert titles[0].startswith(f"scenes: {objects} objects in 6 pictures")
+    targets = [scenes.annotation(index) for index in range(6)]
+    box_plots.labels(targets, scenes.names, "scenes", tmp_path / "labels.png")
+    objects = sum(int((~target.ignore).sum()) for target in targets)
+    assert titles[0].startswith(f"scenes: {objects} objects in 6 images")
 
 
 def wavy(classes: int) -> Curves:
@@ -49,11 +49,11 @@ def test_curves_of_few_and_many_classes(classes: int, tmp_path: Path) -> None:
         assert pixels(function(wavy(classes), names, tmp_path / "curve.png")).std() > 1
 
 
-def test_truth_beside_prediction_has_two_cells_a_picture(tmp_path: Path) -> None:
+def test_targets_and_predictions_have_two_cells_per_image(tmp_path: Path) -> None:
     reader = Squares(3)
-    nothing = Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
-    found = {reader.annotation(index).id: nothing for index in range(3)}
-    path = box_plots.truth_beside_prediction(reader, found, reader.names, tmp_path / "val.png", count=8)
+    empty = Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
+    found = {reader.annotation(index).id: empty for index in range(3)}
+    path = box_plots.targets_and_predictions(reader, found, reader.names, tmp_path / "val.png", count=8)
     width, height = 4 * (figures.CELL + 8) + 8, 2 * figures.CELL
     assert pixels(path).shape[1] == width
     assert pixels(path).shape[0] > height

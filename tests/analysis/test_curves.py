@@ -1,8 +1,8 @@
-"""Which columns share a panel, and what is left out."""
+"""Which columns share a panel, and which cells are left out."""
 
 from builders.plot_data import rows
 
-from polyhead.analysis.curves import group, place
+from polyhead.analysis.curves import group, panel_of
 
 
 def test_panels_put_train_and_val_together_and_leave_gaps_out() -> None:
@@ -13,4 +13,4 @@ def test_panels_put_train_and_val_together_and_leave_gaps_out() -> None:
         "val": ([1, 3, 5], [2.0] * 3),
     }
     assert panels["food: average precision"] == {"ap50": ([1, 3, 5], [0.0, 0.2, 0.4])}
-    assert place("lr/heads.food") == ("lr", "heads.food")
+    assert panel_of("lr/heads.food") == ("lr", "heads.food")

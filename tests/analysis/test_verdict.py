@@ -1,4 +1,4 @@
-"""Each rule of the verdict speaks when its numbers say so, and is silent otherwise."""
+"""Each rule of the verdict applies when its numbers say so, and not otherwise."""
 
 from typing import Any
 
@@ -16,13 +16,13 @@ def errors(found: int = 5, objects: int = 10, **counts: int) -> dict[str, Any]:
     return {"found": found, "objects": objects, "counts": dict.fromkeys(KINDS, 0) | counts}
 
 
-def test_nothing_measured_is_said() -> None:
-    assert say() == "person:\n  Nothing was measured."
+def test_without_numbers_there_are_no_results() -> None:
+    assert say() == "person:\n  No results."
 
 
-def test_score_with_everything_that_was_given() -> None:
-    said = say(score=0.91, metric="AP50", images=50, split="test", interval=[0.88, 0.94])
-    assert said == "person:\n  AP50 0.910 on 50 test pictures (90 % interval 0.880 to 0.940)."
+def test_score_with_all_numbers() -> None:
+    sentences = say(score=0.91, metric="AP50", images=50, split="test", interval=[0.88, 0.94])
+    assert sentences == "person:\n  AP50 0.910 on 50 test images (90 % interval 0.880 to 0.940)."
 
 
 def test_score_alone() -> None:
@@ -30,64 +30,64 @@ def test_score_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("interval", "rival", "words"),
+    ("interval", "dummy", "words"),
     [
-        ([0.45, 0.55], 0.1, "the whole interval lies above it"),
-        ([0.45, 0.55], 0.47, "it may be luck"),
-        ([0.45, 0.55], 0.5, "learnt nothing of use"),
-        ([0.45, 0.55], 0.9, "learnt nothing of use"),
+        ([0.45, 0.55], 0.1, "its whole interval is above the baseline"),
+        ([0.45, 0.55], 0.47, "the difference is not significant"),
+        ([0.45, 0.55], 0.5, "learned nothing useful"),
+        ([0.45, 0.55], 0.9, "learned nothing useful"),
         (None, 0.1, "the model is 0.400 better"),
-        ([0.4996, 0.55], 0.4997, "learnt nothing of use"),
+        ([0.4996, 0.55], 0.4997, "learned nothing useful"),
     ],
 )
-def test_rival(interval: list[float] | None, rival: float, words: str) -> None:
-    numbers: dict[str, Any] = {"score": 0.5, "rival": {"name": "the mean boxes everywhere", "score": rival}}
+def test_dummy_baseline(interval: list[float] | None, dummy: float, words: str) -> None:
+    numbers: dict[str, Any] = {"score": 0.5, "dummy_baseline": {"name": "the mean boxes everywhere", "score": dummy}}
     if interval:
         numbers["interval"] = interval
-    said = say(**numbers)
-    assert words in said
-    assert f"The trivial rival (the mean boxes everywhere) has {rival:.3f}" in said
+    sentences = say(**numbers)
+    assert words in sentences
+    assert f"The dummy baseline (the mean boxes everywhere) has {dummy:.3f}" in sentences
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_main_kind_of_error_has_its_own_advice(kind: str) -> None:
-    said = say(errors=errors(**dict.fromkeys(KINDS, 1) | {kind: 5}))
-    assert f"Main kind of error: {kind} (5 of 10 mistakes, 50%; 5 of 10 objects found)" in said
-    assert ADVICE[kind] in said
+    sentences = say(errors=errors(**dict.fromkeys(KINDS, 1) | {kind: 5}))
+    assert f"Main kind of error: {kind} (5 of 10 errors, 50%; 5 of 10 objects found)" in sentences
+    assert ADVICE[kind] in sentences
 
 
 def test_confused_classes_are_named() -> None:
-    said = say(errors=errors(classification=3) | {"confusions": [["bottle", "cup", 2], ["cup", "bowl", 1]]})
-    assert "Most often bottle is taken for cup (2 times)." in said
+    sentences = say(errors=errors(classification=3) | {"confusions": [["bottle", "cup", 2], ["cup", "bowl", 1]]})
+    assert "Most frequent confusion: bottle is detected as cup (2 times)." in sentences
 
 
-def test_no_mistakes() -> None:
-    assert "No mistakes: 10 of 10 objects found." in say(errors=errors(found=10))
+def test_no_errors() -> None:
+    assert "No errors: 10 of 10 objects found." in say(errors=errors(found=10))
 
 
 @pytest.mark.parametrize(
-    ("small", "large", "speaks"),
+    ("small", "large", "applies"),
     [((3, 40), (45, 50), True), ((30, 40), (45, 50), False), ((0, 5), (45, 50), False), ((0, 40), (0, 0), False)],
 )
-def test_small_objects(small: tuple[int, int], large: tuple[int, int], speaks: bool) -> None:
+def test_small_objects(small: tuple[int, int], large: tuple[int, int], applies: bool) -> None:
     sizes = {name: {"found": size[0], "objects": size[1]} for name, size in (("small", small), ("large", large))}
-    said = say(errors=errors(missed=1) | {"sizes": sizes})
-    assert ("3 of 40 below 32 × 32 pixels are found, and 45 of 50 above 96 × 96" in said) == speaks
-    assert ("Small objects" in said) == speaks
+    sentences = say(errors=errors(missed=1) | {"sizes": sizes})
+    assert ("3 of 40 below 32 × 32 pixels are found, and 45 of 50 above 96 × 96" in sentences) == applies
+    assert ("Small objects" in sentences) == applies
 
 
 def test_few_objects_are_named_rarest_first() -> None:
     counts = {"oven": 49, "toaster": 4, "sink": 50}
-    assert "Fewer than 50 training objects: toaster (4), oven (49); more" in say(objects=counts)
-    assert "training objects" not in say(objects={"sink": 50})
-    assert "a (0), b (0), c (0), d (0), e (0) and 2 more;" in say(objects=dict.fromkeys("abcdefg", 0))
+    assert "Fewer than 50 training objects: toaster (4), oven (49); more" in say(train_objects=counts)
+    assert "training objects" not in say(train_objects={"sink": 50})
+    assert "a (0), b (0), c (0), d (0), e (0) and 2 more;" in say(train_objects=dict.fromkeys("abcdefg", 0))
 
 
 FALLING = [4.0, 3.0, 2.0, 1.0]
 
 
-def test_not_learning_is_told_before_anything_else_of_the_course() -> None:
-    said = say(
+def test_not_learning_is_reported_before_anything_else_of_the_learning_curves() -> None:
+    sentences = say(
         history={
             "train": [4.0, 4.1, 3.9, 3.8],
             "val": [4.0, 5.0, 6.0, 7.0],
@@ -95,13 +95,13 @@ def test_not_learning_is_told_before_anything_else_of_the_course() -> None:
             "epochs": [1, 2, 3, 4],
         }
     )
-    assert "from 4 to 3.8 in 4 epochs" in said
-    assert "rising" not in said
-    assert "overfits" not in said
+    assert "from 4 to 3.8 in 4 epochs" in sentences
+    assert "rising" not in sentences
+    assert "overfits" not in sentences
 
 
 @pytest.mark.parametrize(
-    ("scores", "speaks"),
+    ("scores", "applies"),
     [
         ([0.1, 0.2, 0.3, 0.4], True),
         ([0.1, 0.3, 0.4, 0.35], False),
@@ -109,13 +109,13 @@ def test_not_learning_is_told_before_anything_else_of_the_course() -> None:
         ([0.1, 0.4], False),
     ],
 )
-def test_still_improving(scores: list[float], speaks: bool) -> None:
-    said = say(history={"train": FALLING, "score": scores, "epochs": [2, 4, 6, 8][: len(scores)]})
-    assert ("from 0.300 before the last quarter to 0.400 at epoch 8: train longer" in said) == speaks
+def test_still_improving(scores: list[float], applies: bool) -> None:
+    sentences = say(history={"train": FALLING, "score": scores, "epochs": [2, 4, 6, 8][: len(scores)]})
+    assert ("from 0.300 before the last quarter to 0.400 at epoch 8: train longer" in sentences) == applies
 
 
 @pytest.mark.parametrize(
-    ("val", "speaks"),
+    ("val", "applies"),
     [
         ([3.0, 2.0, 2.5, 3.0], True),
         ([3.0, 2.5, 2.2, 2.0], False),
@@ -123,30 +123,30 @@ def test_still_improving(scores: list[float], speaks: bool) -> None:
         ([3.0], False),
     ],
 )
-def test_overfitting(val: list[float], speaks: bool) -> None:
-    said = say(history={"train": FALLING, "val": val})
+def test_overfitting(val: list[float], applies: bool) -> None:
+    sentences = say(history={"train": FALLING, "val": val})
     assert (
-        "since epoch 2 of 4 the val loss rose from 2 to 3 while the training loss fell from 3 to 1" in said
-    ) == speaks
-    assert ("overfits" in said) == speaks
+        "since epoch 2 of 4 the val loss rose from 2 to 3 while the training loss fell from 3 to 1" in sentences
+    ) == applies
+    assert ("overfits" in sentences) == applies
 
 
 def test_wide_interval() -> None:
-    assert "20 pictures leave an interval 0.200 wide" in say(score=0.5, interval=[0.4, 0.6], images=20)
+    assert "The interval is 0.200 wide with 20 images" in say(score=0.5, interval=[0.4, 0.6], images=20)
     assert "wide" not in say(score=0.5, interval=[0.46, 0.54], images=20)
 
 
-def test_a_handful_of_pictures_proves_nothing_however_narrow_their_interval() -> None:
-    rival = {"name": "the background", "score": 0.1}
-    said = say(score=0.5, interval=[0.5, 0.5], images=2, rival=rival)
-    assert "the model is better, on so few pictures that it may be luck" in said
-    assert "2 pictures tell next to nothing, and their interval is too narrow: give more." in said
-    assert "whole interval lies above" in say(score=0.5, interval=[0.5, 0.5], images=10, rival=rival)
+def test_few_images_are_inconclusive_even_with_a_narrow_interval() -> None:
+    dummy = {"name": "the background", "score": 0.1}
+    sentences = say(score=0.5, interval=[0.5, 0.5], images=2, dummy_baseline=dummy)
+    assert "the model is better, but the result is inconclusive with so few images" in sentences
+    assert "2 images are too few for a reliable interval: the printed one is too narrow. Add more." in sentences
+    assert "whole interval is above" in say(score=0.5, interval=[0.5, 0.5], images=10, dummy_baseline=dummy)
 
 
-def test_the_background_of_masks_is_no_class_that_is_wanting() -> None:
-    said = say(pictures={"background": 0, "road": 3}, pixel_accuracy=0.5)
-    assert "Fewer than 50 training pictures: road (3); more" in said
+def test_the_background_of_masks_is_not_a_rare_class() -> None:
+    sentences = say(train_images={"background": 0, "road": 3}, pixel_accuracy=0.5)
+    assert "Fewer than 50 training images: road (3); more" in sentences
 
 
 def test_history_reads_results_csv() -> None:
@@ -174,11 +174,11 @@ def test_history_reads_results_csv() -> None:
     assert history(rows, "shapes") == {"epochs": [], "score": [], "train": [], "val": []}
 
 
-def test_history_has_the_losses_of_the_last_stage_that_taught_a_task() -> None:
-    """Five times the weight is no loss that rose; and where it does not learn, it does not overfit."""
-    course = [("0", "1", "2", ".1"), ("1", "5", "2", ".2"), ("1", "4", "1", ".3"), ("2", "", "3", ".2")]
+def test_history_has_the_losses_of_the_last_stage_that_trained_a_task() -> None:
+    """A loss weight five times as large is not a rising loss; and a task that is not trained does not overfit."""
+    epochs = [("0", "1", "2", ".1"), ("1", "5", "2", ".2"), ("1", "4", "1", ".3"), ("2", "", "3", ".2")]
     names = ("stage", "train/food/box", "val/food/box", "val/food/ap50")
-    rows = [dict(zip(names, row, strict=True)) for row in course]
+    rows = [dict(zip(names, row, strict=True)) for row in epochs]
     assert history(rows, "food") == {
         "epochs": [1, 2, 3, 4],
         "score": [0.1, 0.2, 0.3, 0.2],
@@ -187,14 +187,14 @@ def test_history_has_the_losses_of_the_last_stage_that_taught_a_task() -> None:
     }
 
 
-def test_the_commonest_confusion_is_named() -> None:
+def test_the_most_frequent_confusion_is_named() -> None:
     numbers = {"confusions": [["cat", "dog", 0.25], ["dog", "cat", 0.1]]}
     text = verdict({"tasks": {"pets": numbers}})
-    assert "Commonest mistake: cat is called dog (25% of its pictures)" in text
+    assert "Most frequent confusion: cat is predicted as dog (25% of its images)" in text
     assert "of its pixels" in verdict({"tasks": {"pets": numbers | {"pixel_accuracy": 0.9}}})
-    assert "Commonest" not in verdict({"tasks": {"pets": {"confusions": []}}})
+    assert "confusion" not in verdict({"tasks": {"pets": {"confusions": []}}})
 
 
-def test_classes_that_few_pictures_show_are_named() -> None:
-    text = verdict({"tasks": {"pets": {"pictures": {"cat": 3, "dog": 200}}}})
-    assert "Fewer than 50 training pictures: cat (3); more pictures" in text
+def test_classes_with_few_images_are_named() -> None:
+    text = verdict({"tasks": {"pets": {"train_images": {"cat": 3, "dog": 200}}}})
+    assert "Fewer than 50 training images: cat (3); more images" in text

@@ -22,10 +22,10 @@ TINY = {
         "class_path": "unified",
         "init_args": {"heads": HEADS, "backbone": "resnet10t", "size": 64, "last_conv": False},
     },
-    "data": {"seg": {**SCENES, "truth": "masks"}, "cls": {**SCENES, "truth": "times"}},
+    "data": {"seg": {**SCENES, "target": "masks"}, "cls": {**SCENES, "target": "times"}},
     "stages": [
         {"tasks": ["cls"]},
-        {"tasks": ["seg"], "rates": {"backbone": 0.1, "heads.cls": 0.2}, "keep": [{"class_path": "Distill"}]},
+        {"tasks": ["seg"], "lr_mult": {"backbone": 0.1, "heads.cls": 0.2}, "continual": [{"class_path": "Distill"}]},
     ],
 }
 
@@ -37,14 +37,14 @@ def tiny(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_rival_learns_the_one_task_by_our_engine(tiny: Path) -> None:
+def test_the_reference_learns_the_one_task_by_our_engine(tiny: Path) -> None:
     run = main([str(tiny)])
     assert run.folder.name == "tiny_lraspp"
     config = yaml.safe_load(run.config.read_text())
     assert list(config["data"]) == ["seg"]
     (stage,) = config["stages"]
-    assert stage["rates"] == {"backbone": 0.1}
-    assert stage["keep"] == []
+    assert stage["lr_mult"] == {"backbone": 0.1}
+    assert stage["continual"] == []
     tasks = read_json(run.results_json)["test"]["tasks"]
     assert 0 <= tasks["seg"]["score"] <= 1
     assert tasks["seg"]["images"] == 4

@@ -51,13 +51,13 @@ def test_a_row_tells_the_run_without_the_machine_s_folders(tmp_path: Path) -> No
 def test_rows_are_added_and_a_run_is_taken_once(tmp_path: Path) -> None:
     table = tmp_path / "results.csv"
     first = finished(tmp_path, {"name": "pets"})
-    rival = finished(tmp_path, {"rival": {}, "recipe": {"name": "pets"}}, git=None)
+    reference = finished(tmp_path, {"reference": {}, "recipe": {"name": "pets"}}, git=None)
     record([first], table)
     before = table.read_text()
-    with pytest.raises(PolyheadError, match=r"'pets' of 2026-01-02T03:04:05 is in results\.csv already"):
-        record([rival, first], table)
+    with pytest.raises(PolyheadError, match=r"'pets' of 2026-01-02T03:04:05 is already in results\.csv"):
+        record([reference, first], table)
     assert table.read_text() == before
-    record([rival], table)
+    record([reference], table)
     assert [row["what"] for row in read_rows(table)] == ["pets", "torchvision's SSD on pets"]
     with pytest.raises(PolyheadError, match="already"):
         record([finished(tmp_path / "other", {"name": "pets"})], table)
@@ -66,16 +66,16 @@ def test_rows_are_added_and_a_run_is_taken_once(tmp_path: Path) -> None:
 def test_a_run_without_test_numbers_is_refused(tmp_path: Path) -> None:
     run = Run.create(tmp_path, "new")
     run.config.write_text("name: new\n")
-    with pytest.raises(PolyheadError, match="'new' was not measured on test"):
+    with pytest.raises(PolyheadError, match="run 'new' has no test results"):
         record([run], tmp_path / "results.csv")
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "printed"),
     [
-        (["benchmarks/rival.py", "ssd_voc", "--seed", "1"], "python benchmarks/rival.py ssd_voc --seed 1"),
+        (["benchmarks/reference.py", "ssd_voc", "--seed", "1"], "python benchmarks/reference.py ssd_voc --seed 1"),
         (["/home/me/polyhead/__main__.py", "demo"], "polyhead demo"),
     ],
 )
-def test_commands(words: list[str], said: str) -> None:
-    assert command(words) == said
+def test_commands(words: list[str], printed: str) -> None:
+    assert command(words) == printed

@@ -66,6 +66,6 @@ def test_ratios_say_how_many_times_ours_is_faster() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_memory_is_told_in_megabytes() -> None:
+def test_memory_is_printed_in_megabytes() -> None:
     known = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     assert process_megabytes() == pytest.approx(known, rel=0.1)

@@ -4,19 +4,19 @@ import torch
 from benchmarks.unseen import change, main, unseen
 from polyhead.config import recipe
 from polyhead.data.synthetic.scenes import Scenes
-from polyhead.metrics.masks import Pixels
+from polyhead.metrics.masks import PixelCounts
 from polyhead.metrics.per_image import of_pixels
-from polyhead.metrics.pooled import Answers
+from polyhead.metrics.pooled import BoxPredictions
 from polyhead.run import Run
 from polyhead.types import Detections
 from polyhead.workflows.train import train
 
-SCENES = {"reader": "scenes", "count": 10, "size": 64, "truth": "masks"}
+SCENES = {"reader": "scenes", "count": 10, "size": 64, "target": "masks"}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """One that learns from 4 of the 10 pictures that are not for test."""
+    """One that learns from 4 of the 10 images that are not for test."""
     folder = tmp_path_factory.mktemp("unseen")
     for name, count in (("train", 4), ("val", 2)):
         first = 0 if name == "train" else 4
@@ -53,16 +53,16 @@ def test_what_training_left_out_is_measured_and_test_is_not(run: Run) -> None:
 def test_the_same_weights_have_not_changed(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     weights = str(run.best)
     main(["--task", "seg", weights, "--then", weights])
-    told = capsys.readouterr().out
-    assert "seg: 6 pictures that it does not learn from" in told
-    assert told.count(weights) == 2
-    assert told.count("mIoU") == told.count("pixel accuracy") == 2
-    assert "change of the mean +0.0% [+0.0%, +0.0%] (1 runs on each side)" in told
+    printed = capsys.readouterr().out
+    assert "seg: 6 images that it is not trained on" in printed
+    assert printed.count(weights) == 2
+    assert printed.count("mIoU") == printed.count("pixel accuracy") == 2
+    assert "change of the mean +0.0% [+0.0%, +0.0%] (1 runs on each side)" in printed
 
 
 def test_a_mask_that_is_half_lost_is_half_a_change() -> None:
     whole, half = (
-        Pixels(torch.tensor([[8, 0, 0], [0, right, 8 - right]])) for right in (8, 0)
+        PixelCounts(torch.tensor([[8, 0, 0], [0, right, 8 - right]])) for right in (8, 0)
     )  # the missing pixels are not covered, so that they count for no other class
     sides = [[of_pixels("seg", dict.fromkeys("abc", each), ["off", "on"])] for each in (whole, half)]
     found = change(sides[0], sides[1])
@@ -71,10 +71,10 @@ def test_a_mask_that_is_half_lost_is_half_a_change() -> None:
 
 def test_boxes_that_are_all_lost_are_a_whole_change() -> None:
     scenes = Scenes(3, "shapes", size=64)
-    truths = [scenes.annotation(index) for index in range(3)]
-    found = {truth.id: Detections(truth.boxes, torch.ones(len(truth.boxes)), truth.labels) for truth in truths}
-    lost = {ident: said._replace(boxes=said.boxes + 100) for ident, said in found.items()}
-    sides = [[Answers("det", truths, each, scenes.names)] for each in (found, lost)]
+    targets = [scenes.annotation(index) for index in range(3)]
+    found = {target.id: Detections(target.boxes, torch.ones(len(target.boxes)), target.labels) for target in targets}
+    lost = {image_id: each._replace(boxes=each.boxes + 100) for image_id, each in found.items()}
+    sides = [[BoxPredictions("det", targets, each, scenes.names)] for each in (found, lost)]
     assert change(sides[0], sides[1]).value == -1
 
 

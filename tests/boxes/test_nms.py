@@ -3,55 +3,55 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.ops import box_iou, nms
 
-from polyhead.boxes.nms import clip, pairwise_iou, per_class, soft
+from polyhead.boxes.nms import class_nms, clip, pairwise_iou, soft_nms
 
 
-def draw(seed: int, pictures: int = 2, count: int = 60, classes: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
-    source = torch.Generator().manual_seed(seed)
-    low = torch.rand(pictures, count, 2, generator=source) * 60
-    boxes = torch.cat([low, low + 5 + 30 * torch.rand(pictures, count, 2, generator=source)], dim=2)
-    return boxes, torch.rand(pictures, count, classes, generator=source)
+def draw(seed: int, images: int = 2, count: int = 60, classes: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    low = torch.rand(images, count, 2, generator=generator) * 60
+    boxes = torch.cat([low, low + 5 + 30 * torch.rand(images, count, 2, generator=generator)], dim=2)
+    return boxes, torch.rand(images, count, classes, generator=generator)
 
 
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=20, deadline=None)
-def test_each_class_is_suppressed_by_itself(seed: int) -> None:
+def test_nms_is_applied_to_each_class_separately(seed: int) -> None:
     boxes, scores = draw(seed)
-    found = per_class(boxes, scores, threshold=0.2, iou=0.4, candidates=1000, keep=1000)
+    found = class_nms(boxes, scores, score_threshold=0.2, iou_threshold=0.4, pre_nms_topk=1000, max_detections=1000)
     for i, detections in enumerate(found):
         assert detections.scores.tolist() == sorted(detections.scores.tolist(), reverse=True)
         for label in range(3):
             good = scores[i, :, label] > 0.2
-            kept = nms(boxes[i][good], scores[i, :, label][good], 0.4)
+            selected = nms(boxes[i][good], scores[i, :, label][good], 0.4)
             mine = detections.labels == label
-            assert torch.equal(detections.boxes[mine], boxes[i][good][kept])
+            assert torch.equal(detections.boxes[mine], boxes[i][good][selected])
 
 
-def test_limits_hold() -> None:
+def test_the_limits_of_counts_and_scores_hold() -> None:
     boxes, scores = draw(0)
-    assert all(found.scores.shape[0] <= 7 for found in per_class(boxes, scores, keep=7))
-    assert all(found.scores.shape[0] <= 5 for found in per_class(boxes, scores, candidates=5))
-    for suppress in (per_class, soft):
-        assert all((found.scores > 0.9).all() for found in suppress(boxes, scores, threshold=0.9))
+    assert all(found.scores.shape[0] <= 7 for found in class_nms(boxes, scores, max_detections=7))
+    assert all(found.scores.shape[0] <= 5 for found in class_nms(boxes, scores, pre_nms_topk=5))
+    for suppress in (class_nms, soft_nms):
+        assert all((found.scores > 0.9).all() for found in suppress(boxes, scores, score_threshold=0.9))
         assert [found.boxes.shape for found in suppress(boxes, scores * 0)] == [(0, 4), (0, 4)]
 
 
-def test_boxes_without_area_are_left_out() -> None:
+def test_boxes_without_area_are_dropped() -> None:
     boxes = torch.tensor([[[5.0, 5, 5, 9], [1, 1, 4, 4], [-9, 0, -2, 5]]])
-    for suppress in (per_class, soft):
+    for suppress in (class_nms, soft_nms):
         found = suppress(clip(boxes, (10, 10)), torch.full((1, 3, 1), 0.9))
         assert found[0].boxes.tolist() == [[1, 1, 4, 4]]
 
 
-def test_clip_knows_height_from_width() -> None:
+def test_clip_takes_height_and_width_in_this_order() -> None:
     assert clip(torch.tensor([[-5.0, -5, 500, 500]]), (30, 40)).tolist() == [[0, 0, 40, 30]]
 
 
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=10, deadline=None)
-def test_soft_suppression_is_that_of_the_paper(seed: int) -> None:
-    boxes, scores = draw(seed, pictures=1, count=20, classes=2)
-    found = soft(boxes, scores, sigma=0.5, threshold=0.1, keep=100)[0]
+def test_soft_nms_equals_the_algorithm_of_the_paper(seed: int) -> None:
+    boxes, scores = draw(seed, images=1, count=20, classes=2)
+    found = soft_nms(boxes, scores, sigma=0.5, score_threshold=0.1, max_detections=100)[0]
     expected = []
     for label in range(2):
         left = [(float(score), box) for box, score in zip(boxes[0], scores[0, :, label], strict=True)]
@@ -65,7 +65,7 @@ def test_soft_suppression_is_that_of_the_paper(seed: int) -> None:
     assert found.labels.tolist() == [row[1] for row in expected]
 
 
-def test_pairwise_iou_is_that_of_torchvision() -> None:
+def test_pairwise_iou_equals_that_of_torchvision() -> None:
     boxes, _ = draw(3)
     torch.testing.assert_close(pairwise_iou(boxes)[1], box_iou(boxes[1], boxes[1]))
     assert pairwise_iou(torch.zeros(1, 2, 4)).tolist() == [[[0, 0], [0, 0]]]

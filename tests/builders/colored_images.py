@@ -1,4 +1,4 @@
-"""Pictures whose objects can be found again by their colour, wherever they were moved to."""
+"""Images whose objects can be located by their color after any transform."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from torchvision import tv_tensors as tv
 
 from polyhead.types import Sample
 
-COLOURS = ((250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 250, 0))
-"""By label."""
+COLORS = ((250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 250, 0))
+"""The color of each label."""
 
 SIDES = st.integers(30, 120)
 
@@ -18,19 +18,19 @@ SIDES = st.integers(30, 120)
 def painted(
     size: tuple[int, int],
     box: tuple[int, int, int, int],
-    colour: tuple[int, int, int],
+    color: tuple[int, int, int],
     label: int = 0,
     classes: int = 4,
 ) -> Sample:
-    """A black picture with one rectangle of a colour, whose mask is its label + 1."""
+    """Return a black image with one rectangle of a color, whose mask is its label + 1."""
     height, width = size
-    picture = torch.zeros(3, height, width, dtype=torch.uint8)
+    image = torch.zeros(3, height, width, dtype=torch.uint8)
     mask = torch.zeros(height, width, dtype=torch.uint8)
     left, top, right, bottom = box
-    picture[:, top:bottom, left:right] = torch.tensor(colour, dtype=torch.uint8)[:, None, None]
+    image[:, top:bottom, left:right] = torch.tensor(color, dtype=torch.uint8)[:, None, None]
     mask[top:bottom, left:right] = label + 1
     return Sample(
-        input=tv.Image(picture),
+        input=tv.Image(image),
         boxes=tv.BoundingBoxes(torch.tensor([box]).float(), format="XYXY", canvas_size=size),
         labels=torch.tensor([label]),
         ignore=torch.tensor([False]),
@@ -45,35 +45,35 @@ def painted(
 
 @st.composite
 def scenes(draw: st.DrawFn, label: int = 0) -> Sample:
-    """A picture of any ratio with one rectangle, of the label's colour."""
+    """Draw an image of any aspect ratio with one rectangle in the label's color."""
     height, width = draw(SIDES), draw(SIDES)
     left, top = draw(st.integers(0, width - 16)), draw(st.integers(0, height - 16))
     right, bottom = draw(st.integers(left + 14, width)), draw(st.integers(top + 14, height))
-    return painted((height, width), (left, top, right, bottom), COLOURS[label], label)
+    return painted((height, width), (left, top, right, bottom), COLORS[label], label)
 
 
 def extent(shown: Tensor) -> Tensor | None:
-    """Box around the true pixels of ``[h, w]``; None where there is none."""
+    """Return the box around the true pixels of ``[h, w]``; None if there are none."""
     rows, columns = shown.any(1).nonzero(), shown.any(0).nonzero()
     if rows.shape[0] == 0:
         return None
     return torch.tensor([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]).float()
 
 
-def coloured(sample: Sample, label: int) -> Tensor:
-    """Pixels ``[h, w]`` that are rather of a label's colour than of anything else."""
-    picture = sample.input.as_subclass(Tensor).float()
-    goal = torch.tensor(COLOURS[label]).float()[:, None, None]
-    shown: Tensor = ((picture - goal).abs() < 125).all(0)
+def colored(sample: Sample, label: int) -> Tensor:
+    """Return which pixels ``[h, w]`` have a label's color, within half the range of each channel."""
+    image = sample.input.as_subclass(Tensor).float()
+    goal = torch.tensor(COLORS[label]).float()[:, None, None]
+    shown: Tensor = ((image - goal).abs() < 125).all(0)
     return shown
 
 
 def same(one: Sample, other: Sample) -> bool:
-    """Whether two samples are alike, bit for bit."""
+    """Return whether two samples are equal bit for bit."""
     return all(torch.equal(a, b) if isinstance(a, Tensor) else a == b for a, b in zip(one, other, strict=True))
 
 
 def copied(sample: Sample) -> Sample:
-    """The sample with memory of its own."""
-    own: dict[str, Any] = {name: part.clone() for name, part in sample._asdict().items() if isinstance(part, Tensor)}
+    """Return a copy of the sample that shares no memory."""
+    own: dict[str, Any] = {name: field.clone() for name, field in sample._asdict().items() if isinstance(field, Tensor)}
     return sample._replace(**own)

@@ -1,19 +1,19 @@
-"""Batches of random images, with and without boxes."""
+"""Batches of random images, with and without target boxes."""
 
 import torch
 
 from polyhead.types import Batch
 
 
-def pictures(count: int, size: int) -> torch.Tensor:
-    source = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=source)
+def images(count: int, size: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=generator)
 
 
-def truth(size: int) -> Batch:
-    """A picture with two objects, one with one."""
+def target(size: int) -> Batch:
+    """Return a batch of two images: one with two objects, one with a single object."""
     boxes = torch.tensor([[[0.1, 0.1, 0.4, 0.6], [0.5, 0.5, 0.9, 0.8]], [[0.2, 0.3, 0.9, 0.9], [0, 0, 0, 0]]])
     labels = torch.tensor([[0, 1], [1, -1]])
     none = torch.zeros(2, 2, dtype=torch.bool)
     frames, sizes = torch.zeros(2, 3, 2), torch.zeros(2, 2, dtype=torch.int64)
-    return Batch(pictures(2, size), size * boxes, labels, none, ~none, frames, sizes, ["a", "b"])
+    return Batch(images(2, size), size * boxes, labels, none, ~none, frames, sizes, ["a", "b"])

@@ -1,4 +1,4 @@
-"""What tests ask of a mask, and a way to change outlines."""
+"""Read the masks of a reader in tests, and change the annotations of a tiny COCO data set."""
 
 import json
 from pathlib import Path
@@ -9,11 +9,11 @@ from torch import Tensor
 
 from polyhead.contracts.reader import Reader
 
-SHEET = "annotations/instances_train.json"
+COCO_FILE = "annotations/instances_train.json"
 
 
 def numbers(reader: Reader, index: int) -> Tensor:
-    """A sample's mask as a plain tensor; there must be one."""
+    """Return the mask of a sample as a plain uint8 tensor ``[h, w]``; the sample must have one."""
     mask = reader.mask(index)
     assert mask is not None
     plain: Tensor = mask.as_subclass(Tensor)
@@ -21,13 +21,13 @@ def numbers(reader: Reader, index: int) -> Tensor:
 
 
 def area(mask: Tensor) -> dict[int, int]:
-    """How many pixels have each value."""
+    """Return the number of pixels of each value."""
     counts = torch.bincount(mask.flatten(), minlength=256)
     return {value: int(counts[value]) for value in counts.nonzero().flatten().tolist()}
 
 
-def edit(root: Path, place: int, **keys: Any) -> None:
+def edit(root: Path, index: int, **keys: Any) -> None:
     """Change one annotation of a tiny COCO data set."""
-    document = json.loads((root / SHEET).read_text())
-    document["annotations"][place].update(keys)
-    (root / SHEET).write_text(json.dumps(document))
+    document = json.loads((root / COCO_FILE).read_text())
+    document["annotations"][index].update(keys)
+    (root / COCO_FILE).write_text(json.dumps(document))

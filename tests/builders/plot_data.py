@@ -1,4 +1,4 @@
-"""What the tests of plots share: a drawn file as an array, and the rows of a training."""
+"""Data for the tests of plots: a PNG file as an array, and the rows of ``results.csv``."""
 
 from pathlib import Path
 from typing import Any
@@ -8,14 +8,14 @@ from PIL import Image
 
 
 def pixels(path: Path) -> np.ndarray:
-    """The picture of a PNG file."""
-    with Image.open(path) as picture:
-        assert picture.format == "PNG"
-        return np.array(picture.convert("RGB"))
+    """Read a PNG file as an RGB array ``[h, w, 3]``."""
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return np.array(image.convert("RGB"))
 
 
 def rows() -> list[dict[str, Any]]:
-    """Of ``results.csv``: five epochs in two stages, validated every second epoch."""
+    """Return rows of ``results.csv``: five epochs in two stages, validated every second epoch."""
     return [
         {
             "stage": epoch // 3,

@@ -1,4 +1,4 @@
-"""Finds what is to keep a contract: a new part of the package is tested by existing."""
+"""Find all implementations of a contract, so that new ones are tested without being listed."""
 
 import importlib
 import inspect
@@ -9,8 +9,8 @@ from typing import TypeVar
 Part = TypeVar("Part")
 
 
-def finished(contract: type[Part], package: ModuleType) -> list[type[Part]]:
-    """All subclasses of a contract in the package that can be built, by name."""
+def concrete_subclasses(contract: type[Part], package: ModuleType) -> list[type[Part]]:
+    """Return all concrete subclasses of a contract in the package, sorted by name."""
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)
     found, waiting = set[type[Part]](), [contract]

@@ -1,4 +1,4 @@
-"""The smallest parts that fill every contract: two readers, a backbone, a dense head, a classifier, a way to keep."""
+"""Minimal implementations of every contract: two readers, a backbone, two heads and a continual loss."""
 
 from abc import ABC
 from collections.abc import Mapping
@@ -11,17 +11,17 @@ from torch.nn import functional as F
 from polyhead.contracts.network import Backbone, Head
 from polyhead.contracts.reader import Reader, sample
 from polyhead.contracts.task import Task
-from polyhead.engine.continual import Keep
+from polyhead.engine.continual import ContinualLoss
 from polyhead.nets.losses import kullback_leibler
 from polyhead.nets.model import Model
-from polyhead.rng import key
+from polyhead.rng import derive_seed
 from polyhead.types import Annotation, Batch, Detections, Labels, Prediction, Pyramid, Sample
 
 SIDE = 32
 
 
 class Toy(Reader, ABC):
-    """Pictures that are a function of ``(seed, index)``."""
+    """A reader whose images depend on ``(seed, index)`` only."""
 
     def __init__(self, count: int, names: list[str], seed: int = 0) -> None:
         self.count, self.names, self.seed = count, names, seed
@@ -32,9 +32,9 @@ class Toy(Reader, ABC):
         return self.count
 
     def draw(self, index: int) -> torch.Generator:
-        return torch.Generator().manual_seed(key(self.seed, type(self).__name__, index))
+        return torch.Generator().manual_seed(derive_seed(self.seed, type(self).__name__, index))
 
-    def known(self, index: int, boxes: Tensor, labels: Tensor, value: Tensor | None) -> Annotation:
+    def make_annotation(self, index: int, boxes: Tensor, labels: Tensor, value: Tensor | None) -> Annotation:
         count = boxes.shape[0]
         return Annotation(
             id=f"{type(self).__name__}{self.seed}-{index}",
@@ -50,7 +50,7 @@ class Toy(Reader, ABC):
 
 
 class Squares(Toy):
-    """One bright or dark square on grey."""
+    """One bright or dark square on gray."""
 
     def __init__(self, count: int, seed: int = 0) -> None:
         super().__init__(count, ["bright", "dark"], seed)
@@ -60,36 +60,36 @@ class Squares(Toy):
         corner = torch.randint(0, SIDE - 14, (2,), generator=generator)
         side = torch.randint(8, 14, (1,), generator=generator)
         box = torch.cat([corner, corner + side]).float()[None]
-        return self.known(index, box, torch.randint(0, 2, (1,), generator=generator), None)
+        return self.make_annotation(index, box, torch.randint(0, 2, (1,), generator=generator), None)
 
     def __getitem__(self, index: int) -> Sample:
-        truth = self.annotation(index)
-        picture = torch.full((3, SIDE, SIDE), 110, dtype=torch.uint8)
-        left, top, right, bottom = truth.boxes[0].int().tolist()
-        picture[:, top:bottom, left:right] = 240 if truth.labels[0] == 0 else 10
-        return sample(truth, picture)
+        target = self.annotation(index)
+        image = torch.full((3, SIDE, SIDE), 110, dtype=torch.uint8)
+        left, top, right, bottom = target.boxes[0].int().tolist()
+        image[:, top:bottom, left:right] = 240 if target.labels[0] == 0 else 10
+        return sample(target, image)
 
 
 class Tints(Toy):
-    """Pictures of one noisy colour: red, green or blue."""
+    """Images of one noisy color: red, green or blue."""
 
     def __init__(self, count: int, seed: int = 0) -> None:
         super().__init__(count, ["red", "green", "blue"], seed)
 
     def annotation(self, index: int) -> Annotation:
         value = torch.randint(0, 3, (), generator=self.draw(index))
-        return self.known(index, torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), value)
+        return self.make_annotation(index, torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), value)
 
     def __getitem__(self, index: int) -> Sample:
-        truth = self.annotation(index)
-        picture = torch.randint(0, 120, (3, SIDE, SIDE), generator=self.draw(index), dtype=torch.uint8)
-        assert truth.value is not None
-        picture[int(truth.value)] += 100
-        return sample(truth, picture)
+        target = self.annotation(index)
+        image = torch.randint(0, 120, (3, SIDE, SIDE), generator=self.draw(index), dtype=torch.uint8)
+        assert target.value is not None
+        image[int(target.value)] += 100
+        return sample(target, image)
 
 
 class ToyBackbone(Backbone):
-    """Two convolutions with batch norm; counts its passes."""
+    """Two convolutions with batch norm; counts its forward passes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class ToyBackbone(Backbone):
 
 
 class Tint(Head):
-    """Pool, drop, decide."""
+    """A classification head: average pooling, dropout and a linear layer."""
 
     def __init__(self, channels: list[int], strides: list[int], names: list[str]) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class Tint(Head):
         assert batch.values is not None
         return {"class": F.cross_entropy(raw.float(), batch.values)}
 
-    def distil(self, raw: Tensor, teacher: Tensor, temperature: float) -> dict[str, Tensor]:
+    def distill(self, raw: Tensor, teacher: Tensor, temperature: float) -> dict[str, Tensor]:
         return {"class": kullback_leibler(raw.float(), teacher.float(), temperature)}
 
     def decode(self, raw: Tensor) -> list[Prediction]:
@@ -128,14 +128,14 @@ class Tint(Head):
 
 
 class CellsRaw(NamedTuple):
-    """A class or nothing, and a box, per cell."""
+    """Class logits (background last) and a box for each cell."""
 
     logits: Tensor
     boxes: Tensor
 
 
 class Cells(Head):
-    """A dense head: the cell under a box's centre tells its class and corners."""
+    """A dense head: the cell under a box's center predicts its class and corners."""
 
     def __init__(self, channels: list[int], strides: list[int], names: list[str]) -> None:
         super().__init__()
@@ -147,15 +147,15 @@ class Cells(Head):
         return CellsRaw(out[..., 4:], out[..., :4] * SIDE)
 
     def losses(self, raw: CellsRaw, batch: Batch) -> dict[str, Tensor]:
-        centre = ((batch.boxes[..., :2] + batch.boxes[..., 2:]) / 2 / self.stride).long()
-        cell = (centre[..., 1] * (SIDE // self.stride) + centre[..., 0])[:, 0]
+        center = ((batch.boxes[..., :2] + batch.boxes[..., 2:]) / 2 / self.stride).long()
+        cell = (center[..., 1] * (SIDE // self.stride) + center[..., 0])[:, 0]
         rows = torch.arange(cell.shape[0])
         target = torch.full(raw.logits.shape[:2], len(self.names))
         target[rows, cell] = batch.labels[:, 0]
         box = F.l1_loss(raw.boxes[rows, cell], batch.boxes[:, 0]) / SIDE
         return {"class": F.cross_entropy(raw.logits.flatten(0, 1), target.flatten()), "box": box}
 
-    def distil(self, raw: CellsRaw, teacher: CellsRaw, temperature: float) -> dict[str, Tensor]:
+    def distill(self, raw: CellsRaw, teacher: CellsRaw, temperature: float) -> dict[str, Tensor]:
         classes = kullback_leibler(raw.logits.movedim(-1, 1), teacher.logits.movedim(-1, 1), temperature)
         return {"class": classes, "box": F.l1_loss(raw.boxes, teacher.boxes) / SIDE}
 
@@ -165,18 +165,18 @@ class Cells(Head):
         return [Detections(box, score, label) for box, score, label in parts]
 
 
-class Pull(Keep):
-    """Holds the backbone near the weights that it had when the stage began."""
+class Pull(ContinualLoss):
+    """A continual loss: L2 distance of the backbone from its weights at the start of the stage."""
 
     def __init__(self, weight: float = 0.1) -> None:
         self.weight = weight
-        self.goal: dict[str, Tensor] = {}
+        self.start_weights: dict[str, Tensor] = {}
         self.starts = 0
 
     def start(self, model: Model, tasks: Mapping[str, Task]) -> None:
         assert set(tasks) < set(model.heads)
         self.starts += 1
-        self.goal = {name: value.detach().clone() for name, value in model.backbone.named_parameters()}
+        self.start_weights = {name: value.detach().clone() for name, value in model.backbone.named_parameters()}
 
     def losses(
         self,
@@ -189,16 +189,16 @@ class Pull(Keep):
         assert batches
         assert set(features) == set(raws)
         assert step >= 0
-        parts = [F.mse_loss(value, self.goal[name]) for name, value in model.backbone.named_parameters()]
+        parts = [F.mse_loss(value, self.start_weights[name]) for name, value in model.backbone.named_parameters()]
         return {"pull": self.weight * torch.stack(parts).sum()}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"goal": self.goal}
+        return {"start_weights": self.start_weights}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.goal = state["goal"]
+        self.start_weights = state["start_weights"]
 
 
 def toy_model() -> Model:
-    """A backbone for a dense head ``squares`` and a classifier ``tints``."""
+    """Return a model with a dense head ``squares`` and a classification head ``tints``."""
     return Model(ToyBackbone(), [], {"squares": Cells, "tints": Tint}, (SIDE, SIDE))

@@ -1,4 +1,4 @@
-"""Trains the toys, in a process of its own, so that a test may kill it."""
+"""A training of the toy tasks that a test can run in its own process and kill."""
 
 import hashlib
 from pathlib import Path
@@ -9,18 +9,18 @@ from builders.toy_parts import Pull, Squares, Tints, toy_model
 from polyhead.data.loading.source import Source, TaskData
 from polyhead.engine.fit import fit
 from polyhead.engine.stage import Stage
-from polyhead.rng import seeded
+from polyhead.rng import fork_rng
 from polyhead.run import Run
 
 
 def stages(kind: str) -> list[Stage]:
-    """A joint stage, then one with the backbone frozen: its batch norm fixed, the other head still, a way to keep."""
+    """Return a joint stage, and one with a part of the backbone and the other head frozen and a continual loss."""
     plateau = {"schedule": "plateau", "plateau_patience": 0, "optimizer": "sgd", "lr": 0.02}
     cycle = {"schedule": "onecycle", "optimizer": "adamw", "lr": 0.01, "ema": 0.9}
     settings = plateau if kind == "plateau" else cycle
     return [
         Stage(tasks=["squares", "tints"], epochs=3, **settings),  # type: ignore[arg-type]
-        Stage(tasks=["tints"], epochs=3, rates={"backbone.body.0": 0.0}, keep=[Pull()], **settings),  # type: ignore[arg-type]
+        Stage(tasks=["tints"], epochs=3, lr_mult={"backbone.body.0": 0.0}, continual=[Pull()], **settings),  # type: ignore[arg-type]
     ]
 
 
@@ -33,7 +33,7 @@ def toy_tasks(workers: int, seed: int = 0) -> dict[str, TaskData]:
 
 
 def train(folder: Path, kind: str, workers: int, seed: int = 0, save_seconds: float = 0.0) -> str:
-    """Train, or go on, and return a fingerprint of the final weights and of the table of epochs."""
+    """Train or resume, and return the fingerprint of the finished run."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     run = Run(folder)
@@ -45,14 +45,14 @@ def train(folder: Path, kind: str, workers: int, seed: int = 0, save_seconds: fl
         "eval": {},
         "seed": seed,
     }
-    with seeded(seed, "weights"):
+    with fork_rng(seed, "weights"):
         model = toy_model()
     fit(model, toy_tasks(workers, seed), stages(kind), run, describe=describe, seed=seed, save_seconds=save_seconds)
     return fingerprint(run)
 
 
 def fingerprint(run: Run) -> str:
-    """Of the final weights, bit for bit, and of the rows of ``results.csv`` without their times."""
+    """Return a digest of the final weights, bit for bit, and of the rows of ``results.csv`` without their times."""
     digest = hashlib.sha256()
     for path in sorted(run.weights.glob("*.pt")):
         state = torch.load(path, weights_only=True)["state"]

@@ -1,4 +1,4 @@
-"""What the tests of prediction share: pictures to look at, and weights that nobody has trained."""
+"""Build images and untrained weights for tests of prediction."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from polyhead.models import ssd300
 
 
 def noisy_photos(folder: Path) -> Path:
-    """Five noisy pictures of different sizes, one of them turned by EXIF, and something that is no picture."""
+    """Write five noisy images of different sizes, one of them rotated by EXIF, and two files that are not images."""
     draw = np.random.default_rng(0)
     for number, (height, width) in enumerate([(160, 160), (90, 200), (301, 77), (40, 40)]):
         blocks = draw.integers(0, 256, (height // 10 + 1, width // 10 + 1, 3), dtype=np.uint8)
@@ -21,13 +21,13 @@ def noisy_photos(folder: Path) -> Path:
     turned = Image.Exif()
     turned[0x0112] = 6
     Image.open(folder / "photo1.png").save(folder / "turned.jpg", exif=turned)
-    (folder / "notes.txt").write_text("no picture")
-    (folder / ".hidden.jpg").write_text("no picture")
+    (folder / "notes.txt").write_text("not an image")
+    (folder / ".hidden.jpg").write_text("not an image")
     return folder
 
 
 def write(path: Path, tasks: dict[str, list[str]], function: Callable[..., Any] = ssd300, **arguments: Any) -> Path:
-    """Random weights, spread widely, so that no two scores are equal by half of a rounding error."""
+    """Write random weights; they are spread widely so that no two scores are nearly equal."""
     torch.manual_seed(0)
     model = function(**arguments).build(tasks)
     with torch.no_grad():
@@ -52,7 +52,7 @@ def write(path: Path, tasks: dict[str, list[str]], function: Callable[..., Any] 
 
 
 def two_detectors(folder: Path) -> Path:
-    """A run folder with weights of two detectors on one backbone."""
+    """Write a run folder with weights of two detectors on one backbone."""
     tasks = {"street": ["person", "car"], "food": ["cake"]}
     write(folder / "weights" / "best.pt", tasks, backbone="test_resnet", size=160)
     return folder

@@ -1,3 +1,5 @@
+"""``polyhead compare``: scores, intervals and paired differences in one table, and runs that cannot be compared."""
+
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +14,7 @@ from polyhead.metrics import store
 from polyhead.metrics.coco import coco
 from polyhead.metrics.intervals import paired
 from polyhead.metrics.labels import labels
-from polyhead.metrics.masks import Pixels, masks, pixels
+from polyhead.metrics.masks import PixelCounts, count_pixels, masks
 from polyhead.metrics.masks import paired as paired_masks
 from polyhead.run import Run
 from polyhead.types import Annotation, Detections, Labels, Mask
@@ -20,7 +22,7 @@ from polyhead.types import Annotation, Detections, Labels, Mask
 NAMES = ("cat", "dog")
 
 
-def truth(index: int) -> Annotation:
+def target(index: int) -> Annotation:
     generator = torch.Generator().manual_seed(index)
     corner = torch.rand(3, 2, generator=generator) * 50
     boxes = torch.cat([corner, corner + 20 + 20 * torch.rand(3, 2, generator=generator)], 1)
@@ -30,18 +32,18 @@ def truth(index: int) -> Annotation:
     return Annotation(f"p{index}", f"p{index}.jpg", (100, 100), boxes, labels, flags, areas, torch.ones(2).bool())
 
 
-TRUTHS = tuple(truth(index) for index in range(20))
+TARGETS = tuple(target(index) for index in range(20))
 
 
 def detected(noise: float) -> dict[str, Detections]:
     generator = torch.Generator().manual_seed(0)
     return {
-        truth.id: Detections(
-            truth.boxes + noise * torch.randn(3, 4, generator=generator),
+        target.id: Detections(
+            target.boxes + noise * torch.randn(3, 4, generator=generator),
             torch.rand(3, generator=generator),
-            truth.labels,
+            target.labels,
         )
-        for truth in TRUTHS
+        for target in TARGETS
     }
 
 
@@ -50,16 +52,16 @@ def write(tmp_path: Path) -> Callable[..., str]:
     def write(
         name: str,
         predictions: dict[str, Detections],
-        truths: Sequence[Annotation] = TRUTHS,
+        targets: Sequence[Annotation] = TARGETS,
         names: Sequence[str] = NAMES,
         tasks: tuple[str, ...] = ("pets",),
     ) -> str:
         run = Run.create(tmp_path, name)
         run.config.write_text("seed: 0\n")
         for task in tasks:
-            path = run.predictions_of("test", task)
+            path = run.predictions_path("test", task)
             store.save(path, predictions, names)
-            store.save_truths(store.truths_of(path), truths, names)
+            store.save_targets(store.targets_path(path), targets, names)
         return str(run.folder)
 
     return write
@@ -74,45 +76,47 @@ def test_one_table_with_intervals_and_paired_differences(
     assert head.split("  ")[0] == "run"
     assert first.split()[:4] == ["good", "1", "20", "60"]
     assert first.endswith("-")
-    assert f"{coco(TRUTHS, good, NAMES).ap:.3f} [" in first
-    assert f"{coco(TRUTHS, good, NAMES).ap50:.3f} [" in first
-    value, low, high = paired(TRUTHS, [bad], [good], NAMES)
-    part = f"{value / coco(TRUTHS, good, NAMES).ap:+.1%} ["
+    assert f"{coco(TARGETS, good, NAMES).ap:.3f} [" in first
+    assert f"{coco(TARGETS, good, NAMES).ap50:.3f} [" in first
+    value, low, high = paired(TARGETS, [bad], [good], NAMES)
+    relative = f"{value / coco(TARGETS, good, NAMES).ap:+.1%} ["
     assert f"{value:+.3f} [{low:+.3f}, {high:+.3f}]  " in second
-    assert part in second
-    assert note == "[low, high]: 90% interval, 1000 resamples of the pictures, the same for all runs"
+    assert relative in second
+    assert note == "[low, high]: 90% interval, 1000 resamples of the images, the same for all runs"
 
 
-def test_the_trivial_rival_of_each_task_is_told(write: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_dummy_baseline_of_each_task_is_shown(
+    write: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
     folders = [write(name, detected(1.0), tasks=("pets", "food")) for name in ("one", "two")]
     for folder, score in zip(folders, (0.0104, 0.02), strict=True):
-        tasks = {"pets": {"rival": {"score": score}}, "food": {"rival": {"score": 0.1}}}
+        tasks = {"pets": {"dummy_baseline": {"score": score}}, "food": {"dummy_baseline": {"score": 0.1}}}
         Run.open(folder).update_results(test={"tasks": tasks})
     assert main(folders) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "trivial rival, AP50: pets 0.010 to 0.020, food 0.100"
+    assert capsys.readouterr().out.splitlines()[-1] == "dummy baseline, AP50: pets 0.010 to 0.020, food 0.100"
     assert main([f"{folders[0]},{folders[1]}", "--task", "pets"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "trivial rival, AP50: pets 0.015"
+    assert capsys.readouterr().out.splitlines()[-1] == "dummy baseline, AP50: pets 0.015"
 
 
-def test_the_difference_can_be_of_ap50_and_one_run_alone_has_none(
+def test_the_difference_can_be_of_ap50_and_a_single_run_has_none(
     write: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad = detected(1.0), detected(8.0)
     folder = write("good", good)
     main([folder, write("bad", bad), "--metric", "ap50"])
-    assert f"{paired(TRUTHS, [bad], [good], NAMES, 'ap50').value:+.3f} [" in capsys.readouterr().out
+    assert f"{paired(TARGETS, [bad], [good], NAMES, 'ap50').value:+.3f} [" in capsys.readouterr().out
     main([folder])
     assert capsys.readouterr().out.splitlines()[1].endswith("-")
 
 
-def test_classes_of_few_objects_are_in_one_mean_and_not_in_the_other(
+def test_rare_classes_are_in_one_mean_and_not_in_the_other(
     write: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two owls that nobody finds."""
+    """Two owls that no run detects."""
     names = (*NAMES, "owl")
-    owls = [truth._replace(labels=truth.labels.clone(), annotated=torch.ones(3).bool()) for truth in TRUTHS]
-    for place in (3, 8):
-        owls[place].labels[0] = 2
+    owls = [target._replace(labels=target.labels.clone(), annotated=torch.ones(3).bool()) for target in TARGETS]
+    for index in (3, 8):
+        owls[index].labels[0] = 2
     good = detected(1.0)
     scores = coco(owls, good, names)
     assert scores.ap_frequent > 1.3 * scores.ap
@@ -124,14 +128,12 @@ def test_classes_of_few_objects_are_in_one_mean_and_not_in_the_other(
         assert f"{value:.3f} [" in first
     assert note.endswith("; (5+): classes with at least 5 test objects")
     assert main([write("alone", good, owls, names), "--metric", "ap50_frequent"]) == 0
-    assert "AP50 (5+) less that of the first" in capsys.readouterr().out
+    assert "AP50 (5+) vs. first row" in capsys.readouterr().out
 
 
-def test_pictures_in_another_order_are_the_same_truth(
-    write: Callable[..., str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_order_of_the_images_does_not_matter(write: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
     predictions = detected(1.0)
-    assert main([write("a", predictions), write("b", predictions, TRUTHS[::-1])]) == 0
+    assert main([write("a", predictions), write("b", predictions, TARGETS[::-1])]) == 0
     assert "+0.000 [+0.000, +0.000]" in capsys.readouterr().out
 
 
@@ -143,30 +145,30 @@ def test_the_tasks_of_a_run_are_pooled_unless_one_is_chosen(
     assert capsys.readouterr().out.splitlines()[1].split()[:4] == ["two", "1", "40", "120"]
     assert main([folder, "--task", "food"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split()[:4] == ["two", "1", "20", "60"]
-    with pytest.raises(PolyheadError, match="no predictions of task 'foot'; did you mean 'food'"):
+    with pytest.raises(PolyheadError, match="no predictions for task 'foot'; did you mean 'food'"):
         main([folder, "--task", "foot"])
 
 
-def test_seeds_make_one_row_and_models_of_one_task_each_one_answer(
+def test_seeds_share_a_row_and_single_task_models_are_pooled(
     write: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad = detected(1.0), detected(4.0)
     a, b, c = write("a", good), write("b", bad), write("c", bad)
     assert main([f"old={c}", f"new={a},{b}", "--json", str(tmp_path / "t.json")]) == 0
     _, _, second, note = capsys.readouterr().out.splitlines()
-    value, low, high = paired(TRUTHS, [good, bad], [bad], NAMES)
+    value, low, high = paired(TARGETS, [good, bad], [bad], NAMES)
     assert second.split()[:4] == ["new", "2", "20", "60"]
     assert f"{value:+.3f} [{low:+.3f}, {high:+.3f}]" in second
     assert "sd is between seeds" in note
-    spread = abs(coco(TRUTHS, good, NAMES).ap - coco(TRUTHS, bad, NAMES).ap) / 2**0.5
+    spread = abs(coco(TARGETS, good, NAMES).ap - coco(TARGETS, bad, NAMES).ap) / 2**0.5
     assert json.loads((tmp_path / "t.json").read_text())["rows"][1]["spread"] == pytest.approx(spread)
     joint = write("joint", good, tasks=("food", "pets"))
     food, pets = write("food", good, tasks=("food",)), write("pets", bad)
     assert main([joint, f"single={food}+{pets}"]) == 0
     assert capsys.readouterr().out.splitlines()[2].split()[:4] == ["single", "1", "40", "120"]
-    with pytest.raises(PolyheadError, match="picture 'p0' of task 'pets' was tested twice"):
+    with pytest.raises(PolyheadError, match="image 'p0' of task 'pets' was tested twice"):
         main([f"{a}+{b}"])
-    with pytest.raises(PolyheadError, match="two rows are called 'x'; write NAME=RUN"):
+    with pytest.raises(PolyheadError, match=r"two rows are called 'x'\. Write NAME=RUN"):
         main([f"x={a}", f"x={b}"])
 
 
@@ -174,19 +176,19 @@ def test_seeds_make_one_row_and_models_of_one_task_each_one_answer(
     ("changed", "message"),
     [
         (
-            {"truths": TRUTHS[1:], "predictions": {}},
-            r"1 picture\(s\) are in the truth of one only, such as 'p0'; compare runs of",
+            {"targets": TARGETS[1:], "predictions": {}},
+            r"1 image\(s\) were tested by only one of them, such as 'p0'\. Compare runs of",
         ),
         (
-            {"truths": [*TRUTHS[:-1], TRUTHS[-1]._replace(boxes=TRUTHS[0].boxes)]},
-            r"truth of 1 picture\(s\) differs, .* 'p19'",
+            {"targets": [*TARGETS[:-1], TARGETS[-1]._replace(boxes=TARGETS[0].boxes)]},
+            r"targets of 1 image\(s\) differ, .* 'p19'",
         ),
-        ({"truths": [*TRUTHS[:-1], TRUTHS[-1]._replace(size=(9, 9))]}, r"truth of 1 picture\(s\) differs"),
-        ({"truths": [TRUTHS[0]._replace(ignore=torch.ones(3).bool()), *TRUTHS[1:]]}, "such as that of 'p0'"),
-        ({"names": ["cat", "cow"]}, r"their classes are \['cat', 'dog'\] and \['cat', 'cow'\]; compare runs of"),
+        ({"targets": [*TARGETS[:-1], TARGETS[-1]._replace(size=(9, 9))]}, r"targets of 1 image\(s\) differ"),
+        ({"targets": [TARGETS[0]._replace(ignore=torch.ones(3).bool()), *TARGETS[1:]]}, "such as those of 'p0'"),
+        ({"names": ["cat", "cow"]}, r"their classes are \['cat', 'dog'\] and \['cat', 'cow'\]\. Compare runs of"),
     ],
 )
-def test_runs_with_different_truths_are_refused(
+def test_runs_with_different_targets_are_refused(
     write: Callable[..., str], changed: dict[str, Any], message: str
 ) -> None:
     predictions = detected(1.0)
@@ -195,70 +197,72 @@ def test_runs_with_different_truths_are_refused(
         main([write("a", predictions), other])
 
 
-def test_predictions_and_truth_of_different_classes_are_refused(write: Callable[..., str]) -> None:
+def test_predictions_and_target_of_different_classes_are_refused(write: Callable[..., str]) -> None:
     folder = write("a", detected(1.0))
-    store.save_truths(Run(folder).predictions / "test.pets.truth.npz", TRUTHS, ["a", "b"])
-    with pytest.raises(PolyheadError, match="and its truth have different class names; run 'polyhead evaluate' again"):
+    store.save_targets(Run(folder).predictions / "test.pets.target.npz", TARGETS, ["a", "b"])
+    with pytest.raises(
+        PolyheadError, match=r"and its targets have different class names\. Run 'polyhead evaluate' again"
+    ):
         main([folder])
 
 
-def test_missing_parts_are_named(write: Callable[..., str], tmp_path: Path) -> None:
+def test_missing_files_are_named(write: Callable[..., str], tmp_path: Path) -> None:
     folder = write("a", detected(1.0))
     with pytest.raises(
         PolyheadError,
-        match=r"no stored predictions of split 'val'; write them with 'polyhead evaluate .*a --split val'",
+        match=r"no stored predictions of split 'val'\. Write them with 'polyhead evaluate .*a --split val'",
     ):
         main([folder, "--split", "val"])
-    (Run(folder).predictions / "test.pets.truth.npz").unlink()
-    with pytest.raises(PolyheadError, match=r"no file .*test\.pets\.truth\.npz'"):
+    (Run(folder).predictions / "test.pets.target.npz").unlink()
+    with pytest.raises(PolyheadError, match=r"file '.*test\.pets\.target\.npz' does not exist"):
         main([folder])
     with pytest.raises(PolyheadError, match="does not exist"):
         main([str(tmp_path / "nowhere")])
 
 
-def test_a_run_that_is_given_twice_in_a_row_is_refused(write: Callable[..., str]) -> None:
+def test_a_row_with_the_same_run_twice_is_refused(write: Callable[..., str]) -> None:
     folder = write("a", detected(1.0))
-    with pytest.raises(PolyheadError, match=r"row 'ours': run '.*' is given twice, and would count as two"):
+    with pytest.raises(PolyheadError, match=r"row 'ours': run '.*' is given twice and would be counted twice"):
         main([f"ours={folder},{folder}/"])
 
 
 @pytest.mark.parametrize("argv", [[], ["a", "--met", "ap"], ["a", "--metric", "ap75"]])
-def test_bad_use_is_one_line(argv: list[str]) -> None:
-    with pytest.raises(PolyheadError, match=r"\('polyhead compare --help' shows its use\)"):
+def test_wrong_arguments_refer_to_the_help(argv: list[str]) -> None:
+    with pytest.raises(PolyheadError, match=r"\(see 'polyhead compare --help'\)"):
         main(argv)
 
 
-def counted(noise: float) -> dict[str, Pixels]:
-    """Predictions of twenty pictures of three classes; the truth does not depend on the noise."""
+def counted(noise: float) -> dict[str, PixelCounts]:
+    """Return predictions for twenty images of three classes; the targets do not depend on the noise."""
     found = {}
     for index in range(20):
         generator = torch.Generator().manual_seed(index)
         true = torch.randint(3, (8, 8), generator=generator).to(torch.uint8)
         other = torch.randint(3, (8, 8), generator=generator).to(torch.uint8)
-        said = torch.where(torch.rand(8, 8, generator=generator) < noise, other, true)
-        found[f"p{index}"] = pixels(Mask(said), true, 3)
+        predicted = torch.where(torch.rand(8, 8, generator=generator) < noise, other, true)
+        found[f"p{index}"] = count_pixels(Mask(predicted), true, 3)
     return found
 
 
 def classified(noise: float) -> dict[str, Labels]:
     generator = torch.Generator().manual_seed(3)
-    right = torch.eye(2)[[int(truth.labels[0]) for truth in TRUTHS]]
+    right = torch.eye(2)[[int(target.labels[0]) for target in TARGETS]]
     scores = (1 - noise) * right + noise * torch.rand(20, 2, generator=generator)
-    return {truth.id: Labels(row) for truth, row in zip(TRUTHS, scores, strict=True)}
+    return {target.id: Labels(row) for target, row in zip(TARGETS, scores, strict=True)}
 
 
 @pytest.fixture
 def write_other(tmp_path: Path) -> Callable[..., str]:
-    """A run of masks, of labels, or of both."""
+    """Return a function that writes a run with masks, labels or both."""
 
-    def write(name: str, masks: dict[str, Pixels] | None = None, labels: dict[str, Labels] | None = None) -> str:
+    def write(name: str, masks: dict[str, PixelCounts] | None = None, labels: dict[str, Labels] | None = None) -> str:
         run = Run.create(tmp_path, name)
         run.config.write_text("seed: 0\n")
         if masks is not None:
-            store.save_pixels(run.predictions_of("test", "road"), masks, ["background", "a", "b"])
+            store.save_pixels(run.predictions_path("test", "road"), masks, ["background", "a", "b"])
         if labels is not None:
-            truths = [truth._replace(value=truth.labels[0]) for truth in TRUTHS]
-            store.save_labels(run.predictions_of("test", "times"), labels, truths, NAMES)
+            targets = [target._replace(value=target.labels[0]) for target in TARGETS]
+            store.save_labels(run.predictions_path("test", "times"), labels, targets, NAMES)
         return str(run.folder)
 
     return write
@@ -269,7 +273,7 @@ def test_masks_are_compared_by_their_iou(write_other: Callable[..., str], capsys
     folders = write_other("good", good), write_other("bad", dict(reversed(bad.items())))
     assert main(list(folders)) == 0
     head, first, second, _ = capsys.readouterr().out.splitlines()
-    assert "mIoU less that of the first" in head
+    assert "mIoU vs. first row" in head
     assert "objects" not in head
     assert first.split()[:3] == ["good", "1", "20"]
     assert f"{masks([*good.values()], ['background', 'a', 'b']).miou:.3f} [" in first
@@ -282,15 +286,15 @@ def test_masks_are_compared_by_their_iou(write_other: Callable[..., str], capsys
         main([*folders, "--metric", "ap50"])
 
 
-def test_a_run_that_has_not_ended_is_told(write_other: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
-    ended, stopped = (write_other(name, counted(0.2)) for name in ("ended", "stopped"))
-    for folder in (ended, stopped):
+def test_an_unfinished_run_is_named(write_other: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    finished, stopped = (write_other(name, counted(0.2)) for name in ("finished", "stopped"))
+    for folder in (finished, stopped):
         Run(folder).resume.touch()
-    Run(ended).update_manifest(finished="2026-01-01")
-    assert main([ended, stopped]) == 0
+    Run(finished).update_manifest(finished="2026-01-01")
+    assert main([finished, stopped]) == 0
     (line,) = capsys.readouterr().out.splitlines()[4:]
-    told = "has not come to its end, and is measured as far as it has; 'polyhead train --resume"
-    assert line == f"{stopped} {told} {stopped}' goes on with it"
+    warning = "is not finished; evaluating its best checkpoint so far. Resume it with 'polyhead train --resume"
+    assert line == f"Run {stopped} {warning} {stopped}'."
 
 
 def test_labels_are_compared_by_accuracy(
@@ -299,8 +303,8 @@ def test_labels_are_compared_by_accuracy(
     good, bad = classified(0.1), classified(0.9)
     main([write_other("good", labels=good), write_other("bad", labels=bad), "--json", str(tmp_path / "t.json")])
     _, first, second, _ = capsys.readouterr().out.splitlines()
-    truths = [truth._replace(value=truth.labels[0]) for truth in TRUTHS]
-    scores = [labels(truths, said, NAMES).accuracy for said in (good, bad)]
+    targets = [target._replace(value=target.labels[0]) for target in TARGETS]
+    scores = [labels(targets, predictions, NAMES).accuracy for predictions in (good, bad)]
     assert scores[0] == 1
     assert "1.000 [1.000, 1.000]" in first
     assert f"{scores[1] - 1:+.3f} [" in second
@@ -311,20 +315,20 @@ def test_tasks_of_different_kinds_need_a_choice(
     write: Callable[..., str], write_other: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     both = write_other("both", counted(0.2), classified(0.1))
-    with pytest.raises(PolyheadError, match=r"pooled: road \(pixels\), times \(labels\); choose one with --task"):
+    with pytest.raises(PolyheadError, match=r"pooled: road \(pixels\), times \(labels\)\. Choose one with --task"):
         main([both])
     assert main([both, "--task", "road"]) == 0
     assert "mIoU" in capsys.readouterr().out
     boxes = write("boxes", detected(1.0))
-    with pytest.raises(PolyheadError, match="one is tested on boxes, the other on pixels; choose a task of"):
+    with pytest.raises(PolyheadError, match=r"one was tested on boxes, the other on pixels\. Choose a task of"):
         main([boxes, write_other("masks", counted(0.2))])
 
 
-def test_masks_of_another_truth_are_refused(write_other: Callable[..., str]) -> None:
+def test_masks_of_another_target_are_refused(write_other: Callable[..., str]) -> None:
     good = counted(0.2)
-    changed = {**good, "p3": Pixels(good["p3"].counts + 1)}
-    with pytest.raises(PolyheadError, match=r"the truth of 1 picture\(s\) differs, such as that of 'p3'"):
+    changed = {**good, "p3": PixelCounts(good["p3"].counts + 1)}
+    with pytest.raises(PolyheadError, match=r"the targets of 1 image\(s\) differ, such as those of 'p3'"):
         main([write_other("a", good), write_other("b", changed)])
     fewer = {name: found for name, found in good.items() if name != "p7"}
-    with pytest.raises(PolyheadError, match=r"1 picture\(s\) are in the truth of one only, such as 'p7'"):
+    with pytest.raises(PolyheadError, match=r"1 image\(s\) were tested by only one of them, such as 'p7'"):
         main([write_other("c", good), write_other("d", fewer)])

@@ -1,4 +1,4 @@
-"""``polyhead data check``: sound data is called sound, faults come in one report."""
+"""``polyhead data check``: valid data passes, and all problems come in one report."""
 
 from pathlib import Path
 
@@ -16,14 +16,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "shapes"
 
 
-def test_sound_data(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_valid_data_passes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["data", "check", str(folder)]) == 0
     shown = capsys.readouterr().out
     assert "yolo format, 5 classes" in shown
-    assert shown.splitlines()[-1] == "every picture opens, every annotation is sound"
+    assert shown.splitlines()[-1] == "no problems found: all images can be read, all annotations are valid"
 
 
-def test_faults_are_named_together(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_problems_are_reported_together(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = sorted(folder.rglob("labels/**/*.txt"))[:2]
     first.write_text("99 0.5 0.5 0.1 0.1\n", encoding="utf-8")
     second.write_text("0 0.5 nan 0.1 0.1\n", encoding="utf-8")
@@ -34,14 +34,14 @@ def test_faults_are_named_together(folder: Path, capsys: pytest.CaptureFixture[s
     assert f"{second}: line 1" in report
 
 
-def test_an_unknown_action_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_action_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["data", "chek", "x"]) == 2
     assert "invalid choice: 'chek'" in capsys.readouterr().err
 
 
 def test_masks_are_checked_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for index in range(2):
-        sample = Scenes(2, size=48, truth="masks")[index]
+        sample = Scenes(2, size=48, target="masks")[index]
         for folder, pixels in (("images", sample.input.permute(1, 2, 0)), ("masks", sample.mask)):
             assert pixels is not None
             (tmp_path / folder).mkdir(exist_ok=True)
@@ -51,4 +51,4 @@ def test_masks_are_checked_too(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "png_masks format, 6 classes" in capsys.readouterr().out
     Image.new("L", (48, 48), 77).save(tmp_path / "masks" / "1.png")
     assert cli.main(["data", "check", str(tmp_path)]) == 2
-    assert "1.png: 2304 pixels have the number 77, which is no class" in capsys.readouterr().err
+    assert "1.png: 2304 pixels have the number 77, which is not a class" in capsys.readouterr().err

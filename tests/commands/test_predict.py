@@ -1,4 +1,4 @@
-"""The command: draws, writes and tells what the library finds, and leaves nothing behind when it cannot."""
+"""``polyhead predict`` draws, writes and prints what the library predicts, and writes nothing when it fails."""
 
 import json
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--task", "food,street", "--across", "0.5"], ["food", "street"], ["food", "street"]),
     ],
 )
-def test_asks_both_sides_for_the_same(
+def test_compared_runs_predict_the_same_tasks(
     run: Path,
     photos: Path,
     tmp_path: Path,
@@ -46,20 +46,22 @@ def test_asks_both_sides_for_the_same(
 ) -> None:
     shown: list[list[Result]] = []
 
-    def note(results: list[Result], like: Sequence[Result] = ()) -> Image.Image:
+    def record(results: list[Result], like: Sequence[Result] = ()) -> Image.Image:
         shown.append(results)
         return plot(results, like)
 
-    monkeypatch.setattr("polyhead.workflows.result.plot", note)
-    places = ["--out", str(tmp_path / "out"), "--json", str(tmp_path / "all.json"), "--conf", "0.01"]
-    assert main([str(run), str(photos / "photo0.png"), "--beside", str(run), *words, *places]) == 0
+    monkeypatch.setattr("polyhead.workflows.result.plot", record)
+    files = ["--out", str(tmp_path / "out"), "--json", str(tmp_path / "all.json"), "--conf", "0.01"]
+    assert main([str(run), str(photos / "photo0.png"), "--compare", str(run), *words, *files]) == 0
     assert [[result.task for result in results] for results in shown] == [left, right]
     for one, other in zip(*shown, strict=True):
         assert one.to_json() == other.to_json()
     assert {each["task"] for each in json.loads((tmp_path / "all.json").read_text())} == set(left)
 
 
-def test_draws_writes_and_tells(run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_draws_writes_and_prints_the_predictions(
+    run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     files = ["--json", str(tmp_path / "all.json"), "--csv", str(tmp_path / "all.csv")]
     words = [str(run), str(photos / "*.png"), str(photos / "turned.jpg"), "--conf", "0.1", *files]
     assert main(words) == 0
@@ -68,15 +70,17 @@ def test_draws_writes_and_tells(run: Path, photos: Path, tmp_path: Path, capsys:
     assert len(pd.read_csv(tmp_path / "all.csv")) == sum(len(result) for result in expected)
     drawn = sorted(path.name for path in (run / "predict").iterdir())
     assert drawn == ["photo0.jpg", "photo1.jpg", "photo2.jpg", "photo3.jpg", "turned.jpg"]
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == f"{photos / 'photo0.png'}: street: {expected[0]}; food: {expected[1]}"
-    assert said[-1].startswith(f"5 pictures, {sum(len(result) for result in expected)} boxes, ")
-    assert said[-1].endswith(f"drawn pictures in {run / 'predict'}")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{photos / 'photo0.png'}: street: {expected[0]}; food: {expected[1]}"
+    assert lines[-1].startswith(f"5 images, {sum(len(result) for result in expected)} boxes, ")
+    assert lines[-1].endswith(f"drawn images in {run / 'predict'}")
     assert main([str(run), str(photos / "photo0.png"), "--task", "food"]) == 0
     assert [path.name for path in (run / "predict2").iterdir()] == ["photo0.jpg"]
 
 
-def test_skips_what_it_may(run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_skips_images_that_cannot_be_read(
+    run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         Image.open(photos / "photo3.png").save(tmp_path / folder / "same.png")
@@ -84,27 +88,27 @@ def test_skips_what_it_may(run: Path, photos: Path, tmp_path: Path, capsys: pyte
     words = [str(run), str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(tmp_path / "out"), "--on-bad", "skip"]
     assert main(words) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["same.jpg", "same_2.jpg"]
-    said = capsys.readouterr().out
-    assert f"skipped {tmp_path / 'a' / 'bad.png'}: the picture file is empty (0 bytes)" in said
-    assert "2 pictures, 1 skipped, " in said
+    shown = capsys.readouterr().out
+    assert f"skipped {tmp_path / 'a' / 'bad.png'}: the image file is empty (0 bytes)" in shown
+    assert "2 images, 1 skipped, " in shown
 
 
-def test_leaves_nothing_behind_when_it_fails(run: Path, photos: Path, tmp_path: Path) -> None:
+def test_writes_nothing_when_it_fails(run: Path, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(PolyheadError, match="does not exist"):
         main([str(run), "no.jpg", "--out", str(out)])
     with pytest.raises(PolyheadError, match=r"folder of '.*deep/all\.json' does not exist"):
         main([str(run), str(photos), "--json", str(tmp_path / "deep" / "all.json"), "--out", str(out)])
     (tmp_path / "bad.png").write_bytes(b"")
-    with pytest.raises(PolyheadError, match="none of the 1 pictures could be read"):
+    with pytest.raises(PolyheadError, match="none of the 1 images could be read"):
         main([str(run), str(tmp_path / "bad.png"), "--on-bad", "skip", "--out", str(out)])
     assert not out.exists()
     out.write_text("a file")
-    with pytest.raises(PolyheadError, match="is a file; name a folder"):
+    with pytest.raises(PolyheadError, match=r"is a file\. Give a folder"):
         main([str(run), str(photos), "--out", str(out)])
 
 
-def test_writes_masks_beside_the_drawn_pictures(
+def test_writes_masks_next_to_the_drawn_images(
     tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     heads = {"road": "segment", "scene": "classify", "cars": "detect"}
@@ -116,13 +120,18 @@ def test_writes_masks_beside_the_drawn_pictures(
     assert main([str(weights), *sources, "--json", str(tmp_path / "all.json"), "--out", str(tmp_path / "out")]) == 0
     drawn = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert drawn == ["photo1.jpg", "photo1.road.png", "turned.jpg", "turned.road.png"]
-    told = [entry for entry in json.loads((tmp_path / "all.json").read_text()) if entry["task"] == "road"]
-    for entry, size in zip(told, [(90, 200), (200, 90)], strict=True):
+    entries = [entry for entry in json.loads((tmp_path / "all.json").read_text()) if entry["task"] == "road"]
+    for entry, size in zip(entries, [(90, 200), (200, 90)], strict=True):
         with Image.open(entry["mask"]) as file:
             mask = np.array(file)
         assert mask.shape == size
-        for label, share in zip(entry["labels"], entry["scores"], strict=True):
-            assert share == pytest.approx((mask == names["road"].index(label)).mean())
-    said = capsys.readouterr().out
-    assert "road: " in said
-    assert ", 2 masks, " in said
+        for label, fraction in zip(entry["labels"], entry["scores"], strict=True):
+            assert fraction == pytest.approx((mask == names["road"].index(label)).mean())
+    shown = capsys.readouterr().out
+    assert "road: " in shown
+    assert ", 2 masks, " in shown
+
+
+def test_the_old_name_of_an_option_is_refused_with_the_new_one(run: Path, photos: Path) -> None:
+    with pytest.raises(PolyheadError, match="unknown argument '--beside'; it has been renamed to '--compare'"):
+        main([str(run), str(photos / "photo0.png"), "--beside", str(run)])

@@ -1,4 +1,4 @@
-"""Bad use of ``polyhead train`` and of runs: one line, exit code 2, no traceback."""
+"""Errors of ``polyhead train`` and of damaged runs: one line, exit code 2, no traceback."""
 
 import pickle
 from functools import partial
@@ -23,18 +23,18 @@ stages: [{epochs: 2}]
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("POLYHEAD_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def line(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """What a failing command says."""
+    """Return the error message of a failing command, which must be one line."""
     assert cli.main(words) == 2
     shown = capsys.readouterr()
-    (said,) = shown.err.splitlines()
-    return said.removeprefix("polyhead: error: ")
+    (message,) = shown.err.splitlines()
+    return message.removeprefix("polyhead: error: ")
 
 
 def test_print_config_prints_a_recipe_and_trains_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,38 +48,42 @@ def test_print_config_prints_a_recipe_and_trains_nothing(tmp_path: Path, capsys:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        ([], "which recipe? 'polyhead recipes' lists those that ship; or give --resume RUN"),
-        (["ssd_voc", "--epochs"], "--epochs needs a value: --epochs VALUE or epochs=VALUE"),
+        ([], "no recipe given. Name a recipe ('polyhead recipes' lists them), or give --resume RUN."),
+        (["ssd_voc", "--epochs"], "--epochs needs a value. Write --epochs VALUE or epochs=VALUE."),
         (["ssd_voc", "--epoch", "3"], "unknown key 'epoch' of the recipe; did you mean 'epochs'?"),
-        (["ssd_voc", "more"], "polyhead train does not know 'more'"),
-        (["--resume", "runs/x"], "run folder 'runs/x' does not exist; give the folder that 'polyhead train' printed"),
-        (["ssd_voc", "--resume", "runs/x"], "--resume goes on with a run as it was begun; leave out 'ssd_voc'"),
-        (["--resume", "runs/x", "epochs=3"], "--resume goes on with a run as it was begun; leave out 'epochs=3'"),
+        (["ssd_voc", "more"], "polyhead train: unknown argument 'more'"),
+        (["--resume", "runs/x"], "run folder 'runs/x' does not exist. Use the folder that 'polyhead train' printed."),
+        (
+            ["ssd_voc", "--resume", "runs/x"],
+            "--resume uses the recipe and settings that the run started with. Remove 'ssd_voc'.",
+        ),
+        (
+            ["--resume", "runs/x", "epochs=3"],
+            "--resume uses the recipe and settings that the run started with. Remove 'epochs=3'.",
+        ),
     ],
 )
-def test_bad_words(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert line(["train", *words], capsys).startswith(said)
+def test_wrong_arguments(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert line(["train", *words], capsys).startswith(message)
 
 
-def test_a_network_larger_than_the_recipe_promises_is_not_trained(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_model_with_more_than_max_parameters_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small = ["data.*.count=4", "data.*.val.count=2", "data.*.test.count=2", "imgsz=64", "max_parameters=1000"]
-    said = line(["train", "demo", *small], capsys)
-    assert said.startswith("the network has ")
-    assert said.endswith(" parameters, more than max_parameters=1,000; take a smaller backbone or width")
+    message = line(["train", "demo", *small], capsys)
+    assert message.startswith("the model has ")
+    assert message.endswith(" parameters, more than max_parameters=1,000. Use a smaller backbone or width.")
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("setting", ["rates.bakbone=0", "init.bakbone=best.pt"])
-def test_an_unknown_part_is_told_before_there_is_a_run_folder(
+@pytest.mark.parametrize("setting", ["lr_mult.bakbone=0", "init.bakbone=best.pt"])
+def test_an_unknown_part_of_the_model_is_refused_before_there_is_a_run_folder(
     setting: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = ["data.fruit=null", "data.*.count=8", "data.*.val.count=4", "data.*.test.count=4", "imgsz=96"]
-    said = line(["train", "demo", *small, f"stages.0.{setting}"], capsys)
-    assert said.startswith(
+    message = line(["train", "demo", *small, f"stages.0.{setting}"], capsys)
+    assert message.startswith(
         f"stages.0.{setting.partition('.')[0]}: the model has no part 'bakbone'; did you mean 'backbone'"
     )
     assert not (tmp_path / "runs").exists()
@@ -94,15 +98,15 @@ def test_missing_data_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_folder_of_another_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "pets" / "cat").mkdir(parents=True)
     Path("mine.yaml").write_text(RECIPE.replace("ROOT", "pets"), encoding="utf-8")
-    said = line(["train", "mine.yaml"], capsys)
-    assert str(tmp_path / "pets") in said
-    assert "Annotations" in said
+    message = line(["train", "mine.yaml"], capsys)
+    assert str(tmp_path / "pets") in message
+    assert "Annotations" in message
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A run folder with weights that describe no model."""
+    """A run folder whose weights file does not describe a model."""
     folder = tmp_path / "runs" / "x"
     (folder / "weights").mkdir(parents=True)
     (folder / "config.yaml").write_text(RECIPE, encoding="utf-8")
@@ -113,7 +117,8 @@ def run(tmp_path: Path) -> Path:
 def test_a_run_without_weights(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (run / "weights" / "best.pt").unlink()
     assert line(["predict", "runs/x", "a.jpg"], capsys) == (
-        "run runs/x has no weights yet: its first epoch did not end; 'polyhead train --resume runs/x' goes on with it"
+        "run runs/x has no weights yet because its first epoch did not finish. Resume it with 'polyhead train --resume "
+        "runs/x'."
     )
 
 
@@ -121,21 +126,21 @@ def test_a_truncated_weights_file(run: Path, capsys: pytest.CaptureFixture[str])
     best = run / "weights" / "best.pt"
     best.write_bytes(best.read_bytes()[:1000])
     assert line(["predict", "runs/x", "a.jpg"], capsys) == (
-        "runs/x/weights/best.pt is damaged or cut short (1000 bytes); copy it again, or use another file of its folder"
+        "runs/x/weights/best.pt is damaged or truncated (1000 bytes). Copy it again, or use another file of its folder."
     )
 
 
-def test_a_pickle_that_is_no_checkpoint(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pickle_that_is_not_a_weights_file(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (run / "weights" / "best.pt").write_bytes(pickle.dumps(Path))
     assert line(["predict", "runs/x", "a.jpg"], capsys) == (
-        "runs/x/weights/best.pt is no Polyhead weights file: it does not hold plain tensors, and nothing else is "
-        "loaded; give weights/best.pt of a run that 'polyhead train' left behind"
+        "runs/x/weights/best.pt is not a Polyhead weights file: it does not consist of plain tensors, and other "
+        "content is not loaded. Use weights/best.pt of a run of 'polyhead train'."
     )
 
 
-def test_weights_that_describe_no_model(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_weights_that_do_not_describe_a_model(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run.is_dir()
-    assert "does not say how to build its model" in line(["predict", "runs/x", "a.jpg"], capsys)
+    assert "does not describe its model" in line(["predict", "runs/x", "a.jpg"], capsys)
 
 
 def test_a_model_of_another_package_is_used_where_it_is_allowed(
@@ -145,45 +150,45 @@ def test_a_model_of_another_package_is_used_where_it_is_allowed(
     names = {"squares": ["a", "b"], "tints": ["a", "b"]}
     model = toy_model().build(names)
     tasks = {task: {"names": own, "categories": own, "fit": "stretch"} for task, own in names.items()}
-    whole = {
+    description = {
         "model": {"class_path": "builders.toy_parts.toy_model", "init_args": {}},
         "tasks": tasks,
         "eval": {"size": [32, 32]},
     }
-    checkpoint.save(run / "weights" / "best.pt", {"state": model.state_dict(), **whole})
+    checkpoint.save(run / "weights" / "best.pt", {"state": model.state_dict(), **description})
     Image.new("RGB", (40, 30)).save("a.png")
     words = ["predict", "runs/x", "a.png"]
-    assert line(words, capsys).endswith("if you trust it, add --allow builders")
+    assert line(words, capsys).endswith("If you trust this package, add --allow builders")
     assert cli.main([*words, "--allow", "builders"]) == 0
 
 
-def test_a_manifest_that_was_cut_short(run: Path) -> None:
+def test_a_truncated_manifest(run: Path) -> None:
     (run / "manifest.json").write_text('{"splits": {', encoding="utf-8")
     with pytest.raises(
-        PolyheadError, match=r"manifest.json is no valid JSON, perhaps cut short \(.*; restore or delete"
+        PolyheadError, match=r"manifest.json is not valid JSON, perhaps truncated \(.*\. Restore or delete"
     ):
         Run.open("runs/x").read_manifest()
 
 
-def test_a_val_set_that_shows_nothing_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """No epoch could be told from another by it."""
+def test_a_val_split_without_annotations_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Epochs cannot be ranked by it."""
     root = tmp_path / "data"
-    for part, count in (("train", 4), ("val", 2), ("test", 2)):
-        (root / "images" / part).mkdir(parents=True)
-        (root / "labels" / part).mkdir(parents=True)
+    for split, count in (("train", 4), ("val", 2), ("test", 2)):
+        (root / "images" / split).mkdir(parents=True)
+        (root / "labels" / split).mkdir(parents=True)
         for number in range(count):
-            Image.new("RGB", (32, 32), (number * 40, len(part) * 40, 0)).save(
-                root / "images" / part / f"{part}{number}.png"
+            Image.new("RGB", (32, 32), (number * 40, len(split) * 40, 0)).save(
+                root / "images" / split / f"{split}{number}.png"
             )
-            line_of = "" if part == "val" else "0 0.5 0.5 0.4 0.4\n"
-            (root / "labels" / part / f"{part}{number}.txt").write_text(line_of)
+            annotation = "" if split == "val" else "0 0.5 0.5 0.4 0.4\n"
+            (root / "labels" / split / f"{split}{number}.txt").write_text(annotation)
     (root / "data.yaml").write_text(
         "path: .\ntrain: images/train\nval: images/val\ntest: images/test\nnames: [thing]\n"
     )
     assert cli.main(["init", str(root), "--out", "mine.yaml"]) == 0
     capsys.readouterr()
-    said = line(["train", "mine.yaml"], capsys)
-    assert "no val picture shows anything, so no epoch can be told from another; give val pictures" in said
+    message = line(["train", "mine.yaml"], capsys)
+    assert "the validation split has no annotated objects, so epochs cannot be ranked. Add val images" in message
     assert not (tmp_path / "runs").exists()
 
 
@@ -200,14 +205,14 @@ stages: [{epochs: 1}]
 
 
 def masked_recipe(root: Path, head: str, **values: int) -> str:
-    """A recipe of pictures whose masks have, in each split, a square of one value; all of it 255 for the value 256."""
-    for part, value in {"train": 1, "val": 1, "test": 1, **values}.items():
+    """Write a recipe and images whose masks have, in each split, a square of one value; 256 means all of it is 255."""
+    for split, value in {"train": 1, "val": 1, "test": 1, **values}.items():
         for number in range(3):
             mask = Image.new("L", (32, 32), 255 if value > 255 else 0)
             mask.paste(min(value, 255), (4, 4, 20, 20 + number))
-            for kind, picture in (("images", Image.new("RGB", (32, 32), (len(part), number, 0))), ("masks", mask)):
-                (root / kind / part).mkdir(parents=True, exist_ok=True)
-                picture.save(root / kind / part / f"{part}{number}.png")
+            for kind, image in (("images", Image.new("RGB", (32, 32), (len(split), number, 0))), ("masks", mask)):
+                (root / kind / split).mkdir(parents=True, exist_ok=True)
+                image.save(root / kind / split / f"{split}{number}.png")
     (root / "classes.txt").write_text("road\ncar\n")
     path = root / "masks.yaml"
     path.write_text(MASKS.replace("ROOT", str(root)).replace("HEAD", head))
@@ -217,10 +222,18 @@ def masked_recipe(root: Path, head: str, **values: int) -> str:
 @pytest.mark.parametrize(
     ("head", "values", "message"),
     [
-        ("segment", {"train": 255}, "no training pixel is of a class but the background, and 816 are ignored (255)"),
-        ("segment", {"val": 256}, "no val picture shows anything, so no epoch can be told from another"),
-        ("detect", {}, "the data tells a class of each pixel, and the head of 'seg' finds boxes; give the task a head"),
-        ("classify", {}, "the data tells a class of each pixel, and the head of 'seg' finds a class of each picture"),
+        ("segment", {"train": 255}, "got background and 816 ignored pixels (255) only"),
+        ("segment", {"val": 256}, "the validation split has no annotated objects, so epochs cannot be ranked"),
+        (
+            "detect",
+            {},
+            "task 'seg' has masks but a detection head. Use a segmentation head, or a reader with box annotations.",
+        ),
+        (
+            "classify",
+            {},
+            "task 'seg' has masks but a classification head. Use a segmentation head, or a reader with image labels.",
+        ),
     ],
 )
 def test_masks_that_cannot_teach_their_head_are_refused(
@@ -232,10 +245,10 @@ def test_masks_that_cannot_teach_their_head_are_refused(
 
 def test_classes_that_training_does_not_show_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["train", masked_recipe(tmp_path / "data", "segment", val=2), "data.seg.workers=0"]) == 0
-    assert "data.seg: no training picture shows car: nothing can be learnt of it" in capsys.readouterr().out
+    assert "data.seg: no training image shows car, so this cannot be learned" in capsys.readouterr().out
 
 
-def test_a_run_goes_on_in_the_precision_in_which_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_resumes_in_the_precision_in_which_it_started(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
     def stop(*_: object, precision: str, **__: object) -> None:
@@ -244,10 +257,10 @@ def test_a_run_goes_on_in_the_precision_in_which_it_began(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(train, "fit", stop)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    small = ["data.*.count=8", "data.*.val.count=4", "data.*.test.count=4", "imgsz=64", "name=begun"]
-    begin = partial(train.train, recipe.load("demo", small))
-    for native, go in ((True, begin), (False, partial(train.resume, "runs/begun"))):
+    small = ["data.*.count=8", "data.*.val.count=4", "data.*.test.count=4", "imgsz=64", "name=started"]
+    start = partial(train.train, recipe.load("demo", small))
+    for native, call in ((True, start), (False, partial(train.resume, "runs/started"))):
         monkeypatch.setattr(torch.cpu, "get_capabilities", partial(dict, avx512_bf16=native))
         with pytest.raises(KeyboardInterrupt):
-            go()
+            call()
     assert seen == ["bf16-mixed", "bf16-mixed"]

@@ -45,17 +45,17 @@ def test_separate(argv: list[str], rest: list[str], changes: list[str]) -> None:
     assert overrides.separate(argv, ["--resume"]) == (rest, changes)
 
 
-def test_separate_wants_a_value() -> None:
-    with pytest.raises(PolyheadError, match=r"^--epochs needs a value: --epochs VALUE or epochs=VALUE$"):
+def test_the_last_option_needs_a_value() -> None:
+    with pytest.raises(PolyheadError, match=r"^--epochs needs a value\. Write --epochs VALUE or epochs=VALUE\.$"):
         overrides.separate(["ssd", "--epochs"], [])
 
 
-def test_paths_go_through_lists_and_init_args() -> None:
+def test_key_paths_go_through_lists_and_init_args() -> None:
     assert changed("stages.0.epochs=5")["stages"] == [{"epochs": 5}]
     assert changed("stages.*.lr=0.1", 2)["stages"] == [{"epochs": 3, "lr": 0.1}] * 2
-    left_out = {"data": {"a": {"count": 1}, "b": None}}
-    overrides.apply(left_out, "data.*.count=5", ["data"])
-    assert left_out == {"data": {"a": {"count": 5}, "b": None}}
+    removed = {"data": {"a": {"count": 1}, "b": None}}
+    overrides.apply(removed, "data.*.count=5", ["data"])
+    assert removed == {"data": {"a": {"count": 5}, "b": None}}
     assert changed("model.backbone=resnet18")["model"]["init_args"] == {"size": 300, "backbone": "resnet18"}
     assert changed("model.init_args.size=512")["model"]["init_args"] == {"size": 512}
     assert changed("data.a.reader.split=train")["data"]["a"]["reader"] == {"split": "train"}
@@ -70,22 +70,22 @@ def test_short_keys() -> None:
 
 
 def test_names_of_parts_keep_their_dots() -> None:
-    assert changed("stages.0.rates.neck.0=0.1")["stages"][0]["rates"] == {"neck.0": 0.1}
-    assert changed("stages.0.rates.backbone=0")["stages"][0]["rates"] == {"backbone": 0}
+    assert changed("stages.0.lr_mult.neck.0=0.1")["stages"][0]["lr_mult"] == {"neck.0": 0.1}
+    assert changed("stages.0.lr_mult.backbone=0")["stages"][0]["lr_mult"] == {"backbone": 0}
 
 
 @pytest.mark.parametrize(
     ("change", "stages", "message"),
     [
-        ("stages.5.epochs=1", 1, "'stages.5.epochs=1': there is no entry 5; the recipe has 1 entry, 0"),
-        ("stages.2.epochs=1", 2, "'stages.2.epochs=1': there is no entry 2; the recipe has 2 entries, 0 to 1"),
-        ("stages.x=1", 1, "'stages.x=1': 'x' stands where a position in a list is expected, counted from 0"),
+        ("stages.5.epochs=1", 1, "'stages.5.epochs=1': there is no entry 5. The recipe has 1 entry: 0"),
+        ("stages.2.epochs=1", 2, "'stages.2.epochs=1': there is no entry 2. The recipe has 2 entries: 0 to 1"),
+        ("stages.x=1", 1, "'stages.x=1': expected an index into a list (the first entry is 0), got 'x'"),
         ("epoch=1", 1, "unknown key 'epoch' of the recipe; did you mean 'epochs'?"),
         ("bach.x=1", 1, "unknown key 'bach' of the recipe; did you mean 'batch'?"),
-        ("epochs=1", 2, "'epochs' is ambiguous: the recipe has 2 stages; write stages.0.epochs=1"),
-        ("seed.x=1", 1, "'seed.x=1' leads nowhere: there is nothing to set inside of 0"),
-        ("seed", 1, "'seed' is no override; write seed=VALUE"),
-        ("seed=[1", 1, "'seed=[1': the value is no valid YAML; put it in quotes"),
+        ("epochs=1", 2, "'epochs' is ambiguous: the recipe has 2 stages. Write stages.0.epochs=1"),
+        ("seed.x=1", 1, "'seed.x=1': cannot set 'x': 0 has no settings"),
+        ("seed", 1, "'seed' is not an override. Write seed=VALUE."),
+        ("seed=[1", 1, "'seed=[1': the value is not valid YAML. Put it in quotes."),
     ],
 )
 def test_bad_overrides(change: str, stages: int, message: str) -> None:
@@ -94,11 +94,11 @@ def test_bad_overrides(change: str, stages: int, message: str) -> None:
     assert str(caught.value) == message
 
 
-WORDS = ["stages", "data", "model", "seed", "a", "0", "1", "-1", "*", "rates", "neck.0", "class_path", "", "new"]
+WORDS = ["stages", "data", "model", "seed", "a", "0", "1", "-1", "*", "lr_mult", "neck.0", "class_path", "", "new"]
 
 
 @given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=5), st.text(max_size=10))
-def test_any_path_is_taken_or_refused_in_words(path: list[str], value: str) -> None:
+def test_any_key_path_is_applied_or_refused_with_a_message(path: list[str], value: str) -> None:
     change = f"{'.'.join(path)}={value}"
     with suppress(PolyheadError):
         changed(change, 2)

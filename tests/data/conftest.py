@@ -1,4 +1,4 @@
-"""A tiny sound data set in each format, to be read as it is or to be broken."""
+"""Write a tiny valid data set in each format, which tests read as it is or corrupt."""
 
 import json
 from collections.abc import Callable
@@ -23,17 +23,17 @@ OBJECT = """<object><name>cat</name><difficult>{difficult}</difficult>
 """
 
 
-def picture(path: Path, seed: int = 0) -> None:
-    """A noisy picture of 64 x 48 pixels."""
+def write_image(path: Path, seed: int = 0) -> None:
+    """Write an image of random noise, 64 x 48 pixels."""
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     Image.fromarray(noise).save(path)
 
 
 def _coco(root: Path) -> None:
-    """Three pictures, the third without objects; category ids 3 and 7; one crowd."""
+    """Write three images, the third without objects; category ids 3 and 7; one crowd."""
     for number in (1, 2, 5):
-        picture(root / "train" / f"{number}.jpg", number)
+        write_image(root / "train" / f"{number}.jpg", number)
     document = {
         "licenses": [{"id": 1, "name": "CC BY 4.0"}],
         "images": [{"id": n, "file_name": f"{n}.jpg", "width": WIDTH, "height": HEIGHT} for n in (1, 2, 5)],
@@ -49,21 +49,21 @@ def _coco(root: Path) -> None:
 
 
 def _voc(root: Path) -> None:
-    """Three pictures, the third without objects; one difficult object."""
+    """Write three images, the third without objects; the two objects of the second are difficult."""
     base = root / "VOCdevkit" / "VOC2007"
     (base / "Annotations").mkdir(parents=True)
     (base / "ImageSets" / "Main").mkdir(parents=True)
     for number, objects in enumerate((OBJECT.format(difficult=0), OBJECT.format(difficult=1) * 2, "")):
-        picture(base / "JPEGImages" / f"00000{number}.jpg", number)
+        write_image(base / "JPEGImages" / f"00000{number}.jpg", number)
         (base / "Annotations" / f"00000{number}.xml").write_text(XML.format(name=f"00000{number}", objects=objects))
     (base / "ImageSets" / "Main" / "trainval.txt").write_text("000000\n000001\n000002\n")
     (base / "ImageSets" / "Main" / "train.txt").write_text("000000\n000002\n")
 
 
 def _yolo(root: Path) -> None:
-    """Three pictures, one with an empty label file and one with none."""
+    """Write three images, one with an empty label file and one without a label file."""
     for number in range(3):
-        picture(root / "images" / "train" / f"{number}.jpg", number)
+        write_image(root / "images" / "train" / f"{number}.jpg", number)
     labels = root / "labels" / "train"
     labels.mkdir(parents=True)
     (labels / "0.txt").write_text("0 0.5 0.5 0.25 0.5\n1 0.25 0.25 0.125 0.125\n")
@@ -72,11 +72,11 @@ def _yolo(root: Path) -> None:
 
 
 def _penn_fudan(root: Path) -> None:
-    """Two pictures with two people and with none."""
+    """Write an image with two people and one with none."""
     masks = root / "PennFudanPed" / "PedMasks"
     masks.mkdir(parents=True)
     for number in (1, 2):
-        picture(root / "PennFudanPed" / "PNGImages" / f"P{number}.png", number)
+        write_image(root / "PennFudanPed" / "PNGImages" / f"P{number}.png", number)
         mask = np.zeros((HEIGHT, WIDTH), np.uint8)
         if number == 1:
             mask[5:25, 10:30] = 1
@@ -85,13 +85,13 @@ def _penn_fudan(root: Path) -> None:
 
 
 def _folder(root: Path) -> None:
-    """Two pictures of cats, one of a dog."""
+    """Write two images of cats and one of a dog."""
     for number, name in enumerate(("cat/a.jpg", "cat/b.png", "dog/c.jpg")):
-        picture(root / name, number)
+        write_image(root / name, number)
 
 
 def _coco_masks(root: Path) -> None:
-    """As coco: a dog of 20 x 20 over a crowd in plain run lengths, and a cat of 10 x 10."""
+    """Write outlines for the objects of coco: a dog over a crowd in uncompressed run lengths, and a cat."""
     _coco(root)
     file = root / "annotations" / "instances_train.json"
     document = json.loads(file.read_text())
@@ -103,12 +103,12 @@ def _coco_masks(root: Path) -> None:
 
 
 def _voc_masks(root: Path) -> None:
-    """Three pictures with palette masks: a cat with a void border, a dog's, and one of nothing."""
+    """Write three images with palette masks: a cat and a dog, each with a void border, and background only."""
     base = root / "VOCdevkit" / "VOC2012"
     (base / "SegmentationClass").mkdir(parents=True)
     (base / "ImageSets" / "Segmentation").mkdir(parents=True)
     for number, label in enumerate((8, 12, 0)):
-        picture(base / "JPEGImages" / f"00000{number}.jpg", number)
+        write_image(base / "JPEGImages" / f"00000{number}.jpg", number)
         mask = np.zeros((HEIGHT, WIDTH), np.uint8)
         mask[4:26, 9:31] = 255 if label else 0
         mask[5:25, 10:30] = label
@@ -120,9 +120,9 @@ def _voc_masks(root: Path) -> None:
 
 
 def _png_masks(root: Path) -> None:
-    """Two pictures in folders of folders, with masks of colours that ``classes.txt`` tells."""
+    """Write two images in subfolders, with masks of the colors in ``classes.txt``."""
     for number, name in enumerate(("a/1", "b/2")):
-        picture(root / "images" / f"{name}.jpg", number)
+        write_image(root / "images" / f"{name}.jpg", number)
         mask = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
         mask[5:25, 10:30] = (128, 64, 128)
         mask[30:, :5] = (0, 0, 142)
@@ -145,7 +145,7 @@ MAKERS = {
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Callable[[str], Path]:
-    """Write the tiny data set of a format, and give its root."""
+    """Return a function that writes the tiny data set of a format and returns its root."""
 
     def make(name: str) -> Path:
         root = tmp_path / name
@@ -158,7 +158,7 @@ def tiny(tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def overlapping(data_root: Path) -> dict[str, Reader]:
-    """Two data sets that have 28 training pictures in common."""
+    """Return two data sets that have 28 training images in common."""
     return {
         name: Coco(data_root / "coco_mini" / name, "annotations/instances_train2017.json")
         for name in ("appliance", "food")

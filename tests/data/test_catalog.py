@@ -1,4 +1,4 @@
-"""Downloads against a server on this machine: whole, checked, gone on with, and safe to unpack."""
+"""Downloads from a local server: checksums, resuming, and archives that are not safe to unpack."""
 
 import hashlib
 import io
@@ -17,13 +17,20 @@ from polyhead import cli
 from polyhead.config import recipe
 from polyhead.data import catalog
 from polyhead.data.catalog import CATALOG, Entry, get
-from polyhead.data.loading.source import crossing, open_tasks
+from polyhead.data.loading.source import open_tasks, overlapping_splits
 from polyhead.data.splits.make import SPLITS
 from polyhead.errors import PolyheadError
 
 
 class Server:
-    """Serves bytes by name; ``most`` bytes an answer, as a connection that breaks would, and ranges when it can."""
+    """An HTTP server of bytes by name.
+
+    Attributes:
+        files: content of each file.
+        most: bytes sent per response, to imitate an interrupted connection; None sends all.
+        ranges: whether range requests are supported.
+        asked: the ``Range`` header of each request.
+    """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -51,7 +58,7 @@ class Server:
                 self.wfile.write(content[start:][: outer.most])
 
             def log_message(self, *_: Any) -> None:
-                """Tests are quiet."""
+                """Print nothing."""
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
@@ -94,7 +101,7 @@ GOOD = {"pets-10/annotations/a.json": b"{}", "pets-10/train/1.jpg": bytes(range(
 
 
 @pytest.mark.parametrize(("name", "pack"), [("pets.tar.gz", tar), ("pets.zip", zipped)])
-def test_an_archive_is_fetched_unpacked_without_its_top_folder_and_not_fetched_again(
+def test_an_archive_is_downloaded_once_and_unpacked_without_its_top_folder(
     server: Server, tmp_path: Path, name: str, pack: Callable[[Any], bytes]
 ) -> None:
     server.files[name] = pack(GOOD)
@@ -108,11 +115,11 @@ def test_an_archive_is_fetched_unpacked_without_its_top_folder_and_not_fetched_a
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Path, ranges: bool) -> None:
+def test_an_interrupted_download_is_resumed(server: Server, tmp_path: Path, ranges: bool) -> None:
     server.files["pets.zip"] = zipped({"a.bin": hashlib.sha256(b"x").digest() * 3000, "b": b"y"})
     entry = Entry("pets", server.url("pets.zip"), hashlib.sha256(server.files["pets.zip"]).hexdigest(), "free")
     server.most, server.ranges = 200, ranges
-    with pytest.raises(PolyheadError, match="goes on where this one stopped"):
+    with pytest.raises(PolyheadError, match=r"expected .* bytes, got 200.* Run the same command again to resume"):
         get("pets", entry, tmp_path, lambda _: None)
     assert not (tmp_path / "pets").exists()
     server.most = None
@@ -121,32 +128,32 @@ def test_a_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Pa
     assert (tmp_path / "pets" / "b").read_bytes() == b"y"
 
 
-def test_a_page_in_the_place_of_an_archive_does_not_bar_the_archive(server: Server, tmp_path: Path) -> None:
+def test_the_checksum_of_an_error_page_is_not_stored(server: Server, tmp_path: Path) -> None:
     entry = Entry("pets", server.url("pets.zip"), None, "free")
     server.files["pets.zip"] = b"<html>come back later</html>"
-    with pytest.raises(PolyheadError, match=r"cannot be unpacked \(.*\); delete it and get it again"):
+    with pytest.raises(PolyheadError, match=r"cannot be unpacked \(.*\)\. Delete it and download it again"):
         get("pets", entry, tmp_path, lambda _: None)
     (tmp_path / "pets.zip").unlink()
     server.files["pets.zip"] = zipped(GOOD)
     assert (get("pets", entry, tmp_path, lambda _: None) / "train" / "1.jpg").is_file()
 
 
-def test_a_part_that_is_already_whole_is_not_an_error(server: Server, tmp_path: Path) -> None:
+def test_a_part_file_that_is_complete_is_used(server: Server, tmp_path: Path) -> None:
     server.files["pets.zip"] = zipped({"a": b"1", "b": b"2"})
     (tmp_path / "pets.zip.part").write_bytes(server.files["pets.zip"])
     get("pets", Entry("", server.url("pets.zip"), None, ""), tmp_path, lambda _: None)
     assert (tmp_path / "pets" / "b").read_bytes() == b"2"
 
 
-def test_another_checksum_is_refused_also_where_the_makers_publish_none(server: Server, tmp_path: Path) -> None:
+def test_a_different_checksum_is_rejected_even_if_none_is_published(server: Server, tmp_path: Path) -> None:
     server.files["pets.zip"] = zipped({"a": b"1", "b": b"2"})
     url = server.url("pets.zip")
-    with pytest.raises(PolyheadError, match=f"has the SHA-256 .*, expected {'0' * 64}; it was deleted"):
+    with pytest.raises(PolyheadError, match=f"expected the SHA-256 {'0' * 64}, got .*The archive was deleted"):
         get("pets", Entry("", url, "0" * 64, ""), tmp_path, lambda _: None)
     assert not any(path.name.startswith("pets") for path in tmp_path.iterdir())
-    said: list[str] = []
-    get("pets", Entry("", url, None, ""), tmp_path, said.append)
-    assert any("this one is kept for next time" in line for line in said)
+    lines: list[str] = []
+    get("pets", Entry("", url, None, ""), tmp_path, lines.append)
+    assert any("stored for the next download" in line for line in lines)
     server.files["pets.zip"] = zipped({"a": b"changed", "b": b"2"})
     with pytest.raises(PolyheadError, match="expected"):
         get("again", Entry("", url, None, ""), tmp_path, lambda _: None)
@@ -161,14 +168,14 @@ def special(kind: bytes, link: str = "") -> tarfile.TarInfo:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.tar.gz", tar({"ok": b"1", "../out": b"2"}), r"member '../out' leaves the folder"),
-        ("a.tar.gz", tar({"/etc/out": b"2"}), "leaves the folder"),
-        ("a.tar.gz", tar({"C:\\out": b"2"}), "leaves the folder"),
+        ("a.tar.gz", tar({"ok": b"1", "../out": b"2"}), r"member '../out' would be written outside the folder"),
+        ("a.tar.gz", tar({"/etc/out": b"2"}), "would be written outside the folder"),
+        ("a.tar.gz", tar({"C:\\out": b"2"}), "would be written outside the folder"),
         ("a.tar.gz", tar({"link": special(tarfile.SYMTYPE, "/etc")}), "is a link or a device"),
         ("a.tar.gz", tar({"link": special(tarfile.LNKTYPE, "../x")}), "is a link or a device"),
         ("a.tar.gz", tar({"pipe": special(tarfile.FIFOTYPE)}), "is a link or a device"),
-        ("a.zip", zipped({"ok": b"1", "a/../../out": b"2"}), "leaves the folder"),
-        ("a.zip", zipped({"bomb": bytes(1 << 27)}), r"would grow to 0\.1 GB, more than 100 times its size"),
+        ("a.zip", zipped({"ok": b"1", "a/../../out": b"2"}), "would be written outside the folder"),
+        ("a.zip", zipped({"bomb": bytes(1 << 27)}), r"would unpack to 0\.1 GB, more than 100 times its size"),
         ("a.tar.gz", tar({"ok": bytes(9999)})[:60], "cannot be unpacked"),
         ("a.zip", b"<html>not found</html>", "cannot be unpacked"),
     ],
@@ -185,10 +192,10 @@ def test_unsafe_and_broken_archives_leave_nothing(
     assert {path.name for path in (tmp_path / "data").iterdir()} <= {name, "checksums.json"}
 
 
-def test_no_server_and_no_file_are_one_line(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(PolyheadError, match="answered 404 Not Found; is the address right"):
+def test_a_missing_server_or_file_is_one_message(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(PolyheadError, match=r"answered 404 Not Found\. Check the address"):
         get("a", Entry("", server.url("nothing.zip"), None, ""), tmp_path, lambda _: None)
-    with pytest.raises(PolyheadError, match="the same command goes on"):
+    with pytest.raises(PolyheadError, match="Run the same command again to resume"):
         get("a", Entry("", "http://127.0.0.1:1/a.zip", None, ""), tmp_path, lambda _: None)
 
 
@@ -202,22 +209,22 @@ def test_the_commands(
     assert cli.main(["data", "get", "pets", "--out", str(tmp_path)]) == 0
     assert (tmp_path / "pets" / "a").is_file()
     assert cli.main(["data", "get", "pet"]) == 2
-    assert "the catalogue has no data set 'pet'; did you mean 'pets'" in capsys.readouterr().err
+    assert "the catalog has no data set 'pet'; did you mean 'pets'" in capsys.readouterr().err
 
 
-def test_the_exercises_archives_become_the_data_of_its_recipe(
+def test_the_archives_of_the_catalog_are_the_data_of_their_recipe(
     server: Server, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fetched, unpacked and cut: each archive has one folder with one annotation file for all of its pictures."""
+    """Download, unpack and split: each archive has one folder with one annotation file for all of its images."""
     pool = data_root / "coco_mini"
     for name in ("appliance", "food"):
-        told = (pool / name / "annotations/instances_train2017.json").read_bytes()
-        files = {f"train2017/{image['file_name']}" for image in json.loads(told)["images"]}
+        content = (pool / name / "annotations/instances_train2017.json").read_bytes()
+        files = {f"train2017/{image['file_name']}" for image in json.loads(content)["images"]}
         archive = CATALOG[name].url.rsplit("/", 1)[-1]
         top = archive.removesuffix(".tar.gz")
         annotations = f"{top}/annotations/instances_train2017.json"
         server.files[archive] = tar(
-            {annotations: told, **{f"{top}/{file}": (pool / file).read_bytes() for file in files}}
+            {annotations: content, **{f"{top}/{file}": (pool / file).read_bytes() for file in files}}
         )
         monkeypatch.setitem(catalog.CATALOG, name, CATALOG[name]._replace(url=server.url(archive)))
         assert cli.main(["data", "get", name, "--out", str(tmp_path)]) == 0
@@ -226,5 +233,5 @@ def test_the_exercises_archives_become_the_data_of_its_recipe(
     counts = {name: {part: len(task.readers[part]) for part in SPLITS} for name, task in tasks.items()}
     assert {name: sum(parts.values()) for name, parts in counts.items()} == {"appliance": 90, "food": 113}
     assert all(min(parts.values()) > 5 for parts in counts.values()), counts
-    assert not crossing(tasks)
+    assert not overlapping_splits(tasks)
     assert [len(task.names) for task in tasks.values()] == [5, 10]

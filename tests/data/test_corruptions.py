@@ -1,4 +1,4 @@
-"""Every listed fault of a data set ends in one message with its place, what is wrong, and a remedy."""
+"""Every kind of corrupt data set gives one message with its place, what is wrong, and what to do."""
 
 import codecs
 import hashlib
@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from polyhead.data.doctor import check, require_sound
+from polyhead.data.doctor import check, require_valid
 from polyhead.data.readers.recognize import READERS
 from polyhead.errors import DataError, PolyheadError
 
 Edit = Callable[[Path], object]
 COCO = Path("annotations/instances_train.json")
 VOC = Path("VOCdevkit/VOC2007")
-SHEET = VOC / "Annotations" / "000000.xml"
+XML = VOC / "Annotations" / "000000.xml"
 IDS = VOC / "ImageSets" / "Main" / "trainval.txt"
 TXT = Path("labels/train/0.txt")
 YAML = Path("data.yaml")
@@ -30,14 +30,26 @@ BOMB = """<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;&x
 
 
 class Case(NamedTuple):
+    """A corruption of a tiny data set.
+
+    Attributes:
+        kind: format of the data set.
+        name: name of the test case.
+        corrupt: changes the data set in a folder.
+        words: what the first message must contain.
+        problems: number of messages.
+    """
+
     kind: str
     name: str
     corrupt: Edit
     words: tuple[str, ...]
-    faults: int = 1
+    problems: int = 1
 
 
 def document(change: Callable[[dict[str, Any]], object]) -> Edit:
+    """Change the COCO file."""
+
     def edit(root: Path) -> None:
         data = json.loads((root / COCO).read_text())
         change(data)
@@ -47,22 +59,25 @@ def document(change: Callable[[dict[str, Any]], object]) -> Edit:
 
 
 def image(**keys: Any) -> Edit:
-    """Change the first image's entry; None deletes a key."""
+    """Change the entry of the first image; None deletes a key."""
     return document(lambda data: change(data["images"][0], keys))
 
 
 def thing(**keys: Any) -> Edit:
-    """Change the first annotation's entry."""
+    """Change the entry of the first annotation; None deletes a key."""
     return document(lambda data: change(data["annotations"][0], keys))
 
 
 def change(entry: dict[str, Any], keys: dict[str, Any]) -> None:
+    """Set keys of an entry; delete those whose value is None."""
     entry.update(keys)
     for key in [key for key, value in keys.items() if value is None]:
         del entry[key]
 
 
 def swap(path: Path, old: str, new: str) -> Edit:
+    """Replace the first occurrence of a text in a file."""
+
     def edit(root: Path) -> None:
         text = (root / path).read_text()
         assert old in text
@@ -80,6 +95,7 @@ def recode(path: Path, encoding: str) -> Edit:
 
 
 def cut(path: str | Path) -> Edit:
+    """Remove the second half of a file."""
     return lambda root: os.truncate(root / path, (root / path).stat().st_size // 2)
 
 
@@ -105,19 +121,19 @@ def resize(path: str | Path) -> Edit:
 
 
 def turn(path: str | Path) -> Edit:
-    """Let EXIF turn a picture by a quarter, so that its stored size is no longer its upright size."""
+    """Rotate an image by EXIF, so that its stored size is no longer its upright size."""
 
     def edit(root: Path) -> None:
         exif = Image.Exif()
         exif[0x0112] = 6
-        with Image.open(root / path) as picture:
-            picture.save(root / path, exif=exif)
+        with Image.open(root / path) as image:
+            image.save(root / path, exif=exif)
 
     return edit
 
 
 def bomb(path: str | Path) -> Edit:
-    """A PNG of a few bytes that would be 100,000 x 100,000 pixels."""
+    """Write a PNG of a few bytes that declares 100,000 x 100,000 pixels."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -126,8 +142,8 @@ def bomb(path: str | Path) -> Edit:
     return write(path, b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"0" * 100)) + chunk(b"IEND", b""))
 
 
-def stray(path: str | Path) -> Edit:
-    """Replace a file by a link to a file outside the data set."""
+def link_outside(path: str | Path) -> Edit:
+    """Replace a file by a symbolic link to a file outside the data set."""
 
     def edit(root: Path) -> None:
         outside = root.parent / f"outside{Path(path).suffix}"
@@ -138,6 +154,7 @@ def stray(path: str | Path) -> Edit:
 
 
 def mask(pixels: np.ndarray) -> Edit:
+    """Replace the first mask of Penn-Fudan."""
     return lambda root: Image.fromarray(pixels).save(root / PENN / "PedMasks" / "P1_mask.png")
 
 
@@ -151,23 +168,31 @@ def flatten(root: Path) -> None:
         (root / name).rename(root.parent / name)
 
 
-def sparse(root: Path) -> None:
+def three_columns(root: Path) -> None:
+    """Write a list of ids in which one line has three columns."""
     (root / IDS).write_text("000000\n000001 1 1\n000002\n")
 
 
 CASES = [
     # COCO: the file
-    Case("coco", "json_truncated", cut(COCO), (str(COCO), "line ", "not JSON", "export it again")),
-    Case("coco", "json_syntax", swap(COCO, '"width": 64,', '"width": 64'), ("line 13, column 4", "not JSON")),
-    Case("coco", "json_empty", write(COCO, ""), (str(COCO), "line 1", "not JSON")),
+    Case("coco", "json_truncated", cut(COCO), (str(COCO), "line ", "is not valid JSON", "export it again")),
+    Case("coco", "json_syntax", swap(COCO, '"width": 64,', '"width": 64'), ("line 13, column 4", "is not valid JSON")),
+    Case("coco", "json_empty", write(COCO, ""), (str(COCO), "line 1", "is not valid JSON")),
     Case("coco", "json_utf16", recode(COCO, "utf-16"), (str(COCO), "UTF-16", "save the file as UTF-8")),
     Case("coco", "json_utf16_unmarked", recode(COCO, "utf-16-le"), (str(COCO), "zero bytes", "save the file as UTF-8")),
     Case("coco", "json_latin1", write(COCO, '{\n"a": "café"}'.encode("latin-1")), ("line 2", "0xe9", "UTF-8")),
     Case("coco", "json_deep", write(COCO, "[" * 200_000), (str(COCO), "JSON", "export")),
-    Case("coco", "json_list", write(COCO, "[]"), ("expected COCO's object", "a list", "not of results")),
-    Case("coco", "json_keys", document(lambda d: d.pop("categories")), ("'categories'", "found keys licenses, images")),
-    Case("coco", "json_missing", delete(COCO), ("no JSON file", "annotations=FILE")),
-    Case("coco", "json_two", write("annotations/b.json", "{}"), ("several annotation files", "annotations/b.json")),
+    Case("coco", "json_list", write(COCO, "[]"), ("expected a COCO object", "got a list", "not of results")),
+    Case(
+        "coco", "json_keys", document(lambda d: d.pop("categories")), ("'categories'", "got the keys licenses, images")
+    ),
+    Case("coco", "json_missing", delete(COCO), ("has no JSON file", "annotations=FILE")),
+    Case(
+        "coco",
+        "json_two",
+        write("annotations/b.json", "{}"),
+        ("several annotation files", "annotations/b.json", "annotations=FILE"),
+    ),
     # COCO: images
     Case("coco", "image_id_twice", image(id=2), ("image 2", "used twice", "its own id"), 3),
     Case("coco", "image_keys", image(file_name=None), ("image 1", "no usable file_name", "complete the entry")),
@@ -181,25 +206,33 @@ CASES = [
     Case(
         "coco", "image_file_twice", image(file_name="2.jpg"), ("image 2", "'2.jpg' is listed twice", "image 1", "merge")
     ),
-    Case("coco", "image_size_zero", image(width=0), ("image 1", "above 0, found 0 and 48", "own size")),
-    Case("coco", "image_size_negative", image(height=-48), ("image 1", "above 0, found 64 and -48")),
+    Case("coco", "image_size_zero", image(width=0), ("image 1", "above 0", "got 0 and 48", "size of the image")),
+    Case("coco", "image_size_negative", image(height=-48), ("image 1", "above 0", "got 64 and -48")),
     Case("coco", "image_size_fraction", image(height=48.5), ("image 1", "whole numbers", "48.5")),
-    Case("coco", "image_size_other", image(width=65), ("train/1.jpg", "has 64 x 48", "id 1) says 65 x 48", "correct")),
-    Case("coco", "picture_size_other", resize("train/1.jpg"), ("train/1.jpg", "has 30 x 20", "says 64 x 48")),
-    Case("coco", "picture_turned", turn("train/1.jpg"), ("train/1.jpg", "has 48 x 64", "EXIF")),
     Case(
-        "coco", "climbing_path", image(file_name="../train/1.jpg"), ("image 1", "'../train/1.jpg'", "leaves its folder")
+        "coco",
+        "image_width_other",
+        image(width=65),
+        ("train/1.jpg", "expected 65 x 48", "id 1)", "got 64 x 48", "correct"),
     ),
-    Case("coco", "absolute_path", image(file_name="/etc/passwd"), ("image 1", "'/etc/passwd'", "leaves its folder")),
-    Case("coco", "windows_path", image(file_name="C:\\x\\1.jpg"), ("image 1", "leaves its folder", "relative")),
-    Case("coco", "link_outside", stray("train/1.jpg"), ("image 1", "leads out of", "copy the file itself")),
-    Case("coco", "picture_missing", delete("train/2.jpg"), ("image 2", "'2.jpg'", "no such file", "add the file")),
-    Case("coco", "picture_empty", write("train/2.jpg", b""), ("train/2.jpg", "empty (0 bytes)", "copy it again")),
-    Case("coco", "picture_truncated", cut("train/2.jpg"), ("train/2.jpg", "cannot be decoded", "truncated")),
+    Case("coco", "image_resized", resize("train/1.jpg"), ("train/1.jpg", "expected 64 x 48", "got 30 x 20")),
+    Case("coco", "image_turned", turn("train/1.jpg"), ("train/1.jpg", "got 48 x 64", "EXIF")),
     Case(
-        "coco", "picture_text", write("train/2.jpg", "<html>"), ("train/2.jpg", "cannot be decoded", "save it as JPEG")
+        "coco",
+        "climbing_path",
+        image(file_name="../train/1.jpg"),
+        ("image 1", "'../train/1.jpg'", "got one that leaves it"),
     ),
-    Case("coco", "picture_bomb", bomb("train/2.jpg"), ("train/2.jpg", "larger than 89,478,485", "remove it")),
+    Case(
+        "coco", "absolute_path", image(file_name="/etc/passwd"), ("image 1", "'/etc/passwd'", "got one that leaves it")
+    ),
+    Case("coco", "windows_path", image(file_name="C:\\x\\1.jpg"), ("image 1", "got one that leaves it", "relative")),
+    Case("coco", "link_outside", link_outside("train/1.jpg"), ("image 1", "leads out of", "copy the file itself")),
+    Case("coco", "image_missing", delete("train/2.jpg"), ("image 2", "'2.jpg'", "does not exist", "add the file")),
+    Case("coco", "image_empty", write("train/2.jpg", b""), ("train/2.jpg", "empty (0 bytes)", "copy it again")),
+    Case("coco", "image_truncated", cut("train/2.jpg"), ("train/2.jpg", "cannot be decoded", "truncated")),
+    Case("coco", "image_text", write("train/2.jpg", "<html>"), ("train/2.jpg", "cannot be decoded", "save it as JPEG")),
+    Case("coco", "image_bomb", bomb("train/2.jpg"), ("train/2.jpg", "larger than 89,478,485", "remove it")),
     # COCO: annotations and categories
     Case("coco", "id_twice", thing(id=12), ("annotation 12", "used twice", "its own id")),
     Case("coco", "keys", thing(bbox=None), ("annotation 10", "no usable bbox", "complete the entry")),
@@ -211,21 +244,26 @@ CASES = [
         ("annotation 10", "image_id 99 is unknown", "delete the annotation"),
     ),
     Case(
-        "coco", "unknown_class", thing(category_id=1), ("annotation 10", "category_id 1 is unknown", "known are 3, 7")
+        "coco", "unknown_class", thing(category_id=1), ("annotation 10", "category_id 1 is unknown", "known ids: 3, 7")
     ),
     Case("coco", "box_flat", thing(bbox=[5, 5, 0, 9]), ("annotation 10", "(5, 5) to (5, 14)", "no area", "delete it")),
-    Case("coco", "box_negative", thing(bbox=[9, 9, -5, 5]), ("annotation 10", "negative width", "draw the box anew")),
+    Case("coco", "box_negative", thing(bbox=[9, 9, -5, 5]), ("annotation 10", "negative width", "draw the box again")),
     Case("coco", "box_nan", thing(bbox=[5, float("nan"), 9, 9]), ("annotation 10", "nan", "not finite", "correct")),
     Case("coco", "box_infinite", thing(bbox=[5, 5, float("inf"), 9]), ("annotation 10", "inf", "not finite")),
-    Case("coco", "box_huge_number", thing(bbox=[5, 5, 10**400, 9]), ("annotation 10", "bbox must be four numbers")),
+    Case("coco", "box_huge_number", thing(bbox=[5, 5, 10**400, 9]), ("annotation 10", "expected four numbers", "bbox")),
+    Case("coco", "box_outside", thing(bbox=[60, 5, 20, 20]), ("annotation 10", "outside the image of 64 x 48", "clip")),
+    Case("coco", "box_beside", thing(bbox=[64, 5, 0.5, 20]), ("annotation 10", "outside the image")),
     Case(
-        "coco", "box_outside", thing(bbox=[60, 5, 20, 20]), ("annotation 10", "outside the picture of 64 x 48", "cut")
+        "coco", "box_three", thing(bbox=[1, 2, 3]), ("annotation 10", "expected four numbers", "bbox", "got [1, 2, 3]")
     ),
-    Case("coco", "box_beside", thing(bbox=[64, 5, 0.5, 20]), ("annotation 10", "outside the picture")),
-    Case("coco", "box_three", thing(bbox=[1, 2, 3]), ("annotation 10", "bbox must be four numbers", "[1, 2, 3]")),
-    Case("coco", "box_text", thing(bbox=["1", 2, 3, 4]), ("annotation 10", "bbox must be four numbers")),
-    Case("coco", "area_negative", thing(area=-1), ("annotation 10", "area must be", "-1", "delete the key")),
-    Case("coco", "crowd", thing(iscrowd=2), ("annotation 10", "iscrowd must be 0 or 1", "found 2")),
+    Case("coco", "box_text", thing(bbox=["1", 2, 3, 4]), ("annotation 10", "expected four numbers", "bbox")),
+    Case(
+        "coco",
+        "area_negative",
+        thing(area=-1),
+        ("annotation 10", "expected a number of pixels as area", "got -1", "delete the key"),
+    ),
+    Case("coco", "crowd", thing(iscrowd=2), ("annotation 10", "expected 0 or 1 as iscrowd", "got 2")),
     Case(
         "coco",
         "category_twice",
@@ -235,55 +273,56 @@ CASES = [
     Case(
         "coco", "category_keys", document(lambda d: d["categories"].append({"id": 9})), ("number 3", "an id and a name")
     ),
-    Case("coco", "no_images", document(lambda d: d.update(images=[], annotations=[])), ("no picture in the data set",)),
+    Case("coco", "no_images", document(lambda d: d.update(images=[], annotations=[])), ("the data set has no images",)),
     # VOC
-    Case("voc", "xml_syntax", swap(SHEET, "</name>", ""), (str(SHEET), "line ", "not XML", "repair the file")),
-    Case("voc", "xml_empty", write(SHEET, ""), (str(SHEET), "line 1", "not XML")),
-    Case("voc", "xml_latin1", write(SHEET, "<annotation>\né</annotation>".encode("latin-1")), ("line 2", "UTF-8")),
-    Case("voc", "xml_bomb", write(SHEET, BOMB), (str(SHEET), "document type", "refused", "delete it")),
-    Case("voc", "xml_other", write(SHEET, "<html/>"), (str(SHEET), "expected <annotation>, found <html>")),
-    Case("voc", "xml_missing", delete(SHEET), ("trainval.txt: line 1", "'000000.xml'", "no such file")),
-    Case("voc", "no_size", swap(SHEET, "<width>64</width>", ""), (str(SHEET), "<size> needs", "own size")),
-    Case("voc", "zero_size", swap(SHEET, "<width>64<", "<width>0<"), (str(SHEET), "<size> needs", "above 0")),
-    Case("voc", "other_size", swap(SHEET, "<width>64<", "<width>70<"), ("000000.jpg", "has 64 x 48", "says 70 x 48")),
+    Case("voc", "xml_syntax", swap(XML, "</name>", ""), (str(XML), "line ", "is not valid XML", "repair the file")),
+    Case("voc", "xml_empty", write(XML, ""), (str(XML), "line 1", "is not valid XML")),
+    Case("voc", "xml_latin1", write(XML, "<annotation>\né</annotation>".encode("latin-1")), ("line 2", "UTF-8")),
+    Case("voc", "xml_bomb", write(XML, BOMB), (str(XML), "document type", "not allowed", "delete it")),
+    Case("voc", "xml_other", write(XML, "<html/>"), (str(XML), "<annotation>, got <html>")),
+    Case("voc", "xml_missing", delete(XML), ("trainval.txt: line 1", "'000000.xml'", "does not exist")),
+    Case("voc", "no_size", swap(XML, "<width>64</width>", ""), (str(XML), "of <size>", "size of the image")),
+    Case("voc", "zero_size", swap(XML, "<width>64<", "<width>0<"), (str(XML), "of <size>", "above 0")),
+    Case("voc", "other_size", swap(XML, "<width>64<", "<width>70<"), ("000000.jpg", "expected 70 x 48", "got 64 x 48")),
+    Case("voc", "no_name", swap(XML, "<name>cat</name>", ""), ("000000.xml: object 1", "no <name>", "add its class")),
+    Case("voc", "no_side", swap(XML, "<ymax>25</ymax>", ""), ("object 1", "four numbers", "ymax=None")),
+    Case("voc", "side_text", swap(XML, "<ymax>25<", "<ymax>low<"), ("object 1", "four numbers", "ymax=low")),
+    Case("voc", "side_nan", swap(XML, "<ymax>25<", "<ymax>nan<"), ("object 1", "not finite")),
+    Case("voc", "box_flat", swap(XML, "<xmax>30<", "<xmax>10<"), ("object 1", "no area")),
+    Case("voc", "box_outside", swap(XML, "<xmax>30<", "<xmax>90<"), ("object 1", "outside the image of 64 x 48")),
+    Case("voc", "difficult", swap(XML, "<difficult>0<", "<difficult>yes<"), ("object 1", "<difficult>", "got 'yes'")),
     Case(
-        "voc", "no_name", swap(SHEET, "<name>cat</name>", ""), ("000000.xml: object 1", "no <name>", "name its class")
-    ),
-    Case("voc", "no_side", swap(SHEET, "<ymax>25</ymax>", ""), ("object 1", "four numbers", "ymax=None")),
-    Case("voc", "side_text", swap(SHEET, "<ymax>25<", "<ymax>low<"), ("object 1", "four numbers", "ymax=low")),
-    Case("voc", "side_nan", swap(SHEET, "<ymax>25<", "<ymax>nan<"), ("object 1", "not finite")),
-    Case("voc", "box_flat", swap(SHEET, "<xmax>30<", "<xmax>10<"), ("object 1", "no area")),
-    Case("voc", "box_outside", swap(SHEET, "<xmax>30<", "<xmax>90<"), ("object 1", "outside the picture of 64 x 48")),
-    Case("voc", "difficult", swap(SHEET, "<difficult>0<", "<difficult>yes<"), ("object 1", "<difficult>", "'yes'")),
-    Case(
-        "voc", "climbing", swap(SHEET, "000000.jpg", "../../x.jpg"), (str(SHEET), "'../../x.jpg'", "leaves its folder")
+        "voc", "climbing", swap(XML, "000000.jpg", "../../x.jpg"), (str(XML), "'../../x.jpg'", "got one that leaves it")
     ),
     Case(
-        "voc", "picture_missing", delete(VOC / "JPEGImages/000001.jpg"), ("000001.xml", "'000001.jpg'", "no such file")
+        "voc", "image_missing", delete(VOC / "JPEGImages/000001.jpg"), ("000001.xml", "'000001.jpg'", "does not exist")
     ),
-    Case("voc", "picture_truncated", cut(VOC / "JPEGImages/000001.jpg"), ("000001.jpg", "cannot be decoded")),
+    Case("voc", "image_truncated", cut(VOC / "JPEGImages/000001.jpg"), ("000001.jpg", "cannot be decoded")),
     Case("voc", "id_twice", write(IDS, "000000\n000001\n000000\n"), ("trainval.txt: line 3", "listed twice", "delete")),
     Case(
-        "voc", "id_climbs", write(IDS, "000000\n../000001\n"), ("line 2", "'../000001' leaves its folder", "plain id")
+        "voc",
+        "id_climbs",
+        write(IDS, "000000\n../000001\n"),
+        ("line 2", "'../000001', which leaves the folder", "write the id without"),
     ),
-    Case("voc", "id_columns", sparse, ("trainval.txt: line 2", "expected one id", "one id per line")),
+    Case("voc", "id_columns", three_columns, ("trainval.txt: line 2", "expected one id", "one id per line")),
     Case("voc", "list_utf16", recode(IDS, "utf-16"), ("trainval.txt", "UTF-16", "save the file as UTF-8")),
-    Case("voc", "list_missing", delete(IDS), ("trainval.txt", "no such list", "did you mean 'train'")),
-    Case("voc", "list_empty", write(IDS, "\n"), ("no picture in the data set", "split")),
-    Case("voc", "layout", rename(VOC / "JPEGImages", VOC / "Pictures"), ("no PASCAL VOC layout", "JPEGImages")),
+    Case("voc", "list_missing", delete(IDS), ("trainval.txt", "list of ids does not exist", "did you mean 'train'")),
+    Case("voc", "list_empty", write(IDS, "\n"), ("the data set has no images", "split")),
+    Case("voc", "layout", rename(VOC / "JPEGImages", VOC / "Images"), ("no PASCAL VOC layout", "JPEGImages")),
     # YOLO
-    Case("yolo", "columns", swap(TXT, " 0.5\n", "\n"), ("0.txt: line 1", "expected 5 columns, found 4", "x_centre")),
-    Case("yolo", "outline", swap(TXT, " 0.5\n", " 0.5 0.1 0.2\n"), ("line 1", "found 7", "outlines must be turned")),
+    Case("yolo", "columns", swap(TXT, " 0.5\n", "\n"), ("0.txt: line 1", "expected 5 columns, got 4", "x_center")),
+    Case("yolo", "outline", swap(TXT, " 0.5\n", " 0.5 0.1 0.2\n"), ("line 1", "got 7", "convert outlines to boxes")),
     Case(
-        "yolo", "class_outside", swap(TXT, "1 0.25", "2 0.25"), ("0.txt: line 2", "from 0 to 1, found '2'", "data.yaml")
+        "yolo", "class_outside", swap(TXT, "1 0.25", "2 0.25"), ("0.txt: line 2", "from 0 to 1", "got '2'", "data.yaml")
     ),
-    Case("yolo", "class_negative", swap(TXT, "1 0.25", "-1 0.25"), ("line 2", "found '-1'")),
+    Case("yolo", "class_negative", swap(TXT, "1 0.25", "-1 0.25"), ("line 2", "got '-1'")),
     Case("yolo", "class_name", swap(TXT, "1 0.25", "dog 0.25"), ("line 2", "whole number", "'dog'")),
     Case("yolo", "number", swap(TXT, "0 0.5", "0 half"), ("0.txt: line 1", "four numbers", "half")),
     Case("yolo", "nan", swap(TXT, "0 0.5", "0 nan"), ("line 1", "not finite")),
     Case("yolo", "flat", swap(TXT, "0.25 0.5\n", "0.25 0\n"), ("line 1", "no area")),
     Case("yolo", "negative", swap(TXT, "0.25 0.5\n", "0.25 -0.5\n"), ("line 1", "negative width or height")),
-    Case("yolo", "outside", swap(TXT, "0 0.5", "0 0.95"), ("line 1", "outside the picture of 64 x 48", "cut")),
+    Case("yolo", "outside", swap(TXT, "0 0.5", "0 0.95"), ("line 1", "outside the image of 64 x 48", "clip")),
     Case("yolo", "pixels", write(TXT, "0 32 24 16 24"), ("line 1", "outside", "divide the numbers")),
     Case("yolo", "txt_utf16", recode(TXT, "utf-16"), ("0.txt", "UTF-16", "save the file as UTF-8")),
     Case("yolo", "txt_latin1", write(TXT, b"0 .5 .5 .2 .2\n0 \xe9"), ("0.txt: line 2", "0xe9", "UTF-8")),
@@ -291,70 +330,73 @@ CASES = [
         "yolo",
         "label_alone",
         write("labels/train/9.txt", ""),
-        ("labels/train/9.txt", "no picture of this name", "delete"),
+        ("labels/train/9.txt", "has no image of this name", "delete"),
     ),
-    Case("yolo", "no_labels", empty("labels"), ("not one of 3 pictures", "labels/NAME.txt")),
-    Case("yolo", "no_pictures", empty("images"), ("no picture in the data set", "split")),
-    Case("yolo", "picture_empty", write("images/train/2.jpg", b""), ("2.jpg", "empty (0 bytes)")),
-    Case("yolo", "picture_bomb", bomb("images/train/2.jpg"), ("2.jpg", "larger than")),
-    Case("yolo", "picture_truncated", cut("images/train/2.jpg"), ("2.jpg", "cannot be decoded")),
+    Case("yolo", "no_labels", empty("labels"), ("none of the 3 images", "labels/NAME.txt")),
+    Case("yolo", "no_images", empty("images"), ("the data set has no images", "split")),
+    Case("yolo", "image_empty", write("images/train/2.jpg", b""), ("2.jpg", "empty (0 bytes)")),
+    Case("yolo", "image_bomb", bomb("images/train/2.jpg"), ("2.jpg", "larger than")),
+    Case("yolo", "image_truncated", cut("images/train/2.jpg"), ("2.jpg", "cannot be decoded")),
     Case("yolo", "same_stem", resize("images/train/0.png"), ("images/train/0.png", "same label file", "rename")),
-    Case("yolo", "link_outside", stray("images/train/2.jpg"), ("2.jpg", "leads out of", "copy the file itself")),
-    Case("yolo", "yaml_missing", delete(YAML), ("no YOLO layout", "looked for data.yaml")),
-    Case("yolo", "yaml_syntax", write(YAML, "train: a\nnames: [a, b"), ("data.yaml: line 2", "not YAML")),
+    Case("yolo", "link_outside", link_outside("images/train/2.jpg"), ("2.jpg", "leads out of", "copy the file itself")),
+    Case("yolo", "yaml_missing", delete(YAML), ("no YOLO layout", "expected data.yaml")),
+    Case("yolo", "yaml_syntax", write(YAML, "train: a\nnames: [a, b"), ("data.yaml: line 2", "is not valid YAML")),
     Case("yolo", "yaml_no_names", swap(YAML, "names: [cat, dog]", ""), ("data.yaml", "no list of class names")),
-    Case("yolo", "yaml_holes", swap(YAML, "[cat, dog]", "{0: cat, 2: dog}"), ("data.yaml", "0 to 1", "without holes")),
-    Case("yolo", "yaml_truth", swap(YAML, "dog", "no"), ("data.yaml", "list of texts", "in quotes")),
+    Case("yolo", "yaml_holes", swap(YAML, "[cat, dog]", "{0: cat, 2: dog}"), ("data.yaml", "0 to 1", "without gaps")),
+    Case("yolo", "yaml_boolean", swap(YAML, "dog", "no"), ("data.yaml", "list of strings", "in quotes")),
     Case("yolo", "yaml_twice", swap(YAML, "dog", "cat"), ("data.yaml", "name is used twice")),
     Case("yolo", "yaml_count", swap(YAML, "nc: 2", "nc: 3"), ("data.yaml", "'nc' is 3", "2 names")),
     Case(
         "yolo",
         "yaml_climbs",
         swap(YAML, "images/train", "../../etc"),
-        ("data.yaml", "'../../etc'", "leaves the folder"),
+        ("data.yaml", "'../../etc'", "which leaves it"),
     ),
-    Case("yolo", "yaml_absolute", swap(YAML, "images/train", "/etc"), ("data.yaml", "'/etc' leaves", "relative")),
+    Case(
+        "yolo", "yaml_absolute", swap(YAML, "images/train", "/etc"), ("data.yaml", "'/etc', which leaves", "relative")
+    ),
     Case(
         "yolo",
         "yaml_folder",
         swap(YAML, "images/train", "images/tarin"),
         ("data.yaml", "'images/tarin' does not exist"),
     ),
-    Case("yolo", "yaml_split", swap(YAML, "train: ", "val: "), ("no split 'train'", "choose from val")),
+    Case("yolo", "yaml_split", swap(YAML, "train: ", "val: "), ("has no split 'train'", "choose from val")),
     # Penn-Fudan
-    Case("penn_fudan", "mask_missing", delete(PENN / "PedMasks/P1_mask.png"), ("'P1_mask.png'", "no such file")),
+    Case("penn_fudan", "mask_missing", delete(PENN / "PedMasks/P1_mask.png"), ("'P1_mask.png'", "does not exist")),
+    Case("penn_fudan", "image_missing", delete(PENN / "PNGImages/P1.png"), ("P1_mask.png", "the mask has no image")),
     Case(
-        "penn_fudan", "picture_missing", delete(PENN / "PNGImages/P1.png"), ("P1_mask.png", "no picture of this mask")
-    ),
-    Case(
-        "penn_fudan", "mask_size", mask(np.ones((9, 9), np.uint8)), ("P1_mask.png", "9 x 9 pixels, its picture 64 x 48")
+        "penn_fudan",
+        "mask_size",
+        mask(np.ones((9, 9), np.uint8)),
+        ("P1_mask.png", "expected a mask of 64 x 48", "got 9 x 9"),
     ),
     Case("penn_fudan", "mask_rgb", mask(np.ones((48, 64, 3), np.uint8)), ("P1_mask.png", "one 8-bit channel", "RGB")),
     Case("penn_fudan", "mask_cut", cut(PENN / "PedMasks/P1_mask.png"), ("P1_mask.png", "cannot be decoded")),
-    Case("penn_fudan", "picture_cut", cut(PENN / "PNGImages/P1.png"), ("P1.png", "cannot be decoded")),
+    Case("penn_fudan", "image_cut", cut(PENN / "PNGImages/P1.png"), ("P1.png", "cannot be decoded")),
     Case("penn_fudan", "layout", rename(PENN / "PedMasks", PENN / "Masks"), ("no Penn-Fudan layout", "PedMasks")),
-    Case("penn_fudan", "no_pictures", empty(PENN), ("no picture in the data set",)),
+    Case("penn_fudan", "no_images", empty(PENN), ("the data set has no images",)),
     # class folders
-    Case("folder", "class_empty", empty("dog"), ("dog", "no picture in this class folder", "classes=")),
-    Case("folder", "picture_empty", write("dog/c.jpg", b""), ("dog/c.jpg", "empty (0 bytes)")),
-    Case("folder", "picture_text", write("dog/c.jpg", "no picture"), ("dog/c.jpg", "cannot be decoded")),
-    Case("folder", "picture_cut", cut("cat/b.png"), ("cat/b.png", "cannot be decoded")),
-    Case("folder", "picture_bomb", bomb("cat/b.png"), ("cat/b.png", "larger than")),
-    Case("folder", "link_outside", stray("dog/c.jpg"), ("'c.jpg'", "leads out of", "copy the file itself")),
-    Case("folder", "no_classes", flatten, ("no class folders", "a folder of pictures for each class")),
+    Case("folder", "class_empty", empty("dog"), ("dog", "contains no images", "classes=")),
+    Case("folder", "image_empty", write("dog/c.jpg", b""), ("dog/c.jpg", "empty (0 bytes)")),
+    Case("folder", "image_text", write("dog/c.jpg", "no image"), ("dog/c.jpg", "cannot be decoded")),
+    Case("folder", "image_cut", cut("cat/b.png"), ("cat/b.png", "cannot be decoded")),
+    Case("folder", "image_bomb", bomb("cat/b.png"), ("cat/b.png", "larger than")),
+    Case("folder", "link_outside", link_outside("dog/c.jpg"), ("'c.jpg'", "leads out of", "copy the file itself")),
+    Case("folder", "no_classes", flatten, ("no class folders", "a folder of images for each class")),
 ]
 
 
-def faults(kind: str, root: Path) -> list[str]:
-    """Every message that reading and checking a data set gives."""
+def messages(kind: str, root: Path) -> list[str]:
+    """Return every message of reading and checking a data set."""
     try:
         return [str(problem) for problem in check(READERS[kind](root))]
-    except PolyheadError as fault:
-        return [str(fault)]
+    except PolyheadError as error:
+        return [str(error)]
 
 
 def state(root: Path) -> str:
-    """A digest of every name, link and byte below a folder."""
+    """Return a digest of every name, link and byte below a folder."""
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*")):
         digest.update(repr((str(path.relative_to(root)), path.is_symlink(), path.lstat().st_mtime_ns)).encode())
@@ -367,10 +409,10 @@ def test_corruption(case: Case, tiny: Callable[[str], Path]) -> None:
     root = tiny(case.kind)
     case.corrupt(root)
     before = state(root.parent)
-    told = faults(case.kind, root)
-    assert len(told) == case.faults, told
+    found = messages(case.kind, root)
+    assert len(found) == case.problems, found
     for word in case.words:
-        assert word in told[0]
+        assert word in found[0]
     assert state(root.parent) == before
 
 
@@ -379,12 +421,12 @@ def test_at_least_forty_corruptions() -> None:
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_sound_sets_have_no_fault_and_are_left_as_they_are(kind: str, tiny: Callable[[str], Path]) -> None:
+def test_valid_data_sets_have_no_problems_and_are_not_changed(kind: str, tiny: Callable[[str], Path]) -> None:
     root = tiny(kind)
     before = state(root)
     reader = READERS[kind](root)
-    assert faults(kind, root) == []
-    assert require_sound(reader, kind) is reader
+    assert messages(kind, root) == []
+    assert require_valid(reader, kind) is reader
     assert state(root) == before
 
 
@@ -392,38 +434,38 @@ def test_sound_sets_have_no_fault_and_are_left_as_they_are(kind: str, tiny: Call
     ("kind", "path", "encoding"),
     [("coco", COCO, "utf-8-sig"), ("yolo", TXT, "utf-8-sig"), ("yolo", YAML, "utf-8-sig"), ("voc", IDS, "utf-8-sig")],
 )
-def test_a_byte_order_mark_of_utf8_does_no_harm(
+def test_utf8_files_may_start_with_a_byte_order_mark(
     kind: str, path: Path, encoding: str, tiny: Callable[[str], Path]
 ) -> None:
     root = tiny(kind)
     recode(path, encoding)(root)
     assert (root / path).read_bytes().startswith(codecs.BOM_UTF8)
-    assert faults(kind, root) == []
+    assert messages(kind, root) == []
 
 
-def test_xml_may_name_its_own_encoding(tiny: Callable[[str], Path]) -> None:
+def test_xml_may_declare_its_encoding(tiny: Callable[[str], Path]) -> None:
     root = tiny("voc")
-    text = '<?xml version="1.0" encoding="{}"?>' + (root / SHEET).read_text().replace("cat", "katerčat")
+    text = '<?xml version="1.0" encoding="{}"?>' + (root / XML).read_text().replace("cat", "katerčat")
     for encoding in ("utf-16", "iso-8859-2", "utf-8-sig"):
-        (root / SHEET).write_bytes(text.format(encoding.removesuffix("-sig")).encode(encoding))
+        (root / XML).write_bytes(text.format(encoding.removesuffix("-sig")).encode(encoding))
         assert READERS["voc"](root).names == ["cat", "katerčat"]
 
 
-def test_all_faults_are_in_one_report(tiny: Callable[[str], Path]) -> None:
+def test_all_problems_are_in_one_report(tiny: Callable[[str], Path]) -> None:
     root = tiny("coco")
     thing(bbox=[5, 5, 0, 9], area=4)(root)
     cut("train/1.jpg")(root)
     delete("train/2.jpg")(root)
     write("train/5.jpg", b"")(root)
     with pytest.raises(DataError, match=r"food: 4 problem\(s\) found") as caught:
-        require_sound(READERS["coco"](root), "food")
-    told = str(caught.value)
+        require_valid(READERS["coco"](root), "food")
+    report = str(caught.value)
     assert len(caught.value.problems) == 4
-    for word in ("annotation 10", "image 2", "1.jpg: the picture cannot", "5.jpg: the picture file is empty"):
-        assert word in told
+    for word in ("annotation 10", "image 2", "1.jpg: the image cannot", "5.jpg: the image file is empty"):
+        assert word in report
 
 
-def test_a_missing_root_names_the_places_looked_in(tmp_path: Path) -> None:
+def test_the_message_for_a_missing_root_names_where_it_was_searched(tmp_path: Path) -> None:
     for kind, reader in READERS.items():
         with pytest.raises(PolyheadError, match=f"'nowhere/{kind}' was not found; looked at {Path.cwd()}"):
             reader(f"nowhere/{kind}")

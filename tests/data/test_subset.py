@@ -1,4 +1,4 @@
-"""Cutting classes out of a COCO file: the cut is a data set of its own, and the source stays as it was."""
+"""Subsets of a COCO file: the result is a data set of its own, and the source is not changed."""
 
 import json
 from pathlib import Path
@@ -21,23 +21,24 @@ def test_a_supercategory_of_real_coco(data_root: Path, tmp_path: Path, capsys: p
     shown = capsys.readouterr().out
     assert "4 classes (bottle, cup, knife, bowl)" in shown
     assert source.read_bytes() == before
-    cut = Coco(tmp_path / "k", images=str(data_root / "coco_mini" / "train2017"))
+    reader = Coco(tmp_path / "k", images=str(data_root / "coco_mini" / "train2017"))
     whole = Coco(data_root / "coco_mini/det10", "annotations/instances_train2017.json")
     expected = {}
     for index in range(len(whole)):
-        truth = whole.annotation(index)
-        names = sorted(whole.names[label] for label in truth.labels if whole.names[label] in cut.names)
+        target = whole.annotation(index)
+        names = sorted(whole.names[label] for label in target.labels if whole.names[label] in reader.names)
         if names:
-            expected[truth.id] = names
+            expected[target.id] = names
     found = {
-        cut.annotation(i).id: sorted(cut.names[label] for label in cut.annotation(i).labels) for i in range(len(cut))
+        reader.annotation(i).id: sorted(reader.names[label] for label in reader.annotation(i).labels)
+        for i in range(len(reader))
     }
     assert found == expected
-    assert f"{len(expected)} pictures" in shown
+    assert f"{len(expected)} images" in shown
 
 
-def test_the_exercises_layout_one_file_to_be_split(data_root: Path, tmp_path: Path) -> None:
-    """``NAME/annotations/instances_train2017.json`` beside ``NAME/train2017``; nothing for val or test."""
+def test_one_annotation_file_is_split(data_root: Path, tmp_path: Path) -> None:
+    """The folder has ``annotations/instances_train2017.json`` and ``train2017``, and nothing for val or test."""
     source = json.loads((data_root / "coco_mini/food/annotations/instances_train2017.json").read_text())
     root = tmp_path / "food-dataset-10-tat-10"
     (root / "annotations").mkdir(parents=True)
@@ -47,7 +48,7 @@ def test_the_exercises_layout_one_file_to_be_split(data_root: Path, tmp_path: Pa
         (root / "train2017" / image["file_name"]).symlink_to(data_root / "coco_mini/train2017" / image["file_name"])
     reader = Coco(root)
     assert len(reader.names) == 10
-    if reader.problems:  # links out of the folder are refused, so the pictures themselves have to be there
+    if reader.problems:  # links out of the folder are rejected: copy the images
         for path in (root / "train2017").iterdir():
             target = path.resolve()
             path.unlink()
@@ -61,46 +62,46 @@ def test_the_exercises_layout_one_file_to_be_split(data_root: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("part", "entry", "place"),
+    ("section", "entry", "message"),
     [
         (
             "annotations",
             {"id": 2, "category_id": 3},
-            "annotations, number 2: expected an entry with image_id, found {'id'",
+            "annotations, number 2: expected an entry with image_id, got {'id'",
         ),
         (
             "annotations",
             {"image_id": 1, "category_id": [3]},
             "annotations, number 2: expected an entry with category_id",
         ),
-        ("annotations", 7, "annotations, number 2: expected an entry with category_id, found 7; correct it first"),
-        ("images", 5, "images, number 2: expected an entry with id, found 5; correct it first"),
+        ("annotations", 7, "annotations, number 2: expected an entry with category_id, got 7. Correct it first"),
+        ("images", 5, "images, number 2: expected an entry with id, got 5. Correct it first"),
     ],
 )
-def test_an_entry_that_is_none_is_named(part: str, entry: object, place: str, tmp_path: Path) -> None:
+def test_an_invalid_entry_is_named(section: str, entry: object, message: str, tmp_path: Path) -> None:
     document: dict[str, list[object]] = {
         "images": [{"id": 1, "file_name": "a.jpg", "width": 9, "height": 9}],
         "annotations": [{"id": 1, "image_id": 1, "category_id": 3, "bbox": [0, 0, 5, 5]}],
         "categories": [{"id": 3, "name": "cat"}],
     }
-    document[part].append(entry)
+    document[section].append(entry)
     (tmp_path / "a.json").write_text(json.dumps(document))
     with pytest.raises(PolyheadError) as caught:
         subset(tmp_path / "a.json", tmp_path / "out", classes=["cat"])
-    assert place in str(caught.value)
+    assert message in str(caught.value)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "which classes? give either --supercategory NAME or --classes"),
-        (["--supercategory", "food", "--classes", "a"], "which classes? give either"),
+        ([], "no classes selected: give either --supercategory NAME or --classes"),
+        (["--supercategory", "food", "--classes", "a"], "no classes selected: give either"),
         (["--supercategory", "kitchn"], "no category of the supercategory 'kitchn'; did you mean 'kitchen'"),
         (["--classes", "cup,bowll"], "no category 'bowll'; did you mean 'bowl'"),
     ],
 )
-def test_mistakes_are_one_line(
+def test_mistakes_are_one_message(
     data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
     assert cli.main(["data", "subset", str(data_root / FILE), "--out", str(tmp_path / "x"), *words]) == 2
@@ -108,8 +109,8 @@ def test_mistakes_are_one_line(
     assert not (tmp_path / "x").exists()
 
 
-def test_a_cut_is_never_written_over(data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_subset_is_never_overwritten(data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["data", "subset", str(data_root / FILE), "--classes", "cup", "--out", str(tmp_path / "cup")]
     assert cli.main(words) == 0
     assert cli.main(words) == 2
-    assert "is there already; give another folder with --out" in capsys.readouterr().err
+    assert "already exists. Give another folder with --out" in capsys.readouterr().err

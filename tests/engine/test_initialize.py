@@ -1,4 +1,4 @@
-"""A stage may begin with parts of other runs."""
+"""Initial weights of a stage, loaded from other runs."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from builders.training_process import toy_tasks
 
 from polyhead import checkpoint
 from polyhead.engine.fit import fit
-from polyhead.engine.initialize import initialise
+from polyhead.engine.initialize import initialize
 from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError
 from polyhead.run import Run
@@ -22,7 +22,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return fit(toy_model(), toy_tasks(0), [Stage(epochs=1)], run, describe={})
 
 
-def test_a_part_of_another_run_also_in_the_moving_average(trained: Run, tmp_path: Path) -> None:
+def test_a_part_is_loaded_also_into_the_moving_average(trained: Run, tmp_path: Path) -> None:
     stage = Stage(epochs=1, init={"backbone": str(trained.folder)}, ema=0.9, lr=1e-12)
     run = fit(toy_model(), toy_tasks(0), [stage], Run.create(tmp_path, "run"), describe={})
     before, after = checkpoint.load(trained.best).state, checkpoint.load(run.last).state
@@ -34,41 +34,44 @@ def test_a_part_of_another_run_also_in_the_moving_average(trained: Run, tmp_path
 def test_a_part_that_does_not_fit_is_refused(trained: Run) -> None:
     model = toy_model().build({"squares": ["one"], "tints": ["red"]})
     with pytest.raises(PolyheadError, match=r"init: part 'heads.tints' of .* does not fit this model: 2 of 2 tensors"):
-        initialise(model, {"heads.tints": str(trained.folder)}, {})
+        initialize(model, {"heads.tints": str(trained.folder)}, {})
     with pytest.raises(PolyheadError, match="init: the model has no part 'hed'"):
-        initialise(model, {"hed": str(trained.folder)}, {})
+        initialize(model, {"hed": str(trained.folder)}, {})
     one = toy_model().build({"squares": toy_tasks(0)["squares"].names})
     with pytest.raises(
-        PolyheadError, match=r"it has 2 tensors more, for example tints.* named one by one, as heads.TASK"
+        PolyheadError,
+        match=r"it has 2 tensors that the model does not have, for example tints.*single head is named heads.TASK",
     ):
-        initialise(one, {"heads": str(trained.folder)}, {})
+        initialize(one, {"heads": str(trained.folder)}, {})
     with pytest.raises(PolyheadError, match="init: backbone: run folder 'runs/nowhere' does not exist"):
-        initialise(one, {"backbone": "runs/nowhere"}, {})
+        initialize(one, {"backbone": "runs/nowhere"}, {})
 
 
 def test_a_head_of_other_classes_is_refused(trained: Run, tmp_path: Path) -> None:
-    """Its shapes fit, and its answers would mean something else."""
+    """Its shapes fit, but its predictions would mean other classes."""
     names = {name: [*task.names] for name, task in toy_tasks(0).items()}
     weights = checkpoint.load(trained.best)
     path = tmp_path / "named.pt"
-    checkpoint.save(path, weights._replace(tasks={task: {"names": known} for task, known in names.items()}))
+    checkpoint.save(path, weights._replace(tasks={task: {"names": listed} for task, listed in names.items()}))
     model = toy_model().build(names)
-    initialise(model, {"heads": str(path), "backbone": str(path)}, names)
+    initialize(model, {"heads": str(path), "backbone": str(path)}, names)
     other = {**names, "tints": names["tints"][::-1]}
     for part in ("heads", "heads.tints"):
-        with pytest.raises(PolyheadError, match=r"init: the head of 'tints' in .* finds the classes .*, and the data"):
-            initialise(model, {part: str(path)}, other)
-    initialise(model, {"heads.squares": str(path)}, other)
+        with pytest.raises(
+            PolyheadError, match=r"init: the head of 'tints' in .* predicts the classes .*, but the data has"
+        ):
+            initialize(model, {part: str(path)}, other)
+    initialize(model, {"heads.squares": str(path)}, other)
 
 
-def test_a_part_of_a_part_comes_from_its_own_source(trained: Run, tmp_path: Path) -> None:
+def test_a_part_within_a_part_comes_from_its_own_source(trained: Run, tmp_path: Path) -> None:
     weights = checkpoint.load(trained.best)
     path = tmp_path / "zeros.pt"
     checkpoint.save(path, weights._replace(state={name: value * 0 for name, value in weights.state.items()}))
     for order in (["backbone", "backbone.body.0"], ["backbone.body.0", "backbone"]):
         model = toy_model().build({name: task.names for name, task in toy_tasks(0).items()})
         sources = {"backbone": str(trained.folder), "backbone.body.0": str(path)}
-        initialise(model, {part: sources[part] for part in order}, {})
+        initialize(model, {part: sources[part] for part in order}, {})
         state = model.state_dict()
         assert not state["backbone.body.0.weight"].any()
         assert torch.equal(state["backbone.body.3.weight"], weights.state["backbone.body.3.weight"])

@@ -1,4 +1,4 @@
-"""Two data sets, a head for each, on a real backbone: what a joint step costs, and what freezing and unfreezing do."""
+"""Joint training of two heads on a real backbone: passes per step, freezing and unfreezing."""
 
 from collections import Counter
 from pathlib import Path
@@ -15,14 +15,14 @@ from polyhead.engine.fit import fit
 from polyhead.engine.stage import Stage
 from polyhead.models import efficientdet
 from polyhead.nets.model import Model
-from polyhead.rng import seeded
+from polyhead.rng import fork_rng
 from polyhead.run import Run
 
 SIDE, SCENES, BATCH = 64, 8, 4
 
 
 def network() -> Model:
-    with seeded(0, "weights"):
+    with fork_rng(0, "weights"):
         return efficientdet("test_resnet", size=SIDE, width=16, repeats=1, depth=1)
 
 
@@ -51,24 +51,24 @@ def test_a_joint_step_goes_through_the_trunk_once_forward_and_once_backward(tmp_
 
 
 def backbone(path: Path) -> dict[str, Tensor]:
-    """Parameters and buffers of the backbone in a weights file."""
+    """Return the parameters and buffers of the backbone in a weights file."""
     state = checkpoint.load(path).state
     return {name: value for name, value in state.items() if name.startswith("backbone.")}
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_a_frozen_backbone_stays_bit_for_bit_and_learns_once_it_is_freed(optimizer: str, tmp_path: Path) -> None:
-    """Batch norm's statistics are among what stays; weight decay and momentum do not reach it either."""
+def test_a_frozen_backbone_stays_bit_for_bit_and_is_trained_once_unfrozen(optimizer: str, tmp_path: Path) -> None:
+    """Batch norm statistics stay too; weight decay and momentum do not change the backbone either."""
     model, run = network(), Run.create(tmp_path, "run")
     before = {f"backbone.{name}": value.clone() for name, value in model.backbone.state_dict().items()}
     kind: Any = optimizer
     stages = [
-        Stage(optimizer=kind, lr=0.01, rates={"backbone": 0.0}),
-        Stage(optimizer=kind, lr=0.01, rates={"backbone": 0.1}),
+        Stage(optimizer=kind, lr=0.01, lr_mult={"backbone": 0.0}),
+        Stage(optimizer=kind, lr=0.01, lr_mult={"backbone": 0.1}),
     ]
     fit(model, tasks(), stages, run, describe={})
-    frozen, freed = backbone(run.stage_weights(0)), backbone(run.stage_weights(1))
+    frozen, unfrozen = backbone(run.stage_weights(0)), backbone(run.stage_weights(1))
     assert frozen.keys() == before.keys()
     assert all(torch.equal(frozen[name], value) for name, value in before.items())
-    moved = {name.rsplit(".", 1)[1] for name, value in before.items() if not torch.equal(freed[name], value)}
-    assert {"weight", "running_mean", "running_var"} <= moved
+    changed = {name.rsplit(".", 1)[1] for name, value in before.items() if not torch.equal(unfrozen[name], value)}
+    assert {"weight", "running_mean", "running_var"} <= changed

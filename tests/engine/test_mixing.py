@@ -1,4 +1,4 @@
-"""Mixing ends before the stage does, and the moment reaches the loader."""
+"""Image mixing stops before the end of the stage, at a step that is passed to the loaders."""
 
 from pathlib import Path
 
@@ -13,26 +13,26 @@ from polyhead.errors import PolyheadError
 from polyhead.run import Run
 
 
-class Asked(Exception):
-    """Ends a training where its loaders are asked for."""
+class LoaderArguments(Exception):
+    """Ends a training where its loaders are built, with their arguments."""
 
 
-@pytest.mark.parametrize(("share", "quiet"), [(0.9, 25), (0.0, 0), (1.0, 28)])
-def test_the_quiet_step_is_a_share_of_the_stage(
-    share: float, quiet: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("fraction", "mix_until"), [(0.9, 25), (0.0, 0), (1.0, 28)])
+def test_the_step_without_mixing_is_a_fraction_of_the_stage(
+    fraction: float, mix_until: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def train(_: TaskData, steps: int, position: object, stage: int, quiet: int) -> None:
+    def train(_: TaskData, steps: int, position: object, stage: int, mix_until: int) -> None:
         del position
-        raise Asked(steps, stage, quiet)
+        raise LoaderArguments(steps, stage, mix_until)
 
     monkeypatch.setattr(TaskData, "train", train)
-    stage = Stage(tasks=["squares"], epochs=4, mixing=share)
-    with pytest.raises(Asked) as asked:
+    stage = Stage(tasks=["squares"], epochs=4, mix_fraction=fraction)
+    with pytest.raises(LoaderArguments) as caught:
         fit(toy_model(), toy_tasks(0), [stage], Run.create(tmp_path, "run"), describe={})
-    assert asked.value.args == (7, 0, quiet)
+    assert caught.value.args == (7, 0, mix_until)
 
 
-def test_a_share_lies_between_0_and_1() -> None:
+def test_the_fraction_is_between_0_and_1() -> None:
     for wrong in (-0.1, 1.1):
-        with pytest.raises(PolyheadError, match=f"^mixing must lie between 0 and 1, got {wrong}"):
-            Stage(mixing=wrong)
+        with pytest.raises(PolyheadError, match=f"^mix_fraction must be between 0 and 1, got {wrong}"):
+            Stage(mix_fraction=wrong)

@@ -1,4 +1,4 @@
-"""Rates, freezing, groups and schedules."""
+"""Learning rate factors, freezing, parameter groups, schedules and the checks of a stage."""
 
 import pytest
 import torch
@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from polyhead.engine.continual import Distill, Replay
-from polyhead.engine.optim import check_parts, freeze, optimizer_of, rate_of, schedule_of, stage_rates
-from polyhead.engine.stage import Stage, check_tasks, check_taught
+from polyhead.engine.optim import check_parts, freeze, lr_mult_of, optimizer_of, schedule_of, stage_lr_mult
+from polyhead.engine.stage import Stage, check_all_trained, check_tasks
 from polyhead.errors import PolyheadError
 from polyhead.nets.model import Model
 
@@ -19,23 +19,23 @@ def model() -> Model:
     return toy_model().build({"squares": ["bright", "dark"], "tints": ["red", "green", "blue"]})
 
 
-def test_the_longest_name_decides() -> None:
-    rates = {"backbone": 0.1, "backbone.body.3": 0.0}
-    assert rate_of("backbone.body.0.weight", rates) == 0.1
-    assert rate_of("backbone.body.3.weight", rates) == 0.0
-    assert rate_of("backbone.body.30.weight", rates) == 0.1
-    assert rate_of("heads.tints.decide.bias", rates) == 1.0
+def test_the_longest_matching_name_applies() -> None:
+    lr_mult = {"backbone": 0.1, "backbone.body.3": 0.0}
+    assert lr_mult_of("backbone.body.0.weight", lr_mult) == 0.1
+    assert lr_mult_of("backbone.body.3.weight", lr_mult) == 0.0
+    assert lr_mult_of("backbone.body.30.weight", lr_mult) == 0.1
+    assert lr_mult_of("heads.tints.decide.bias", lr_mult) == 1.0
 
 
 def test_an_unknown_part_is_refused_with_the_nearest(model: Model) -> None:
-    with pytest.raises(PolyheadError, match=r"rates: the model has no part 'bakbone'; did you mean 'backbone'\?"):
-        check_parts(model, ["bakbone"], "rates")
+    with pytest.raises(PolyheadError, match=r"lr_mult: the model has no part 'bakbone'; did you mean 'backbone'\?"):
+        check_parts(model, ["bakbone"], "lr_mult")
 
 
 def test_heads_outside_the_stage_are_frozen(model: Model) -> None:
-    rates = stage_rates(model, Stage(rates={"heads": 0.5}), ["tints"])
-    assert rate_of("heads.squares.tower.weight", rates) == 0.0
-    assert rate_of("heads.tints.decide.weight", rates) == 0.5
+    lr_mult = stage_lr_mult(model, Stage(lr_mult={"heads": 0.5}), ["tints"])
+    assert lr_mult_of("heads.squares.tower.weight", lr_mult) == 0.0
+    assert lr_mult_of("heads.tints.decide.weight", lr_mult) == 0.5
 
 
 def test_frozen_batch_norm_is_in_eval_and_comes_back(model: Model) -> None:
@@ -48,18 +48,27 @@ def test_frozen_batch_norm_is_in_eval_and_comes_back(model: Model) -> None:
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
-def test_norms_are_fixed_in_all_but_the_heads_that_learn(model: Model) -> None:
+def test_batch_norm_is_fixed_in_all_parts_except_the_heads_in_training(model: Model) -> None:
     for head in model.heads.values():
         head.norm = nn.BatchNorm2d(1)
     freeze(model, {"backbone.body.1": 0.5}, ["tints"])
-    moving = {name for name, module in model.named_modules() if isinstance(module, nn.BatchNorm2d) and module.training}
-    assert moving == {"heads.tints.norm"}
+    unfixed = {name for name, module in model.named_modules() if isinstance(module, nn.BatchNorm2d) and module.training}
+    assert unfixed == {"heads.tints.norm"}
     assert all(parameter.requires_grad for parameter in model.parameters())
     freeze(model, {"backbone.body.1": 0.5})
     assert all(module.training for module in model.modules())
 
 
-def test_heads_that_do_not_learn_drop_nothing_out(model: Model) -> None:
+def test_batch_norm_of_vectors_is_fixed_too(model: Model) -> None:
+    for head in model.heads.values():
+        head.norm = nn.BatchNorm1d(1)
+    model.backbone.norm = nn.BatchNorm1d(1)
+    freeze(model, {}, ["tints"])
+    unfixed = {name for name, module in model.named_modules() if isinstance(module, nn.BatchNorm1d) and module.training}
+    assert unfixed == {"heads.tints.norm"}
+
+
+def test_heads_that_are_not_trained_have_no_dropout(model: Model) -> None:
     for part in (*model.heads.values(), model.backbone):
         part.drop = nn.Dropout(0.5)
     freeze(model, {}, ["tints"])
@@ -67,7 +76,7 @@ def test_heads_that_do_not_learn_drop_nothing_out(model: Model) -> None:
     assert dropping == {"heads.tints.drop", "backbone.drop"}
 
 
-def test_every_parameter_is_in_one_group_and_norms_and_biases_do_not_decay(model: Model) -> None:
+def test_every_parameter_is_in_one_group_and_norms_and_biases_have_no_weight_decay(model: Model) -> None:
     optimizer = optimizer_of(model, Stage(weight_decay=0.1, lr=0.01), {"backbone": 0.1}, fused=True)
     seen = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     assert {id(parameter) for parameter in seen} == {id(parameter) for parameter in model.parameters()}
@@ -106,18 +115,18 @@ def test_shapes_of_schedules() -> None:
     ("wrong", "message"),
     [
         ({"epochs": 0}, "epochs must be positive, got 0"),
-        ({"tasks": []}, "tasks is empty; name those that learn, or leave it out for all"),
+        ({"tasks": []}, "tasks is empty. Name the tasks to train, or leave the key out to train all."),
         ({"lr": -1.0}, "lr must be positive"),
         ({"lr": float("nan")}, "lr must be positive, got nan"),
-        ({"ratio": float("inf")}, "ratio must be positive, got inf"),
+        ({"epoch_scale": float("inf")}, "epoch_scale must be positive, got inf"),
         ({"weights": {"food": -1.0}}, "weights.food must be 0 or more, got -1"),
         ({"weights": {"food": float("nan")}}, "weights.food must be 0 or more, got nan"),
         ({"weight_decay": -1.0}, "weight_decay must be 0 or more, got -1"),
         ({"momentum": -0.5}, "momentum must be 0 or more, got -0.5"),
         ({"patience": -3}, "patience must be 0 or more, got -3"),
-        ({"clip": 0.0}, "clip must be positive, or null for none, got 0"),
-        ({"rates": {"backbone": -0.5}}, r"rates.backbone must be 0 \(frozen\) or more"),
-        ({"ema": 1.0}, "ema must lie between 0 and 1"),
+        ({"grad_clip_norm": 0.0}, "grad_clip_norm must be positive, or null for no clipping, got 0"),
+        ({"lr_mult": {"backbone": -0.5}}, r"lr_mult.backbone must be 0 \(frozen\) or more"),
+        ({"ema": 1.0}, "ema must be between 0 and 1"),
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, object], message: str) -> None:
@@ -126,49 +135,55 @@ def test_wrong_settings_are_refused(wrong: dict[str, object], message: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("wrong", "place"),
+    ("wrong", "setting"),
     [
         (Stage(tasks=["sqares"]), "stages.1.tasks"),
         (Stage(weights={"sqares": 4.0}), "stages.1.weights"),
-        (Stage(keep=[Replay(), Distill(weights={"sqares": 4.0})]), "stages.1.keep.1.weights"),
+        (Stage(continual=[Replay(), Distill(weights={"sqares": 4.0})]), "stages.1.continual.1.weights"),
     ],
 )
-def test_tasks_that_there_are_none_of_are_named_with_their_place(wrong: Stage, place: str) -> None:
+def test_unknown_tasks_are_named_with_their_setting(wrong: Stage, setting: str) -> None:
     right = Stage(tasks=["tints"], weights={"tints": 2.0})
     check_tasks([right], ["squares", "tints"])
-    with pytest.raises(PolyheadError, match=rf"{place}: there is no task 'sqares'; did you mean 'squares'\?"):
+    with pytest.raises(PolyheadError, match=rf"{setting}: there is no task 'sqares'; did you mean 'squares'\?"):
         check_tasks([right, wrong], ["squares", "tints"])
 
 
-def test_a_weight_of_a_task_that_is_not_kept_is_refused() -> None:
-    first, second = Stage(tasks=["squares"]), Stage(tasks=["tints"], keep=[Distill(weights={"squares": 4.0})])
+def test_a_continual_weight_of_a_task_that_is_not_an_earlier_one_is_refused() -> None:
+    first, second = Stage(tasks=["squares"]), Stage(tasks=["tints"], continual=[Distill(weights={"squares": 4.0})])
     check_tasks([first, second], ["squares", "tints"])
-    with pytest.raises(PolyheadError, match=r"stages\.0\.keep\.0\.weights: 'squares' is no older task here.*: none$"):
+    with pytest.raises(
+        PolyheadError, match=r"stages\.0\.continual\.0\.weights: 'squares' is not an earlier task.*: none$"
+    ):
         check_tasks([second, first], ["squares", "tints"])
-    wrong = Stage(tasks=["tints"], keep=[Distill(weights={"tints": 4.0})])
-    with pytest.raises(PolyheadError, match=r"keep\.0\.weights: 'tints' is no older task here.* older ones: squares$"):
+    wrong = Stage(tasks=["tints"], continual=[Distill(weights={"tints": 4.0})])
+    with pytest.raises(
+        PolyheadError, match=r"continual\.0\.weights: 'tints' is not an earlier task.* Earlier tasks: squares$"
+    ):
         check_tasks([first, wrong], ["squares", "tints"])
-    brought = Stage(tasks=["tints"], keep=[Distill(weights={"squares": 4.0})], init={"heads.squares": "w.pt"})
-    check_tasks([brought], ["squares", "tints"])
+    loaded = Stage(tasks=["tints"], continual=[Distill(weights={"squares": 4.0})], init={"heads.squares": "w.pt"})
+    check_tasks([loaded], ["squares", "tints"])
 
 
 def test_a_weight_without_a_loss_is_refused() -> None:
     wrong = Stage(tasks=["tints"], weights={"squares": 4.0})
-    with pytest.raises(PolyheadError, match=r"stages.0.weights: 'squares' does not learn in this stage, so it has no"):
+    with pytest.raises(PolyheadError, match=r"stages.0.weights: 'squares' is not trained in this stage, so it has no"):
         check_tasks([wrong], ["squares", "tints"])
-    both = Stage(weights={"squares": 4.0}, balance="uncertainty")
-    with pytest.raises(PolyheadError, match=r"stages.0.weights: balance: uncertainty learns how much each task counts"):
+    both = Stage(weights={"squares": 4.0}, loss_weighting="uncertainty")
+    with pytest.raises(
+        PolyheadError, match=r"stages.0.weights: 'loss_weighting: uncertainty' learns the weight of each task"
+    ):
         check_tasks([both], ["squares", "tints"])
 
 
-def test_a_task_that_no_stage_teaches_is_refused_unless_its_head_is_brought() -> None:
+def test_a_task_that_no_stage_trains_is_refused_unless_its_head_is_loaded() -> None:
     only = Stage(tasks=["tints"])
-    with pytest.raises(PolyheadError, match=r"data.squares: no stage teaches it; .* \(data.squares=null\)"):
-        check_taught([only], ["squares", "tints"])
-    check_taught([only, Stage(tasks=["squares"])], ["squares", "tints"])
-    check_taught([Stage()], ["squares", "tints"])
+    with pytest.raises(PolyheadError, match=r"data.squares: no stage trains this task. .* \(data.squares=null\)"):
+        check_all_trained([only], ["squares", "tints"])
+    check_all_trained([only, Stage(tasks=["squares"])], ["squares", "tints"])
+    check_all_trained([Stage()], ["squares", "tints"])
     for part in ("heads", "heads.squares"):
-        check_taught([Stage(tasks=["tints"], init={part: "runs/older"})], ["squares", "tints"])
+        check_all_trained([Stage(tasks=["tints"], init={part: "runs/earlier"})], ["squares", "tints"])
 
 
 def test_sgd_and_adamw(model: Model) -> None:

@@ -1,4 +1,4 @@
-"""What a person reads while a training runs."""
+"""Progress output of a training."""
 
 import io
 import re
@@ -10,34 +10,36 @@ from builders.toy_parts import toy_model
 from builders.training_process import toy_tasks
 
 from polyhead.engine.fit import fit
-from polyhead.engine.progress import Log, Progress, minutes
+from polyhead.engine.progress import Log, Progress, format_duration
 from polyhead.engine.stage import Stage
 from polyhead.run import Run
 
 
 class Terminal(io.StringIO):
-    """Keeps what is written on it."""
+    """A stream that stores what is written to it."""
 
     def isatty(self) -> bool:
         return True
 
 
-def said(folder: Path, stages: list[Stage]) -> list[str]:
-    """The lines of a training of the toys: nine steps an epoch of the larger set."""
+def logged(folder: Path, stages: list[Stage]) -> list[str]:
+    """Return the lines of a training of the toys: seven steps per epoch of the larger set."""
     run, lines = Run.create(folder, "run"), list[str]()
     fit(toy_model(), toy_tasks(0), stages, run, describe={}, progress=Progress(Log(run, lines.append), len(stages)))
     stamped = run.log.read_text(encoding="utf-8").splitlines()
-    assert [re.sub(r"^[0-9-]{10} [0-9:]{8} ", "", line) for line in stamped] == lines, "the log is what was shown"
+    assert [re.sub(r"^[0-9-]{10} [0-9:]{8} ", "", line) for line in stamped] == lines, (
+        "the log file has the lines that were shown"
+    )
     return lines
 
 
-def test_an_epoch_is_a_line_and_the_time_left_is_told_once(tmp_path: Path) -> None:
+def test_an_epoch_is_a_line_and_the_time_is_estimated_once(tmp_path: Path) -> None:
     both = ["squares", "tints"]
-    lines = said(tmp_path, [Stage(tasks=both, epochs=4), Stage(tasks=both, epochs=4)])
-    guesses = [line for line in lines if line.startswith("20 steps seen")]
-    assert len(guesses) == 1
-    assert re.fullmatch(r"20 steps seen: this stage will take about \d+ (s|min), validation not counted", guesses[0])
-    epochs = [line for line in lines if line not in guesses]
+    lines = logged(tmp_path, [Stage(tasks=both, epochs=4), Stage(tasks=both, epochs=4)])
+    estimates = [line for line in lines if line.startswith("time for this stage")]
+    assert len(estimates) == 1
+    assert re.fullmatch(r"time for this stage, from 20 steps: \d+ (s|min) \(without validation\)", estimates[0])
+    epochs = [line for line in lines if line not in estimates]
     assert [line.split(" ")[1:4:2] for line in epochs] == [
         [f"{stage}/2", f"{epoch}/4"] for stage in (1, 2) for epoch in range(1, 5)
     ]
@@ -47,14 +49,14 @@ def test_an_epoch_is_a_line_and_the_time_left_is_told_once(tmp_path: Path) -> No
         assert re.search(rf"squares/class {number} squares/box {number} .*\| val .*tints/accuracy {number}", line)
 
 
-def test_without_twenty_steps_nothing_is_guessed(tmp_path: Path) -> None:
-    assert len(said(tmp_path, [Stage(tasks=["tints"], epochs=2)])) == 2
+def test_without_twenty_steps_nothing_is_estimated(tmp_path: Path) -> None:
+    assert len(logged(tmp_path, [Stage(tasks=["tints"], epochs=2)])) == 2
 
 
-def test_on_a_terminal_a_line_moves_and_is_wiped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal_a_status_line_is_updated_and_erased(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
-    said(tmp_path, [Stage(tasks=["squares"], epochs=2)])
+    logged(tmp_path, [Stage(tasks=["squares"], epochs=2)])
     shown = screen.getvalue()
     assert re.search(r"\repoch 2/2 step 7/7 loss \d+\.\d{3} lr \d\.\d\de[+-]\d\d left \d+ s   \r\033\[K", shown)
     assert shown.count("\033[K") == 2
@@ -71,5 +73,5 @@ def test_on_a_terminal_a_line_moves_and_is_wiped(tmp_path: Path, monkeypatch: py
         (7190.0, "2 h 00 min"),
     ],
 )
-def test_times_are_told_as_people_say_them(seconds: float, words: str) -> None:
-    assert minutes(seconds) == words
+def test_durations_are_formatted_for_people(seconds: float, words: str) -> None:
+    assert format_duration(seconds) == words

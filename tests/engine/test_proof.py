@@ -1,4 +1,4 @@
-"""The proof of the design: two tasks, two stages, a frozen part, a way to keep, and nothing of it a special case."""
+"""The proof of the design: two tasks, two stages, a frozen part and a continual loss need no special case."""
 
 from pathlib import Path
 
@@ -14,14 +14,14 @@ from polyhead.run import Run, read_rows
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    run = Run(tmp_path_factory.mktemp("whole"))
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = Run(tmp_path_factory.mktemp("finished"))
     train(run.folder, "onecycle", 0)
     return run
 
 
-def test_both_tasks_learn(whole: Run) -> None:
-    rows = read_rows(whole.results_csv)
+def test_both_tasks_learn(finished: Run) -> None:
+    rows = read_rows(finished.results_csv)
     assert [(row["stage"], row["epoch"]) for row in rows] == [
         ("0", "0"),
         ("0", "1"),
@@ -36,31 +36,31 @@ def test_both_tasks_learn(whole: Run) -> None:
     assert {"val/squares/ap50", "val/squares/ap", "val/squares/box", "lr", "time"} <= set(rows[0])
 
 
-def test_each_stage_leaves_its_weights(whole: Run) -> None:
-    for path in (whole.stage_weights(0), whole.stage_weights(1), whole.best, whole.last):
+def test_each_stage_saves_its_weights(finished: Run) -> None:
+    for path in (finished.stage_weights(0), finished.stage_weights(1), finished.best, finished.last):
         assert checkpoint.load(path).state
-    assert checkpoint.load(whole.best).stage == 1
+    assert checkpoint.load(finished.best).stage == 1
 
 
-def test_frozen_parts_stay_bit_for_bit(whole: Run) -> None:
-    before = checkpoint.load(whole.stage_weights(0)).state
-    after = checkpoint.load(whole.last).state
+def test_frozen_parts_stay_bit_for_bit(finished: Run) -> None:
+    before = checkpoint.load(finished.stage_weights(0)).state
+    after = checkpoint.load(finished.last).state
     frozen = [name for name in before if name.startswith(("backbone.body.0.", "heads.squares."))]
-    moved = [name for name in before if name.startswith(("backbone.body.3.", "heads.tints."))]
+    trained = [name for name in before if name.startswith(("backbone.body.3.", "heads.tints."))]
     assert all(torch.equal(before[name], after[name]) for name in frozen)
-    assert not any(torch.equal(before[name], after[name]) for name in moved)
+    assert not any(torch.equal(before[name], after[name]) for name in trained)
 
 
 def test_frozen_batch_norm_keeps_its_statistics(tmp_path: Path) -> None:
     model = toy_model()
     run = Run.create(tmp_path, "run")
-    fit(model, toy_tasks(0), [Stage(epochs=1, rates={"backbone": 0.0})], run, describe={})
+    fit(model, toy_tasks(0), [Stage(epochs=1, lr_mult={"backbone": 0.0})], run, describe={})
     state = checkpoint.load(run.last).state
     assert state["backbone.body.1.num_batches_tracked"] == 0
     assert torch.equal(state["backbone.body.1.running_mean"], torch.zeros(8))
 
 
-def test_the_trunk_runs_once_a_step(tmp_path: Path) -> None:
+def test_the_trunk_runs_once_per_step(tmp_path: Path) -> None:
     model = toy_model()
     tasks = toy_tasks(0)
     fit(model, tasks, [Stage(epochs=2)], Run.create(tmp_path, "run"), describe={})
@@ -69,25 +69,25 @@ def test_the_trunk_runs_once_a_step(tmp_path: Path) -> None:
     assert model.backbone.passes == steps + validations
 
 
-def test_a_kept_task_costs_no_second_pass(tmp_path: Path) -> None:
-    model, keep = toy_model(), Pull()
-    fit(model, toy_tasks(0), [Stage(epochs=1, keep=[keep])], Run.create(tmp_path, "run"), describe={})
+def test_a_continual_loss_costs_no_second_pass(tmp_path: Path) -> None:
+    model, loss = toy_model(), Pull()
+    fit(model, toy_tasks(0), [Stage(epochs=1, continual=[loss])], Run.create(tmp_path, "run"), describe={})
     assert model.backbone.passes == 7 + 2
-    assert keep.starts == 1
+    assert loss.starts == 1
 
 
-def test_same_seed_same_weights_and_another_seed_others(whole: Run, tmp_path: Path) -> None:
-    assert train(tmp_path / "again", "onecycle", 0) == fingerprint(whole)
-    assert train(tmp_path / "other", "onecycle", 0, seed=1) != fingerprint(whole)
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(finished: Run, tmp_path: Path) -> None:
+    assert train(tmp_path / "again", "onecycle", 0) == fingerprint(finished)
+    assert train(tmp_path / "other", "onecycle", 0, seed=1) != fingerprint(finished)
 
 
-def test_workers_change_nothing(whole: Run, tmp_path: Path) -> None:
-    assert train(tmp_path / "two", "onecycle", 2) == fingerprint(whole)
+def test_the_number_of_workers_changes_nothing(finished: Run, tmp_path: Path) -> None:
+    assert train(tmp_path / "two", "onecycle", 2) == fingerprint(finished)
 
 
 def test_stages_are_what_the_proof_needs() -> None:
     joint, later = stages("plateau")
     assert joint.tasks == ["squares", "tints"]
     assert later.tasks == ["tints"]
-    assert later.keep
-    assert 0.0 in later.rates.values()
+    assert later.continual
+    assert 0.0 in later.lr_mult.values()

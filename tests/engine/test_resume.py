@@ -1,4 +1,4 @@
-"""A run that was killed, at any moment, ends with the weights of one that was not."""
+"""A run that is killed at any moment and resumed ends with the same weights as one that is not."""
 
 import os
 import signal
@@ -22,15 +22,15 @@ KILLS = 5
 
 
 class Stop(Exception):
-    """Ends a training in the middle."""
+    """Interrupts a training."""
 
 
 @pytest.mark.parametrize("kind", ["onecycle", "plateau"])
-def test_every_state_that_is_written_goes_on_to_the_same_weights(
+def test_resuming_from_every_state_that_is_saved_gives_the_same_weights(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stop after each write of resume.ckpt in turn: inside epochs, after them, at the change of stages."""
-    expected = train(tmp_path / "whole", kind, 0)
+    """Stop after each write of resume.ckpt in turn: within epochs, after them, and between stages."""
+    expected = train(tmp_path / "uninterrupted", kind, 0)
     folder = tmp_path / "stopped"
     real = replace
     writes = 0
@@ -54,7 +54,7 @@ def test_every_state_that_is_written_goes_on_to_the_same_weights(
 
 
 class TrainingServer:
-    """Starts lives of a training, and ends them."""
+    """Starts processes that train and can be killed."""
 
     def __init__(self) -> None:
         tests = Path(__file__).parent.parent
@@ -70,7 +70,7 @@ class TrainingServer:
             start_new_session=True,
         )
 
-    def answer(self) -> int:
+    def read_number(self) -> int:
         assert self.process.stdout is not None
         return int(self.process.stdout.readline())
 
@@ -78,56 +78,57 @@ class TrainingServer:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{folder}\t{kind}\t{workers}\n")
         self.process.stdin.flush()
-        return self.answer()
+        return self.read_number()
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[TrainingServer]:
     made = TrainingServer()
     yield made
-    os.killpg(made.process.pid, signal.SIGKILL)  # and the lives' workers: one left would keep the pipe open
+    os.killpg(made.process.pid, signal.SIGKILL)  # and the loader workers: one that is left would keep the pipe open
     made.process.communicate()
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """What a training ends with that nobody stops."""
-    return cache(lambda kind: train(tmp_path_factory.mktemp("whole"), kind, 0))
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Return the fingerprint of a training that is not interrupted."""
+    return cache(lambda kind: train(tmp_path_factory.mktemp("uninterrupted"), kind, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "workers"), [("onecycle", 0), ("onecycle", 2), ("plateau", 0), ("plateau", 2)])
 def test_sigkill_at_random_moments(
-    server: TrainingServer, whole: Callable[[str], str], kind: str, workers: int, tmp_path: Path
+    server: TrainingServer, uninterrupted: Callable[[str], str], kind: str, workers: int, tmp_path: Path
 ) -> None:
-    """Five kills a run, twenty in all: while training, validating, writing, between stages; whenever chance has it."""
+    """Five kills per run, twenty in all, at random moments: in training, validation, saving, between stages."""
     folder = tmp_path / "killed"
-    chance = torch.Generator().manual_seed(workers + len(kind))
+    generator = torch.Generator().manual_seed(workers + len(kind))
     for _ in range(KILLS):
-        life = server.start(folder, kind, workers)
-        _wait_for_news(folder / "resume.ckpt")
-        time.sleep(0.15 * float(torch.rand((), generator=chance)))
-        os.kill(life, signal.SIGKILL)
-        assert server.answer() == -signal.SIGKILL
+        pid = server.start(folder, kind, workers)
+        _wait_for_save(folder / "resume.ckpt")
+        time.sleep(0.15 * float(torch.rand((), generator=generator)))
+        os.kill(pid, signal.SIGKILL)
+        assert server.read_number() == -signal.SIGKILL
     server.start(folder, kind, workers)
-    assert server.answer() == 0
-    assert fingerprint(Run(folder)) == whole(kind)
+    assert server.read_number() == 0
+    assert fingerprint(Run(folder)) == uninterrupted(kind)
 
 
-def _wait_for_news(path: Path) -> None:
-    """Until the first state of this life is written, so that every life brings the run a little further."""
+def _wait_for_save(path: Path) -> None:
+    """Wait until this process has saved its first state, so that every process advances the run."""
     before = path.stat().st_mtime_ns if path.exists() else 0
     end = time.monotonic() + 100
     while not path.exists() or path.stat().st_mtime_ns == before:
-        assert time.monotonic() < end, "the training writes no state"
+        assert time.monotonic() < end, "the training saves no state"
         time.sleep(0.002)
 
 
-def test_a_finished_run_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_finished_run_is_not_changed(tmp_path: Path) -> None:
     first = train(tmp_path, "onecycle", 0)
     assert train(tmp_path, "onecycle", 0) == first
 
 
-def test_the_state_is_plain(tmp_path: Path) -> None:
+def test_the_state_loads_with_weights_only(tmp_path: Path) -> None:
     run = Run.create(tmp_path, "run")
     fit(toy_model(), toy_tasks(0), stages("plateau"), run, describe={})
     state = torch.load(run.resume, weights_only=True)

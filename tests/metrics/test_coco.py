@@ -12,29 +12,29 @@ from polyhead.metrics.coco import coco, map50
 from polyhead.types import Annotation, Detections
 
 
-def pycocotools(truths: list[Annotation], predictions: dict[str, Detections], names: list[str]) -> np.ndarray:
+def pycocotools(targets: list[Annotation], predictions: dict[str, Detections], names: list[str]) -> np.ndarray:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    def rows(picture: int, boxes: Tensor, labels: Tensor, **columns: Tensor) -> Iterator[dict[str, Any]]:
+    def rows(image: int, boxes: Tensor, labels: Tensor, **columns: Tensor) -> Iterator[dict[str, Any]]:
         sides = torch.cat([boxes[:, :2], boxes[:, 2:].double() - boxes[:, :2].double()], 1).tolist()
         for index, (box, label) in enumerate(zip(sides, labels.tolist(), strict=True)):
-            row = {"image_id": picture, "category_id": label + 1, "bbox": box}
+            row = {"image_id": image, "category_id": label + 1, "bbox": box}
             yield row | {name: column[index].item() for name, column in columns.items()}
 
-    true: list[dict[str, Any]] = []
+    annotated: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
-    for picture, truth in enumerate(truths, 1):
-        true += rows(picture, truth.boxes, truth.labels, area=truth.areas, iscrowd=truth.ignore.int())
-        if truth.id in predictions:
-            seen = predictions[truth.id]
-            found += rows(picture, seen.boxes, seen.labels, score=seen.scores)
+    for image, target in enumerate(targets, 1):
+        annotated += rows(image, target.boxes, target.labels, area=target.areas, iscrowd=target.ignore.int())
+        if target.id in predictions:
+            predicted = predictions[target.id]
+            found += rows(image, predicted.boxes, predicted.labels, score=predicted.scores)
     with contextlib.redirect_stdout(io.StringIO()):
         gold = COCO()
         gold.dataset = {
-            "images": [{"id": picture} for picture in range(1, len(truths) + 1)],
+            "images": [{"id": image} for image in range(1, len(targets) + 1)],
             "categories": [{"id": label} for label in range(1, len(names) + 1)],
-            "annotations": [row | {"id": number} for number, row in enumerate(true, 1)],
+            "annotations": [row | {"id": number} for number, row in enumerate(annotated, 1)],
         }
         gold.createIndex()
         evaluation = COCOeval(gold, gold.loadRes(found), "bbox")
@@ -52,26 +52,26 @@ def test_the_twelve_numbers_are_those_of_pycocotools(make_case: Callable[..., An
     assert 0.02 < scores.ap < scores.ap50 < 0.9
 
 
-def test_the_twelve_numbers_are_those_of_pycocotools_on_real_pictures(real_case: Any) -> None:
+def test_the_twelve_numbers_are_those_of_pycocotools_on_real_images(real_case: Any) -> None:
     scores = coco(*real_case)
     np.testing.assert_allclose(scores[:12], pycocotools(*real_case), atol=1e-6)
-    assert (scores.pictures, scores.objects) == (60, 314)  # 317 less 3 crowds
+    assert (scores.images, scores.objects) == (60, 314)  # 317 minus 3 crowds
 
 
 def test_torchmetrics_agrees(make_case: Callable[..., Any]) -> None:
     from torchmetrics.detection import MeanAveragePrecision
 
-    truths, predictions, names = make_case(3)
+    targets, predictions, names = make_case(3)
     empty = Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
     metric = MeanAveragePrecision(backend="faster_coco_eval")
     metric.update(
-        [predictions.get(truth.id, empty)._asdict() for truth in truths],
+        [predictions.get(target.id, empty)._asdict() for target in targets],
         [
-            {"boxes": truth.boxes, "labels": truth.labels, "iscrowd": truth.ignore.int(), "area": truth.areas}
-            for truth in truths
+            {"boxes": target.boxes, "labels": target.labels, "iscrowd": target.ignore.int(), "area": target.areas}
+            for target in targets
         ],
     )
-    theirs, own = metric.compute(), coco(truths, predictions, names)
+    theirs, own = metric.compute(), coco(targets, predictions, names)
     assert own.ap == pytest.approx(float(theirs["map"]), abs=1e-3)
     assert own.ap50 == pytest.approx(float(theirs["map_50"]), abs=1e-3)
     assert own.ar100 == pytest.approx(float(theirs["mar_100"]), abs=1e-3)
@@ -82,7 +82,7 @@ def test_nothing_is_printed(make_case: Callable[..., Any], capsys: pytest.Captur
     assert capsys.readouterr() == ("", "")
 
 
-def test_classes_without_objects_are_named_and_in_no_mean(make_case: Callable[..., Any]) -> None:
+def test_classes_without_objects_are_named_and_part_of_no_mean(make_case: Callable[..., Any]) -> None:
     scores = coco(*make_case(0))
     assert scores.absent == ["class 3"]
     assert np.isnan(scores.classes[3].ap)
@@ -90,13 +90,13 @@ def test_classes_without_objects_are_named_and_in_no_mean(make_case: Callable[..
     assert sum(score.objects for score in scores.classes) == scores.objects
 
 
-def test_rare_classes_are_in_the_mean_but_not_in_that_of_frequent_ones(real_case: Any) -> None:
-    truths, predictions, names = real_case
+def test_rare_classes_are_part_of_the_mean_but_not_of_that_of_frequent_ones(real_case: Any) -> None:
+    targets, predictions, names = real_case
     knife = names.index("knife")  # five of them
-    dropped = next(truth.id for truth in truths if (truth.labels == knife).any())
-    kept = [truth for truth in truths if truth.id != dropped]
+    dropped = next(target.id for target in targets if (target.labels == knife).any())
+    remaining = [target for target in targets if target.id != dropped]
     predictions = {name: found for name, found in predictions.items() if name != dropped}
-    scores = coco(kept, predictions, names)
+    scores = coco(remaining, predictions, names)
     frequent = [score for score in scores.classes if score.objects >= 5]
     assert 0 < scores.classes[knife].objects < 5
     assert scores.ap_frequent == pytest.approx(np.mean([score.ap for score in frequent]))
@@ -105,30 +105,30 @@ def test_rare_classes_are_in_the_mean_but_not_in_that_of_frequent_ones(real_case
 
 
 def test_size_ranges_go_by_area_not_by_box(make_case: Callable[..., Any]) -> None:
-    truths, predictions, names = make_case(0)
-    tiny = [truth._replace(areas=torch.full_like(truth.areas, 10.0)) for truth in truths]
+    targets, predictions, names = make_case(0)
+    tiny = [target._replace(areas=torch.full_like(target.areas, 10.0)) for target in targets]
     scores = coco(tiny, predictions, names)
     assert scores.ar_small == pytest.approx(scores.ar100)
     assert np.isnan(scores.ap_large)
 
 
-def test_truth_as_detections_is_perfect_and_crowds_are_no_objects(make_case: Callable[..., Any]) -> None:
-    truths, _, names = make_case(1)
-    perfect = {t.id: Detections(t.boxes, torch.ones(t.labels.shape[0]), t.labels) for t in truths}
-    scores = coco(truths, perfect, names)
+def test_targets_as_detections_are_perfect_and_crowds_are_not_objects(make_case: Callable[..., Any]) -> None:
+    targets, _, names = make_case(1)
+    perfect = {t.id: Detections(t.boxes, torch.ones(t.labels.shape[0]), t.labels) for t in targets}
+    scores = coco(targets, perfect, names)
     assert scores.ap == scores.ap50 == pytest.approx(1.0)
-    assert scores.objects == sum(int((~truth.ignore).sum()) for truth in truths)
+    assert scores.objects == sum(int((~target.ignore).sum()) for target in targets)
 
 
-def test_no_detections_score_zero_and_no_objects_score_nothing(make_case: Callable[..., Any]) -> None:
-    truths, predictions, names = make_case(1)
-    nothing = coco(truths, {}, names)
-    assert (nothing.ap, nothing.ar100, map50(truths, {}, names)) == (0.0, 0.0, 0.0)
-    bare = [truth for truth in truths if not truth.labels.shape[0]]
-    seen = {truth.id: predictions[truth.id] for truth in bare if truth.id in predictions}
-    scores = coco(bare, seen, names)
+def test_no_detections_score_zero_and_no_objects_score_nan(make_case: Callable[..., Any]) -> None:
+    targets, predictions, names = make_case(1)
+    nothing = coco(targets, {}, names)
+    assert (nothing.ap, nothing.ar100, map50(targets, {}, names)) == (0.0, 0.0, 0.0)
+    empty = [target for target in targets if not target.labels.shape[0]]
+    found = {target.id: predictions[target.id] for target in empty if target.id in predictions}
+    scores = coco(empty, found, names)
     assert np.isnan(scores[:12]).all()
-    assert np.isnan([scores.ap_frequent, map50(bare, seen, names)]).all()
+    assert np.isnan([scores.ap_frequent, map50(empty, found, names)]).all()
     assert scores.absent == names
 
 

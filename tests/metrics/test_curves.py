@@ -17,39 +17,39 @@ BOXES = torch.tensor(
 
 @pytest.fixture
 def case() -> Any:
-    """Two cats, a crowd of dogs and a dog; a cat seen, a cat taken for a dog, a find in the crowd, one of nothing."""
-    truth = Annotation(
+    """Two cats, a crowd of dogs and a dog; detected: a cat, a cat as a dog, one in the crowd, one of the background."""
+    target = Annotation(
         "a", "", (50, 90), BOXES, torch.tensor([0, 0, 1, 1]), torch.tensor([False, False, True, False]),
         torch.full((4,), 100.0), torch.tensor([True, True, True]),
     )  # fmt: skip
     boxes = torch.cat([BOXES[:3], torch.tensor([[0.0, 30.0, 10.0, 40.0], [70.0, 0.0, 80.0, 10.0]])])
     found = Detections(boxes, torch.tensor([0.9, 0.8, 0.7, 0.6, 0.1]), torch.tensor([0, 1, 1, 0, 1]))
-    return [truth], {"a": found}, NAMES
+    return [target], {"a": found}, NAMES
 
 
 def test_confusion_counts_every_object_and_detection_once(case: Any) -> None:
     assert confusion(*case).tolist() == [
-        [1, 1, 0, 0],  # a cat seen, a cat taken for a dog
-        [0, 0, 0, 1],  # the dog was missed, the crowd does not count
+        [1, 1, 0, 0],  # one cat is correct, one is detected as a dog
+        [0, 0, 0, 1],  # the dog is missed, the crowd does not count
         [0, 0, 0, 0],
-        [1, 0, 0, 0],  # a cat seen in nothing
+        [1, 0, 0, 0],  # a cat detected in the background
     ]
 
 
 def test_a_lower_threshold_finds_the_dog(case: Any) -> None:
-    truths, predictions, names = case
-    assert confusion(truths, predictions, names, threshold=0.05)[1].tolist() == [0, 1, 0, 0]
+    targets, predictions, names = case
+    assert confusion(targets, predictions, names, threshold=0.05)[1].tolist() == [0, 1, 0, 0]
 
 
 def test_no_detections_are_all_missed(case: Any) -> None:
-    truths, _, names = case
-    assert confusion(truths, {}, names)[:, -1].tolist() == [2, 1, 0, 0]
+    targets, _, names = case
+    assert confusion(targets, {}, names)[:, -1].tolist() == [2, 1, 0, 0]
 
 
 def test_rows_add_up_to_the_objects(make_case: Callable[..., Any]) -> None:
-    truths, predictions, names = make_case(3)
-    matrix = confusion(truths, predictions, names, threshold=0.0)
-    objects = torch.cat([truth.labels[~truth.ignore] for truth in truths]).bincount(minlength=len(names))
+    targets, predictions, names = make_case(3)
+    matrix = confusion(targets, predictions, names, threshold=0.0)
+    objects = torch.cat([target.labels[~target.ignore] for target in targets]).bincount(minlength=len(names))
     assert matrix[:-1].sum(axis=1).tolist() == objects.tolist()
     assert matrix[:-1].trace() > 0
 
@@ -61,16 +61,16 @@ def test_curves_by_hand(case: Any) -> None:
     assert np.isnan(own.precision[0, at[0.95]])
     assert own.recall[0, [at[0.3], at[0.95]]].tolist() == [0.5, 0.0]
     assert own.f1[0, at[0.85]] == pytest.approx(2 / 3)
-    assert own.precision[1, at[0.05]] == 0.5  # the cat is a mistake, the find in the crowd is not
+    assert own.precision[1, at[0.05]] == 0.5  # the cat is an error, the detection in the crowd is not
     assert own.recall[1, at[0.05]] == 1.0
     assert np.isnan(own.recall[2]).all()
     assert np.isnan(own.f1[2]).all()
 
 
 def test_a_score_at_the_threshold_counts(case: Any) -> None:
-    truths, predictions, names = case
+    targets, predictions, names = case
     exact = {"a": predictions["a"]._replace(scores=torch.full((5,), 0.5))}
-    own = curves(match(truths, exact, names))
+    own = curves(match(targets, exact, names))
     assert own.recall[0, [50, 51]].tolist() == [0.5, 0.0]
 
 

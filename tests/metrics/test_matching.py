@@ -19,24 +19,24 @@ def test_equal_to_the_library_class_by_class(make_case: Callable[..., Any], seed
     assert np.isnan(own[:, -1]).all()
 
 
-def test_equal_to_the_library_on_real_pictures(real_case: Any) -> None:
+def test_equal_to_the_library_on_real_images(real_case: Any) -> None:
     own, scores = average_precision(match(*real_case))[0], coco(*real_case)
     np.testing.assert_allclose(own.mean(axis=0), [score.ap for score in scores.classes], atol=1e-9)
 
 
-def test_weights_are_copies_of_pictures(make_case: Callable[..., Any]) -> None:
-    truths, predictions, names = make_case(5, pictures=30, ties=False)
-    weights = np.random.default_rng(0).integers(0, 4, len(truths))
+def test_weights_are_copies_of_images(make_case: Callable[..., Any]) -> None:
+    targets, predictions, names = make_case(5, images=30, ties=False)
+    weights = np.random.default_rng(0).integers(0, 4, len(targets))
     copies = [
-        (truth, f"{truth.id} {copy}") for truth, times in zip(truths, weights, strict=True) for copy in range(times)
+        (target, f"{target.id} {copy}") for target, times in zip(targets, weights, strict=True) for copy in range(times)
     ]
-    copied = [truth._replace(id=name) for truth, name in copies]
-    found = {name: predictions[truth.id] for truth, name in copies if truth.id in predictions}
-    own = average_precision(match(truths, predictions, names), weights[None])[0].mean(axis=0)
+    copied = [target._replace(id=name) for target, name in copies]
+    found = {name: predictions[target.id] for target, name in copies if target.id in predictions}
+    own = average_precision(match(targets, predictions, names), weights[None])[0].mean(axis=0)
     np.testing.assert_allclose(own, [score.ap for score in coco(copied, found, names).classes], atol=1e-9)
 
 
-def test_many_resamples_are_cut_in_blocks_without_a_trace(
+def test_splitting_resamples_into_blocks_changes_nothing(
     make_case: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     matches = match(*make_case(6))
@@ -46,24 +46,24 @@ def test_many_resamples_are_cut_in_blocks_without_a_trace(
     np.testing.assert_array_equal(whole, average_precision(matches, weights))
 
 
-def test_only_the_best_of_a_class_in_a_picture_are_measured(make_case: Callable[..., Any]) -> None:
-    truths, _, names = make_case(7, pictures=2, classes=2)
+def test_only_the_best_of_a_class_in_an_image_are_evaluated(make_case: Callable[..., Any]) -> None:
+    targets, _, names = make_case(7, images=2, classes=2)
     count = TOP + 5
     scores = torch.linspace(0, 1, count)
     many = Detections(torch.rand(count, 4).sort(dim=1).values, scores, torch.zeros(count, dtype=torch.int64))
-    matches = match(truths, {truths[0].id: many, truths[1].id: many}, names)
+    matches = match(targets, {targets[0].id: many, targets[1].id: many}, names)
     assert matches.scores.shape[0] == 2 * TOP
     assert matches.scores.min() == pytest.approx(float(scores[5]))
 
 
 def test_an_object_is_found_once_and_a_crowd_often(make_case: Callable[..., Any]) -> None:
-    truths, _, names = make_case(8, pictures=2, classes=2)
+    targets, _, names = make_case(8, images=2, classes=2)
     box = torch.tensor([[10.0, 10.0, 50.0, 50.0]])
     one = torch.zeros(1, dtype=torch.int64)
-    alone = truths[0]._replace(boxes=box, labels=one, ignore=one.bool(), areas=torch.tensor([1600.0]))
-    crowd = truths[1]._replace(boxes=box, labels=one, ignore=~one.bool(), areas=torch.tensor([1600.0]))
+    alone = targets[0]._replace(boxes=box, labels=one, ignore=one.bool(), areas=torch.tensor([1600.0]))
+    crowd = targets[1]._replace(boxes=box, labels=one, ignore=~one.bool(), areas=torch.tensor([1600.0]))
     thrice = Detections(box.repeat(3, 1), torch.tensor([0.9, 0.8, 0.7]), torch.zeros(3, dtype=torch.int64))
     matches = match([alone, crowd], {alone.id: thrice, crowd.id: thrice}, names)
-    assert matches.pictures.tolist() == [0, 1, 0, 1, 0, 1]
+    assert matches.image_idx.tolist() == [0, 1, 0, 1, 0, 1]
     assert matches.hit[0].tolist() == [True, False, False, False, False, False]
     assert matches.skip[0].tolist() == [False, True, False, True, False, True]

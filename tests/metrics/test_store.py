@@ -9,24 +9,24 @@ import torch
 from polyhead.errors import PolyheadError
 from polyhead.metrics import store
 from polyhead.metrics.coco import coco
-from polyhead.metrics.masks import Pixels
+from polyhead.metrics.masks import PixelCounts
 from polyhead.types import Annotation, Detections, Labels
 
 
 def test_predictions_come_back_in_order(make_case: Callable[..., Any], tmp_path: Path) -> None:
-    truths, predictions, names = make_case(0)
+    targets, predictions, names = make_case(0)
     shuffled = dict(sorted(predictions.items(), key=lambda item: item[0][::-1]))
     store.save(tmp_path / "deep" / "test.a.npz", shuffled, names)
-    loaded, said = store.load(tmp_path / "deep" / "test.a.npz")
-    assert said == names
+    loaded, stored_names = store.load(tmp_path / "deep" / "test.a.npz")
+    assert stored_names == names
     assert list(loaded) == list(shuffled)
     for name, found in loaded.items():
         assert all(torch.equal(one, other) for one, other in zip(found, predictions[name], strict=True))
-    assert coco(truths, loaded, names).ap == coco(truths, predictions, names).ap
+    assert coco(targets, loaded, names).ap == coco(targets, predictions, names).ap
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["test.a.npz"]
 
 
-def test_the_best_are_kept_best_first(tmp_path: Path) -> None:
+def test_the_best_are_stored_best_first(tmp_path: Path) -> None:
     scores = torch.tensor([0.1, 0.9, 0.5, 0.9])
     found = Detections(torch.arange(16.0).reshape(4, 4), scores, torch.arange(4))
     store.save(tmp_path / "a.npz", {"x": found}, ["a", "b", "c", "d"], top_k=3)
@@ -47,22 +47,22 @@ def test_half_precision_and_wide_integers_are_stored_as_float32_and_int64(tmp_pa
 @pytest.mark.parametrize(
     "predictions", [{}, {"x": Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0).long())}]
 )
-def test_nothing_can_be_stored(tmp_path: Path, predictions: dict[str, Detections]) -> None:
+def test_empty_predictions_can_be_stored(tmp_path: Path, predictions: dict[str, Detections]) -> None:
     store.save(tmp_path / "a.npz", predictions, ["a"])
     loaded, _ = store.load(tmp_path / "a.npz")
     assert list(loaded) == list(predictions)
     assert all(found.boxes.shape == (0, 4) for found in loaded.values())
 
 
-def test_truth_comes_back_without_its_paths(make_case: Callable[..., Any], tmp_path: Path) -> None:
-    truths, _, names = make_case(0)
-    truths[1] = truths[1]._replace(path="photo.jpg", annotated=torch.tensor([True, False, True, False]))
-    path = store.truths_of(tmp_path / "test.food.npz")
-    assert path.name == "test.food.truth.npz"
-    store.save_truths(path, truths, names)
-    loaded, said = store.load_truths(path)
-    assert said == names
-    for one, other in zip(loaded, truths, strict=True):
+def test_target_comes_back_without_its_paths(make_case: Callable[..., Any], tmp_path: Path) -> None:
+    targets, _, names = make_case(0)
+    targets[1] = targets[1]._replace(path="photo.jpg", annotated=torch.tensor([True, False, True, False]))
+    path = store.targets_path(tmp_path / "test.food.npz")
+    assert path.name == "test.food.target.npz"
+    store.save_targets(path, targets, names)
+    loaded, stored_names = store.load_targets(path)
+    assert stored_names == names
+    for one, other in zip(loaded, targets, strict=True):
         assert (one.id, one.path, one.size, one.value) == (other.id, "", other.size, None)
         for column in ("boxes", "labels", "ignore", "areas", "annotated"):
             mine, theirs = getattr(one, column), getattr(other, column)
@@ -70,15 +70,15 @@ def test_truth_comes_back_without_its_paths(make_case: Callable[..., Any], tmp_p
             assert torch.equal(mine, theirs)
 
 
-def test_truth_with_flags_of_other_classes_is_refused(make_case: Callable[..., Any], tmp_path: Path) -> None:
-    truths, _, names = make_case(0)
-    path = tmp_path / "a.truth.npz"
-    store.save_truths(path, truths, names)
+def test_target_with_flags_of_other_classes_is_refused(make_case: Callable[..., Any], tmp_path: Path) -> None:
+    targets, _, names = make_case(0)
+    path = tmp_path / "a.target.npz"
+    store.save_targets(path, targets, names)
     with np.load(path) as archive:
-        whole: dict[str, Any] = dict(archive)
-    np.savez(path, **whole | {"names": np.array(["a"])})
-    with pytest.raises(PolyheadError, match=r"is broken \(annotated has 4 classes, names 1"):
-        store.load_truths(path)
+        columns: dict[str, Any] = dict(archive)
+    np.savez(path, **columns | {"names": np.array(["a"])})
+    with pytest.raises(PolyheadError, match=r"is damaged \(annotated has 4 classes, names 1"):
+        store.load_targets(path)
 
 
 def test_an_interrupted_write_leaves_the_old_file(
@@ -118,19 +118,19 @@ def columns(**changed: np.ndarray | None) -> dict[str, Any]:
         ({"boxes": np.zeros((2, 5), dtype=np.float32)}, r"boxes is float32\[2, 5\]"),
         ({"scores": np.zeros(2, dtype=np.int64)}, r"scores is int64\[2\]"),
         ({"labels": np.zeros(3, dtype=np.int64)}, "labels has 3 rows, expected 2"),
-        ({"counts": np.array([3, -1])}, "twice in it, or has a negative count"),
-        ({"ids": np.array(["x", "x"])}, "twice in it, or has a negative count"),
+        ({"counts": np.array([3, -1])}, "appears twice or has a negative count"),
+        ({"ids": np.array(["x", "x"])}, "appears twice or has a negative count"),
         ({"counts": np.array([2])}, "counts has 1 rows, expected 2"),
         ({"ids": np.array(["x", None], dtype=object)}, "allow_pickle"),
     ],
 )
-def test_a_file_that_is_not_whole_is_refused(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
+def test_a_damaged_file_is_refused(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, **columns())
     assert list(store.load(path)[0]) == ["x", "y"]
     np.savez(path, **columns(**changed))
     with pytest.raises(
-        PolyheadError, match=f"(?s)a.npz' is broken .*{message}.*write it again with 'polyhead evaluate RUN'"
+        PolyheadError, match=f"(?s)a.npz' is damaged .*{message}.*Write it again with 'polyhead evaluate RUN'"
     ):
         store.load(path)
 
@@ -141,26 +141,26 @@ def test_a_truncated_file_is_refused(make_case: Callable[..., Any], tmp_path: Pa
     path = tmp_path / "a.npz"
     store.save(path, predictions, names)
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(PolyheadError, match=r"a\.npz' is broken"):
+    with pytest.raises(PolyheadError, match=r"a\.npz' is damaged"):
         store.load(path)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_text("boxes, scores\n1, 2\n")
-    with pytest.raises(PolyheadError, match=r"a\.npz' is broken"):
+    with pytest.raises(PolyheadError, match=r"a\.npz' is damaged"):
         store.load(tmp_path / "a.npz")
     with (tmp_path / "b.npz").open("wb") as file:
         np.save(file, np.zeros(3))
-    with pytest.raises(PolyheadError, match=r"b\.npz' is broken"):
-        store.load_truths(tmp_path / "b.npz")
-    with pytest.raises(PolyheadError, match=r"no file .*c\.npz'; 'polyhead evaluate RUN' writes it"):
+    with pytest.raises(PolyheadError, match=r"b\.npz' is damaged"):
+        store.load_targets(tmp_path / "b.npz")
+    with pytest.raises(PolyheadError, match=r"file '.*c\.npz' does not exist\. Write it with 'polyhead evaluate RUN'"):
         store.load(tmp_path / "c.npz")
 
 
-def counted(classes: int = 3, pictures: int = 4) -> dict[str, Pixels]:
+def counted(classes: int = 3, images: int = 4) -> dict[str, PixelCounts]:
     generator = torch.Generator().manual_seed(0)
     shape = (classes, classes + 1)
-    return {f"p{index}": Pixels(torch.randint(9, shape, generator=generator)) for index in range(pictures)}
+    return {f"p{index}": PixelCounts(torch.randint(9, shape, generator=generator)) for index in range(images)}
 
 
 def test_counts_of_pixels_come_back(tmp_path: Path) -> None:
@@ -176,10 +176,10 @@ def test_counts_of_pixels_come_back(tmp_path: Path) -> None:
     assert store.load_pixels(path) == ({}, names)
 
 
-def test_labels_come_back_with_their_truth(tmp_path: Path) -> None:
+def test_labels_come_back_with_their_target(tmp_path: Path) -> None:
     path = tmp_path / "test.a.npz"
     none = torch.zeros(0)
-    truths = [
+    targets = [
         Annotation(
             f"p{index}",
             "",
@@ -194,38 +194,38 @@ def test_labels_come_back_with_their_truth(tmp_path: Path) -> None:
         for index in range(3)
     ]
     scores = torch.rand(3, 3, generator=torch.Generator().manual_seed(0)).softmax(1)
-    found = {truth.id: Labels(row) for truth, row in zip(truths, scores, strict=True)}
-    store.save_labels(path, dict(reversed(found.items())), truths, ["a", "b", "c"])
+    found = {target.id: Labels(row) for target, row in zip(targets, scores, strict=True)}
+    store.save_labels(path, dict(reversed(found.items())), targets, ["a", "b", "c"])
     assert store.kind(path) == "labels"
-    said, names = store.load_labels(path)
-    assert (said.ids, names) == (["p0", "p1", "p2"], ["a", "b", "c"])
-    assert (said.probabilities == scores.numpy()).all()
-    assert said.true.tolist() == [0, 1, 2]
+    predicted, names = store.load_labels(path)
+    assert (predicted.ids, names) == (["p0", "p1", "p2"], ["a", "b", "c"])
+    assert (predicted.probabilities == scores.numpy()).all()
+    assert predicted.target.tolist() == [0, 1, 2]
 
 
-def test_files_of_another_kind_or_form_are_broken(make_case: Callable[..., Any], tmp_path: Path) -> None:
+def test_files_of_another_kind_are_refused(make_case: Callable[..., Any], tmp_path: Path) -> None:
     boxes, pixels = tmp_path / "boxes.npz", tmp_path / "pixels.npz"
     _, predictions, names = make_case(0)
     store.save(boxes, predictions, names)
     store.save_pixels(pixels, counted(), ["background", "b", "c"])
     assert store.kind(boxes) == "boxes"
-    with pytest.raises(PolyheadError, match=r"boxes\.npz' is broken .*write it again with 'polyhead evaluate RUN'"):
+    with pytest.raises(PolyheadError, match=r"boxes\.npz' is damaged .*Write it again with 'polyhead evaluate RUN'"):
         store.load_pixels(boxes)
-    with pytest.raises(PolyheadError, match=r"pixels\.npz' is broken"):
+    with pytest.raises(PolyheadError, match=r"pixels\.npz' is damaged"):
         store.load_labels(pixels)
-    with pytest.raises(PolyheadError, match=r"pixels\.npz' is broken"):
+    with pytest.raises(PolyheadError, match=r"pixels\.npz' is damaged"):
         store.load(pixels)
     np.savez(pixels, names=np.array(["a", "b"]), ids=np.array(["x"]), pixels=np.zeros((1, 3, 4), dtype=np.int64))
     with pytest.raises(PolyheadError, match="pixels are not counts of the 2 classes"):
         store.load_pixels(pixels)
     columns = {"names": np.array(["a"]), "ids": np.array(["x"]), "true": np.array([1])}
     np.savez(pixels, probabilities=np.ones((1, 1), np.float32), **columns)  # type: ignore[arg-type]  # numpy's stubs
-    with pytest.raises(PolyheadError, match="are not of the 1 classes"):
+    with pytest.raises(PolyheadError, match="do not fit the 1 class names"):
         store.load_labels(pixels)
     with pixels.open("r+b") as file:
         file.truncate(100)
     for read in (store.kind, store.load_pixels, store.load_labels):
-        with pytest.raises(PolyheadError, match="is broken"):
+        with pytest.raises(PolyheadError, match="is damaged"):
             read(pixels)
-        with pytest.raises(PolyheadError, match="there is no file"):
+        with pytest.raises(PolyheadError, match="does not exist"):
             read(tmp_path / "none.npz")

@@ -9,14 +9,14 @@ from polyhead.metrics.voc import area, eleven_points, voc
 from polyhead.types import Annotation, Detections
 
 
-def picture(name: str, boxes: list[list[float]], difficult: list[bool]) -> Annotation:
+def image(name: str, boxes: list[list[float]], difficult: list[bool]) -> Annotation:
     flags = torch.tensor(difficult, dtype=torch.bool)
     classes = torch.zeros(len(boxes), dtype=torch.int64)
     corners = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
     return Annotation(name, "", (100, 100), corners, classes, flags, torch.ones(len(boxes)), torch.tensor([True, True]))
 
 
-def seen(boxes: list[list[float]], scores: list[float]) -> Detections:
+def detections(boxes: list[list[float]], scores: list[float]) -> Detections:
     corners = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
     return Detections(corners, torch.tensor(scores), torch.zeros(len(scores), dtype=torch.int64))
 
@@ -39,9 +39,9 @@ def test_area_by_hand() -> None:
 
 def test_difficult_objects_are_neither_found_nor_punished() -> None:
     first, second = [0.0, 0.0, 10.0, 10.0], [50.0, 50.0, 90.0, 90.0]
-    truth = [picture("a", [first, second], [False, True])]
-    alone = voc(truth, {"a": seen([first], [0.5])}, ["thing", "none"])
-    both = voc(truth, {"a": seen([second, second, first], [0.9, 0.8, 0.5])}, ["thing", "none"])
+    target = [image("a", [first, second], [False, True])]
+    alone = voc(target, {"a": detections([first], [0.5])}, ["thing", "none"])
+    both = voc(target, {"a": detections([second, second, first], [0.9, 0.8, 0.5])}, ["thing", "none"])
     assert alone.map50 == both.map50 == 1.0
     assert alone.classes[0].objects == 1
     assert alone.absent == ["none"]
@@ -50,36 +50,36 @@ def test_difficult_objects_are_neither_found_nor_punished() -> None:
 
 def test_a_second_detection_of_one_object_is_wrong() -> None:
     box = [0.0, 0.0, 10.0, 10.0]
-    truth = [picture("a", [box], [False]), picture("b", [box], [False])]
-    found = {"a": seen([box, box], [0.9, 0.8]), "b": seen([box], [0.7])}
-    assert voc(truth, found, ["thing", "none"], 2010).map50 == pytest.approx(0.5 + 0.5 * 2 / 3)
+    target = [image("a", [box], [False]), image("b", [box], [False])]
+    found = {"a": detections([box, box], [0.9, 0.8]), "b": detections([box], [0.7])}
+    assert voc(target, found, ["thing", "none"], 2010).map50 == pytest.approx(0.5 + 0.5 * 2 / 3)
 
 
 def test_a_detection_looks_only_at_the_object_that_it_overlaps_most() -> None:
     left, right = [0.0, 0.0, 10.0, 10.0], [2.0, 0.0, 12.0, 10.0]
-    truth = [picture("a", [left, right], [False, False])]
-    greedy = voc(truth, {"a": seen([left, [0.5, 0.0, 10.5, 10.0]], [0.9, 0.8])}, ["thing", "none"], 2010)
+    target = [image("a", [left, right], [False, False])]
+    greedy = voc(target, {"a": detections([left, [0.5, 0.0, 10.5, 10.0]], [0.9, 0.8])}, ["thing", "none"], 2010)
     assert greedy.map50 == pytest.approx(0.5)  # the second would be COCO's match of `right`
 
 
 def test_half_is_enough() -> None:
-    truth = [picture("a", [[0.0, 0.0, 10.0, 10.0]], [False])]
-    assert voc(truth, {"a": seen([[0.0, 0.0, 10.0, 5.0]], [0.9])}, ["thing", "none"]).map50 == 1.0
-    assert voc(truth, {"a": seen([[0.0, 0.0, 10.0, 4.99]], [0.9])}, ["thing", "none"]).map50 == 0.0
+    target = [image("a", [[0.0, 0.0, 10.0, 10.0]], [False])]
+    assert voc(target, {"a": detections([[0.0, 0.0, 10.0, 5.0]], [0.9])}, ["thing", "none"]).map50 == 1.0
+    assert voc(target, {"a": detections([[0.0, 0.0, 10.0, 4.99]], [0.9])}, ["thing", "none"]).map50 == 0.0
 
 
 def test_nothing_to_find() -> None:
-    scores = voc([picture("a", [], [])], {"a": seen([[0.0, 0.0, 9.0, 9.0]], [0.5])}, ["thing", "none"])
+    scores = voc([image("a", [], [])], {"a": detections([[0.0, 0.0, 9.0, 9.0]], [0.5])}, ["thing", "none"])
     assert np.isnan(scores.map50)
     assert scores.absent == ["thing", "none"]
 
 
-def most_overlapped(box: list[float], truth: Annotation, label: int) -> tuple[float, int]:
+def most_overlapped(box: list[float], target: Annotation, label: int) -> tuple[float, int]:
     best, which = 0.0, -1
     x1, y1, x2, y2 = box
-    for index, (a1, b1, a2, b2) in enumerate(truth.boxes.tolist()):
+    for index, (a1, b1, a2, b2) in enumerate(target.boxes.tolist()):
         width, height = min(x2, a2) - max(x1, a1), min(y2, b2) - max(y1, b1)
-        if truth.labels[index] == label and width > 0 and height > 0:
+        if target.labels[index] == label and width > 0 and height > 0:
             shared = width * height
             overlap = shared / ((x2 - x1) * (y2 - y1) + (a2 - a1) * (b2 - b1) - shared)
             if overlap > best:
@@ -87,29 +87,29 @@ def most_overlapped(box: list[float], truth: Annotation, label: int) -> tuple[fl
     return best, which
 
 
-def brute_force(truths: list[Annotation], predictions: dict[str, Detections], label: int, year: int) -> float:
-    """The development kit's procedure, one detection at a time."""
+def brute_force(targets: list[Annotation], predictions: dict[str, Detections], label: int, year: int) -> float:
+    """Run the procedure of VOC's development kit, one detection at a time."""
     lines = []
-    for order, truth in enumerate(truths):
-        if truth.id in predictions:
-            found = predictions[truth.id]
+    for order, target in enumerate(targets):
+        if target.id in predictions:
+            found = predictions[target.id]
             lines += [
-                (-score, order, index, truth, box)
-                for index, (box, score, own) in enumerate(zip(*[part.tolist() for part in found], strict=True))
+                (-score, order, index, target, box)
+                for index, (box, score, own) in enumerate(zip(*[column.tolist() for column in found], strict=True))
                 if own == label
             ]
-    total = sum(int(((truth.labels == label) & ~truth.ignore).sum()) for truth in truths)
-    taken, right, wrong, points = set(), 0, 0, []
-    for _, _, _, truth, box in sorted(lines, key=lambda line: line[:3]):
-        best, which = most_overlapped(box, truth, label)
-        if best >= 0.5 and truth.ignore[which]:
+    total = sum(int(((target.labels == label) & ~target.ignore).sum()) for target in targets)
+    taken, correct, wrong, points = set(), 0, 0, []
+    for _, _, _, target, box in sorted(lines, key=lambda line: line[:3]):
+        best, which = most_overlapped(box, target, label)
+        if best >= 0.5 and target.ignore[which]:
             continue
-        if best >= 0.5 and (truth.id, which) not in taken:
-            taken.add((truth.id, which))
-            right += 1
+        if best >= 0.5 and (target.id, which) not in taken:
+            taken.add((target.id, which))
+            correct += 1
         else:
             wrong += 1
-        points.append((right, right / (right + wrong)))
+        points.append((correct, correct / (correct + wrong)))
     if year == 2007:
         return sum(max((p for r, p in points if r * 10 >= tenth * total), default=0.0) for tenth in range(11)) / 11
     steps = [max((p for r, p in points if r >= count), default=0.0) for count in range(1, total + 1)]
@@ -121,9 +121,9 @@ def brute_force(truths: list[Annotation], predictions: dict[str, Detections], la
 def test_equal_to_the_procedure_written_out(
     make_case: Callable[..., Any], seed: int, year: Literal[2007, 2010]
 ) -> None:
-    truths, predictions, names = make_case(seed, pictures=25)
-    scores = voc(truths, predictions, names, year)
-    expected = [brute_force(truths, predictions, label, year) for label in range(3)]
+    targets, predictions, names = make_case(seed, images=25)
+    scores = voc(targets, predictions, names, year)
+    expected = [brute_force(targets, predictions, label, year) for label in range(3)]
     np.testing.assert_allclose([score.ap for score in scores.classes[:3]], expected, atol=1e-12)
     assert scores.map50 == pytest.approx(np.mean(expected))
     assert scores.absent == ["class 3"]

@@ -1,9 +1,9 @@
 import pytest
 import torch
-from builders.image_batches import pictures, truth
+from builders.image_batches import images, target
 from torchvision.ops import box_iou
 
-from polyhead.boxes.raw import Raw
+from polyhead.boxes.raw import DensePredictions
 from polyhead.config import recipe
 from polyhead.errors import PolyheadError
 from polyhead.models import efficientdet
@@ -14,15 +14,15 @@ from polyhead.types import Detections
 BACKBONE = "test_resnet"
 
 
-def test_efficientdet_d0_is_that_of_the_paper() -> None:
-    """3.9 million parameters (table 2); to the last one as many as effdet's D0 with its 90 classes has."""
+def test_efficientdet_d0_has_as_many_parameters_as_that_of_the_paper() -> None:
+    """3.9 million parameters (table 2), exactly as many as effdet's D0 with its 90 classes."""
     model = efficientdet().build({"coco": [str(i) for i in range(90)]})
     counts = [sum(p.numel() for p in part.parameters()) for part in (model.backbone, model.neck, model.heads)]
     assert counts == [3595388, 194361, 69162 + 18852]
     assert (model.size, model.strides, model.channels) == ((512, 512), [8, 16, 32, 64, 128], [64] * 5)
 
 
-def test_each_scale_doubles_and_gives_way_to_what_is_asked_for() -> None:
+def test_scales_set_defaults_that_arguments_override() -> None:
     assert [size for _, size, *_ in SCALES.values()] == [512, 640, 768, 896, 1024, 1280, 1280, 1536]
     model = efficientdet(BACKBONE, scale="d7", width=16, repeats=1, depth=0).build({"pets": ["cat"]})
     assert model.size == (1536, 1536)
@@ -37,32 +37,32 @@ def test_each_scale_doubles_and_gives_way_to_what_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("backbone", "size"), [("cspdarknet53", 128), ("efficientnet_b0", 320), ("mobilenetv2_100", 511), (BACKBONE, 100)]
 )
-def test_efficientdet_takes_any_backbone_and_any_size(backbone: str, size: int) -> None:
+def test_efficientdet_works_with_any_backbone_and_any_size(backbone: str, size: int) -> None:
     torch.manual_seed(0)
     model = efficientdet(backbone, size=size, width=16, repeats=1, depth=1).build({"pets": ["cat", "dog"]}).eval()
     with torch.inference_mode():
-        raw: Raw = model(pictures(1, size))["pets"]
+        raw: DensePredictions = model(images(1, size))["pets"]
         (found,) = model.head("pets").decode(raw)
     assert isinstance(found, Detections)
-    assert raw.codes.shape == (1, 9 * sum((-(-size // stride)) ** 2 for stride in model.strides), 4)
+    assert raw.deltas.shape == (1, 9 * sum((-(-size // stride)) ** 2 for stride in model.strides), 4)
     assert raw.logits.shape[2] == 2
     assert abs(float(raw.logits.sigmoid().median()) - 0.01) < 0.01
     assert found.boxes.min() >= 0
     assert found.boxes.max() <= size
 
 
-def test_perfect_answers_cost_nothing_and_decode_to_the_truth() -> None:
-    given = truth(256)
+def test_perfect_predictions_have_no_loss_and_decode_to_the_targets() -> None:
+    given = target(256)
     model = efficientdet(BACKBONE, size=256, width=16, repeats=1, depth=0, loss="ciou").build({"pets": ["cat", "dog"]})
     head = model.head("pets")
     assert isinstance(head, Dense)
-    raw: Raw = model(given.inputs)["pets"]
+    raw: DensePredictions = model(given.inputs)["pets"]
     index = head.matcher(raw, head.coder, given)
-    at = index.clamp(min=0)
-    boxes = given.boxes.gather(1, at[..., None].expand(-1, -1, 4))
-    labels = torch.where(index >= 0, given.labels.gather(1, at), 2)
+    assigned = index.clamp(min=0)
+    boxes = given.boxes.gather(1, assigned[..., None].expand(-1, -1, 4))
+    labels = torch.where(index >= 0, given.labels.gather(1, assigned), 2)
     perfect = raw._replace(
-        codes=head.coder.encode(boxes, raw.anchors, raw.strides).masked_fill((index < 0)[..., None], 0.0),
+        deltas=head.coder.encode(boxes, raw.anchors, raw.strides).masked_fill((index < 0)[..., None], 0.0),
         logits=50 * torch.nn.functional.one_hot(labels, 3)[..., :2].float() - 25,
     )
     assert all(float(loss) < 1e-4 for loss in head.losses(perfect, given).values())
@@ -73,17 +73,17 @@ def test_perfect_answers_cost_nothing_and_decode_to_the_truth() -> None:
 
 
 @pytest.mark.parametrize("loss", ["huber", "ciou"])
-def test_efficientdet_trains_in_bfloat16_on_anchors_in_float32(loss: str) -> None:
+def test_efficientdet_trains_in_bfloat16_with_anchors_in_float32(loss: str) -> None:
     torch.manual_seed(0)
-    given = truth(256)
+    given = target(256)
     model = efficientdet(BACKBONE, size=256, width=16, repeats=1, depth=1, loss=loss)  # type: ignore[arg-type]
     head = model.build({"pets": ["cat", "dog"]}).head("pets")
-    plain: Raw = model(given.inputs)["pets"]
+    plain: DensePredictions = model(given.inputs)["pets"]
     with torch.autocast("cpu", torch.bfloat16):
-        raw: Raw = model(given.inputs)["pets"]
+        raw: DensePredictions = model(given.inputs)["pets"]
         losses = head.losses(raw, given)
     assert torch.equal(raw.anchors, plain.anchors)
-    assert {raw.codes.dtype, raw.logits.dtype, raw.anchors.dtype} == {torch.float32}
+    assert {raw.deltas.dtype, raw.logits.dtype, raw.anchors.dtype} == {torch.float32}
     torch.autograd.backward(torch.stack(list(losses.values())).sum())
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name

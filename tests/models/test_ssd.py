@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from builders.image_batches import pictures
+from builders.image_batches import images
 
-from polyhead.boxes.raw import Raw
+from polyhead.boxes.raw import DensePredictions
 from polyhead.models import ssd300
 from polyhead.nets.heads.dense import Dense
 from polyhead.types import Batch
@@ -13,29 +13,29 @@ BACKBONE = "test_resnet"
 
 
 @pytest.mark.parametrize(("size", "boxes"), [(300, 8766), (512, 24564)])
-def test_ssd_has_the_boxes_of_the_paper(size: int, boxes: int) -> None:
-    """At 512 exactly the paper's; at 300 its 8732, 2 x 2 x 4 of one level more, and two more in each of 3 x 3 cells."""
+def test_ssd_has_as_many_boxes_as_in_the_paper(size: int, boxes: int) -> None:
+    """At 512 exactly; at 300 the paper's 8732, 2 x 2 x 4 of one more level, and two more in each of 3 x 3 cells."""
     model = ssd300(BACKBONE, size=size, width=16).build({"pets": ["cat", "dog"]}).eval()
-    raw: Raw = model(pictures(1, size))["pets"]
-    assert raw.codes.shape == (1, boxes, 4)
+    raw: DensePredictions = model(images(1, size))["pets"]
+    assert raw.deltas.shape == (1, boxes, 4)
     assert model.strides == [8, 16, 32, 64, 128, 256, 512]
 
 
-def test_another_size_needs_no_other_model() -> None:
+def test_a_model_works_on_images_of_another_size() -> None:
     model = ssd300(BACKBONE, size=96, width=16).build({"pets": ["cat"]}).eval()
     head = model.head("pets")
     for size in (64, 96, 160):
-        assert len(head.decode(model(pictures(2, size))["pets"])) == 2
+        assert len(head.decode(model(images(2, size))["pets"])) == 2
 
 
 @pytest.mark.parametrize(("neck", "nms", "depth"), [("extras", "hard", 1), ("fpn", "soft", 0)])
-def test_ssd_learns_two_pictures_by_heart(neck: str, nms: str, depth: int) -> None:
+def test_ssd_can_overfit_two_images(neck: str, nms: str, depth: int) -> None:
     torch.manual_seed(0)
     model = ssd300(BACKBONE, size=64, width=32, depth=depth, neck=neck, nms=nms).build({"pets": ["cat", "dog"]})  # type: ignore[arg-type]
     head = model.head("pets")
     assert isinstance(head, Dense)
     given = Batch(
-        pictures(2, 64),
+        images(2, 64),
         torch.tensor([[[4.0, 4, 40, 50]], [[20, 10, 60, 30]]]),
         torch.tensor([[0], [1]]),
         torch.zeros(2, 1, dtype=torch.bool),
@@ -56,7 +56,7 @@ def test_ssd_learns_two_pictures_by_heart(neck: str, nms: str, depth: int) -> No
         torch.testing.assert_close(found.boxes[0], given.boxes[i, 0], atol=4, rtol=0)
 
 
-def test_weights_of_the_trunk_are_loaded(weights_root: Path) -> None:
+def test_weights_of_the_backbone_are_loaded(weights_root: Path) -> None:
     path = str(weights_root / "mobilenetv2_100.safetensors")
     half = (0.5, 0.5, 0.5)
     first, second, without = (

@@ -1,4 +1,4 @@
-"""Every backbone, neck and head keeps its contract; a new one is tested by existing."""
+"""Every backbone, neck and head fulfills its contract; new ones are found and tested without being listed."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import pytest
 import torch
-from builders.subclasses import finished
+from builders.subclasses import concrete_subclasses
 from torch import Tensor, nn
 
 from polyhead import nets
@@ -26,15 +26,15 @@ SETTINGS: dict[type[nn.Module], Callable[..., Any]] = {
     SsdExtras: partial(SsdExtras, size=(100, 100), width=32),
     Dense: ssd_head,
 }
-"""How to build parts that need more than the contract gives them."""
+"""Factories of parts that need more arguments than the contract provides."""
 
 Part = TypeVar("Part", bound=nn.Module)
-BACKBONES = finished(Backbone, nets)  # type: ignore[type-abstract]  # subclasses are asked for
-NECKS, HEADS = finished(Neck, nets), finished(Head, nets)  # type: ignore[type-abstract]
+BACKBONES = concrete_subclasses(Backbone, nets)  # type: ignore[type-abstract]  # their subclasses are listed
+NECKS, HEADS = concrete_subclasses(Neck, nets), concrete_subclasses(Head, nets)  # type: ignore[type-abstract]
 
 
 class Plain(nn.Module):
-    """Tensors in, tensors out, as an exporter wants it."""
+    """A wrapper with tensors as inputs and outputs, as needed for an export."""
 
     def __init__(self, part: nn.Module, canvas: Size | None = None) -> None:
         super().__init__()
@@ -47,21 +47,21 @@ class Plain(nn.Module):
 
 
 def tensors(value: Any) -> list[Tensor]:
-    """All tensors of a raw value or a pyramid."""
+    """Return all tensors of raw predictions or of a pyramid."""
     if isinstance(value, Tensor):
         return [value]
     return [each for item in value for each in tensors(item)] if isinstance(value, tuple | list) else []
 
 
 def pyramid(size: Size, count: int = 2, channels: Sequence[int] = tuple(CHANNELS)) -> Pyramid:
-    source = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     shapes = [[-(-side // stride) for side in size] for stride in STRIDES]
     levels = zip(channels, shapes, strict=True)
-    return Pyramid([torch.randn(count, width, *shape, generator=source) for width, shape in levels], size)
+    return Pyramid([torch.randn(count, width, *shape, generator=generator) for width, shape in levels], size)
 
 
 def batch(size: Size, objects: int) -> Batch:
-    """Two pictures: one with objects of all scales, one without any."""
+    """Return a batch of two images: one with objects of all scales, one without objects."""
     side = torch.logspace(-1.5, 0, max(objects, 1))[:, None] * torch.tensor([size[1], size[0]])
     boxes = torch.cat([torch.zeros_like(side), side], dim=1).repeat(2, 1, 1)
     labels = torch.arange(max(objects, 1)).remainder(len(NAMES)).repeat(2, 1)
@@ -82,31 +82,31 @@ def batch(size: Size, objects: int) -> Batch:
 
 
 def check_levels(part: Backbone | Neck, levels: list[Tensor], size: Size) -> None:
-    """Shapes are what channels and strides tell."""
+    """Check that the shapes match channels and strides."""
     assert [level.shape[1] for level in levels] == part.channels
     assert part.strides == sorted(set(part.strides))
     for level, stride in zip(levels, part.strides, strict=True):
-        fits = all(abs(have - side / stride) < 1 for have, side in zip(level.shape[2:], size, strict=True))
+        fits = all(abs(cells - side / stride) < 1 for cells, side in zip(level.shape[2:], size, strict=True))
         assert fits, f"a level of stride {stride} has {list(level.shape[2:])} cells on {size} pixels"
 
 
-def louder(features: Pyramid) -> list[Tensor]:
-    """The same maps, twice as strong: what a network might see after more training."""
+def scaled_up(features: Pyramid) -> list[Tensor]:
+    """Return the same maps times two, as they might be after more training."""
     return [2 * level for level in features.levels]
 
 
 def check_distillation(head: Head, raw: Any, teacher: Any) -> None:
-    """Nothing where student and teacher agree; where they do not, positive, finite, and only the student is taught."""
-    for value in head.distil(raw, raw, 2.0).values():
-        assert abs(float(value.detach())) < 1e-5, "a teacher that agrees still teaches"
-    for name, value in head.distil(raw, teacher, 2.0).items():
-        assert value.shape == (), f"{name} is no scalar"
+    """Check that the distillation losses are 0 where student and teacher agree, else finite, positive scalars."""
+    for value in head.distill(raw, raw, 2.0).values():
+        assert abs(float(value.detach())) < 1e-5, "the loss is not 0 where student and teacher agree"
+    for name, value in head.distill(raw, teacher, 2.0).items():
+        assert value.shape == (), f"{name} is not a scalar"
         assert value.isfinite(), f"{name} is not finite"
         assert value > 0, f"{name} is not positive where student and teacher differ"
 
 
 def check_gradients(part: nn.Module, loss: Tensor) -> None:
-    """Every parameter learns."""
+    """Check that every parameter has a finite gradient other than 0."""
     part.zero_grad()
     torch.autograd.backward(loss)
     for name, parameter in part.named_parameters():
@@ -116,49 +116,49 @@ def check_gradients(part: nn.Module, loss: Tensor) -> None:
 
 
 def check_export(part: nn.Module, canvas: Size | None, inputs: list[Tensor], others: list[Tensor]) -> None:
-    """A graph traced at one batch size gives the same at another."""
+    """Check that a graph exported at one batch size gives the same results at another."""
     plain = Plain(part.eval(), canvas)
     axes = (tuple({0: torch.export.Dim("b")} for _ in inputs),)
     graph = torch.export.export(plain, tuple(inputs), dynamic_shapes=axes).module()
     with torch.inference_mode():
-        for have, want in zip(graph(*others), plain(*others), strict=True):
-            torch.testing.assert_close(have, want, atol=1e-4, rtol=1e-4)
+        for exported, expected in zip(graph(*others), plain(*others), strict=True):
+            torch.testing.assert_close(exported, expected, atol=1e-4, rtol=1e-4)
 
 
-def wake(part: Part) -> Part:
-    """Parameters that start as zero would hide others behind them: timm's residual branches start closed."""
+def without_zeros(part: Part) -> Part:
+    """Change parameters that are initialized to zero, because they block gradients (timm's residual branches)."""
     with torch.no_grad():
         for parameter in part.parameters():
             parameter.add_(0.1 * (not parameter.any()))
     return part
 
 
-def weigh(levels: list[Tensor]) -> Tensor:
-    """A scalar that depends on every cell in its own way."""
-    source = torch.Generator().manual_seed(1)
-    return torch.stack([(level * torch.randn(level.shape, generator=source)).sum() for level in levels]).sum()
+def weighted_sum(levels: list[Tensor]) -> Tensor:
+    """Return a scalar that depends on every cell with another weight."""
+    generator = torch.Generator().manual_seed(1)
+    return torch.stack([(level * torch.randn(level.shape, generator=generator)).sum() for level in levels]).sum()
 
 
 def check_backbone(make: Callable[[], Backbone]) -> None:
     torch.manual_seed(0)
-    backbone = wake(make())
+    backbone = without_zeros(make())
     for size in SIZES:
-        pictures = torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8)
-        features: Pyramid = backbone(pictures)
+        images = torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8)
+        features: Pyramid = backbone(images)
         assert features.canvas == size
         check_levels(backbone, features.levels, size)
-        check_gradients(backbone, weigh(features.levels))
-    check_export(backbone, None, [pictures], [pictures.repeat(2, 1, 1, 1)[:3]])
+        check_gradients(backbone, weighted_sum(features.levels))
+    check_export(backbone, None, [images], [images.repeat(2, 1, 1, 1)[:3]])
 
 
 def check_neck(make: Callable[[list[int], list[int]], Neck]) -> None:
     torch.manual_seed(0)
-    neck = wake(make(list(CHANNELS), list(STRIDES)))
+    neck = without_zeros(make(list(CHANNELS), list(STRIDES)))
     for size in SIZES:
         features: Pyramid = neck(pyramid(size))
         assert features.canvas == size
         check_levels(neck, features.levels, size)
-        check_gradients(neck, weigh(features.levels))
+        check_gradients(neck, weighted_sum(features.levels))
     check_export(neck, size, pyramid(size).levels, pyramid(size, 3).levels)
 
 
@@ -166,7 +166,7 @@ def check_head(
     make: Callable[[list[int], list[int], list[str]], Head], channels: Sequence[int] = tuple(CHANNELS)
 ) -> None:
     torch.manual_seed(0)
-    head = wake(make(list(channels), list(STRIDES), list(NAMES)))
+    head = without_zeros(make(list(channels), list(STRIDES), list(NAMES)))
     assert head.names == NAMES
     for size in SIZES:
         features = pyramid(size, channels=channels)
@@ -176,19 +176,19 @@ def check_head(
             losses = head.losses(raw, batch(size, objects))
             assert losses
             for name, loss in losses.items():
-                assert loss.shape == (), f"{name} is no scalar"
-                assert loss.dtype is torch.float32, f"{name} is no float32"
+                assert loss.shape == (), f"{name} is not a scalar"
+                assert loss.dtype is torch.float32, f"{name} is not float32"
                 assert loss.isfinite(), f"{name} is not finite"
             if objects:
                 check_gradients(head, torch.stack(list(losses.values())).sum())
         assert len(head.decode(raw)) == 2
-        check_distillation(head, raw, head(pyramid(size, channels=[*channels])._replace(levels=louder(features))))
+        check_distillation(head, raw, head(pyramid(size, channels=[*channels])._replace(levels=scaled_up(features))))
     check_export(head, size, features.levels, pyramid(size, 3, channels).levels)
 
 
-def test_no_part_is_overlooked() -> None:
+def test_all_parts_are_found() -> None:
     assert {Timm} <= set(BACKBONES)
-    assert {"Bifpn", "Fpn", "Fuse", "SsdExtras", "Trunk"} <= {neck.__name__ for neck in NECKS}
+    assert {"Bifpn", "Fpn", "Fuse", "SharedStem", "SsdExtras"} <= {neck.__name__ for neck in NECKS}
     assert {"Classify", "Dense", "Segment"} <= {head.__name__ for head in HEADS}
 
 
@@ -208,12 +208,12 @@ def test_head(part: type[Head]) -> None:
 
 
 @pytest.mark.parametrize("loss", ["huber", "ciou"])
-def test_heads_that_want_levels_of_one_width(loss: str) -> None:
+def test_heads_that_need_levels_of_the_same_width(loss: str) -> None:
     check_head(partial(efficientdet_head, depth=1, anchor_scale=2.0, loss=loss), [16] * 3)  # type: ignore[arg-type]
 
 
 class WrongStride(Timm):
-    """Tells a stride that it does not have."""
+    """States a stride that it does not have."""
 
     def __init__(self) -> None:
         super().__init__("test_resnet", strides=(8, 16))
@@ -221,7 +221,7 @@ class WrongStride(Timm):
 
 
 class IdleLayer(SsdExtras):
-    """Has a layer that nothing goes through."""
+    """Has a layer that is not used."""
 
     def __init__(self, channels: list[int], strides: list[int]) -> None:
         super().__init__(channels, strides, size=(100, 100), width=32)
@@ -229,7 +229,7 @@ class IdleLayer(SsdExtras):
 
 
 class OtherCanvas(SsdExtras):
-    """Changes the canvas on the way."""
+    """Changes the canvas."""
 
     def __init__(self, channels: list[int], strides: list[int]) -> None:
         super().__init__(channels, strides, size=(100, 100), width=32)
@@ -238,23 +238,23 @@ class OtherCanvas(SsdExtras):
         return Pyramid(super().forward(pyramid).levels, (1, 1))
 
 
-class Stubborn(Classify):
-    """Teaches also what is already known."""
+class DistillsAlways(Classify):
+    """Has a distillation loss also where student and teacher agree."""
 
-    def distil(self, raw: Any, teacher: Any, temperature: float) -> dict[str, Tensor]:
+    def distill(self, raw: Any, teacher: Any, temperature: float) -> dict[str, Tensor]:
         return {"class": raw.logits.square().sum() * temperature + 1.0}
 
 
-def careless(loss: str) -> Callable[..., Head]:
-    """A head one of whose losses is not finite without objects, or is no scalar."""
+def with_bad_loss(loss: str) -> Callable[..., Head]:
+    """Return a factory of a head with a loss that is not finite without objects, or not a scalar."""
 
     def bad(matched: Any) -> Tensor:
-        total: Tensor = matched.raw.codes[matched.picture, matched.anchor].abs()
+        total: Tensor = matched.raw.deltas[matched.batch_idx, matched.anchor_idx].abs()
         return total.mean() if loss == "mean" else total
 
     def make(channels: list[int], strides: list[int], names: list[str]) -> Head:
         head = ssd_head(channels, strides, names)
-        head.parts["bad"] = (1.0, bad)
+        head.weighted_losses["bad"] = (1.0, bad)
         return head
 
     return make
@@ -266,9 +266,9 @@ def careless(loss: str) -> Callable[..., Head]:
         (check_backbone, WrongStride, "a level of stride 32 has"),
         (check_neck, IdleLayer, "idle.weight has no gradient"),
         (check_neck, OtherCanvas, r"assert \(1, 1\) == "),
-        (check_head, careless("mean"), "bad is not finite"),
-        (check_head, careless("rows"), "bad is no scalar"),
-        (check_head, Stubborn, "a teacher that agrees still teaches"),
+        (check_head, with_bad_loss("mean"), "bad is not finite"),
+        (check_head, with_bad_loss("rows"), "bad is not a scalar"),
+        (check_head, DistillsAlways, "the loss is not 0 where student and teacher agree"),
     ],
 )
 def test_a_broken_part_is_found(check: Callable[[Any], None], broken: Callable[..., Any], message: str) -> None:
@@ -276,6 +276,6 @@ def test_a_broken_part_is_found(check: Callable[[Any], None], broken: Callable[.
         check(broken)
 
 
-def test_broken_parts_of_the_tests_are_not_taken_for_parts_of_the_package() -> None:
+def test_broken_parts_of_the_tests_are_not_counted_as_parts_of_the_package() -> None:
     found = {part.__name__ for part in [*BACKBONES, *NECKS, *HEADS]}
-    assert not {"WrongStride", "IdleLayer", "OtherCanvas", "Stubborn"} & found
+    assert not {"WrongStride", "IdleLayer", "OtherCanvas", "DistillsAlways"} & found

@@ -1,4 +1,4 @@
-"""Names that heads can have."""
+"""Names that tasks can have."""
 
 import pytest
 from builders.toy_parts import toy_model
@@ -6,11 +6,11 @@ from builders.toy_parts import toy_model
 from polyhead.errors import PolyheadError
 
 
-@pytest.mark.parametrize("task", ["", "a.b", "a/b", "a,b", "a=b", "train", "keys", "training", "keep", "loss"])
-def test_names_that_torch_cannot_keep_are_refused(task: str) -> None:
+@pytest.mark.parametrize("task", ["", "a.b", "a/b", "a,b", "a=b", "train", "keys", "training", "continual", "loss"])
+def test_task_names_that_cannot_be_used_are_refused(task: str) -> None:
     with pytest.raises(PolyheadError) as caught:
         toy_model().build({task: ["cat"]})
     assert str(caught.value) == (
-        f"a task cannot be called {task!r}: its name must be non-empty, without any of . / \\ , =, and not that of a "
-        "method of torch's modules, nor loss or keep; rename it in data:"
+        f"{task!r} is not a valid task name: expected a non-empty name without any of . / \\ , = that is neither a "
+        "method of torch's modules nor loss or continual. Rename the task in data:."
     )

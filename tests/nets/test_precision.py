@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from polyhead.errors import PolyheadError
-from polyhead.nets.precision import autocast, resolve, spare_depthwise
+from polyhead.nets.precision import autocast, depthwise_in_float32, resolve
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from polyhead.nets.precision import autocast, resolve, spare_depthwise
         (None, {}, "32-true"),
     ],
 )
-def test_auto_is_what_the_hardware_computes_natively(
+def test_auto_selects_what_the_hardware_supports_natively(
     gpu: tuple[int, int] | None, cpu: dict[str, bool], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu is not None)
@@ -35,10 +35,10 @@ def test_auto_is_what_the_hardware_computes_natively(
         ("32-true", False, None),
         ("bf16-mixed", False, torch.bfloat16),
         ("16-mixed", True, torch.float16),
-        ("16-mixed", False, torch.bfloat16),  # as Lightning trains then
+        ("16-mixed", False, torch.bfloat16),  # as Lightning does
     ],
 )
-def test_inference_runs_in_what_was_asked_for(
+def test_inference_runs_in_the_requested_precision(
     precision: str, gpu: bool, dtype: torch.dtype | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
@@ -47,13 +47,13 @@ def test_inference_runs_in_what_was_asked_for(
         assert nn.Linear(2, 2)(torch.ones(1, 2)).dtype is (dtype or torch.float32)
 
 
-def test_a_precision_that_is_not_known_is_named() -> None:
+def test_an_unknown_precision_raises_an_error() -> None:
     with pytest.raises(PolyheadError, match=r"precision: unknown name 'bf16-mixd'; did you mean 'bf16-mixed'\?"):
         resolve("bf16-mixd")
 
 
 @pytest.mark.parametrize(
-    ("conv", "spared"),
+    ("conv", "slow"),
     [
         (nn.Conv2d(8, 8, 3, stride=2, groups=8), True),
         (nn.Conv2d(8, 8, 5, groups=8), True),
@@ -62,23 +62,23 @@ def test_a_precision_that_is_not_known_is_named() -> None:
         (nn.Conv2d(1, 8, 5), False),
     ],
 )
-def test_only_slow_depthwise_convolutions_train_in_float32(conv: nn.Conv2d, spared: bool) -> None:
+def test_only_slow_depthwise_convolutions_train_in_float32(conv: nn.Conv2d, slow: bool) -> None:
     inputs = torch.randn(1, conv.in_channels, 9, 9)
     expected = conv(inputs).detach()
-    spare_depthwise(nn.Sequential(conv))
+    depthwise_in_float32(nn.Sequential(conv))
     with torch.autocast("cpu", torch.bfloat16):
-        learning = conv(inputs)
+        in_training = conv(inputs)
         with torch.no_grad():
-            using = conv(inputs)
-    assert (learning.dtype is torch.float32) is spared
-    assert using.dtype is torch.bfloat16
-    if spared:
-        assert torch.equal(learning, expected)
+            in_inference = conv(inputs)
+    assert (in_training.dtype is torch.float32) is slow
+    assert in_inference.dtype is torch.bfloat16
+    if slow:
+        assert torch.equal(in_training, expected)
 
 
 def test_a_copy_uses_its_own_weights() -> None:
     model = nn.Sequential(nn.Conv2d(8, 8, 5, groups=8))
-    spare_depthwise(model)
+    depthwise_in_float32(model)
     twin = deepcopy(model)
     for parameter in twin.parameters():
         nn.init.zeros_(parameter)

@@ -1,7 +1,9 @@
-"""A segmentation model measured, drawn and used: the numbers are those of its masks, and the same every time."""
+"""Evaluation of a run: numbers, stored predictions, plots, peak memory, and warnings about changed data."""
 
 import json
+import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,20 +22,20 @@ from polyhead.data.synthetic.writers import write_coco
 from polyhead.engine.fit import fit
 from polyhead.engine.stage import Stage
 from polyhead.metrics import store
-from polyhead.metrics.masks import masks, pixels
+from polyhead.metrics.masks import count_pixels, masks
 from polyhead.nets.heads.segment import Segment
 from polyhead.nets.model import Model
 from polyhead.run import Run, read_json, read_rows
 from polyhead.types import Mask
-from polyhead.workflows.evaluate import changed, confusions, evaluate, measure, predict_one
+from polyhead.workflows.evaluate import _peak_memory, changed, evaluate, measure, predict_one
 from polyhead.workflows.predict import Predictor
 
 
 def tasks() -> dict[str, TaskData]:
     settings = {"split": {"val": 0.25, "test": 0.25}, "workers": 0, "batch": 4}
     sources = {
-        "pixels": Source(Scenes(24, size=48, truth="masks"), **settings),  # type: ignore[arg-type]  # a mixed dict
-        "times": Source(Scenes(24, size=48, truth="times"), **settings),  # type: ignore[arg-type]  # likewise
+        "pixels": Source(Scenes(24, size=48, target="masks"), **settings),  # type: ignore[arg-type]  # a mixed dict
+        "times": Source(Scenes(24, size=48, target="times"), **settings),  # type: ignore[arg-type]  # likewise
     }
     return {name: TaskData(name, source, (32, 32), 0) for name, source in sources.items()}
 
@@ -59,46 +61,46 @@ def test_numbers_are_those_of_the_masks(run: Run) -> None:
     counts = []
     for index in range(len(task.readers["val"])):
         sample = task.readers["val"][index]
-        said = predict_one(model, task, "auto", sample)
-        assert isinstance(said, Mask)
-        assert said.classes.shape == sample.size
-        counts.append(pixels(said, task.mask("val", sample.id), len(task.names)))
+        predicted = predict_one(model, task, "auto", sample)
+        assert isinstance(predicted, Mask)
+        assert predicted.classes.shape == sample.size
+        counts.append(count_pixels(predicted, task.mask("val", sample.id), len(task.names)))
     scores = masks(counts, task.names)
     assert numbers["metric"] == "mIoU"
     assert numbers["score"] == pytest.approx(scores.miou)
     assert numbers["pixel_accuracy"] == pytest.approx(scores.pixel_accuracy)
     assert numbers["interval"][0] <= numbers["score"] <= numbers["interval"][1]
-    assert 0 < numbers["rival"]["score"] < 0.5
-    assert numbers["rival"]["name"].startswith("every pixel 'background'")
-    assert numbers["pictures"]["background"] == len(task.readers["train"])
-    stored, names = store.load_pixels(run.predictions_of("val", "pixels"))
+    assert 0 < numbers["dummy_baseline"]["score"] < 0.5
+    assert numbers["dummy_baseline"]["name"].startswith("every pixel 'background'")
+    assert numbers["train_images"]["background"] == len(task.readers["train"])
+    stored, names = store.load_pixels(run.predictions_path("val", "pixels"))
     assert masks([*stored.values()], names) == scores
-    assert store.kind(run.predictions_of("val", "times")) == "labels"
+    assert store.kind(run.predictions_path("val", "times")) == "labels"
     json.dumps(numbers, allow_nan=False)
 
 
-def test_a_run_is_measured_drawn_and_judged(run: Run) -> None:
+def test_a_run_gets_numbers_plots_and_a_verdict(run: Run) -> None:
     data = tasks()
     model = model_of(data)
     fit(model, data, [Stage(epochs=1)], run, describe={}, seed=0)
     (row,) = read_rows(run.results_csv)
     assert 0 <= float(row["val/pixels/miou"]) <= 1
-    said: list[str] = []
-    results = measure(model, data, run, ("val", "test"), said.append)
+    logged: list[str] = []
+    results = measure(model, data, run, ("val", "test"), logged.append)
     assert read_json(run.results_json)["test"]["tasks"]["pixels"]["score"] == results["tasks"]["pixels"]["score"]
-    assert "mIoU" in said[0]
+    assert "mIoU" in logged[0]
     assert results["tasks"]["pixels"]["history"]["score"] == [float(row["val/pixels/miou"])]
     names = {path.name for path in run.plots.iterdir()}
-    assert {"val_truth_prediction.pixels.png", "iou.pixels.png", "confusion_matrix.times.png"} <= names
+    assert {"val_target_prediction.pixels.png", "iou.pixels.png", "confusion_matrix.times.png"} <= names
     lines = "\n".join(table("pixels", results["tasks"]["pixels"]))
     assert "miou_foreground" in lines
     assert "iou" in lines
     assert "top5" in "\n".join(table("times", results["tasks"]["times"]))
 
 
-@pytest.mark.parametrize(("trained", "measured"), [("32-true", False), ("bf16-mixed", True)])
-def test_what_was_trained_in_float32_is_measured_in_it(
-    trained: str, measured: bool, run: Run, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("trained", "autocast"), [("32-true", False), ("bf16-mixed", True)])
+def test_a_run_trained_in_float32_is_evaluated_in_float32(
+    trained: str, autocast: bool, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
@@ -108,74 +110,89 @@ def test_what_was_trained_in_float32_is_measured_in_it(
     seen = set()
     model.backbone.register_forward_hook(lambda *_: seen.add(torch.is_autocast_enabled("cpu")))
     measure(model, data, run, ("val",), lambda _: None)
-    assert seen == {measured}
+    assert seen == {autocast}
 
 
-def test_data_that_is_no_longer_what_a_run_began_with_is_told(run: Run, tmp_path: Path) -> None:
-    """Labels that were mended since, pictures that came to a test folder: the numbers would be of something else."""
+def test_changed_data_is_reported(run: Run, tmp_path: Path) -> None:
+    """The numbers of corrected labels, or of a test folder with new images, cannot be compared with earlier ones."""
     write_coco(Scenes(12, "signs", size=48), tmp_path / "data")
     source = Source(Coco(tmp_path / "data"), workers=0)
     task = TaskData("signs", source, (32, 32), 0)
-    began = {part: fingerprint(task.readers[part]) for part in SPLITS}
-    assert changed(run, {"signs": task}) == [], "an older run's manifest does not say"
-    run.update_manifest(data={"signs": {"fingerprint": began}})
+    recorded = {split: fingerprint(task.readers[split]) for split in SPLITS}
+    assert changed(run, {"signs": task}) == [], "an older run has no fingerprints in its manifest"
+    run.update_manifest(data={"signs": {"fingerprint": recorded}})
     assert changed(run, {"signs": task}) == []
-    truth = tmp_path / "data" / "annotations" / "instances_train.json"
-    content = json.loads(truth.read_text())
-    ident = content["annotations"][0]["image_id"]
-    content["annotations"] = [each for each in content["annotations"] if each["image_id"] != ident]
-    truth.write_text(json.dumps(content))
-    ids = {part: task.ids(part) for part in SPLITS}
+    file = tmp_path / "data" / "annotations" / "instances_train.json"
+    content = json.loads(file.read_text())
+    image_id = content["annotations"][0]["image_id"]
+    content["annotations"] = [each for each in content["annotations"] if each["image_id"] != image_id]
+    file.write_text(json.dumps(content))
+    ids = {split: task.ids(split) for split in SPLITS}
     now = TaskData("signs", Source(Coco(tmp_path / "data"), workers=0), (32, 32), 0, ids)
-    (part,) = (part for part in SPLITS if truth_of(task, part) != truth_of(now, part))
+    (split,) = (split for split in SPLITS if objects_of(task, split) != objects_of(now, split))
     assert changed(run, {"signs": now}) == [
-        f"signs: the {part} data is no longer what this run began with: pictures or their truth have changed since"
+        f"signs: the {split} data is not the data that this run started with: images or annotations have changed"
     ]
 
 
-def truth_of(task: TaskData, part: str) -> list[int]:
-    """How many objects each picture of a split has."""
-    return [len(truth.boxes) for truth in task.truths(part)]
+def objects_of(task: TaskData, split: str) -> list[int]:
+    """Return the number of objects of each image of a split."""
+    return [len(target.boxes) for target in task.targets(split)]
 
 
-def test_each_task_sees_pictures_as_it_was_measured_on() -> None:
+def test_each_task_uses_its_own_transform() -> None:
     data = tasks()
     names = {name: task.names for name, task in data.items()}
     fits = {"pixels": Eval((32, 32), "letterbox"), "times": Eval((32, 32), "stretch")}
-    picture = torch.randint(256, (3, 40, 70), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    together = Predictor(model_of(data), names, fits).predict(picture)
-    for result, (task, own) in zip(together, fits.items(), strict=True):
-        (alone,) = Predictor(model_of(data), names, dict.fromkeys(names, own)).predict(picture, task)
+    image = torch.randint(256, (3, 40, 70), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    together = Predictor(model_of(data), names, fits).predict(image)
+    for result, (task, transform) in zip(together, fits.items(), strict=True):
+        (alone,) = Predictor(model_of(data), names, dict.fromkeys(names, transform)).predict(image, task)
         assert result.task == task
         assert (result.scores == alone.scores).all()
         assert (result.classes == alone.classes).all()
 
 
 @pytest.mark.parametrize("size", [(40, 70), (33, 20)])
-def test_masks_are_predicted_in_original_pixels_beside_other_heads(size: tuple[int, int], tmp_path: Path) -> None:
+def test_masks_are_predicted_in_original_pixels_next_to_other_heads(size: tuple[int, int], tmp_path: Path) -> None:
     data = tasks()
     names = {name: task.names for name, task in data.items()}
-    picture = torch.randint(256, (3, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    for how in ("stretch", "letterbox"):
-        pair = Predictor(model_of(data), names, dict.fromkeys(names, Eval((32, 32), how))).predict(picture)
+    image = torch.randint(256, (3, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for fit_name in ("stretch", "letterbox"):
+        pair = Predictor(model_of(data), names, dict.fromkeys(names, Eval((32, 32), fit_name))).predict(image)
         segmented, time = pair
         assert segmented.mask is not None
         assert segmented.mask.shape == size
         assert segmented.scores.sum() == pytest.approx(1)
-        for label, share in zip(segmented.classes.tolist(), segmented.scores.tolist(), strict=True):
-            assert share == pytest.approx((segmented.mask == label).mean())
+        for label, fraction in zip(segmented.classes.tolist(), segmented.scores.tolist(), strict=True):
+            assert fraction == pytest.approx((segmented.mask == label).mean())
         assert time.mask is None
         segmented.save_mask(tmp_path / "mask.png")
         with Image.open(tmp_path / "mask.png") as file:
             assert (np.array(file) == segmented.mask).all()
 
 
-def test_confusions_are_the_largest_mistakes_first() -> None:
-    counts = np.array([[50, 5, 0, 1], [10, 20, 10, 0], [0, 0, 7, 0]])
-    assert confusions(counts, ["a", "b", "c"]) == [
-        ["b", "a", 0.25],
-        ["b", "c", 0.25],
-        ["a", "b", 5 / 56],
-        ["a", "nothing", 1 / 56],
-    ]
-    assert confusions(np.eye(3, dtype=np.int64), ["a", "b", "c"]) == []
+def test_peak_memory_is_left_out_where_the_platform_does_not_measure_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows has no module ``resource``."""
+    data = tasks()
+    model = model_of(data)
+    measured = evaluate(model, data, "val", run)["tasks"]["times"]
+    assert measured["peak_memory_mb"] > 10
+    monkeypatch.setitem(sys.modules, "resource", None)
+    without = evaluate(model, data, "val", run)["tasks"]["times"]
+    assert without.keys() == measured.keys() - {"peak_memory_mb"}
+    assert "memory" not in table("times", without)[-1]
+    assert "peak memory" in table("times", measured)[-1]
+
+
+@pytest.mark.parametrize(("platform", "unit"), [("linux", 2**10), ("darwin", 2**20)])
+def test_peak_memory_is_in_mib_on_every_platform(platform: str, unit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux counts in KiB, macOS in bytes."""
+    module = ModuleType("resource")
+    monkeypatch.setattr(module, "RUSAGE_SELF", 0, raising=False)
+    monkeypatch.setattr(module, "getrusage", lambda _: SimpleNamespace(ru_maxrss=300 * unit), raising=False)
+    monkeypatch.setitem(sys.modules, "resource", module)
+    monkeypatch.setattr(sys, "platform", platform)
+    assert _peak_memory() == {"peak_memory_mb": 300}

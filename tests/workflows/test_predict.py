@@ -1,4 +1,4 @@
-"""From a weights file to results: the same whatever the source, batch and process, and clear when it cannot be."""
+"""Prediction: the same results for every source, batch size and process, and clear errors."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ import polyhead
 from polyhead import checkpoint
 from polyhead.errors import PolyheadError
 from polyhead.models import classifier
-from polyhead.plotting.draw import colour
+from polyhead.plotting.draw import color
 from polyhead.workflows.predict import Predictor
 from polyhead.workflows.result import Result, plot, table
 
@@ -41,7 +41,7 @@ def plain(results: list[Result]) -> list[dict[str, Any]]:
     return [result.to_json() for result in results]
 
 
-def same(one: list[Result], other: list[Result], tolerance: float) -> None:
+def assert_same(one: list[Result], other: list[Result], tolerance: float) -> None:
     assert len(one) == len(other) > 0
     for a, b in zip(one, other, strict=True):
         assert (a.task, a.labels) == (b.task, b.labels)
@@ -49,14 +49,14 @@ def same(one: list[Result], other: list[Result], tolerance: float) -> None:
         np.testing.assert_allclose(a.scores, b.scores, atol=tolerance, rtol=0)
 
 
-def test_batch_size_changes_nothing(predictor: Predictor, photos: Path) -> None:
+def test_results_do_not_depend_on_the_batch_size(predictor: Predictor, photos: Path) -> None:
     alone = predictor.predict(photos, conf=0.02, batch=1)
     assert sum(len(result) for result in alone) > 50
-    same(alone, predictor.predict(photos, conf=0.02, batch=3), 1e-4)
-    same(alone, predictor.predict(photos, conf=0.02, batch=99), 1e-4)
+    assert_same(alone, predictor.predict(photos, conf=0.02, batch=3), 1e-4)
+    assert_same(alone, predictor.predict(photos, conf=0.02, batch=99), 1e-4)
 
 
-def test_results_come_picture_by_picture_and_task_by_task(predictor: Predictor, photos: Path) -> None:
+def test_results_are_ordered_by_image_and_task(predictor: Predictor, photos: Path) -> None:
     results = predictor.predict(photos)
     names = [f"photo{number}.png" for number in range(4)] + ["turned.jpg"]
     assert [(Path(result.image).name, result.task) for result in results] == [
@@ -65,7 +65,7 @@ def test_results_come_picture_by_picture_and_task_by_task(predictor: Predictor, 
     assert {result.task for result in predictor.predict(photos, "food")} == {"food"}
 
 
-def test_boxes_lie_in_the_upright_original(predictor: Predictor, photos: Path) -> None:
+def test_boxes_are_inside_the_upright_original(predictor: Predictor, photos: Path) -> None:
     sizes = {
         "photo0.png": (160, 160),
         "photo1.png": (90, 200),
@@ -82,15 +82,14 @@ def test_boxes_lie_in_the_upright_original(predictor: Predictor, photos: Path) -
         assert result.plot().size == (width, height)
 
 
-def test_confidence_cuts_the_list(predictor: Predictor, photos: Path) -> None:
+def test_conf_is_a_minimum_score(predictor: Predictor, photos: Path) -> None:
     every = predictor.predict(photos, conf=0.02)
     for cut, full in zip(predictor.predict(photos, conf=0.5), every, strict=True):
-        kept = full.scores >= 0.5
-        np.testing.assert_array_equal(cut.scores, full.scores[kept])
+        np.testing.assert_array_equal(cut.scores, full.scores[full.scores >= 0.5])
         assert (np.diff(full.scores) <= 0).all()
 
 
-def test_every_kind_of_source_gives_the_same(predictor: Predictor, photos: Path) -> None:
+def test_every_type_of_source_gives_the_same_results(predictor: Predictor, photos: Path) -> None:
     path = photos / "photo1.png"
     pixels = np.array(Image.open(path))
     tensor = torch.from_numpy(pixels).permute(2, 0, 1)
@@ -106,60 +105,62 @@ def test_every_kind_of_source_gives_the_same(predictor: Predictor, photos: Path)
         [tensor],
     ]
     for source in sources:
-        same(expected, predictor.predict(source, conf=0.02), 0)
+        assert_same(expected, predictor.predict(source, conf=0.02), 0)
     assert predictor.predict([path, pixels])[2].image == "1"
 
 
-def test_pictures_in_memory_are_made_upright_rgb(predictor: Predictor, photos: Path) -> None:
+def test_pil_images_and_arrays_are_converted_to_upright_rgb(predictor: Predictor, photos: Path) -> None:
     turned = photos / "turned.jpg"
-    same(predictor.predict(turned, conf=0.02), predictor.predict(Image.open(turned), conf=0.02), 1e-4)
-    grey = np.array(Image.open(photos / "photo0.png").convert("L"))
-    same(predictor.predict(grey, conf=0.02), predictor.predict(Image.fromarray(grey), conf=0.02), 0)
+    assert_same(predictor.predict(turned, conf=0.02), predictor.predict(Image.open(turned), conf=0.02), 1e-4)
+    gray = np.array(Image.open(photos / "photo0.png").convert("L"))
+    assert_same(predictor.predict(gray, conf=0.02), predictor.predict(Image.fromarray(gray), conf=0.02), 0)
 
 
 @pytest.mark.parametrize(
-    ("source", "words"),
+    ("source", "message"),
     [
         (
             "no/such.jpg",
-            "'no/such.jpg' does not exist; give a picture file, a folder or a pattern such as 'photos/*.jpg'",
+            "'no/such.jpg' does not exist. Give an image file, a folder or a pattern such as 'photos/*.jpg'",
         ),
         (
             "*.nothing",
-            "'*.nothing' has no picture; files with these endings were looked for: .bmp, .gif, .jfif, .jpe, .jpeg",
+            "'*.nothing' has no image \\(expected files that end in .bmp, .gif, .jfif, .jpe, .jpeg",
         ),
         ([], "the list of sources is empty"),
         (
             np.zeros((4, 4, 3)),
-            r"expected an array of uint8 \(0..255\), RGB \[h, w, 3\] or grey \[h, w\]; got float64 \[4, 4, 3\]",
+            r"expected an array of uint8 \(0..255\), RGB \[h, w, 3\] or gray \[h, w\], got float64 \[4, 4, 3\]",
         ),
         (np.zeros((3, 4, 4), np.uint8), r"got uint8 \[3, 4, 4\]"),
         (np.zeros((0, 4, 3), np.uint8), r"got uint8 \[0, 4, 3\]"),
         (
             torch.zeros(3, 4, 4),
-            r"expected a tensor of uint8 \(0..255\), RGB \[3, h, w\] or \[b, 3, h, w\]; got torch.float32",
+            r"expected a tensor of uint8 \(0..255\), RGB \[3, h, w\] or \[b, 3, h, w\], got torch.float32",
         ),
         (torch.zeros(4, 4, 3, dtype=torch.uint8), r"got torch.uint8 \[4, 4, 3\]"),
     ],
 )
-def test_sources_that_are_none(predictor: Predictor, source: Any, words: str) -> None:
-    with pytest.raises(PolyheadError, match=words.replace("*", r"\*")):
+def test_invalid_sources(predictor: Predictor, source: Any, message: str) -> None:
+    with pytest.raises(PolyheadError, match=message.replace("*", r"\*")):
         predictor.predict(source)
 
 
-def test_a_folder_without_pictures_says_what_was_looked_for(predictor: Predictor, tmp_path: Path) -> None:
+def test_a_folder_without_images_names_the_expected_files(predictor: Predictor, tmp_path: Path) -> None:
     (tmp_path / "deeper").mkdir()
     with pytest.raises(
-        PolyheadError, match=r"folder '.*' has no picture; .* \.jpg, .*; for the folders in it, give '.*\*\*/\*'"
+        PolyheadError, match=r"folder '.*' has no image \(.* \.jpg, .*\); to include its subfolders, give '.*\*\*/\*'"
     ):
         predictor.predict(tmp_path)
 
 
-def test_a_broken_picture_stops_or_is_skipped_and_named(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+def test_a_broken_image_is_an_error_or_is_skipped_and_reported(
+    predictor: Predictor, photos: Path, tmp_path: Path
+) -> None:
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff broken")
     Image.open(photos / "photo0.png").save(tmp_path / "b.png")
     with pytest.raises(
-        PolyheadError, match=r"a\.jpg: the picture cannot be decoded .* leave out such pictures with on_bad='skip'"
+        PolyheadError, match=r"a\.jpg: the image cannot be decoded .* skip such images with on_bad='skip'"
     ):
         predictor.predict(tmp_path)
     results = predictor.predict(tmp_path, on_bad="skip")
@@ -168,20 +169,20 @@ def test_a_broken_picture_stops_or_is_skipped_and_named(predictor: Predictor, ph
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "message"),
     [
         ({"tasks": "fod"}, "no head 'fod'; did you mean 'food'"),
-        ({"conf": 1.5}, "conf must lie between 0 and 1, got 1.5"),
+        ({"conf": 1.5}, "conf must be between 0 and 1, got 1.5"),
         ({"batch": 0}, "batch must be 1 or more, got 0"),
         ({"on_bad": "ignore"}, "on_bad must be 'stop' or 'skip', got 'ignore'"),
     ],
 )
-def test_settings_that_are_wrong(predictor: Predictor, photos: Path, settings: dict[str, Any], words: str) -> None:
-    with pytest.raises(PolyheadError, match=words):
+def test_invalid_settings(predictor: Predictor, photos: Path, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(PolyheadError, match=message):
         predictor.predict(photos, **settings)
 
 
-def test_json_and_tables_hold_every_bit(predictor: Predictor, photos: Path) -> None:
+def test_json_and_tables_are_exact(predictor: Predictor, photos: Path) -> None:
     result = predictor.predict(photos / "photo0.png", "street", conf=0.02)[0]
     read = json.loads(json.dumps(result.to_json()))
     assert list(read) == ["image", "task", "boxes", "scores", "labels"]
@@ -212,16 +213,16 @@ def test_without_supervision_the_extra_is_named(
         predictor.predict(photos / "photo0.png")[0].to_supervision()
 
 
-def test_two_heads_have_different_colours(predictor: Predictor, photos: Path) -> None:
+def test_two_heads_have_different_colors(predictor: Predictor, photos: Path) -> None:
     results = predictor.predict(photos / "photo0.png", conf=0.02)
     assert [len(result) > 0 for result in results] == [True, True]
     drawn = np.array(plot(results)).reshape(-1, 3)
-    assert (drawn == colour(1)).all(1).any()  # the second head's
-    assert not (np.array(results[1].plot()).reshape(-1, 3) == colour(1)).all(1).any()  # its only class has the first
+    assert (drawn == color(1)).all(1).any()  # the second head's
+    assert not (np.array(results[1].plot()).reshape(-1, 3) == color(1)).all(1).any()  # its only class has the first
 
 
-def test_a_picture_beside_another_has_the_same_colours(predictor: Predictor, photos: Path) -> None:
-    """A single head has the colours of its classes; beside one of two heads, the colour that it has there."""
+def test_compared_results_have_the_same_colors(predictor: Predictor, photos: Path) -> None:
+    """A single head has the colors of its classes; compared to results of two heads, the color that it has there."""
     both = predictor.predict(photos / "photo0.png", conf=0.0)
     street, food = both
     twice = [np.asarray(plot([food], like)) for like in ((), both)]
@@ -230,16 +231,16 @@ def test_a_picture_beside_another_has_the_same_colours(predictor: Predictor, pho
     assert (np.asarray(plot([food, street], both)) != np.asarray(plot([food, street]))).any()
 
 
-def test_pictures_are_saved_by_suffix(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+def test_the_suffix_selects_the_image_format(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
     result = predictor.predict(photos / "photo1.png")[0]
     result.save(tmp_path / "drawn.png")
     with Image.open(tmp_path / "drawn.png") as drawn:
         assert drawn.size == (200, 90)
-    with pytest.raises(PolyheadError, match=r"drawn\.txt': expected the name of a picture file"):
+    with pytest.raises(PolyheadError, match=r"drawn\.txt': expected the name of an image file"):
         result.save(tmp_path / "drawn.txt")
 
 
-def test_a_classifier_tells_all_its_classes(tmp_path: Path, photos: Path) -> None:
+def test_a_classifier_returns_all_its_classes(tmp_path: Path, photos: Path) -> None:
     names = ["kitchen", "street", "beach", "sky"]
     weights = write(tmp_path / "weights" / "best.pt", {"scene": names}, classifier, backbone="test_resnet", size=64)
     result = polyhead.load(weights).predict(photos / "photo1.png")[0]
@@ -249,26 +250,26 @@ def test_a_classifier_tells_all_its_classes(tmp_path: Path, photos: Path) -> Non
     assert (np.diff(result.scores) <= 0).all()
     assert str(result) == f"{result.labels[0]} {result.scores[0]:.2f}"
     assert result.to_df()[["x1", "y1", "x2", "y2"]].isna().all(axis=None)
-    assert np.array(result.plot())[:12, :12].mean() < 80  # the dark ground of the answers
+    assert np.array(result.plot())[:12, :12].mean() < 80  # the dark background of the text
     pytest.importorskip("supervision")
     assert result.to_supervision().class_id.tolist() == result.classes.tolist()
 
 
 def test_weights_files_that_cannot_be_used(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(PolyheadError, match="does not exist; give the folder that 'polyhead train' printed"):
+    with pytest.raises(PolyheadError, match=r"does not exist\. Use the folder that 'polyhead train' printed"):
         polyhead.load(tmp_path / "none")
     with pytest.raises(PolyheadError, match="is not a run folder"):
         polyhead.load(tmp_path)
     content = (run / "weights" / "best.pt").read_bytes()
     (tmp_path / "cut.pt").write_bytes(content[: len(content) // 2])
-    with pytest.raises(PolyheadError, match="damaged or cut short"):
+    with pytest.raises(PolyheadError, match="damaged or truncated"):
         polyhead.load(tmp_path / "cut.pt")
     checkpoint.save(tmp_path / "bare.pt", {"state": {}})
-    with pytest.raises(PolyheadError, match="does not say how to build its model"):
+    with pytest.raises(PolyheadError, match="does not describe its model"):
         polyhead.load(tmp_path / "bare.pt")
 
 
-def test_another_process_finds_the_same_without_lightning(run: Path, predictor: Predictor, photos: Path) -> None:
+def test_a_new_process_predicts_the_same_without_lightning(run: Path, predictor: Predictor, photos: Path) -> None:
     code = (
         "import sys, json, polyhead\n"
         "results = polyhead.load(sys.argv[1]).predict(sys.argv[2], conf=0.02)\n"

@@ -1,4 +1,4 @@
-"""Answers of several heads for one picture, and masks."""
+"""Results of one image: several heads, masks, drawing and export."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,53 +9,58 @@ import torch
 from PIL import Image
 
 from polyhead.errors import PolyheadError
-from polyhead.plotting.draw import colour
+from polyhead.plotting.draw import color
 from polyhead.workflows.result import Result, best_of_heads, plot, table
 
 
 def result(task: str, rows: list[tuple[float, float, float, float, float]]) -> Result:
+    """Return a result with one class, from rows x1, y1, x2, y2, score."""
     table = np.array(rows, dtype=np.float32).reshape(-1, 5)
     return Result("0", task, table[:, :4], table[:, 4], np.zeros(len(rows), dtype=np.int64), ["thing"])
 
 
-def test_of_two_heads_boxes_the_best_stays() -> None:
+def test_the_best_box_of_two_heads_stays() -> None:
     pets = result("pets", [(0, 0, 10, 10, 0.9), (1, 0, 11, 10, 0.8), (50, 50, 60, 60, 0.3)])
     food = result("food", [(50, 50, 60, 61, 0.7), (0, 0, 10, 11, 0.6), (80, 80, 90, 90, 0.1)])
     first, second = best_of_heads([pets, food], 0.5)
-    assert first.scores.tolist() == [np.float32(0.9), np.float32(0.8)]  # a head's own overlaps are its own affair
+    assert first.scores.tolist() == [
+        np.float32(0.9),
+        np.float32(0.8),
+    ]  # boxes of the same head do not suppress each other
     assert second.scores.tolist() == [np.float32(0.7), np.float32(0.1)]
     assert first.boxes.shape == (2, 4)
     assert len(pets) == len(food) == 3
 
 
-def test_nothing_and_a_classifier_are_left_alone() -> None:
+def test_empty_results_and_classifiers_are_not_changed() -> None:
     scene = Result("0", "scene", np.zeros((0, 4), np.float32), np.ones(2, np.float32), np.arange(2), ["day", "night"])
-    left = best_of_heads([scene, result("food", [])], 0.5)
-    assert [len(each) for each in left] == [2, 0]
+    best = best_of_heads([scene, result("food", [])], 0.5)
+    assert [len(each) for each in best] == [2, 0]
 
 
-def test_equal_scores_leave_the_first() -> None:
+def test_of_equal_scores_the_first_stays() -> None:
     rows = [(0.0, 0.0, 10.0, 10.0, 0.5)]
     assert [len(each) for each in best_of_heads([result("a", rows), result("b", rows)], 0.5)] == [1, 0]
 
 
 def segmented() -> Result:
-    """Three quarters of background, 18 % of dog, and a strip that the network did not look at."""
+    """Return a mask of 75 % background, 18 % dog, and a strip without prediction."""
     mask = np.zeros((50, 100), dtype=np.uint8)
     mask[:, 75:93] = 2
     mask[:, 93:] = 255
-    shares, classes = np.array([0.75, 0.18], dtype=np.float32), np.array([0, 2])
-    grey = torch.full((3, 50, 100), 100, dtype=torch.uint8)
-    return Result("0", "pets", np.zeros((0, 4), np.float32), shares, classes, ["background", "cat", "dog"], grey, mask)
+    fractions, classes = np.array([0.75, 0.18], dtype=np.float32), np.array([0, 2])
+    gray = torch.full((3, 50, 100), 100, dtype=torch.uint8)
+    return Result(
+        "0", "pets", np.zeros((0, 4), np.float32), fractions, classes, ["background", "cat", "dog"], gray, mask
+    )
 
 
-def test_a_mask_is_told_by_shares() -> None:
+def test_a_mask_is_described_by_fractions() -> None:
     result = segmented()
     assert str(result) == "background 75 %, dog 18 %"
-    assert result.whole
+    assert result.image_level
     assert result.labels == ["background", "dog"]
-    told = result.to_json()
-    assert told == {
+    assert result.to_json() == {
         "image": "0",
         "task": "pets",
         "boxes": [],
@@ -69,46 +74,46 @@ def test_a_mask_is_told_by_shares() -> None:
     assert len(table([result, result])) == 4
 
 
-def test_a_mask_is_laid_over_the_picture_beside_the_boxes_of_other_heads() -> None:
+def test_a_mask_is_drawn_over_the_image_with_the_boxes_of_other_heads() -> None:
     drawn = np.array(segmented().plot())
     assert (drawn[2, :74] == 100).all()
-    assert (drawn[2, 76:92] == [round((100 + part) / 2) for part in colour(2)]).all()
+    assert (drawn[2, 76:92] == [round((100 + channel) / 2) for channel in color(2)]).all()
     assert (drawn[2, 94:] == 100).all()
     boxes = result("food", [(10, 5, 40, 20, 0.9)])
     both = np.array(plot([segmented(), boxes]))
-    assert (both == colour(3)).all(2).sum() > 50  # the box has a colour after those of the mask's three classes
+    assert (both == color(3)).all(2).sum() > 50  # the box has a color after those of the mask's three classes
     assert (both[2, 76:92] == drawn[2, 76:92]).all()
 
 
-def test_boxes_have_the_colours_of_their_classes_or_of_their_heads() -> None:
-    grey = torch.full((3, 50, 100), 100, dtype=torch.uint8)
+def test_boxes_have_the_colors_of_their_classes_or_of_their_heads() -> None:
+    gray = torch.full((3, 50, 100), 100, dtype=torch.uint8)
     boxes = result("food", [(10, 5, 40, 20, 0.9), (50, 5, 80, 20, 0.8)])
-    one = replace(boxes, classes=np.array([0, 1]), names=["apple", "pear"], picture=grey)
+    one = replace(boxes, classes=np.array([0, 1]), names=["apple", "pear"], pixels=gray)
     other = result("toys", [(10, 25, 40, 40, 0.9)])
 
-    def shown(picture: Image.Image) -> list[bool]:
-        pixels = np.array(picture)
-        return [bool((pixels == colour(number)).all(2).any()) for number in range(3)]
+    def shown(image: Image.Image) -> list[bool]:
+        pixels = np.array(image)
+        return [bool((pixels == color(number)).all(2).any()) for number in range(3)]
 
     assert shown(plot([one])) == [True, True, False]
     assert shown(plot([one, other])) == [True, True, False]
     assert shown(plot([one, result("toys", [])])) == [True, False, False]
 
 
-def test_a_saved_mask_holds_class_numbers_and_is_found_again(tmp_path: Path) -> None:
-    kept = segmented().save_mask(tmp_path / "a.png")
-    assert kept.to_json()["mask"] == str(tmp_path / "a.png")
+def test_a_saved_mask_holds_class_indices(tmp_path: Path) -> None:
+    saved = segmented().save_mask(tmp_path / "a.png")
+    assert saved.to_json()["mask"] == str(tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as file:
         assert file.mode == "P"
-        assert (np.array(file) == kept.mask).all()
-        assert tuple(np.array(file.convert("RGB"))[0, 80]) == colour(2)
-    with pytest.raises(PolyheadError, match=r"a mask is saved without loss; name it \.png"):
-        kept.save_mask(tmp_path / "a.jpg")
-    with pytest.raises(PolyheadError, match="task 'food' says nothing of pixels"):
+        assert (np.array(file) == saved.mask).all()
+        assert tuple(np.array(file.convert("RGB"))[0, 80]) == color(2)
+    with pytest.raises(PolyheadError, match=r"a mask needs a lossless format\. Use the suffix \.png"):
+        saved.save_mask(tmp_path / "a.jpg")
+    with pytest.raises(PolyheadError, match="task 'food' has no mask to save"):
         result("food", []).save_mask(tmp_path / "b.png")
 
 
-def test_masks_are_left_alone_by_the_best_of_heads() -> None:
+def test_masks_are_not_changed_by_the_best_of_heads() -> None:
     mask, boxes = best_of_heads([segmented(), result("food", [(0, 0, 10, 10, 0.5)])], 0.5)
     assert mask.mask is not None
     assert len(boxes) == 1

@@ -1,4 +1,4 @@
-"""A study: planned, carried out, gone on with, and never a table with holes."""
+"""Studies: planning, training, resuming, and tables that are never incomplete."""
 
 import json
 from pathlib import Path
@@ -39,7 +39,7 @@ variations:
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A study file beside its base; runs go below the current folder."""
+    """A study file next to its base; runs are made in the current folder."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "base.yaml").write_text(BASE)
     (tmp_path / "heads.yaml").write_text(STUDY % (tmp_path / "base.yaml"))
@@ -47,26 +47,26 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def pretend(plan: Plan, names: tuple[str, ...] = ("a", "b")) -> None:
-    """Leave behind what finished runs would, the second row being worse."""
+    """Write the files of finished runs, of which the second row has worse predictions."""
     for row, seeds in enumerate(plan.values()):
         for member in (member for seed in seeds for member in seed):
             run = Run.create(member.folder.parent, member.folder.name)
             write_text(run.config, recipe.dump(member.config))
             for task in member.config["data"]:
-                truths, found = [], {}
+                targets, predictions = [], {}
                 for index in range(6):
                     generator = torch.Generator().manual_seed(index)
                     boxes = torch.tensor([[5.0, 5, 30, 30], [40, 40, 60, 62]])
                     flags = torch.zeros(2, dtype=torch.bool)
                     labels = torch.tensor([0, 1])
-                    truths.append(
+                    targets.append(
                         Annotation(f"p{index}", "", (64, 64), boxes, labels, flags, torch.ones(2), torch.ones(2).bool())
                     )
                     noise = (1 + 4 * row) * torch.randn(2, 4, generator=generator)
-                    found[f"p{index}"] = Detections(boxes + noise, torch.rand(2, generator=generator), labels)
-                path = run.predictions_of("test", task)
-                store.save(path, found, [f"{task} {name}" for name in names])
-                store.save_truths(store.truths_of(path), truths, [f"{task} {name}" for name in names])
+                    predictions[f"p{index}"] = Detections(boxes + noise, torch.rand(2, generator=generator), labels)
+                path = run.predictions_path("test", task)
+                store.save(path, predictions, [f"{task} {name}" for name in names])
+                store.save_targets(store.targets_path(path), targets, [f"{task} {name}" for name in names])
             write_json(run.results_json, {"test": {"tasks": {}}})
             run.update_manifest(finished="2026-01-01T00:00:00+0000")
 
@@ -90,7 +90,7 @@ def test_the_plan_names_every_run(files: Path) -> None:
     assert shapes.config["data"]["shapes"] == joint.config["data"]["shapes"]
 
 
-def test_folds_test_each_part_of_every_task(files: Path) -> None:
+def test_folds_test_each_fold_of_every_task(files: Path) -> None:
     text = files.read_text().replace("seeds: [0, 1]", "seeds: [5]\nfolds: 3")
     files.write_text(text.replace("joint: {}", "joint: {data: {shapes: {test: null}, signs: {test: null}}}"))
     members = study.plan(study.load(files))["joint"][0]
@@ -101,76 +101,79 @@ def test_folds_test_each_part_of_every_task(files: Path) -> None:
     assert members[0].config["data"]["signs"]["test"] is None
 
 
-def test_a_missing_run_makes_the_table_fail(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unfinished_run_makes_the_table_fail(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan = study.plan(study.load(files))
     pretend({"joint": plan["joint"], "single": plan["single"][:1]})
     assert cli.main(["study", str(files), "--table"]) == 2
-    said = capsys.readouterr().err
-    assert "2 run(s) of the study are not finished: runs/heads/single.seed1.0, runs/heads/single.seed1.1" in said
+    error = capsys.readouterr().err
+    assert "2 run(s) of the study are not finished: runs/heads/single.seed1.0, runs/heads/single.seed1.1" in error
 
 
-def test_costs_of_networks_add_up_and_those_of_folds_are_a_mean(files: Path) -> None:
+def test_costs_of_models_add_up_and_those_of_folds_are_averaged(files: Path) -> None:
     planned = study.plan(study.load(files))
     pretend(planned)
     for seeds in planned.values():
         for member in (member for seed in seeds for member in seed):
             Run(member.folder).update_manifest(parameters={"backbone": 1000})
-    rows = study.rows(planned)
+    rows = study.run_folders(planned)
     assert [row.parameters for row in table.compare(rows)] == [1000, 2000]
     folds = [(Run.open(folder), ["shapes", "signs"]) for seed in rows["joint"] for folder in seed]
     assert [costs([[run]], "test").parameters for run in folds] == [1000, 1000]
     assert costs([folds], "test").parameters == 1000
 
 
-def test_empty_folders_of_a_run_that_was_killed_at_once_are_in_nobodys_way(files: Path) -> None:
+def test_leftovers_of_a_run_that_was_killed_at_once_are_removed(files: Path) -> None:
     member = study.plan(study.load(files))["joint"][0][0]
     (member.folder / "weights").mkdir(parents=True)
-    study.clear(member.folder)
+    study.remove_leftovers(member.folder)
     assert not member.folder.exists()
     (member.folder / "weights").mkdir(parents=True)
     (member.folder / "manifest.json").write_text("{}\n")
-    study.clear(member.folder)
+    study.remove_leftovers(member.folder)
     assert not member.folder.exists()
     (member.folder / "weights").mkdir(parents=True)
     (member.folder / "config.yaml").write_text("seed: 0\n")
-    study.clear(member.folder)
+    study.remove_leftovers(member.folder)
     assert member.folder.exists()
 
 
-def test_a_folder_of_something_else_is_left_alone_and_named(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_a_run_is_not_changed_and_named(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = Path("runs/heads/single.seed1.0")
     folder.mkdir(parents=True)
     (folder / "notes.txt").write_text("mine\n")
     assert cli.main(["study", str(files)]) == 2
-    assert "'runs/heads/single.seed1.0' is in the way of a run of the study" in capsys.readouterr().err
+    assert (
+        "'runs/heads/single.seed1.0' exists but contains no run, and a run of the study needs"
+        in capsys.readouterr().err
+    )
     assert (folder / "notes.txt").read_text() == "mine\n"
     assert not Path("runs/heads/joint.seed0").exists()
 
 
-def test_any_name_of_a_variation_is_the_name_of_its_runs(files: Path) -> None:
-    files.write_text(files.read_text().replace("  joint:", "  'kept #2: [x]':"))
-    for (member,) in study.plan(study.load(files), runs="a #b")["kept #2: [x]"]:
+def test_a_variation_with_special_characters_names_its_runs(files: Path) -> None:
+    files.write_text(files.read_text().replace("  joint:", "  'row #2: [x]':"))
+    for (member,) in study.plan(study.load(files), runs="a #b")["row #2: [x]"]:
         assert member.folder == Path(member.config["runs"]) / member.config["name"]
 
 
 def test_folds_of_labels_are_one_test(tmp_path: Path) -> None:
     none = torch.zeros(0)
-    boxes, labels, flags, sound = none.reshape(0, 4), none.long(), none.bool(), torch.ones(2).bool()
-    truths = [
-        Annotation(str(each), "", (8, 8), boxes, labels, flags, none, sound, torch.tensor(0)) for each in range(6)
+    boxes, labels, flags, exhaustive = none.reshape(0, 4), none.long(), none.bool(), torch.ones(2).bool()
+    targets = [
+        Annotation(str(each), "", (8, 8), boxes, labels, flags, none, exhaustive, torch.tensor(0)) for each in range(6)
     ]
     folds = [Run.create(tmp_path, "fold") for _ in range(3)]
     for number, run in enumerate(folds):
         write_text(run.config, "seed: 0\n")
-        part = truths[2 * number : 2 * number + 2]
-        said = {truth.id: Labels(torch.eye(2)[int(truth.id == "5")]) for truth in part}
-        store.save_labels(run.predictions_of("test", "cls"), said, part, ["a", "b"])
+        fold = targets[2 * number : 2 * number + 2]
+        predictions = {target.id: Labels(torch.eye(2)[int(target.id == "5")]) for target in fold}
+        store.save_labels(run.predictions_path("test", "cls"), predictions, fold, ["a", "b"])
     folders = [str(run.folder) for run in folds]
     row = table.compare({"cv": [folders]})[0]
-    assert row.pictures == 6
+    assert row.images == 6
     assert row.scores["accuracy"][0] == pytest.approx(5 / 6)
-    assert [table.fitting({"cv": [folders]}, metric) for metric in ("ap50", "accuracy")] == [None, "accuracy"]
-    with pytest.raises(PolyheadError, match="picture '0' of task 'cls' was tested twice"):
+    assert [table.supported_metric({"cv": [folders]}, metric) for metric in ("ap50", "accuracy")] == [None, "accuracy"]
+    with pytest.raises(PolyheadError, match="image '0' of task 'cls' was tested twice"):
         table.compare({"cv": [[*folders, folders[0]]]})
 
 
@@ -180,7 +183,7 @@ def test_finished_runs_are_not_trained_again_and_the_table_pools_a_models_tasks(
     pretend(study.plan(study.load(files)))
     assert cli.main(["study", str(files), "--metric", "ap"]) == 0
     head, joint, single, note = capsys.readouterr().out.splitlines()
-    assert "AP less that of the first" in head
+    assert "AP vs. first row" in head
     assert joint.split()[:4] == ["joint", "2", "12", "24"]
     assert single.split()[:4] == ["single", "2", "12", "24"]
     assert "means over seeds" in note
@@ -195,10 +198,10 @@ def test_a_table_for_each_task(files: Path, capsys: pytest.CaptureFixture[str]) 
     files.write_text(files.read_text() + "tables: tasks\n")
     pretend(study.plan(study.load(files)))
     assert cli.main(["study", str(files), "--table"]) == 0
-    said = capsys.readouterr().out
-    assert said.index("task shapes") < said.index("task signs")
+    shown = capsys.readouterr().out
+    assert shown.index("task shapes") < shown.index("task signs")
     rows = json.loads(Path("runs/heads/table.json").read_text(encoding="utf-8"))["rows"]
-    assert [(row["task"], row["name"], row["seeds"], row["pictures"]) for row in rows] == [
+    assert [(row["task"], row["name"], row["seeds"], row["images"]) for row in rows] == [
         ("shapes", "joint", 2, 6),
         ("shapes", "single", 2, 6),
         ("signs", "joint", 2, 6),
@@ -211,18 +214,20 @@ def test_a_table_for_each_task(files: Path, capsys: pytest.CaptureFixture[str]) 
 def test_a_task_that_a_row_lacks_makes_the_tables_fail(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files.write_text(files.read_text().replace(", {data: {shapes: null}}", "") + "tables: tasks\n")
     assert cli.main(["study", str(files)]) == 2, "before the first training"
-    assert "variation 'single': it has no task 'signs', which others have" in capsys.readouterr().err
+    assert "variation 'single': it has no task 'signs', which other variations have" in capsys.readouterr().err
     assert not Path("runs/heads").exists()
 
 
 @pytest.mark.parametrize("words", [[], ["--table"]])
-def test_a_run_of_other_settings_is_refused(files: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+def test_a_run_with_other_settings_is_refused(
+    files: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
     pretend(study.plan(study.load(files)))
     assert cli.main(["study", str(files), "epochs=7", *words]) == 2
-    assert "'runs/heads/joint.seed0' was begun with other settings (stages)" in capsys.readouterr().err
+    assert "'runs/heads/joint.seed0' was started with other settings (stages)" in capsys.readouterr().err
 
 
-def test_a_study_is_trained_and_gone_on_with(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_study_is_trained_and_resumed(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = files.read_text().replace("seeds: [0, 1]", "seeds: [0]")
     rows = "  joint: {data: {signs: null}}\n  slow: {data: {signs: null}, stages: [{epochs: 1, lr: 0.00001}]}\n"
     files.write_text(text[: text.index("  joint")] + rows)
@@ -232,9 +237,9 @@ def test_a_study_is_trained_and_gone_on_with(files: Path, capsys: pytest.Capture
     table = first.splitlines()[-5:]
     assert "parameters" in table[0]
     assert table[1].split()[0] == "joint"
-    assert table[4].startswith("trivial rival, AP50: ")
+    assert table[4].startswith("dummy baseline, AP50: ")
     trained = Run("runs/heads/joint.seed0").best.stat().st_mtime_ns
-    stopped = Run("runs/heads/slow.seed0")  # as if killed before its end; that somebody measured it does not end it
+    stopped = Run("runs/heads/slow.seed0")  # as if killed before it finished; evaluating it does not finish it
     write_json(stopped.manifest, {key: value for key, value in stopped.read_manifest().items() if key != "finished"})
     assert cli.main(["study", str(files), "batch=4", "workers=0"]) == 0
     again = capsys.readouterr().out
@@ -256,20 +261,20 @@ def test_a_study_is_trained_and_gone_on_with(files: Path, capsys: pytest.Capture
             "metric: map",
             "metric: expected one of ap, ap50, ap_frequent, ap50_frequent, accuracy, mean_accuracy, miou, pixel",
         ),
-        ("seeds: [0, 1]", "seeds: [1, 1]", "seeds: one is given twice in [1, 1], and would count as two"),
+        ("seeds: [0, 1]", "seeds: [1, 1]", "seeds: expected different seeds, got [1, 1]. Remove the duplicates."),
         (
             "signs: null",
             "sings: null",
-            "variation 'single': data.sings: there is no such task to leave out; did you mean",
+            "variation 'single': data.sings: there is no such task to remove; did you mean",
         ),
         (
             "joint: {}",
             "joint: {seed: 3}",
-            "variation 'joint' sets 'seed', which the study sets for each of its 'seeds'",
+            "variation 'joint' sets 'seed', which the study sets from its 'seeds'",
         ),
-        ("joint:", "a/b:", "variations.a/b: a variation names folders; take a name without slashes"),
-        ("joint: {}", "joint: [3]", "variations.joint: expected settings to lay over the base, or a list of them"),
-        ("variations:", "variations: 3 #", "no valid YAML"),
+        ("joint:", "a/b:", "variations.a/b: the name is used for folders. Use a name without slashes."),
+        ("joint: {}", "joint: [3]", "variations.joint: expected settings to merge into the base, or a list of them"),
+        ("variations:", "variations: 3 #", "is not valid YAML"),
         ("{data: {signs: null}}", "{dat: {}}", "unknown key 'dat' of the recipe; did you mean 'data'"),
     ],
 )
@@ -284,31 +289,31 @@ def test_mistakes_are_one_line(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["seed=7"], "the command line sets 'seed', which the study sets for each of its 'seeds'"),
+        (["seed=7"], "the command line sets 'seed', which the study sets from its 'seeds'"),
         (["name=x"], "the command line sets 'name', which is made of the variation and the seed"),
-        (["runs=elsewhere"], "the command line sets 'runs', which is told by --runs DIR"),
+        (["runs=elsewhere"], "the command line sets 'runs', which is set with --runs DIR"),
         (["--metric", "map"], "--metric: expected one of ap, ap50"),
     ],
 )
-def test_what_a_study_sets_itself_is_refused(
+def test_settings_that_the_study_sets_are_refused(
     files: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
     assert cli.main(["study", str(files), "--table", *words]) == 2
     assert message in capsys.readouterr().err
 
 
-def test_what_cannot_be_trained_is_told_before_the_first_training(
+def test_a_run_that_cannot_be_trained_is_reported_before_the_first_training(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A study may take hours; here it is the second variation that names a part which no model has."""
-    given = STUDY.replace("[{data: {signs: null}}, {data: {shapes: null}}]", "{stages: [{rates: {nekc: 0.1}}]}")
+    """A study may take hours; here the second variation names a part that does not exist."""
+    given = STUDY.replace("[{data: {signs: null}}, {data: {shapes: null}}]", "{stages: [{lr_mult: {nekc: 0.1}}]}")
     files.write_text(given % (files.parent / "base.yaml"))
     assert cli.main(["study", str(files)]) == 2
-    assert "variation 'single': stages.0.rates" in capsys.readouterr().err
+    assert "variation 'single': stages.0.lr_mult" in capsys.readouterr().err
     assert not Path("runs/heads").exists()
 
 
-def test_the_base_is_found_beside_the_study(
+def test_the_base_is_found_next_to_the_study(
     files: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files.write_text(files.read_text().replace(str(files.parent / "base.yaml"), "base.yaml"))
@@ -331,21 +336,23 @@ def test_every_study_that_ships_can_be_planned(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["three_tasks", "unified_control"])
-def test_every_row_of_a_study_of_forgetting_has_the_budget_of_the_kept_one(name: str) -> None:
-    """Rows repeat the recipe's stages, and must not fall behind it."""
+def test_every_row_of_a_study_of_forgetting_has_the_same_budget(name: str) -> None:
+    """The rows repeat the stages of the recipe, and must follow its changes."""
     given = study.load(name)
-    wanted = yaml.safe_load(recipe.find(given.base).read_text(encoding="utf-8"))["stages"]
-    assert len(wanted) == 3
+    expected = yaml.safe_load(recipe.find(given.base).read_text(encoding="utf-8"))["stages"]
+    assert len(expected) == 3
     stages = {
-        row: [stage for part in parts for stage in part.get("stages", wanted)]
+        row: [stage for part in parts for stage in part.get("stages", expected)]
         for row, parts in given.variations.items()
     }
     for row in set(stages) - {"joint"}:
-        assert [budget(stage) for stage in stages[row]] == [budget(stage) for stage in wanted], row
+        assert [budget(stage) for stage in stages[row]] == [budget(stage) for stage in expected], row
     (joint,) = stages["joint"]
-    assert budget(joint) == budget(max(wanted, key=lambda stage: int(stage["epochs"])))
+    assert budget(joint) == budget(max(expected, key=lambda stage: int(stage["epochs"])))
 
 
 def budget(stage: dict[str, Any]) -> dict[str, Any]:
-    """What a stage may spend: settings that say how long and how fast it learns."""
-    return {key: value for key, value in stage.items() if key not in ("tasks", "rates", "keep", "fixed_norms")}
+    """Return the settings that decide how long and how fast a stage trains."""
+    return {
+        key: value for key, value in stage.items() if key not in ("tasks", "lr_mult", "continual", "freeze_bn_stats")
+    }

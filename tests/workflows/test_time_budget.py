@@ -1,4 +1,4 @@
-"""Size and epochs for the time there is."""
+"""Image size and epochs for a given training time."""
 
 import pytest
 
@@ -13,19 +13,20 @@ def test_choose(minutes: float, size: int, epochs: int) -> None:
     assert time_budget.choose(minutes, steps=88, seconds=0.1)[:2] == (size, epochs)
 
 
-def test_more_time_never_means_less() -> None:
-    found = [time_budget.choose(float(minutes), 50, 1.0) for minutes in range(1, 400, 7)]
-    assert [one.size for one in found] == sorted(one.size for one in found)
+def test_more_time_never_gives_a_smaller_size_or_fewer_epochs() -> None:
+    choices = [time_budget.choose(float(minutes), 50, 1.0) for minutes in range(1, 400, 7)]
+    assert [choice.size for choice in choices] == sorted(choice.size for choice in choices)
     for size in time_budget.SIZES:
-        epochs = [one.epochs for one in found if one.size == size]
+        epochs = [choice.epochs for choice in choices if choice.size == size]
         assert epochs == sorted(epochs)
         assert epochs
 
 
-def test_it_says_why() -> None:
-    fits = "1.00 s a step at 300 pixels here; at 320 pixels 73 epochs of 10 steps fit in 20 minutes"
+def test_the_reason_is_given() -> None:
+    pace = "1.00 s per step at 300 pixels on this machine"
+    fits = f"{pace}; at 320 pixels 73 epochs of 10 steps fit in 20 minutes"
     assert time_budget.choose(20.0, 10, 1.0).why == fits
-    long = "1.00 s a step at 300 pixels here; at 224 pixels one epoch of 10 steps takes longer than 0.1 minutes"
+    long = f"{pace}; at 224 pixels one epoch of 10 steps takes longer than 0.1 minutes"
     assert time_budget.choose(0.1, 10, 1.0).why == long
 
 

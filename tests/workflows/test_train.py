@@ -1,100 +1,127 @@
-"""What a run keeps of its tasks, to be replayed and to measure on, once their data is gone."""
+"""Training from Python, and the exemplars that a run saves of its tasks."""
 
 from pathlib import Path
 
+import pytest
 import torch
+import yaml
 from builders.toy_parts import Tints
 
+from polyhead.config import recipe
 from polyhead.data.loading.source import Source, TaskData
-from polyhead.data.readers.exemplars import Kept
+from polyhead.data.readers.exemplars import ExemplarReader
 from polyhead.data.splits.make import SPLITS
 from polyhead.data.synthetic.scenes import Scenes
 from polyhead.metrics.coco import coco
-from polyhead.metrics.dummy import trivial
+from polyhead.metrics.dummy import dummy_predictions
 from polyhead.models import classifier, ssd300
-from polyhead.run import Run
+from polyhead.run import Run, read_rows
 from polyhead.types import Annotation
 from polyhead.workflows import train as training
 from polyhead.workflows.evaluate import evaluate
 
+SCENES = {"reader": "scenes", "count": 8, "size": 64, "val": {"count": 4, "seed": 1}, "test": {"count": 4, "seed": 2}}
+RECIPE = {
+    "model": {"class_path": "ssd300", "init_args": {"backbone": "test_resnet", "size": 64, "width": 16}},
+    "data": {"signs": {**SCENES, "domain": "signs", "workers": 0}},
+    "stages": [{"epochs": 3}],
+}
+
+
+def test_a_recipe_is_trained_from_python_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path with overrides, resolved settings, and resolved settings with overrides give the same run."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(RECIPE), encoding="utf-8")
+    resolved = recipe.load("recipe.yaml", ["epochs=1"])
+    longer = recipe.load("recipe.yaml")
+    runs = [
+        training.train("recipe.yaml", ["epochs=1"]),
+        training.train(resolved),
+        training.train(longer, ["epochs=1"], show=lambda _: None),
+    ]
+    assert [run.folder for run in runs] == [Path("runs/recipe"), Path("runs/recipe2"), Path("runs/recipe3")]
+    assert [len(read_rows(run.results_csv)) for run in runs] == [1, 1, 1]
+    assert [recipe.load(run.config) for run in runs] == [resolved] * 3
+    assert longer["stages"][0]["epochs"] == 3, "the settings that were given are not changed"
+
 
 class Rare(Tints):
-    """Every tenth picture is of class 1."""
+    """Every tenth image is of class 1."""
 
     def annotation(self, index: int) -> Annotation:
         return super().annotation(index)._replace(value=torch.tensor(int(index % 10 == 0)))
 
 
 class Sparse(Scenes):
-    """Nine of ten pictures show nothing."""
+    """Nine of ten images have no objects."""
 
     def annotation(self, index: int) -> Annotation:
-        truth = super().annotation(index)
+        target = super().annotation(index)
         if index % 10 == 0:
-            return truth
+            return target
         none = torch.zeros(0)
-        return truth._replace(boxes=none.reshape(0, 4), labels=none.long(), ignore=none.bool(), areas=none)
+        return target._replace(boxes=none.reshape(0, 4), labels=none.long(), ignore=none.bool(), areas=none)
 
 
-def test_what_is_replayed_has_classes_in_equal_parts_and_the_probe_as_often_as_they_are(tmp_path: Path) -> None:
+def test_replayed_images_are_class_balanced_and_probe_images_are_not(tmp_path: Path) -> None:
     task = TaskData("rare", Source(Rare(400, 0), Rare(400, 1), Rare(400, 2), workers=0), (32, 32), 0)
     run = Run.create(tmp_path, "run")
-    training.remember(run, {"rare": task}, 16.0, 0, print)
-    shares = {}
-    for part, count in (("train", 40), ("val", 200), ("test", 200)):
-        kept = Kept(run.kept(part, "rare"))
-        assert len(kept) == count
-        shares[part] = sum(kept.annotation(index).value == 1 for index in range(count)) / count
-    assert shares["train"] == 0.5
-    assert 0.05 < shares["val"] < 0.15
-    assert 0.05 < shares["test"] < 0.15
+    training.save_exemplars_of_run(run, {"rare": task}, 16.0, 0, print)
+    fractions = {}
+    for split, count in (("train", 40), ("val", 200), ("test", 200)):
+        reader = ExemplarReader(run.exemplar_folder(split, "rare"))
+        assert len(reader) == count
+        fractions[split] = sum(reader.annotation(index).value == 1 for index in range(count)) / count
+    assert fractions["train"] == 0.5
+    assert 0.05 < fractions["val"] < 0.15
+    assert 0.05 < fractions["test"] < 0.15
 
 
-def test_the_rival_of_an_older_task_names_the_class_that_is_most_frequent(tmp_path: Path) -> None:
-    """What is replayed has both classes alike, and would have called either the usual one."""
+def test_the_dummy_baseline_of_an_earlier_task_predicts_its_most_frequent_class(tmp_path: Path) -> None:
+    """The replayed images show both classes equally often, so either could be taken for the most frequent one."""
     task = TaskData("rare", Source(Rare(40, 0), Rare(40, 1), Rare(40, 2), workers=0), (32, 32), 0)
-    older, newer = Run.create(tmp_path, "older"), Run.create(tmp_path, "newer")
-    training.remember(older, {"rare": task}, 16.0, 0, print)
-    train, val, test = (Kept(older.kept(part, "rare")) for part in SPLITS)
-    kept = TaskData("rare", Source(train, val, test, workers=0), (32, 32), 0)
+    earlier, later = Run.create(tmp_path, "earlier"), Run.create(tmp_path, "later")
+    training.save_exemplars_of_run(earlier, {"rare": task}, 16.0, 0, print)
+    train, val, test = (ExemplarReader(earlier.exemplar_folder(split, "rare")) for split in SPLITS)
+    stored = TaskData("rare", Source(train, val, test, workers=0), (32, 32), 0)
     model = classifier("test_resnet", size=32).build({"rare": task.names})
-    rivals = [
-        evaluate(model, {"rare": each}, "test", run)["tasks"]["rare"]["rival"]
-        for each, run in ((task, older), (kept, newer))
+    baselines = [
+        evaluate(model, {"rare": each}, "test", run)["tasks"]["rare"]["dummy_baseline"]
+        for each, run in ((task, earlier), (stored, later))
     ]
-    assert [rival["score"] for rival in rivals] == [0.9, 0.9]
-    assert rivals[1]["name"].endswith("the most frequent class of these pictures")
+    assert [baseline["score"] for baseline in baselines] == [0.9, 0.9]
+    assert baselines[1]["name"].endswith("the most frequent class of these images")
 
 
-def test_the_rival_of_an_older_detector_has_the_boxes_of_training(tmp_path: Path) -> None:
-    """Those of the test pictures would be a rival that has seen the answers."""
+def test_the_dummy_baseline_of_an_earlier_detector_has_the_boxes_of_the_training_set(tmp_path: Path) -> None:
+    """The boxes of the test images would be a baseline that has seen the annotations."""
     scenes = [Scenes(40, "signs", size=48, seed=seed) for seed in range(3)]
     task = TaskData("signs", Source(scenes[0], scenes[1], scenes[2], workers=0), (48, 48), 0)
-    older, newer = Run.create(tmp_path, "older"), Run.create(tmp_path, "newer")
-    training.remember(older, {"signs": task}, 16.0, 0, print)
-    train, val, test = (Kept(older.kept(part, "signs")) for part in SPLITS)
-    kept = TaskData("signs", Source(train, val, test, workers=0), (48, 48), 0)
+    earlier, later = Run.create(tmp_path, "earlier"), Run.create(tmp_path, "later")
+    training.save_exemplars_of_run(earlier, {"signs": task}, 16.0, 0, print)
+    train, val, test = (ExemplarReader(earlier.exemplar_folder(split, "signs")) for split in SPLITS)
+    stored = TaskData("signs", Source(train, val, test, workers=0), (48, 48), 0)
     model = ssd300("test_resnet", size=48).build({"signs": task.names})
-    found = evaluate(model, {"signs": kept}, "test", newer)["tasks"]["signs"]["rival"]
-    truths = kept.truths("test")
-    assert found["score"] == coco(truths, trivial(kept.truths("train"), truths), task.names).ap50
+    baseline = evaluate(model, {"signs": stored}, "test", later)["tasks"]["signs"]["dummy_baseline"]
+    targets = stored.targets("test")
+    assert baseline["score"] == coco(targets, dummy_predictions(stored.targets("train"), targets), task.names).ap50
 
 
-def test_the_first_picture_that_is_kept_shows_something(tmp_path: Path) -> None:
-    """However little is kept: a probe of one empty picture tells nothing, and cannot be gone on from."""
+def test_the_first_image_that_is_saved_has_objects(tmp_path: Path) -> None:
+    """However few are saved: forgetting cannot be measured on one image without objects."""
     train, val, test = (Sparse(60, "signs", size=48, seed=seed) for seed in range(3))
     task = TaskData("signs", Source(train, val, test, workers=0), (48, 48), 0)
     for seed in range(5):
         run = Run.create(tmp_path, f"run{seed}")
-        training.remember(run, {"signs": task}, 0.001, seed, print)
-        for part in ("val", "test"):
-            reader = Kept(run.kept(part, "signs"))
+        training.save_exemplars_of_run(run, {"signs": task}, 0.001, seed, print)
+        for split in ("val", "test"):
+            reader = ExemplarReader(run.exemplar_folder(split, "signs"))
             assert len(reader) == 1
             assert len(reader.annotation(0).boxes)
 
 
 class Bare(Scenes):
-    """Masks of which all but the last show nothing but the background."""
+    """Masks of which all but the last show only the background."""
 
     def mask(self, index: int) -> torch.Tensor:
         mask = super().mask(index)
@@ -102,15 +129,15 @@ class Bare(Scenes):
         return mask if index == len(self) - 1 else torch.zeros_like(mask)
 
 
-def test_the_first_mask_that_is_kept_shows_something(tmp_path: Path) -> None:
-    """Background alone would be refused as training data, when a further task is to be learnt beside it."""
-    train, val, test = (Bare(12, "fruit", size=48, seed=seed, truth="masks") for seed in range(3))
+def test_the_first_mask_that_is_saved_has_objects(tmp_path: Path) -> None:
+    """Masks with only the background would be refused as training data when another task is added."""
+    train, val, test = (Bare(12, "fruit", size=48, seed=seed, target="masks") for seed in range(3))
     task = TaskData("seg", Source(train, val, test, workers=0), (48, 48), 0)
     for seed in range(3):
         run = Run.create(tmp_path, f"run{seed}")
-        training.remember(run, {"seg": task}, 0.001, seed, print)
-        for part in SPLITS:
-            reader = Kept(run.kept(part, "seg"))
+        training.save_exemplars_of_run(run, {"seg": task}, 0.001, seed, print)
+        for split in SPLITS:
+            reader = ExemplarReader(run.exemplar_folder(split, "seg"))
             mask = reader.mask(0)
             assert len(reader) == 1
             assert mask is not None

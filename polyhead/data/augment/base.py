@@ -1,4 +1,4 @@
-"""How training looks at pictures: the open kind that presets, and what a recipe gives instead, belong to."""
+"""The base class of training augmentations: the presets, and the classes that a recipe can name instead."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -6,32 +6,32 @@ from collections.abc import Callable
 from polyhead.types import Sample, Size
 
 Partner = Callable[[], Sample]
-"""Draws another sample of the same training set, anew at each call."""
+"""Returns a random other sample of the same training set, a new one at each call."""
 
 
-class Look(ABC):
-    """A random look at a sample, different at each call.
+class Augmentation(ABC):
+    """A random transform from a sample to a sample on the network's canvas.
 
-    Chance is torch's global generator alone, which the loader seeds per sample. The given samples may be kept by a
-    cache: nothing may write into their tensors.
+    Implementations draw random numbers only from torch's global generator, which the loader seeds per sample. The
+    input sample may come from a cache, so its tensors must not be modified in place.
 
     Attributes:
-        fit: how evaluation fits pictures to the canvas (:class:`polyhead.data.augment.transforms.Eval`).
+        fit: how evaluation fits images to the canvas (:class:`polyhead.data.augment.transforms.Eval`).
     """
 
     fit = "stretch"
 
     @property
     def mixes(self) -> bool:
-        """Whether parts of other pictures get in, so that one class for the whole of it would no longer be true."""
+        """Whether content of other images is mixed in, which makes a single label per image wrong."""
         return False
 
     @abstractmethod
     def __call__(self, sample: Sample, size: Size, partner: Partner | None) -> Sample:
-        """The sample as the network is to see it this time, on a canvas of ``size``.
+        """Return the augmented sample on a canvas of ``size``.
 
         Args:
-            sample: as the reader gives it.
-            size: height and width.
-            partner: gives samples to mix in; None where pictures are not to be mixed.
+            sample: the sample as read.
+            size: height and width of the canvas in pixels.
+            partner: returns samples to mix in; None if images must not be mixed.
         """

@@ -1,8 +1,8 @@
-"""Sample to sample: what happens to a picture before the network sees it.
+"""Training and evaluation transforms, from sample to sample, and the presets that recipes name.
 
-:class:`Train` draws at random, :class:`Eval` never does; they are different types, so that validation, test, predict,
-export and app cannot be handed the wrong one. Chance is torch's global generator, which the loader seeds per sample.
-What training does is a :class:`polyhead.data.augment.base.Look`; the presets are named ones.
+:class:`Train` is random, :class:`Eval` never is. They are different types, so that validation, test, predict, export
+and app cannot be given the wrong one. Random numbers come from torch's global generator, which the loader seeds per
+sample. What :class:`Train` does is a :class:`polyhead.data.augment.base.Augmentation`; the presets are named ones.
 """
 
 from collections.abc import Callable
@@ -12,25 +12,32 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from polyhead.data.augment.base import Look, Partner
+from polyhead.data.augment.base import Augmentation, Partner
 from polyhead.data.augment.color import PhotometricDistortion
 from polyhead.data.augment.yolov4 import Yolov4
-from polyhead.data.geometry.crop import Window, flip, view, whole
+from polyhead.data.geometry.crop import Window, crop_resize, flip, full_window
 from polyhead.errors import PolyheadError, suggest
 from polyhead.types import Sample, Size
 
 TRIALS = 40
-OVERLAPS = (None, 0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
+"""Random crops that are tried at once; the first valid one is used."""
+
+MIN_IOUS = (None, 0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
+"""Minimum IoUs of SSD's crop; None means no crop."""
+
 FITS = ("stretch", "letterbox")
 
 
-def zoom_out(window: Window, most: float = 4.0) -> Window:
-    """In half of the calls, a window up to ``most`` times as wide and high, the old one somewhere inside (SSD, 3.6)."""
+def zoom_out(window: Window, max_ratio: float = 4.0) -> Window:
+    """Enlarge a window by up to ``max_ratio`` with probability 0.5 (SSD, section 3.6).
+
+    The old window lies at a random position inside the new one.
+    """
     if _coin():
         return window
     left, top, right, bottom = window
     draws = torch.rand(3)
-    ratio = 1 + (most - 1) * float(draws[0])
+    ratio = 1 + (max_ratio - 1) * float(draws[0])
     width, height = (right - left) * ratio, (bottom - top) * ratio
     x = left - round((width - (right - left)) * float(draws[1]))
     y = top - round((height - (bottom - top)) * float(draws[2]))
@@ -38,84 +45,85 @@ def zoom_out(window: Window, most: float = 4.0) -> Window:
 
 
 def iou_crop(sample: Sample, window: Window) -> Window:
-    """A part of ``window`` that holds an object's centre and overlaps the object by a drawn IoU, or all (SSD, 2.2).
+    """Return a random crop of ``window`` that overlaps an object by a randomly chosen minimum IoU (SSD, section 2.2).
 
-    Sides are 0.3 to 1 of the window's, their ratio 0.5 to 2. An overlap that no trial meets is drawn again. Ignored
-    boxes are no objects here; without objects the window comes back unchanged.
+    The crop contains the object's center. Its sides are 0.3 to 1 of the window's, and their ratio is 0.5 to 2. If no
+    trial reaches the minimum IoU, another minimum is chosen; one of the choices is to return ``window`` unchanged.
+    Ignored boxes do not count as objects; without objects ``window`` is returned unchanged.
     """
-    objects = sample.boxes.as_subclass(Tensor)[~sample.ignore]
+    objects = sample.boxes.as_subclass(Tensor)[~sample.ignore]  # [n, 4]
     if not objects.shape[0]:
         return window
-    centres = (objects[:, :2] + objects[:, 2:]) / 2
-    corner, sides = torch.tensor(window[:2]), torch.tensor(window[2:]) - torch.tensor(window[:2])
-    for choice in torch.randperm(len(OVERLAPS)).tolist():
-        overlap = OVERLAPS[choice]
-        if overlap is None:
+    centers = (objects[:, :2] + objects[:, 2:]) / 2  # [n, 2]
+    corner, sides = torch.tensor(window[:2]), torch.tensor(window[2:]) - torch.tensor(window[:2])  # [2] each
+    for choice in torch.randperm(len(MIN_IOUS)).tolist():
+        min_iou = MIN_IOUS[choice]
+        if min_iou is None:
             break
-        part = (sides * (0.3 + 0.7 * torch.rand(TRIALS, 2))).floor().clamp(min=1)
-        first = corner + ((sides - part) * torch.rand(TRIALS, 2)).floor()
-        crops = torch.cat([first, first + part], 1)
-        inside = ((centres > crops[:, None, :2]) & (centres < crops[:, None, 2:])).all(2)
-        ratio = part[:, 0] / part[:, 1]
-        good = (inside & (box_iou(crops, objects) >= overlap)).any(1) & (ratio >= 0.5) & (ratio <= 2)
-        if good.any():
-            left, top, right, bottom = crops[int(good.int().argmax())].tolist()
+        crop_sides = (sides * (0.3 + 0.7 * torch.rand(TRIALS, 2))).floor().clamp(min=1)  # [t, 2]
+        first = corner + ((sides - crop_sides) * torch.rand(TRIALS, 2)).floor()  # [t, 2]
+        crops = torch.cat([first, first + crop_sides], 1)  # [t, 4]
+        inside = ((centers > crops[:, None, :2]) & (centers < crops[:, None, 2:])).all(2)  # [t, n]
+        ratio = crop_sides[:, 0] / crop_sides[:, 1]  # [t]
+        valid = (inside & (box_iou(crops, objects) >= min_iou)).any(1) & (ratio >= 0.5) & (ratio <= 2)  # [t]
+        if valid.any():
+            left, top, right, bottom = crops[int(valid.int().argmax())].tolist()  # argmax: the first valid trial
             return left, top, right, bottom
     return window
 
 
 def ssd_window(sample: Sample) -> Window:
-    """Zoom out, then crop, as SSD does."""
-    return iou_crop(sample, zoom_out(whole(sample)))
+    """Draw a window by zooming out and then cropping, as in SSD."""
+    return iou_crop(sample, zoom_out(full_window(sample)))
 
 
 def scale_jitter(sample: Sample) -> Window:
-    """A window of 3/4 to 4/3 of the picture's sides, each side stretched by up to a tenth, moved by up to a tenth."""
-    _, _, width, height = whole(sample)
+    """Draw a window of 3/4 to 4/3 of the image's sides, with each side scaled and shifted by up to a tenth more."""
+    _, _, width, height = full_window(sample)
     draws = 2 * torch.rand(5) - 1
     scale = (4 / 3) ** float(draws[0])
-    wide, high = width * scale * 1.1 ** float(draws[1]), height * scale * 1.1 ** float(draws[2])
-    x, y = width * (0.5 + 0.1 * float(draws[3])), height * (0.5 + 0.1 * float(draws[4]))
-    return x - wide / 2, y - high / 2, x + wide / 2, y + high / 2
+    new_width, new_height = width * scale * 1.1 ** float(draws[1]), height * scale * 1.1 ** float(draws[2])
+    x, y = width * (0.5 + 0.1 * float(draws[3])), height * (0.5 + 0.1 * float(draws[4]))  # center of the window
+    return x - new_width / 2, y - new_height / 2, x + new_width / 2, y + new_height / 2
 
 
 def area_crop(sample: Sample) -> Window:
-    """A part of 0.08 to 1 of the picture's area and of ratio 3/4 to 4/3 (Szegedy et al. 2015, section 6)."""
+    """Draw a crop of 0.08 to 1 of the image's area with aspect ratio 3/4 to 4/3 (Szegedy et al. 2015, section 6)."""
     height, width = sample.input.shape[-2:]
-    area = height * width * (0.08 + 0.92 * torch.rand(TRIALS))
-    ratio = torch.exp(torch.log(torch.tensor(4 / 3)) * (2 * torch.rand(TRIALS) - 1))
-    sides = torch.stack([(area * ratio).sqrt(), (area / ratio).sqrt()], 1).round().clamp(min=1)
-    room = torch.tensor([width, height]) - sides
-    good = (room >= 0).all(1)
-    if not good.any():
-        return whole(sample)
-    trial = int(good.int().argmax())
-    left, top = (room[trial] * torch.rand(2)).round().tolist()
+    area = height * width * (0.08 + 0.92 * torch.rand(TRIALS))  # [t]
+    ratio = torch.exp(torch.log(torch.tensor(4 / 3)) * (2 * torch.rand(TRIALS) - 1))  # [t], uniform in log space
+    sides = torch.stack([(area * ratio).sqrt(), (area / ratio).sqrt()], 1).round().clamp(min=1)  # [t, 2]
+    margin = torch.tensor([width, height]) - sides  # [t, 2]; negative if the crop is larger than the image
+    valid = (margin >= 0).all(1)  # [t]
+    if not valid.any():
+        return full_window(sample)
+    trial = int(valid.int().argmax())  # the first valid one
+    left, top = (margin[trial] * torch.rand(2)).round().tolist()
     return left, top, left + float(sides[trial, 0]), top + float(sides[trial, 1])
 
 
 @dataclass(frozen=True)
-class Windowed(Look):
-    """Each picture by itself: a window, a flip in half of the calls, and colours.
+class Windowed(Augmentation):
+    """An augmentation of a single image: a window, a horizontal flip with probability 0.5, and a color transform.
 
     Attributes:
-        window: what is seen; may draw at random.
-        colour: changes pixels and nothing else; any torchvision v2 transform that does so will do.
+        window: returns the visible window of a sample; may be random.
+        color: changes pixel values only, such as a torchvision v2 color transform.
     """
 
-    window: Callable[[Sample], Window] = whole
-    colour: Callable[[Sample], Sample] | None = None
+    window: Callable[[Sample], Window] = full_window
+    color: Callable[[Sample], Sample] | None = None
 
     def __call__(self, sample: Sample, size: Size, partner: Partner | None) -> Sample:
-        """The sample on a canvas of ``size``; nothing is mixed into it."""
+        """Return the sample on a canvas of ``size``; no other image is mixed in."""
         del partner
-        seen = view(sample, self.window(sample), size)
+        result = crop_resize(sample, self.window(sample), size)
         if _coin():
-            seen = flip(seen)
-        return self.colour(seen) if self.colour else seen
+            result = flip(result)
+        return self.color(result) if self.color else result
 
 
-PRESETS: dict[str, Look] = {
+PRESETS: dict[str, Augmentation] = {
     "plain": Windowed(),
     "light": Windowed(scale_jitter, PhotometricDistortion(24.0, 0.2, 0.2, 6.0)),
     "ssd": Windowed(ssd_window, PhotometricDistortion()),
@@ -126,28 +134,28 @@ PRESETS: dict[str, Look] = {
 
 @dataclass(frozen=True)
 class Train:
-    """A random look at a sample, different at each call.
+    """The training transform: a random augmentation onto a canvas.
 
     Attributes:
         size: height and width of the canvas.
-        look: what is seen there.
+        augmentation: how the sample is changed.
     """
 
     size: Size
-    look: Look
+    augmentation: Augmentation
 
     def __call__(self, sample: Sample, partner: Partner | None = None) -> Sample:
-        """The sample as the network is to see it this time; ``partner`` gives others that may be mixed in."""
-        return self.look(sample, self.size, partner)
+        """Return the augmented sample; ``partner`` returns other samples that may be mixed in."""
+        return self.augmentation(sample, self.size, partner)
 
 
 @dataclass(frozen=True)
 class Eval:
-    """The whole picture on the canvas, always in the same way.
+    """The evaluation transform: the whole image on a canvas, without any randomness.
 
     Attributes:
         size: height and width of the canvas.
-        fit: ``"stretch"`` fills the canvas; ``"letterbox"`` keeps the ratio of the sides, with a grey border.
+        fit: ``"stretch"`` fills the canvas; ``"letterbox"`` preserves the aspect ratio and pads with gray.
     """
 
     size: Size
@@ -158,32 +166,32 @@ class Eval:
             raise PolyheadError(f"unknown fit {self.fit!r}{suggest(self.fit, FITS)}")
 
     def __call__(self, sample: Sample) -> Sample:
-        """The sample as the network is to see it."""
-        window = whole(sample)
+        """Return the sample on the canvas."""
+        window = full_window(sample)
         if self.fit == "letterbox":
             _, _, width, height = window
             scale = min(self.size[0] / height, self.size[1] / width)
-            x, y = (self.size[1] / scale - width) / 2, (self.size[0] / scale - height) / 2
+            x, y = (self.size[1] / scale - width) / 2, (self.size[0] / scale - height) / 2  # padding, in image pixels
             window = -x, -y, width + x, height + y
-        return view(sample, window, self.size)
+        return crop_resize(sample, window, self.size)
 
 
-def train_transform(transforms: str | Look, size: Size) -> Train:
-    """The training transform of a preset (:data:`PRESETS`), or of what a recipe gives in its place.
+def train_transform(transforms: str | Augmentation, size: Size) -> Train:
+    """Return the training transform of a preset (:data:`PRESETS`) or of an augmentation that a recipe specifies.
 
     Raises:
-        PolyheadError: for a name that is no preset.
+        PolyheadError: if the name is not a preset.
     """
-    return Train(size, _look(transforms))
+    return Train(size, _augmentation(transforms))
 
 
-def fit_of(transforms: str | Look) -> str:
-    """How evaluation fits pictures to the canvas of a network that was trained with ``transforms``."""
-    return _look(transforms).fit
+def fit_of(transforms: str | Augmentation) -> str:
+    """Return how evaluation fits images to the canvas of a network that was trained with ``transforms``."""
+    return _augmentation(transforms).fit
 
 
-def _look(transforms: str | Look) -> Look:
-    if isinstance(transforms, Look):
+def _augmentation(transforms: str | Augmentation) -> Augmentation:
+    if isinstance(transforms, Augmentation):
         return transforms
     if transforms not in PRESETS:
         raise PolyheadError(f"unknown transforms {transforms!r}{suggest(transforms, PRESETS)}")
@@ -191,4 +199,5 @@ def _look(transforms: str | Look) -> Look:
 
 
 def _coin() -> bool:
+    """Return True with probability 0.5."""
     return float(torch.rand(())) < 0.5

@@ -1,42 +1,43 @@
-"""YOLOv4's augmentation (Bochkovskiy et al. 2020, sections 3.3 and 3.4), each part of it to be had alone."""
+"""The augmentation of YOLOv4 (Bochkovskiy et al. 2020, sections 3.3 and 3.4); every step can be used on its own."""
 
 from dataclasses import dataclass, fields
 
 import torch
 
-from polyhead.data.augment.base import Look, Partner
-from polyhead.data.augment.color import colour_matrix, recolour
+from polyhead.data.augment.base import Augmentation, Partner
+from polyhead.data.augment.color import color_matrix, recolor
 from polyhead.data.augment.erasing import erase, grid_mask
-from polyhead.data.augment.mixing import alone, cutmix, draw_hole, mixup, mosaic
-from polyhead.data.geometry.affine import Matrix, camera, image, pixels
+from polyhead.data.augment.mixing import cutmix, draw_hole, mixup, mosaic, single
+from polyhead.data.geometry.affine import Matrix, affine_matrix, to_array, to_image
 from polyhead.errors import PolyheadError
 from polyhead.types import Sample, Size
 
-MOST = {"degrees": 180.0, "shear": 44.0, "scale": 0.95, "translate": 1.0, "hue": 0.5, "saturation": 1.0, "value": 1.0}
+LIMITS = {"degrees": 180.0, "shear": 44.0, "scale": 0.95, "translate": 1.0, "hue": 0.5, "saturation": 1.0, "value": 1.0}
+"""The largest value of each setting; 1 for all others, which are probabilities."""
 
 
 @dataclass(frozen=True)
-class Yolov4(Look):
-    """Mosaic, MixUp and CutMix; moved, scaled, turned, sheared and mirrored; recoloured; partly hidden.
+class Yolov4(Augmentation):
+    """Mosaic, MixUp and CutMix, then geometric and color changes, and hidden regions.
 
-    The paper gives the parts, but few numbers. Chances and spans are those that training code of this family commonly
-    uses, to be set one by one; 0 leaves a part out. Where pictures are not to be mixed (the last steps of a stage,
-    :attr:`polyhead.engine.stage.Stage.mixing`), mosaic, MixUp and CutMix are left out.
+    The paper lists the steps but few numbers. The default probabilities and ranges are those that training code of
+    this model family commonly uses; each can be set, and 0 disables a step. Where images must not be mixed (the last
+    steps of a stage, :attr:`polyhead.engine.stage.Stage.mix_fraction`), mosaic, MixUp and CutMix are skipped.
 
     Attributes:
-        mosaic: chance that four pictures share the canvas.
-        mixup: chance that another such canvas is laid over it, about half and half.
-        cutmix: chance that a part of it is cut out, and another such canvas is seen there.
-        degrees: turned by so many at most, either way.
-        shear: upright and level lines lean by so many degrees at most, either way.
-        scale: 0.5 shows pictures at 0.5 to 1.5 of the size that fits on the canvas.
-        translate: moved by such a share of the canvas at most, either way.
-        flip: chance to be mirrored left and right.
-        upside_down: chance to be mirrored top and bottom.
-        hue: turned by such a share of the full circle at most, either way.
-        saturation, value: multiplied by 1 - x to 1 + x.
-        erase: chance that noise hides a rectangle.
-        grid: chance that grey squares hide a quarter of the picture.
+        mosaic: probability that four images share the canvas.
+        mixup: probability of blending with another such canvas, at a weight of about one half.
+        cutmix: probability of replacing a rectangle by that of another such canvas.
+        degrees: maximum rotation in degrees, in both directions.
+        shear: maximum tilt of vertical and horizontal lines in degrees, in both directions.
+        scale: 0.5 scales images by 0.5 to 1.5, relative to the size that fits the canvas.
+        translate: maximum shift in both directions, as a fraction of the canvas.
+        flip: probability of a left-right flip.
+        upside_down: probability of a top-bottom flip.
+        hue: maximum hue rotation in both directions, as a fraction of the full circle.
+        saturation, value: x multiplies by 1 - x to 1 + x.
+        erase: probability of filling a rectangle with noise.
+        grid: probability of hiding a quarter of the image with gray squares.
     """
 
     mosaic: float = 0.75
@@ -58,53 +59,55 @@ class Yolov4(Look):
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            most = MOST.get(field.name, 1.0)
-            if not 0 <= getattr(self, field.name) <= most:
-                given = getattr(self, field.name)
-                raise PolyheadError(f"transforms: {field.name} must lie between 0 and {most:g}, got {given}")
+            limit, value = LIMITS.get(field.name, 1.0), getattr(self, field.name)
+            if not 0 <= value <= limit:
+                raise PolyheadError(f"transforms: {field.name} must be between 0 and {limit:g}, got {value}")
 
     @property
     def mixes(self) -> bool:
-        """With a mosaic, MixUp or CutMix."""
+        """Whether mosaic, MixUp or CutMix is enabled."""
         return bool(self.mosaic or self.mixup or self.cutmix)
 
     def __call__(self, sample: Sample, size: Size, partner: Partner | None) -> Sample:
-        """The sample, and what is mixed into it, on a canvas of ``size``."""
-        seen = self._canvas(sample, size, partner)
+        """Return the sample, with others mixed in if ``partner`` is given, on a canvas of ``size``."""
+        result = self._canvas(sample, size, partner)
         if partner is not None and _happens(self.mixup):
             weight = float(torch.distributions.Beta(8.0, 8.0).sample())
-            seen = mixup(seen, self._canvas(partner(), size, partner), weight)
+            result = mixup(result, self._canvas(partner(), size, partner), weight)
         if partner is not None and _happens(self.cutmix):
-            seen = cutmix(seen, self._canvas(partner(), size, partner), draw_hole(size))
-        seen = self._recoloured(seen)
+            result = cutmix(result, self._canvas(partner(), size, partner), draw_hole(size))
+        result = self._recolored(result)
         if _happens(self.erase):
-            seen = erase(seen)
-        return grid_mask(seen) if _happens(self.grid) else seen
+            result = erase(result)
+        return grid_mask(result) if _happens(self.grid) else result
 
     def _canvas(self, sample: Sample, size: Size, partner: Partner | None) -> Sample:
-        """Four pictures or one, in a random place."""
+        """Return one image, or a mosaic of four, after a random affine transform."""
         if partner is None or not _happens(self.mosaic):
-            return alone(sample, size, self._camera(size))
-        x, y = (torch.rand(2) - 0.5).tolist()
+            return single(sample, size, self._matrix(size))
+        x, y = (torch.rand(2) - 0.5).tolist()  # where the four meet, as a fraction of the canvas from its center
         samples = [sample, partner(), partner(), partner()]
-        return mosaic(samples, size, (x * size[1], y * size[0]), self._camera(size))
+        return mosaic(samples, size, (x * size[1], y * size[0]), self._matrix(size))
 
-    def _camera(self, size: Size) -> Matrix:
-        turn, lean, tilt, scale, x, y = (2 * torch.rand(6) - 1).tolist()
-        return camera(
+    def _matrix(self, size: Size) -> Matrix:
+        """Draw the affine transform."""
+        turn, shear_x, shear_y, scale, x, y = (2 * torch.rand(6) - 1).tolist()  # each in -1..1
+        return affine_matrix(
             size,
             self.degrees * turn,
-            (self.shear * lean, self.shear * tilt),
+            (self.shear * shear_x, self.shear * shear_y),
             1 + self.scale * scale,
             (self.translate * x, self.translate * y),
             (_happens(self.flip), _happens(self.upside_down)),
         )
 
-    def _recoloured(self, sample: Sample) -> Sample:
+    def _recolored(self, sample: Sample) -> Sample:
+        """Return the sample with a random change of hue, saturation and value."""
         hue, saturation, value = (2 * torch.rand(3) - 1).tolist()
-        matrix = colour_matrix(360 * self.hue * hue, 1 + self.saturation * saturation, 1 + self.value * value)
-        return sample._replace(input=image(recolour(pixels(sample.input), matrix)))
+        matrix = color_matrix(360 * self.hue * hue, 1 + self.saturation * saturation, 1 + self.value * value)
+        return sample._replace(input=to_image(recolor(to_array(sample.input), matrix)))
 
 
-def _happens(chance: float) -> bool:
-    return float(torch.rand(())) < chance
+def _happens(probability: float) -> bool:
+    """Return True with the given probability; draws one number even for 0."""
+    return float(torch.rand(())) < probability

@@ -1,7 +1,7 @@
-"""Pictures turned, sheared, scaled and moved onto one canvas, each of them resampled once.
+"""Rotate, shear, scale and shift images onto one canvas, resampling each image once.
 
-:mod:`polyhead.data.geometry.crop` shows a rectangle of one picture. Here several may share the canvas and none has to stand
-upright: a matrix takes each picture straight from its own pixels to the canvas, and its boxes, frame and mask along.
+:mod:`polyhead.data.geometry.crop` shows a rectangle of one image. Here several images may share the canvas, and they
+may be rotated: a matrix maps each image, with its boxes, frame and mask, directly from its own pixels to the canvas.
 """
 
 from collections.abc import Sequence
@@ -15,30 +15,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision import tv_tensors as tv
 
-from polyhead.data.geometry.crop import GREY, Spans
-from polyhead.data.geometry.visible import areas, join, plain, see
+from polyhead.data.geometry.crop import GRAY, Spans
+from polyhead.data.geometry.visible import areas, as_plain, concat, update_visible
 from polyhead.types import IGNORED, Sample, Size
 
 Matrix = NDArray[np.float64]
-"""``[2, 3]``: the point (x, y) comes to ``matrix @ (x, y, 1)``. Borders of pixels are whole numbers."""
+"""``[2, 3]``: maps the point (x, y) to ``matrix @ (x, y, 1)``. Whole numbers are borders of pixels, not centers."""
 
-Pixels = NDArray[np.uint8]
-"""``[h, w, 3]`` of a picture, ``[h, w]`` of a mask: as OpenCV wants them, and as pictures are decoded."""
-EXACT = 1e-6
-"""Pixels; what is so near to a whole number is meant to be one."""
+ImageArray = NDArray[np.uint8]
+"""An image ``[h, w, 3]`` or a mask ``[h, w]`` as OpenCV expects it and as images are decoded."""
 
-FLIPS = {(True, False): 1, (False, True): 0, (True, True): -1}
-"""OpenCV's numbers for mirroring left and right, top and bottom, both."""
+EPSILON = 1e-6
+"""Coordinates this close to a whole number, in pixels, are rounded to it."""
+
+FLIP_CODES = {(True, False): 1, (False, True): 0, (True, True): -1}
+"""OpenCV's flip code for (left-right, top-bottom)."""
 
 
-class Patch(NamedTuple):
-    """A sample, and the matrix that takes its picture to the canvas."""
+class Placement(NamedTuple):
+    """A sample, and the matrix that maps its image to the canvas."""
 
     sample: Sample
     matrix: Matrix
 
 
-def camera(
+def affine_matrix(
     size: Size,
     degrees: float = 0.0,
     shear: tuple[float, float] = (0.0, 0.0),
@@ -46,149 +47,174 @@ def camera(
     shift: tuple[float, float] = (0.0, 0.0),
     mirror: tuple[bool, bool] = (False, False),
 ) -> Matrix:
-    """The matrix that shows a plane, whose origin is the middle of what is seen, on a canvas.
+    """Return the matrix that maps a plane, whose origin is the center of the scene, to a canvas.
 
     Args:
         size: height and width of the canvas.
-        degrees: the plane is turned by so many, clockwise.
-        shear: degrees by which its upright and its level lines lean.
-        scale: pixels of the canvas for one of the plane.
-        shift: of the plane's origin from the canvas' middle to the right and down, in shares of the canvas' sides.
-        mirror: whether right and left, and whether top and bottom change places.
+        degrees: clockwise rotation of the plane.
+        shear: angles in degrees by which vertical and horizontal lines are tilted.
+        scale: pixels of the canvas per unit of the plane.
+        shift: offset of the plane's origin from the center of the canvas, right and down, as fractions of the canvas's
+            width and height.
+        mirror: whether to flip left and right, and whether to flip top and bottom.
     """
-    turn = radians(degrees)
-    turning = np.array([[cos(turn), -sin(turn)], [sin(turn), cos(turn)]])
-    leaning = np.array([[1.0, tan(radians(shear[0]))], [tan(radians(shear[1])), 1.0]])
-    signs = np.array([[-1.0 if mirror[0] else 1.0], [-1.0 if mirror[1] else 1.0]])
-    middle = np.array([[size[1] * (0.5 + shift[0])], [size[0] * (0.5 + shift[1])]])
-    return np.concatenate([scale * signs * (turning @ leaning), middle], 1)
+    angle = radians(degrees)
+    rotation = np.array([[cos(angle), -sin(angle)], [sin(angle), cos(angle)]])
+    shearing = np.array([[1.0, tan(radians(shear[0]))], [tan(radians(shear[1])), 1.0]])
+    signs = np.array([[-1.0 if mirror[0] else 1.0], [-1.0 if mirror[1] else 1.0]])  # [2, 1]: one per row
+    origin = np.array([[size[1] * (0.5 + shift[0])], [size[0] * (0.5 + shift[1])]])  # [2, 1]
+    return np.concatenate([scale * signs * (rotation @ shearing), origin], 1)  # [2, 3]
 
 
-def placed(matrix: Matrix, scale: float, corner: tuple[float, float]) -> Matrix:
-    """``matrix`` for a picture that is scaled, and laid on the plane with its upper left corner at ``corner``."""
-    origin = matrix[:, :2] @ np.array(corner) + matrix[:, 2]
-    return np.concatenate([scale * matrix[:, :2], origin[:, None]], 1)
+def compose(matrix: Matrix, scale: float, corner: tuple[float, float]) -> Matrix:
+    """Return the matrix that scales an image, moves its upper left corner to ``corner`` and applies ``matrix``."""
+    origin = matrix[:, :2] @ np.array(corner) + matrix[:, 2]  # [2]: where the upper left corner ends up
+    return np.concatenate([scale * matrix[:, :2], origin[:, None]], 1)  # [2, 3]
 
 
-def collage(patches: Sequence[Patch], size: Size) -> Sample:
-    """Pictures side by side on one canvas; grey (mask: 255) where none lies.
+def paste(placements: Sequence[Placement], size: Size) -> Sample:
+    """Return several images on one canvas; it is gray (mask: 255) where there is no image.
 
-    Boxes become the hulls of their turned corners, clipped to the canvas (:func:`polyhead.data.geometry.visible.see`). Pictures
-    may touch, but not overlap: what a later one covers of an earlier one would count as seen. Id, size, value and frame
-    are the first picture's, so the way back to the original is for what lies in the first picture alone. There is a
-    mask where every picture has one.
+    Boxes become the bounding boxes of their transformed corners, clipped to the canvas
+    (:func:`polyhead.data.geometry.visible.update_visible`). Images may touch but must not overlap: the area of an
+    earlier image that a later one covers would count as visible. Id, size, value and frame are those of the first
+    image, so only its boxes can be mapped back to the original. The result has a mask only if every image has one.
+
+    Args:
+        placements: the images and their matrices.
+        size: height and width of the canvas.
     """
-    canvas = np.full((*size, 3), GREY, np.uint8)
-    patches = [Patch(sample, _paint(canvas, pixels(sample.input), matrix)) for sample, matrix in patches]
-    first = patches[0]
-    hulls = torch.cat([_hulls(patch) for patch in patches])
-    limit = torch.tensor([size[1], size[0]], dtype=hulls.dtype).repeat(2)
+    canvas = np.full((*size, 3), GRAY, np.uint8)
+    # Drawing may round a matrix to whole pixels; boxes, frame and mask must use the rounded one.
+    placements = [Placement(sample, _draw(canvas, to_array(sample.input), matrix)) for sample, matrix in placements]
+    first = placements[0]
+    hulls = torch.cat([_hulls(placement) for placement in placements])  # [n, 4], not clipped yet
+    limit = torch.tensor([size[1], size[0]], dtype=hulls.dtype).repeat(2)  # [4]: width, height, width, height
     boxes = hulls.clamp(min=0).minimum(limit)
-    share = areas(boxes) / areas(hulls).clamp(min=1e-6)
-    frame = moved(plain(first.sample.frame), first.matrix)
-    return see(join([sample for sample, _ in patches]), boxes, share, size)._replace(
-        input=image(canvas), frame=tv.KeyPoints(frame, canvas_size=size), mask=_masks(patches, size)
+    fraction = areas(boxes) / areas(hulls).clamp(min=1e-6)  # [n]: visible fraction of each box
+    frame = transform_points(as_plain(first.sample.frame), first.matrix)
+    return update_visible(concat([sample for sample, _ in placements]), boxes, fraction, size)._replace(
+        input=to_image(canvas), frame=tv.KeyPoints(frame, canvas_size=size), mask=_masks(placements, size)
     )
 
 
-def moved(points: Tensor, matrix: Matrix) -> Tensor:
-    """Points ``[n, 2]`` after ``matrix``; computed in double precision."""
-    turn, shift = torch.from_numpy(matrix[:, :2]), torch.from_numpy(matrix[:, 2])
-    result: Tensor = (points.double() @ turn.T + shift).to(points.dtype)
+def transform_points(points: Tensor, matrix: Matrix) -> Tensor:
+    """Apply ``matrix`` to points ``[n, 2]`` in double precision, and return them in their own dtype."""
+    linear, shift = torch.from_numpy(matrix[:, :2]), torch.from_numpy(matrix[:, 2])
+    result: Tensor = (points.double() @ linear.T + shift).to(points.dtype)
     return result
 
 
-def pixels(picture: Tensor) -> Pixels:
-    """``[3, h, w]`` as OpenCV wants it; shares memory where channels come last already. Not to be written into."""
-    return np.ascontiguousarray(plain(picture).permute(1, 2, 0).numpy())
+def to_array(image: Tensor) -> ImageArray:
+    """Return an image ``[3, h, w]`` as an array ``[h, w, 3]`` for OpenCV.
+
+    The array shares the image's memory if its channels are last in memory, so it must not be modified.
+    """
+    return np.ascontiguousarray(as_plain(image).permute(1, 2, 0).numpy())
 
 
-def image(picture: Pixels) -> tv.Image:
-    """``[h, w, 3]`` as a picture ``[3, h, w]`` that shares its memory."""
-    return tv.Image(torch.from_numpy(picture).permute(2, 0, 1))
+def to_image(image: ImageArray) -> tv.Image:
+    """Return an array ``[h, w, 3]`` as an image ``[3, h, w]`` that shares its memory."""
+    return tv.Image(torch.from_numpy(image).permute(2, 0, 1))
 
 
-def _hulls(patch: Patch) -> Tensor:
-    boxes = plain(patch.sample.boxes)
-    corners = moved(boxes[:, [0, 1, 2, 1, 0, 3, 2, 3]].reshape(-1, 2), patch.matrix).reshape(-1, 4, 2)
-    return torch.cat([corners.amin(1), corners.amax(1)], 1)
+def _hulls(placement: Placement) -> Tensor:
+    """Return the bounding boxes ``[n, 4]`` of the transformed boxes of one image."""
+    boxes = as_plain(placement.sample.boxes)  # [n, 4]
+    corners = boxes[:, [0, 1, 2, 1, 0, 3, 2, 3]].reshape(-1, 2)  # [4 n, 2]
+    moved = transform_points(corners, placement.matrix).reshape(-1, 4, 2)  # [n, 4, 2]
+    return torch.cat([moved.amin(1), moved.amax(1)], 1)
 
 
-def _masks(patches: Sequence[Patch], size: Size) -> tv.Mask | None:
+def _masks(placements: Sequence[Placement], size: Size) -> tv.Mask | None:
+    """Return the mask of the canvas; None if any image has no mask."""
     canvas = np.full(size, IGNORED, np.uint8)
-    for sample, matrix in patches:
+    for sample, matrix in placements:
         if sample.mask is None:
             return None
-        _paint(canvas, plain(sample.mask).numpy(), matrix, smooth=False)
+        _draw(canvas, as_plain(sample.mask).numpy(), matrix, smooth=False)
     return tv.Mask(torch.from_numpy(canvas))
 
 
-def _paint(canvas: Pixels, picture: Pixels, matrix: Matrix, *, smooth: bool = True) -> Matrix:
-    """Resample a picture onto the part of the canvas where it lies, and give the matrix by which it came there.
+def _draw(canvas: ImageArray, image: ImageArray, matrix: Matrix, *, smooth: bool = True) -> Matrix:
+    """Resample an image onto its region of the canvas, in place, and return the matrix that was used.
 
-    An upright picture is moved to whole pixels, as :func:`polyhead.data.geometry.crop.view` does: a third of the time.
+    An upright image is aligned to whole pixels, as in :func:`polyhead.data.geometry.crop.crop_resize`, which takes a
+    third of the time.
     """
     if matrix[0, 1] == 0 and matrix[1, 0] == 0:
-        return _paint_upright(canvas, picture, matrix, smooth=smooth)
-    _paint_turned(canvas, *(_shrunk(picture, matrix) if smooth else (picture, matrix)), smooth=smooth)
+        return _draw_upright(canvas, image, matrix, smooth=smooth)
+    _draw_rotated(canvas, *(_shrink(image, matrix) if smooth else (image, matrix)), smooth=smooth)
     return matrix
 
 
-def _paint_upright(canvas: Pixels, picture: Pixels, matrix: Matrix, *, smooth: bool) -> Matrix:
-    columns = _spans(matrix[0, 0], matrix[0, 2], picture.shape[1], canvas.shape[1])
-    rows = _spans(matrix[1, 1], matrix[1, 2], picture.shape[0], canvas.shape[0])
+def _draw_upright(canvas: ImageArray, image: ImageArray, matrix: Matrix, *, smooth: bool) -> Matrix:
+    """Draw an image that is neither rotated nor sheared, and return its matrix rounded to whole pixels."""
+    columns = _spans(matrix[0, 0], matrix[0, 2], image.shape[1], canvas.shape[1])
+    rows = _spans(matrix[1, 1], matrix[1, 2], image.shape[0], canvas.shape[0])
     if columns is None or rows is None:
         return matrix
     (left, right), (x1, x2) = columns
     (top, bottom), (y1, y2) = rows
     mirror = matrix[0, 0] < 0, matrix[1, 1] < 0
-    part, sides = picture[top:bottom, left:right], (x2 - x1, y2 - y1)
-    few = 2 * sides[0] <= right - left or 2 * sides[1] <= bottom - top  # bilinear would leave pixels out
-    how = (cv2.INTER_AREA if few else cv2.INTER_LINEAR) if smooth else cv2.INTER_NEAREST_EXACT
-    shown = cv2.resize(part, sides, interpolation=how)
-    canvas[y1:y2, x1:x2] = cv2.flip(shown, FLIPS[mirror]) if any(mirror) else shown
+    crop, sides = image[top:bottom, left:right], (x2 - x1, y2 - y1)  # OpenCV's sizes are (width, height)
+    shrinks = 2 * sides[0] <= right - left or 2 * sides[1] <= bottom - top  # bilinear would skip pixels
+    mode = (cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR) if smooth else cv2.INTER_NEAREST_EXACT
+    resized = cv2.resize(crop, sides, interpolation=mode)
+    canvas[y1:y2, x1:x2] = cv2.flip(resized, FLIP_CODES[mirror]) if any(mirror) else resized
+    # The matrix that maps the whole pixels of the crop to the whole pixels of the canvas.
     scale = np.array([sides[0] / (right - left), sides[1] / (bottom - top)]) * np.sign([matrix[0, 0], matrix[1, 1]])
     origin = np.array([x2 if mirror[0] else x1, y2 if mirror[1] else y1]) - scale * [left, top]
-    return np.concatenate([np.diag(scale), origin[:, None]], 1)
+    return np.concatenate([np.diag(scale), origin[:, None]], 1)  # [2, 3]
 
 
 def _spans(scale: float, start: float, length: int, limit: int) -> Spans | None:
-    """Along one axis, the pixels of the picture that are seen, and those of the canvas that show them, if any.
+    """Return, along one axis, the visible pixels of the image and those of the canvas that show them; None if none are.
 
-    The picture's point x lies at ``start + scale * x``; the axis has ``length`` pixels, and the canvas' has ``limit``.
-    Pixels that are seen in part are shown whole, so that no grey is left at the canvas' border.
+    Pixels that are partly visible are shown whole, so that no gray is left at the border of the canvas.
+
+    Args:
+        scale: canvas pixels per image pixel; negative for a mirrored image.
+        start: where the image's coordinate 0 is on the canvas; x is at ``start + scale * x``.
+        length: pixels of the image along this axis.
+        limit: pixels of the canvas.
     """
     low, high = sorted((start, start + scale * length))
     if high <= 0 or low >= limit:
         return None
-    ends = sorted(((max(low, 0) - start) / scale, (min(high, limit) - start) / scale))
-    first = min(max(floor(ends[0] + EXACT), 0), length - 1)
-    last = max(min(ceil(ends[1] - EXACT), length), first + 1)
-    ends = sorted((start + scale * first, start + scale * last))
+    ends = sorted(((max(low, 0) - start) / scale, (min(high, limit) - start) / scale))  # visible, in image pixels
+    first = min(max(floor(ends[0] + EPSILON), 0), length - 1)
+    last = max(min(ceil(ends[1] - EPSILON), length), first + 1)
+    ends = sorted((start + scale * first, start + scale * last))  # the same whole pixels, on the canvas
     left = min(max(round(ends[0]), 0), limit - 1)
     return (first, last), (left, max(min(round(ends[1]), limit), left + 1))
 
 
-def _shrunk(picture: Pixels, matrix: Matrix) -> tuple[Pixels, Matrix]:
-    """Average over whole pixels where the canvas has half as many or less: what follows looks at four at a time."""
-    factor = int(abs(float(np.linalg.det(matrix[:, :2]))) ** -0.5)
+def _shrink(image: ImageArray, matrix: Matrix) -> tuple[ImageArray, Matrix]:
+    """Average an image over blocks of pixels if it is drawn at half its size or smaller, and adapt its matrix.
+
+    The resampling that follows interpolates between only four pixels at a time and would skip the others.
+    """
+    factor = int(abs(float(np.linalg.det(matrix[:, :2]))) ** -0.5)  # image pixels per canvas pixel, along one axis
     if factor < 2:
-        return picture, matrix
-    height, width = picture.shape[:2]
+        return image, matrix
+    height, width = image.shape[:2]
     small = ceil(width / factor), ceil(height / factor)
-    ratio = np.array([width / small[0], height / small[1], 1.0])
-    return cv2.resize(picture, small, interpolation=cv2.INTER_AREA), matrix * ratio  # type: ignore[return-value]  # cv2 says any dtype
+    ratio = np.array([width / small[0], height / small[1], 1.0])  # scales the columns of the matrix
+    return cv2.resize(image, small, interpolation=cv2.INTER_AREA), matrix * ratio  # type: ignore[return-value]  # cv2 says any dtype
 
 
-def _paint_turned(canvas: Pixels, picture: Pixels, matrix: Matrix, *, smooth: bool) -> None:
-    height, width = picture.shape[:2]
-    outline = matrix @ np.array([[0.0, width, 0.0, width], [0.0, 0.0, height, height], [1.0, 1.0, 1.0, 1.0]])
+def _draw_rotated(canvas: ImageArray, image: ImageArray, matrix: Matrix, *, smooth: bool) -> None:
+    """Draw a rotated or sheared image onto the canvas in place."""
+    height, width = image.shape[:2]
+    # [2, 4]: the four corners of the image on the canvas
+    corners = matrix @ np.array([[0.0, width, 0.0, width], [0.0, 0.0, height, height], [1.0, 1.0, 1.0, 1.0]])
     limit = [canvas.shape[1], canvas.shape[0]]
-    low, high = (np.floor(ends).astype(int).clip(0, limit) for ends in (outline.min(1), outline.max(1) + 1))
+    low, high = (np.floor(ends).astype(int).clip(0, limit) for ends in (corners.min(1), corners.max(1) + 1))
     if (high <= low).any():
         return
-    spot = canvas[low[1] : high[1], low[0] : high[0]]
-    centred = placed(matrix, 1.0, (0.5, 0.5))  # OpenCV counts from the centres of pixels
-    centred[:, 2] -= low + 0.5
-    how = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
-    cv2.warpAffine(picture, centred, spot.shape[1::-1], dst=spot, flags=how, borderMode=cv2.BORDER_TRANSPARENT)
+    region = canvas[low[1] : high[1], low[0] : high[0]]  # only the bounding box of the image is resampled
+    centered = compose(matrix, 1.0, (0.5, 0.5))  # OpenCV's coordinates are centers of pixels
+    centered[:, 2] -= low + 0.5
+    mode = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
+    cv2.warpAffine(image, centered, region.shape[1::-1], dst=region, flags=mode, borderMode=cv2.BORDER_TRANSPARENT)

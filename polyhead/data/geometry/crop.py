@@ -1,7 +1,7 @@
-"""One function for all axis-aligned geometry: look at a sample through a window.
+"""Crop, zoom out, letterbox, resize and flip samples.
 
-Cropping, zooming out, letterboxing and resizing are the same act, a rectangle of the picture's plane shown on a canvas.
-Chained steps are windows of windows, so a picture is resampled once, and only the part of it that is seen.
+All axis-aligned geometry is one operation: a rectangle of the image's plane (a window) is resampled onto a canvas.
+Chained steps are windows of windows, so an image is resampled only once, and only its visible part.
 """
 
 import torch
@@ -12,62 +12,78 @@ from torchvision import tv_tensors as tv
 from polyhead.types import IGNORED, Sample, Size
 
 Window = tuple[float, float, float, float]
-"""x1, y1, x2, y2 in pixels of the picture; may reach beyond it."""
+"""x1, y1, x2, y2 in pixels of the image; may extend beyond the image."""
 
-GREY = 114
+GRAY = 114
+"""Gray level of the canvas where no image is."""
+
 Span = tuple[int, int]
+"""First pixel and the one after the last, along one axis."""
+
 Spans = tuple[Span, Span]
+"""Along one axis, the visible pixels of the image and the pixels of the canvas that show them."""
 
 
-def whole(sample: Sample) -> Window:
-    """The window that shows exactly the picture."""
+def full_window(sample: Sample) -> Window:
+    """Return the window that shows exactly the image."""
     height, width = sample.input.shape[-2:]
     return 0.0, 0.0, float(width), float(height)
 
 
-def view(sample: Sample, window: Window, size: Size) -> Sample:
-    """What is seen through ``window``, on a canvas of ``size``; grey (mask: 255) where the window leaves the picture.
+def crop_resize(sample: Sample, window: Window, size: Size) -> Sample:
+    """Return the part of a sample inside ``window``, resized to a canvas of ``size``.
 
-    The window is rounded to whole pixels of picture and canvas; boxes, frame and mask follow the rounded one, so they
-    stay exact. Objects whose centre is not seen are dropped (SSD, section 2.2), the others clipped to what is seen.
-    Ignored boxes are kept as long as any part is seen, and objects that came out under one pixel wide or high, where
-    there is nothing left to see, become ignored. The window must show at least part of one pixel of the picture.
+    The canvas is gray (mask: 255) where the window extends beyond the image. The window is rounded to whole pixels of
+    image and canvas; boxes, frame and mask use the rounded window, so they stay exact. Objects whose center is
+    outside the window are removed (SSD, section 2.2), the others are clipped to the visible part. Ignored boxes stay
+    as long as any part is visible. Objects that end up narrower or lower than one pixel become ignored.
+
+    Args:
+        sample: the sample.
+        window: must contain at least part of one pixel of the image.
+        size: height and width of the canvas.
     """
     height, width = sample.input.shape[-2:]
-    seen_x, spot_x = _spans(window[0], window[2], width, size[1])
-    seen_y, spot_y = _spans(window[1], window[3], height, size[0])
-    scale = torch.tensor([_length(spot_x) / _length(seen_x), _length(spot_y) / _length(seen_y)], dtype=torch.float64)
-    shift = torch.tensor([spot_x[0], spot_y[0]]) - torch.tensor([seen_x[0], seen_y[0]]) * scale
+    image_x, canvas_x = _spans(window[0], window[2], width, size[1])
+    image_y, canvas_y = _spans(window[1], window[3], height, size[0])
+    # A point p of the image is at scale * p + shift on the canvas. Double precision keeps boxes exact. [2] each
+    scale = torch.tensor(
+        [_length(canvas_x) / _length(image_x), _length(canvas_y) / _length(image_y)], dtype=torch.float64
+    )
+    shift = torch.tensor([canvas_x[0], canvas_y[0]]) - torch.tensor([image_x[0], image_y[0]]) * scale
 
-    def move(points: Tensor) -> Tensor:
+    def to_canvas(points: Tensor) -> Tensor:
         return (points.double() * scale + shift).to(points.dtype)
 
-    boxes = move(sample.boxes.as_subclass(Tensor).reshape(-1, 2, 2))
-    low, high = torch.tensor([spot_x, spot_y], dtype=boxes.dtype).unbind(1)
-    centre = boxes.mean(1)
+    boxes = to_canvas(sample.boxes.as_subclass(Tensor).reshape(-1, 2, 2))  # [n, 2, 2]: two corners
+    low, high = torch.tensor([canvas_x, canvas_y], dtype=boxes.dtype).unbind(1)  # [2] each: corners of what is shown
+    center = boxes.mean(1)  # [n, 2]
     clipped = boxes.clamp(low, high)
-    sides = clipped[:, 1] - clipped[:, 0]
-    keep = (((centre > low) & (centre < high)).all(1) | sample.ignore) & (sides > 0).all(1)
-    rows, columns = (seen_y, spot_y), (seen_x, spot_x)
-    picture = _show(sample.input, rows, columns, size)
+    sides = clipped[:, 1] - clipped[:, 0]  # [n, 2]
+    visible = (((center > low) & (center < high)).all(1) | sample.ignore) & (sides > 0).all(1)  # [n]
+    rows, columns = (image_y, canvas_y), (image_x, canvas_x)
+    image = _resample(sample.input, rows, columns, size)
     mask = sample.mask
     if mask is not None:
-        mask = tv.Mask(_show(mask[None], rows, columns, size, smooth=False)[0])
+        mask = tv.Mask(_resample(mask[None], rows, columns, size, smooth=False)[0])
     return sample._replace(
-        input=tv.Image(picture),
-        boxes=_boxes(clipped[keep].flatten(1), size),
-        labels=sample.labels[keep],
-        ignore=(sample.ignore | (sides < 1).any(1))[keep],
-        frame=tv.KeyPoints(move(sample.frame.as_subclass(Tensor)), canvas_size=size),
+        input=tv.Image(image),
+        boxes=_boxes(clipped[visible].flatten(1), size),
+        labels=sample.labels[visible],
+        ignore=(sample.ignore | (sides < 1).any(1))[visible],
+        frame=tv.KeyPoints(to_canvas(sample.frame.as_subclass(Tensor)), canvas_size=size),
         mask=mask,
     )
 
 
 def flip(sample: Sample) -> Sample:
-    """Mirror left and right; a border at x comes to ``width - x`` (torchvision takes points to ``width - 1 - x``)."""
+    """Mirror a sample left and right.
+
+    Coordinates are borders of pixels: x becomes ``width - x`` (torchvision maps points to ``width - 1 - x``).
+    """
     height, width = sample.input.shape[-2:]
     boxes, frame = sample.boxes.as_subclass(Tensor).clone(), sample.frame.as_subclass(Tensor).clone()
-    boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
+    boxes[:, [0, 2]] = width - boxes[:, [2, 0]]  # left and right border swap
     frame[:, 0] = width - frame[:, 0]
     return sample._replace(
         input=tv.wrap(sample.input.flip(-1), like=sample.input),
@@ -86,28 +102,43 @@ def _length(span: Span) -> int:
 
 
 def _spans(start: float, stop: float, length: int, canvas: int) -> Spans:
-    """Along one axis, the pixels of the picture that are seen, and the pixels of the canvas that show them."""
+    """Return, along one axis, the visible pixels of the image and the pixels of the canvas that show them.
+
+    Args:
+        start: where the window begins, in pixels of the image.
+        stop: where it ends.
+        length: pixels of the image along this axis.
+        canvas: pixels of the canvas.
+    """
     first = min(max(round(start), 0), length - 1)
-    last = max(min(round(stop), length), first + 1)
+    last = max(min(round(stop), length), first + 1)  # at least one pixel
     scale = canvas / (stop - start)
     left = min(max(round((first - start) * scale), 0), canvas - 1)
     right = max(min(round((last - start) * scale), canvas), left + 1)
     return (first, last), (left, right)
 
 
-def _show(planes: Tensor, rows: Spans, columns: Spans, size: Size, *, smooth: bool = True) -> Tensor:
-    """Cut what is seen out of uint8 ``[c, h, w]`` and resample it onto its spot of a canvas.
+def _resample(planes: Tensor, rows: Spans, columns: Spans, size: Size, *, smooth: bool = True) -> Tensor:
+    """Crop uint8 ``[c, h, w]`` and resample the crop onto its region of a canvas ``[c, *size]``.
 
-    Channels are kept last in memory, as pictures are decoded: resampling them plane by plane takes three times as long.
+    Channels stay last in memory, as images are decoded: resampling plane by plane takes three times as long.
+
+    Args:
+        planes: the image, or the mask as one plane.
+        rows: visible rows of the image and their rows of the canvas.
+        columns: likewise.
+        size: height and width of the canvas.
+        smooth: whether to interpolate (image) or to take the nearest pixel (mask).
     """
-    (seen_y, spot_y), (seen_x, spot_x) = rows, columns
-    part = planes.as_subclass(Tensor)[:, slice(*seen_y), slice(*seen_x)]
-    sides = _length(spot_y), _length(spot_x)
-    if part.shape[1:] != sides:
-        batch = part.permute(1, 2, 0).contiguous()[None].permute(0, 3, 1, 2)
-        part = interpolate(batch, sides, mode="bilinear" if smooth else "nearest-exact", antialias=smooth)[0]
+    (image_y, canvas_y), (image_x, canvas_x) = rows, columns
+    crop = planes.as_subclass(Tensor)[:, slice(*image_y), slice(*image_x)]
+    sides = _length(canvas_y), _length(canvas_x)
+    if crop.shape[1:] != sides:
+        batch = crop.permute(1, 2, 0).contiguous()[None].permute(0, 3, 1, 2)  # [1, c, h, w], channels last in memory
+        crop = interpolate(batch, sides, mode="bilinear" if smooth else "nearest-exact", antialias=smooth)[0]
     if sides == size:
-        return part
-    canvas = torch.full((*size, planes.shape[0]), GREY if smooth else IGNORED, dtype=torch.uint8).permute(2, 0, 1)
-    canvas[:, slice(*spot_y), slice(*spot_x)] = part
+        return crop
+    # Created as [h, w, c], so that channels are last in memory here too.
+    canvas = torch.full((*size, planes.shape[0]), GRAY if smooth else IGNORED, dtype=torch.uint8).permute(2, 0, 1)
+    canvas[:, slice(*canvas_y), slice(*canvas_x)] = crop
     return canvas

@@ -1,4 +1,4 @@
-"""The objects of samples whose pictures were moved, cut, covered or put together."""
+"""Update the objects of samples whose images were moved, cropped, covered or combined."""
 
 from collections.abc import Sequence
 
@@ -8,58 +8,58 @@ from torchvision import tv_tensors as tv
 
 from polyhead.types import Sample, Size
 
-SEEN = 0.1
-"""Share of an object's box; an object of which less is seen becomes ignored."""
+MIN_VISIBLE = 0.1
+"""An object with a smaller visible fraction of its box becomes ignored."""
 
-LEAST = 2.0
-"""Pixels; an object whose seen part is not wider or higher becomes ignored."""
+MIN_SIDE = 2.0
+"""Pixels; an object whose visible box is at most this wide or at most this high becomes ignored."""
 
 
-def plain(boxes: Tensor) -> Tensor:
-    """Boxes or points as a plain tensor: operators on ``tv_tensors`` cost ten times as much."""
+def as_plain(boxes: Tensor) -> Tensor:
+    """Return boxes or points as a plain tensor: operators on ``tv_tensors`` take ten times as long."""
     return boxes.as_subclass(Tensor)
 
 
 def areas(boxes: Tensor) -> Tensor:
-    """Areas of xyxy boxes ``[n, 4]``; of one without width or height, 0."""
+    """Return the areas ``[n]`` of xyxy boxes ``[n, 4]``; 0 for a box without width or height."""
     return (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(1)
 
 
-def see(sample: Sample, boxes: Tensor, share: Tensor, size: Size) -> Sample:
-    """The sample with what is seen of its objects.
+def update_visible(sample: Sample, boxes: Tensor, fraction: Tensor, size: Size) -> Sample:
+    """Return the sample with its objects reduced to their visible parts.
 
-    Objects of which nothing is seen go. Those of which hardly anything is seen (:data:`SEEN`, :data:`LEAST`) become
-    ignored: they are not to be found, but finding what is left of them is no fault either.
+    Objects that are not visible at all are removed. Objects that are barely visible (:data:`MIN_VISIBLE`,
+    :data:`MIN_SIDE`) become ignored: a detector need not find them, and finding them is no false positive.
 
     Args:
-        sample: whose objects are meant.
-        boxes: what is seen of each, xyxy ``[n, 4]``; empty where nothing is.
-        share: of each object's box that is seen, 0..1.
+        sample: the sample whose objects are updated.
+        boxes: the visible box of each object, xyxy ``[n, 4]``; without width or height if nothing is visible.
+        fraction: the visible fraction of each object's box, ``[n]``, 0..1.
         size: height and width of the canvas.
     """
-    sides = boxes[:, 2:] - boxes[:, :2]
-    keep = (sides > 0).all(1) & (share > 0)
-    hardly = (share < SEEN) | (sides <= LEAST).any(1)
+    sides = boxes[:, 2:] - boxes[:, :2]  # [n, 2]: width and height
+    visible = (sides > 0).all(1) & (fraction > 0)  # [n]
+    barely = (fraction < MIN_VISIBLE) | (sides <= MIN_SIDE).any(1)  # [n]
     return sample._replace(
-        boxes=tv.BoundingBoxes(boxes[keep], format="XYXY", canvas_size=size),
-        labels=sample.labels[keep],
-        ignore=(sample.ignore | hardly)[keep],
+        boxes=tv.BoundingBoxes(boxes[visible], format="XYXY", canvas_size=size),
+        labels=sample.labels[visible],
+        ignore=(sample.ignore | barely)[visible],
     )
 
 
-def join(samples: Sequence[Sample]) -> Sample:
-    """The objects of all, in what is otherwise the first sample.
+def concat(samples: Sequence[Sample]) -> Sample:
+    """Return the first sample with the objects of all samples.
 
-    A class counts as annotated only where it is in every sample: objects of a class that was not looked for in one of
-    the pictures may well be there, and must give no negative loss.
+    A class counts as annotated only if it is annotated in every sample. Objects of a class that was not annotated in
+    one of the images may still be there, so the class must give no loss for negatives.
     """
     first = samples[0]
     if len(samples) == 1:
         return first
-    boxes = torch.cat([plain(sample.boxes) for sample in samples])
+    boxes = torch.cat([as_plain(sample.boxes) for sample in samples])
     return first._replace(
         boxes=tv.BoundingBoxes(boxes, format="XYXY", canvas_size=first.boxes.canvas_size),
         labels=torch.cat([sample.labels for sample in samples]),
         ignore=torch.cat([sample.ignore for sample in samples]),
-        annotated=torch.stack([sample.annotated for sample in samples]).all(0),
+        annotated=torch.stack([sample.annotated for sample in samples]).all(0),  # [c]
     )

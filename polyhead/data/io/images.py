@@ -1,9 +1,10 @@
-"""Picture files become upright RGB pixels, whatever is inside them.
+"""Decode image files of any supported format to upright RGB pixels.
 
-EXIF rotation is applied; alpha is laid over white, as the person who drew the boxes saw it; 16-bit grey keeps its high
-byte; CMYK, palette and grey pictures become RGB; of a moving picture the first frame counts.
+EXIF rotation is applied. Transparent pixels are blended with white, because that is what annotators saw. 16-bit gray
+images keep their high byte. CMYK, palette and gray images become RGB. Of an animation the first frame is read.
 
-Pillow decodes all of them: torchvision's decoder is deprecated, and OpenCV's fills truncated files with grey, silently.
+All formats are decoded by Pillow: torchvision's decoder is deprecated, and OpenCV fills truncated files with gray
+without an error.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image
 from torchvision import tv_tensors as tv
 
-from polyhead.errors import FileFault
+from polyhead.errors import InvalidFileError
 from polyhead.types import Size
 
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
@@ -24,9 +25,9 @@ SUFFIXES = frozenset(
     [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm"]
 )
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM")  # no others: Pillow would start Ghostscript for EPS
-Image.init()  # Pillow finds formats other than the commonest only after this
+Image.init()  # before this call Pillow knows only the most common formats
 
-TURNS = {
+TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -34,132 +35,134 @@ TURNS = {
     6: Image.Transpose.ROTATE_270,
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
-}  # by EXIF orientation; from 5 on width and height change places
-SIDEWAYS = 5
+}
+"""The operation that makes an image upright, by EXIF orientation."""
+FIRST_SIDEWAYS = 5
+"""From this EXIF orientation on, width and height are swapped."""
 
 
-def is_picture(name: str | Path) -> bool:
-    """Whether a file's suffix is one of a picture format that can be read."""
+def is_image(name: str | Path) -> bool:
+    """Return whether the suffix of a file is that of a supported image format."""
     return Path(name).suffix.lower() in SUFFIXES
 
 
-def read_picture(path: str | Path) -> tv.Image:
-    """The upright picture, uint8 ``[3, h, w]``; channels come last in memory, as pictures are decoded.
+def read_image(path: str | Path) -> tv.Image:
+    """Read an upright image as uint8 ``[3, h, w]``; in memory the channels come last, as the decoder writes them.
 
     Raises:
-        FileFault: naming the file, when it is missing, empty, broken, or larger than ``MAX_PIXELS``.
+        InvalidFileError: if the file is missing, empty, broken, or has more than ``MAX_PIXELS`` pixels.
     """
     with _opened(path) as image:
-        turn = _orientation(image)  # before the pixels are decoded: afterwards more of a file may be known
-        pixels = _turned(to_rgb(image, path), turn)
-        return tv.Image(torch.from_numpy(np.array(pixels)).permute(2, 0, 1))
+        orientation = _orientation(image)  # before the pixels are decoded, which may load further EXIF data
+        pixels = _upright(to_rgb(image, path), orientation)
+        return tv.Image(torch.from_numpy(np.array(pixels)).permute(2, 0, 1))  # [h, w, 3] -> [3, h, w]
 
 
-def picture_size(path: str | Path) -> Size:
-    """Height and width of the upright picture, from the file's header alone.
+def image_size(path: str | Path) -> Size:
+    """Return height and width of an upright image; reads the header of the file only.
 
     Raises:
-        FileFault: as :func:`read_picture`, as far as the header tells.
+        InvalidFileError: as :func:`read_image`, for faults that the header shows.
     """
     with _opened(path) as image:
         width, height = image.size
-        return (width, height) if _orientation(image) >= SIDEWAYS else (height, width)
+        return (width, height) if _orientation(image) >= FIRST_SIDEWAYS else (height, width)
 
 
-def picture_mode(path: str | Path) -> str:
-    """Pillow's name for the kind of a file's pixels, such as ``RGB``; from the file's header alone.
+def image_mode(path: str | Path) -> str:
+    """Return Pillow's mode of an image, such as ``RGB``; reads the header of the file only.
 
     Raises:
-        FileFault: as :func:`picture_size`.
+        InvalidFileError: as :func:`image_size`.
     """
     with _opened(path) as image:
         return image.mode
 
 
-def read_colours(path: str | Path) -> UInt8[np.ndarray, "h w 3"]:
-    """The colours of an upright picture in colours, grey or with a palette, such as a mask.
-
-    What is transparent keeps its colour.
+def read_colors(path: str | Path) -> UInt8[np.ndarray, "h w 3"]:
+    """Read the colors of an upright color, gray or palette image, such as a mask; transparent pixels keep their color.
 
     Raises:
-        FileFault: as :func:`read_picture`, or when the picture has no colours.
+        InvalidFileError: as :func:`read_image`, or if the mode of the image is another one.
     """
     with _opened(path) as image:
         if image.mode not in ("RGB", "RGBA", "P", "L", "1"):
-            what = f"a mask of colours is RGB, grey or has a palette, this one is {image.mode}"
-            raise FileFault(path, what, "save it as RGB PNG")
-        turn = _orientation(image)
-        return np.array(_turned(image.convert("RGB"), turn))
+            what = f"expected a mask of colors (RGB, gray or palette), got pixels of mode {image.mode}"
+            raise InvalidFileError(path, what, "save it as RGB PNG")
+        orientation = _orientation(image)
+        return np.array(_upright(image.convert("RGB"), orientation))
 
 
 def read_classes(path: str | Path) -> UInt8[np.ndarray, "h w"]:
-    """The numbers of an upright one-channel 8-bit or palette picture, such as a mask; not converted.
+    """Read the unchanged pixel values of an upright 8-bit gray or palette image, such as a mask.
 
     Raises:
-        FileFault: as :func:`read_picture`, or when the picture has more than one channel.
+        InvalidFileError: as :func:`read_image`, or if the image has more than one channel.
     """
     with _opened(path) as image:
         if image.mode not in ("L", "P", "1"):
-            raise FileFault(path, f"a mask has one 8-bit channel, this one is {image.mode}", "save it as grey PNG")
-        turn = _orientation(image)
-        return np.array(_turned(image, turn)).astype(np.uint8)
+            what = f"expected a mask with one 8-bit channel, got pixels of mode {image.mode}"
+            raise InvalidFileError(path, what, "save it as gray PNG")
+        orientation = _orientation(image)
+        return np.array(_upright(image, orientation)).astype(np.uint8)
 
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[Image.Image]:
-    """The picture with its header read; whatever goes wrong until it is closed becomes a FileFault."""
+    """Open an image and read its header; every error until it is closed becomes an InvalidFileError."""
     try:
         with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise Image.DecompressionBombError(f"{width} x {height} pixels")
             yield image
-    except FileFault:
+    except InvalidFileError:
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as fault:
-        what = f"the picture is larger than {MAX_PIXELS:,} pixels, as a decompression bomb is ({fault})"
-        raise FileFault(path, what, "cut it into smaller pictures, or remove it") from fault
-    except Exception as fault:  # decoders raise anything on broken files
-        raise FileFault(path, *_diagnosis(Path(path), fault)) from fault
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        what = f"the image is larger than {MAX_PIXELS:,} pixels, possibly a decompression bomb ({error})"
+        raise InvalidFileError(path, what, "split it into smaller images, or remove it") from error
+    except Exception as error:  # decoders raise any exception on broken files
+        raise InvalidFileError(path, *_diagnosis(Path(path), error)) from error
 
 
-def _diagnosis(path: Path, fault: Exception) -> tuple[str, str]:
-    """What is wrong with a file that could not be opened or decoded, and what to do."""
+def _diagnosis(path: Path, error: Exception) -> tuple[str, str]:
+    """Return why a file could not be opened or decoded, and what to do."""
     if not path.exists():
-        return "there is no such file", "add the file, or remove what refers to it"
-    if isinstance(fault, PermissionError):
-        return "the file may not be read", "give yourself the right to read it"
+        return "the file does not exist", "add the file, or delete the entries that name it"
+    if isinstance(error, PermissionError):
+        return "the file cannot be read (permission denied)", "give yourself permission to read it"
     if path.is_file() and path.stat().st_size == 0:
-        return "the picture file is empty (0 bytes)", "copy it again from its source, or remove it"
-    return f"the picture cannot be decoded ({fault})", "copy it again, save it as JPEG or PNG, or remove it"
+        return "the image file is empty (0 bytes)", "copy it again from its source, or remove it"
+    return f"the image cannot be decoded ({error})", "copy it again, save it as JPEG or PNG, or remove it"
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 to 8. TIFF files are turned by Pillow itself; a broken EXIF block counts as upright."""
+    """Return the EXIF orientation, 1 to 8; 1 if it is missing or broken, and for TIFF, which Pillow itself rotates."""
     if image.format == "TIFF":
         return 1
     try:
         # not image.getexif(): for PNG files that would decode the pixels
-        turn = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+        orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
     except Exception:  # noqa: BLE001  # pylint: disable=broad-exception-caught  # EXIF parsers raise anything
         return 1
-    return turn if turn in TURNS else 1
+    return orientation if orientation in TRANSPOSE else 1
 
 
-def _turned(image: Image.Image, orientation: int) -> Image.Image:
-    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    return image.transpose(TRANSPOSE[orientation]) if orientation in TRANSPOSE else image
 
 
 def to_rgb(image: Image.Image, path: str | Path) -> Image.Image:
-    """Any picture as RGB; 16 bits are cut to 8, and what is transparent lies on white.
+    """Convert an image to RGB; 16 bits are reduced to the high 8, and transparent pixels are blended with white.
 
     Raises:
-        FileFault: for pixels of 32 bits, whose range nobody knows.
+        InvalidFileError: if the pixels have 32 bits, because their value range is unknown.
     """
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
-        raise FileFault(path, f"32-bit pixels (mode {image.mode}) have no known range", "save it with 8 or 16 bits")
+        what = f"expected pixels of 8 or 16 bits, got 32-bit pixels (mode {image.mode}), whose value range is unknown"
+        raise InvalidFileError(path, what, "save it with 8 or 16 bits")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

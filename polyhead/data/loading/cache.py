@@ -1,4 +1,4 @@
-"""Decoded pictures that are kept in memory: decoding costs more than everything that follows it."""
+"""A reader that caches decoded images in memory, because decoding costs more than all later steps."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,25 +10,27 @@ from polyhead.contracts.reader import Reader, Wrapped
 from polyhead.types import Annotation, Sample
 
 GIB = 2**30
+"""Bytes in a GiB."""
 
 
-class Held(NamedTuple):
-    """A sample as it was read, with the size and the time of change of its file."""
+class CacheEntry(NamedTuple):
+    """A sample as it was read, with the size and modification time of its file."""
 
     sample: Sample
     stamp: tuple[int, int]
 
 
 class Cached(Wrapped):
-    """A reader that keeps the samples it has read, up to a number of bytes; bitwise the same as without.
+    """A reader that caches the samples of another reader, up to a number of bytes.
 
-    What is kept is given out again and again: nothing may write into its tensors. A picture whose file has changed is
-    read again. Nothing is ever put out for something new: where every picture is as likely as any other to be
-    next, that gains nothing. A sample of a generated picture, which has no file, is not kept.
+    The samples are bitwise the same as without the cache. A cached sample is returned again and again, so its tensors
+    must not be modified. An image whose file has changed is read again. Entries are never evicted for new ones: where
+    every image is equally likely to be next, eviction gains nothing. Generated images, which have no file, are not
+    cached.
 
     Args:
-        reader: what is read from.
-        paths: the picture file of each of its samples, or an empty string.
+        reader: the reader to cache.
+        paths: the image file of each sample, or an empty string.
         limit: bytes of pixels, in each process that uses the reader.
     """
 
@@ -36,36 +38,36 @@ class Cached(Wrapped):
         super().__init__(reader)
         self.paths, self.limit = paths, limit
         self.used = 0
-        self._held: dict[int, Held] = {}
+        self._entries: dict[int, CacheEntry] = {}
 
     def __len__(self) -> int:
         return len(self.reader)
 
     def annotation(self, index: int) -> Annotation:
-        """The truth of one picture, as the reader itself gives it."""
+        """Return the annotation of one image, as the reader returns it."""
         return self.reader.annotation(index)
 
     def mask(self, index: int) -> tv.Mask | None:
-        """The mask of one picture, as the reader itself gives it."""
+        """Return the mask of one image, as the reader returns it."""
         return self.reader.mask(index)
 
     def __getitem__(self, index: int) -> Sample:
-        """The decoded picture with its truth, from memory where it is kept."""
+        """Return the decoded image with its target, from memory if it is cached."""
         stamp = _stamp(self.paths[index])
-        held = self._held.get(index)
-        if held is not None and held.stamp == stamp:
-            return held.sample
-        if held is not None:
-            self.used -= _bytes(self._held.pop(index).sample)
+        entry = self._entries.get(index)
+        if entry is not None and entry.stamp == stamp:
+            return entry.sample
+        if entry is not None:  # the file has changed
+            self.used -= _bytes(self._entries.pop(index).sample)
         sample = self.reader[index]
         if stamp is not None and self.used + _bytes(sample) <= self.limit:
-            self._held[index] = Held(sample, stamp)
+            self._entries[index] = CacheEntry(sample, stamp)
             self.used += _bytes(sample)
         return sample
 
 
 def _stamp(path: str) -> tuple[int, int] | None:
-    """Size and time of change of a file; None where there is no file."""
+    """Return the size and modification time of a file; None if there is no file."""
     try:
         status = Path(path).stat() if path else None
     except OSError:
@@ -74,5 +76,6 @@ def _stamp(path: str) -> tuple[int, int] | None:
 
 
 def _bytes(sample: Sample) -> int:
+    """Return the bytes of a sample's image and mask."""
     planes = [sample.input, *([] if sample.mask is None else [sample.mask])]
     return sum(int(plane.nbytes) for plane in planes)

@@ -1,4 +1,4 @@
-"""A task's source: its readers, its splits, its transforms and its loaders."""
+"""A task's source: its readers, splits, transforms and loaders."""
 
 import multiprocessing
 import os
@@ -14,21 +14,21 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from polyhead.contracts.reader import Reader, Subset
-from polyhead.data.augment.base import Look
+from polyhead.data.augment.base import Augmentation
 from polyhead.data.augment.transforms import Eval, Train, fit_of, train_transform
-from polyhead.data.doctor import require_sound
-from polyhead.data.duplicates import by_content, paths
+from polyhead.data.doctor import require_valid
+from polyhead.data.duplicates import content_keys, image_paths
 from polyhead.data.loading.cache import GIB, Cached
 from polyhead.data.loading.streams import EvalSet, Steps, StreamLoader, TrainSet, collate, peers
-from polyhead.data.readers.exemplars import Kept
-from polyhead.data.splits.make import SPLITS, check_names, check_split, cut
-from polyhead.data.splits.stratify import kinds
+from polyhead.data.readers.exemplars import ExemplarReader
+from polyhead.data.splits.make import SPLITS, check_names, check_split, make_splits
+from polyhead.data.splits.stratify import shown_classes
 from polyhead.errors import PolyheadError, SettingError
-from polyhead.rng import key
-from polyhead.types import Annotation, Kind, Sample, Size
+from polyhead.rng import derive_seed
+from polyhead.types import Annotation, Sample, ShownClass, Size
 
-LEAST = {"batch": 1, "val_batch": 1, "workers": 0, "cache": 0}
-"""The smallest values of a source's numbers."""
+MINIMUM = {"batch": 1, "val_batch": 1, "workers": 0, "cache": 0}
+"""The smallest valid value of each numeric setting of a source."""
 
 
 @dataclass
@@ -36,60 +36,64 @@ class Source:
     """Settings of one task's data.
 
     Attributes:
-        reader: the data set; val and test are cut from it where no reader of their own is given.
-        val: reader of the validation set, on which everything is chosen.
+        reader: the data set; val and test are split off from it unless they have readers of their own.
+        val: reader of the validation set, on which all choices are made.
         test: reader of the test set, which is read once, at the end.
-        split: how to cut ``reader``: a share (``{val: 0.15, test: 0.15}``) or a file with one id per line
-            (``{train: FILE, val: FILE, test: FILE}``). What is not cut off is for training. ``{folds: 3, fold: 0}``
-            tests on one of three parts, and cuts val from the rest. A test that is cut is the same for every seed, so
-            that their scores can be compared; val is not. Shares are cut with every class in each part as far as there
-            are objects; with ``by: picture`` by the files' names instead, so that a picture that two data sets share
-            is in the same split of both.
-        transforms: name of a preset of :mod:`polyhead.data.augment.transforms`, or one with settings of its own
+        split: how to split ``reader``: fractions (``{val: 0.15, test: 0.15}``) or files with one id per line
+            (``{train: FILE, val: FILE, test: FILE}``). What fractions leave is for training. ``{folds: 3, fold: 0}``
+            tests on one of three folds and splits val off from the others. A test split that is split off is the same
+            for every seed, so that the scores of several seeds can be compared; val is not. Fractions are stratified:
+            every split gets every class as far as there are objects. With ``by: image`` the names of the files decide
+            instead, so that an image that is in two data sets is in the same split of both.
+        transforms: name of a preset of :mod:`polyhead.data.augment.transforms`, or a preset with changed settings
             (``{preset: yolov4, mosaic: 0.5}``).
         batch: training samples per step.
-        val_batch: samples per evaluation batch; four times ``batch`` when None.
-        workers: loader processes; None takes one per core, at most 8.
-        cache: GiB of decoded training pictures that are kept in memory, in all loader processes together.
-        licence: what the data's owners say of it, noted beside every copy; None where the data set tells it itself.
+        val_batch: samples per evaluation batch; four times ``batch`` if None.
+        workers: loader processes; if None, one per core, at most 8.
+        cache: GiB of decoded training images that are cached in memory, over all loader processes together.
+        license: license of the data, stored with every copy; if None, what the data set itself states.
     """
 
     reader: Reader
     val: Reader | None = None
     test: Reader | None = None
     split: dict[str, int | float | str] | None = None
-    transforms: str | Look = "plain"
+    transforms: str | Augmentation = "plain"
     batch: int = 8
     val_batch: int | None = None
     workers: int | None = None
     cache: float = 0.5
-    licence: str | None = None
+    license: str | None = None
 
     def __post_init__(self) -> None:
         check_settings(vars(self))
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
-    """Refuse numbers that no loader can have, and cuts that cannot be; a recipe asks before any data is read."""
+    """Check the numbers and the split of a source; recipes call this before any data is read.
+
+    Raises:
+        SettingError: if a value is not valid.
+    """
     check_split(settings["split"] or {})
-    for name, least in LEAST.items():
-        if settings[name] is not None and settings[name] < least:
-            raise SettingError(f"{name} must be {least} or more, got {settings[name]:g}")
+    for name, minimum in MINIMUM.items():
+        if settings[name] is not None and settings[name] < minimum:
+            raise SettingError(f"{name} must be {minimum} or more, got {settings[name]:g}")
 
 
 class TaskData:
-    """An opened source: three disjoint splits of sound data, and their loaders.
+    """An opened source: three disjoint splits of valid data, and their loaders.
 
     Args:
-        name: of the task.
+        name: name of the task.
         source: the settings.
-        size: height and width of the model's pictures.
-        seed: of the run.
-        ids: the ids of each split, when they are known from an earlier run.
+        size: height and width of the model's images.
+        seed: seed of the run.
+        ids: the ids of each split, if they are known from an earlier run.
 
     Raises:
-        DataError: with every fault of the data set.
-        PolyheadError: when the splits overlap, one is empty, or their readers number the classes differently.
+        DataError: with every problem of the data set.
+        PolyheadError: if the splits overlap, one is empty, or their readers number the classes differently.
     """
 
     def __init__(
@@ -99,108 +103,115 @@ class TaskData:
         self.source = source
         self.batch = source.batch
         self.workers = min(8, os.cpu_count() or 1) if source.workers is None else source.workers
-        self.seed = key(seed, name)
-        self.licence = source.reader.licence if source.licence is None else source.licence
+        self.seed = derive_seed(seed, name)
+        self.license = source.reader.license if source.license is None else source.license
         given: dict[str, Reader] = {"train": source.reader}
-        given |= {part: reader for part, reader in (("val", source.val), ("test", source.test)) if reader is not None}
-        given = {part: require_sound(reader, f"data.{name} ({part})") for part, reader in given.items()}
-        for part, reader in given.items():
-            check_names(f"data.{name}", part, source.reader.names, reader.names)
+        given |= {split: reader for split, reader in (("val", source.val), ("test", source.test)) if reader is not None}
+        given = {split: require_valid(reader, f"data.{name} ({split})") for split, reader in given.items()}
+        for split, reader in given.items():
+            check_names(f"data.{name}", split, source.reader.names, reader.names)
         self.skipped = [problem for reader in given.values() for problem in reader.skipped]
-        self.readers = cut(name, given, source.split, seed, ids)
-        self._truths: dict[str, list[Annotation]] = {}
-        self._places: dict[str, dict[str, int]] = {}
-        self._census: dict[str, Tensor] = {}
+        self.readers = make_splits(name, given, source.split, seed, ids)
+        self._targets: dict[str, list[Annotation]] = {}
+        self._indices: dict[str, dict[str, int]] = {}
+        self._class_pixels: dict[str, Tensor] = {}
         self.names = source.reader.names
         self.categories = source.reader.categories
         self.train_transform: Train = train_transform(source.transforms, size)
-        if self.train_transform.look.mixes and self.whole:
+        if self.train_transform.augmentation.mixes and self.image_level:
             raise PolyheadError(
-                f"data.{name}: each picture is of one class, and these transforms put parts of other ones in; "
-                "take transforms: classify or light, or {preset: yolov4, mosaic: 0, mixup: 0, cutmix: 0}"
+                f"data.{name}: the transforms mix several images into one, but each image here has a single class. "
+                "Use transforms: classify or light, or {preset: yolov4, mosaic: 0, mixup: 0, cutmix: 0}."
             )
         self.eval_transform = Eval(size, fit_of(source.transforms))
 
     def __len__(self) -> int:
-        """Number of training samples."""
+        """Return the number of training samples."""
         return len(self.readers["train"])
 
-    def ids(self, part: str) -> list[str]:
-        """The sample ids of a split, in order."""
-        return [annotation.id for annotation in self.truths(part)]
+    def ids(self, split: str) -> list[str]:
+        """Return the sample ids of a split, in order."""
+        return [annotation.id for annotation in self.targets(split)]
 
-    def truths(self, split: str) -> list[Annotation]:
-        """The truth of every sample of a split, in original pixels."""
-        if split not in self._truths:
+    def targets(self, split: str) -> list[Annotation]:
+        """Return the annotation of every sample of a split, in pixels of the original images."""
+        if split not in self._targets:
             reader = self.readers[split]
-            self._truths[split] = [reader.annotation(index) for index in range(len(reader))]
-        return self._truths[split]
+            self._targets[split] = [reader.annotation(index) for index in range(len(reader))]
+        return self._targets[split]
 
     @property
-    def masked(self) -> bool:
-        """Whether the truth is a mask."""
-        return self.readers["train"].masked
+    def has_masks(self) -> bool:
+        """Whether the targets are masks."""
+        return self.readers["train"].has_masks
 
     @property
-    def whole(self) -> bool:
-        """Whether the truth is of pictures as a whole, a class or a number of each, and of nothing in them."""
-        truths = self.truths("train")
-        return not self.masked and truths[0].value is not None and not any(len(truth.boxes) for truth in truths)
+    def image_level(self) -> bool:
+        """Whether the targets are one class or number per image, without boxes and masks."""
+        targets = self.targets("train")
+        return not self.has_masks and targets[0].value is not None and not any(len(target.boxes) for target in targets)
 
-    def mask(self, split: str, ident: str) -> Tensor:
-        """The true mask of one sample of a split, uint8 ``[h, w]`` in original pixels.
+    def mask(self, split: str, image_id: str) -> Tensor:
+        """Return the target mask of one sample of a split, uint8 ``[h, w]`` in pixels of the original image.
 
         Raises:
-            PolyheadError: when the data has no masks.
+            PolyheadError: if the data has no masks.
         """
-        if split not in self._places:
-            self._places[split] = {truth.id: index for index, truth in enumerate(self.truths(split))}
-        mask = self.readers[split].mask(self._places[split][ident])
+        if split not in self._indices:
+            self._indices[split] = {target.id: index for index, target in enumerate(self.targets(split))}
+        mask = self.readers[split].mask(self._indices[split][image_id])
         if mask is None:
             raise PolyheadError(
-                f"data.{self.name}: sample {ident!r} has no mask; a head that segments needs a reader of masks"
+                f"data.{self.name}: sample {image_id!r} has no mask. Use a reader of masks for a segmentation head."
             )
         plain: Tensor = mask.as_subclass(Tensor)
         return plain
 
-    def census(self, split: str) -> Int[Tensor, "p c"]:
-        """Pixels of each class in each mask of a split, without ignored ones; every mask is read for it."""
-        if split not in self._census:
-            found = [
-                torch.bincount(self.mask(split, truth.id).flatten(), minlength=256) for truth in self.truths(split)
+    def class_pixels(self, split: str) -> Int[Tensor, "p c"]:
+        """Return the number of pixels of each class in each mask of a split; ignored pixels do not count.
+
+        The first call reads every mask.
+        """
+        if split not in self._class_pixels:
+            counts = [
+                torch.bincount(self.mask(split, target.id).flatten(), minlength=256) for target in self.targets(split)
             ]
-            self._census[split] = torch.stack(found)[:, : len(self.names)]
-        return self._census[split]
+            self._class_pixels[split] = torch.stack(counts)[:, : len(self.names)]  # [p, 256] -> [p, c]
+        return self._class_pixels[split]
 
-    def shows(self, split: str) -> list[bool]:
-        """Whether each sample of a split has something to find: an object, a pixel off the background, a class."""
-        if self.masked:
-            return [bool(row[1:].any()) for row in self.census(split)]
-        whole = self.whole  # once: every training sample is asked
-        return [whole or not bool(truth.ignore.all()) for truth in self.truths(split)]
+    def has_content(self, split: str) -> list[bool]:
+        """Return whether each sample of a split has something to predict: an object, a foreground pixel or a class."""
+        if self.has_masks:
+            return [bool(row[1:].any()) for row in self.class_pixels(split)]  # class 0 is the background
+        image_level = self.image_level  # evaluated once: it looks at every training sample
+        return [image_level or not bool(target.ignore.all()) for target in self.targets(split)]
 
-    def kinds(self, split: str) -> list[set[Kind]]:
-        """The classes that each sample of a split shows; of masks, every one is read for it."""
-        truths = self.truths(split)
-        shown = (self.census(split) > 0).tolist() if self.masked else [[]] * len(truths)
+    def shown_classes(self, split: str) -> list[set[ShownClass]]:
+        """Return the classes that each sample of a split shows; the first call reads every mask."""
+        targets = self.targets(split)
+        shown = (self.class_pixels(split) > 0).tolist() if self.has_masks else [[]] * len(targets)
         return [
-            kinds(truth, [label for label, there in enumerate(row) if there])
-            for truth, row in zip(truths, shown, strict=True)
+            shown_classes(target, [label for label, present in enumerate(row) if present])
+            for target, row in zip(targets, shown, strict=True)
         ]
 
-    def train(self, steps: int, position: Callable[[], int], stage: int, quiet: int) -> StreamLoader:
-        """An endless stream of training batches, ``steps`` an epoch, that begins where ``position`` says.
+    def train(self, steps: int, position: Callable[[], int], stage: int, mix_until: int) -> StreamLoader:
+        """Return an endless stream of training batches.
 
-        From step ``quiet`` of the stage on, samples are not mixed with others.
+        Args:
+            steps: batches per epoch.
+            position: returns the step at which the stream starts.
+            stage: index of the stage.
+            mix_until: the step of the stage from which samples are no longer mixed with others.
         """
-        seed = key(self.seed, stage)
-        reader, truths = self.readers["train"], self.truths("train")
+        seed = derive_seed(self.seed, stage)
+        reader, targets = self.readers["train"], self.targets("train")
         if self.source.cache:
             limit = int(self.source.cache * GIB / max(1, self.workers))
-            reader = Cached(reader, [truth.path for truth in truths], limit)
+            reader = Cached(reader, [target.path for target in targets], limit)
         loader = StreamLoader(
-            TrainSet(reader, self.train_transform, seed, peers(truths)),
-            batch_sampler=Steps(len(self), self.batch, steps, seed, quiet),
+            TrainSet(reader, self.train_transform, seed, peers(targets)),
+            batch_sampler=Steps(len(self), self.batch, steps, seed, mix_until),
             num_workers=self.workers,
             collate_fn=collate,
             persistent_workers=self.workers > 0,
@@ -209,16 +220,16 @@ class TaskData:
         loader.position = position
         return loader
 
-    def only(self, places: Sequence[int], batch: int) -> "TaskData":
-        """The same task with only these training samples, so many a step."""
-        part = copy(self)
-        part.readers = {**self.readers, "train": Subset(self.readers["train"], places)}
-        vars(part).update(_truths={}, _places={}, _census={})
-        part.batch = batch
-        return part
+    def subset(self, indices: Sequence[int], batch: int) -> "TaskData":
+        """Return the same task with only these training samples and another batch size."""
+        task = copy(self)
+        task.readers = {**self.readers, "train": Subset(self.readers["train"], indices)}
+        vars(task).update(_targets={}, _indices={}, _class_pixels={})  # caches of the full task
+        task.batch = batch
+        return task
 
     def evaluation(self, split: str) -> DataLoader[Sample]:
-        """Every sample of a split once, in order."""
+        """Return the batches of a split: every sample once, in order."""
         return DataLoader(
             EvalSet(self.readers[split], self.eval_transform),
             batch_size=self.source.val_batch or 4 * self.batch,
@@ -237,37 +248,49 @@ def open_tasks(
     return {name: TaskData(name, source, size, seed, (ids or {}).get(name)) for name, source in sources.items()}
 
 
-def crossing(tasks: Mapping[str, TaskData]) -> list[str]:
-    """A line for each task that is tested on pictures which it or another trains on, or has its own in val.
+def overlapping_splits(tasks: Mapping[str, TaskData]) -> list[str]:
+    """Return a warning for each split whose images are also trained on.
 
-    Copies in other files count; one file in two splits of a task is refused (:func:`polyhead.data.splits.make.cut`).
+    Reported are test images that the same or another task trains on, and val images that the same task trains on.
+    Copies in other files count. One file in two splits of a task is an error instead
+    (:func:`polyhead.data.splits.make.make_splits`).
     """
-    kept = {name for name, task in tasks.items() if isinstance(task.source.reader, Kept)}
-    files = by_content({(name, part): paths(task.truths(part)) for name, task in tasks.items() for part in SPLITS})
-    lines = []
+    stored = {name for name, task in tasks.items() if isinstance(task.source.reader, ExemplarReader)}
+    keys = content_keys(
+        {(name, split): image_paths(task.targets(split)) for name, task in tasks.items() for split in SPLITS}
+    )
+    warnings = []
     for name, task in tasks.items():
-        for other, part in product(tasks, ("test", "val")):
-            both = files[name, part] & files[other, "train"]
-            if both and (part == "test" or other == name):
-                own = "copies of its own training pictures: a score on them says little; take them out of one split"
-                remedy = "data.*.split.by=picture keeps a picture in one split of all data sets that are cut"
-                if {name, other} & kept:  # nothing is cut of what was kept
-                    remedy = f"take them out of the data of {name if other in kept else other}"
-                taught = own if other == name else f"training pictures of {other}; {remedy}"
-                lines.append(f"{name}: {len(both)} of {len(task.readers[part])} {part} pictures are {taught}")
-    return lines
+        for other, split in product(tasks, ("test", "val")):
+            shared = keys[name, split] & keys[other, "train"]
+            if not shared or (split == "val" and other != name):
+                continue
+            if other == name:
+                overlap = (
+                    "copies of its own training images, so scores on them mean little. Remove them from one split."
+                )
+            elif {name, other} & stored:  # exemplars are never split, so the other data set must change
+                owner = name if other in stored else other
+                overlap = f"training images of {other}. Remove them from the data of {owner}."
+            else:
+                overlap = (
+                    f"training images of {other}. Use data.*.split.by=image to put an image in the same split of every "
+                    "data set that is split automatically."
+                )
+            warnings.append(f"{name}: {len(shared)} of {len(task.readers[split])} {split} images are {overlap}")
+    return warnings
 
 
 def begin_worker(_: int) -> None:
-    """Keep OpenCV from starting a thread per core in every worker; end a worker whose training is gone.
+    """Prepare a loader worker: use one OpenCV thread, and exit if the training process is already gone.
 
-    PyTorch's workers end when their parent is no longer the one they began with. One whose training was killed between
-    its fork and that first look takes the system for its parent, and would wait for work forever.
+    PyTorch's workers exit when their parent process is no longer the one that they started with. If training is killed
+    between the fork and that first look, the worker takes the init process for its parent and would wait forever.
     """
     import cv2
 
-    cv2.setNumThreads(0)
+    cv2.setNumThreads(0)  # else every worker starts one thread per core
     training = multiprocessing.parent_process()
-    served = multiprocessing.get_start_method() == "forkserver"  # then the server is the parent, and it watches
+    served = multiprocessing.get_start_method() == "forkserver"  # the parent is then the server, which watches training
     if training is not None and not served and os.getppid() != training.pid:
         os._exit(1)

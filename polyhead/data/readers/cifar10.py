@@ -1,7 +1,7 @@
-"""CIFAR-10 as its authors give it out: pickles of labels and of rows of 3,072 bytes.
+"""Read CIFAR-10 from the pickle files that its authors publish.
 
-A pickle can run code when it is loaded. These are never loaded: their instructions are read one by one, and numbers and
-strings are taken out of them.
+Loading a pickle can run code. These files are therefore never unpickled: their opcodes are read one by one, and only
+numbers and strings are taken from them.
 """
 
 import pickletools
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from polyhead.contracts.reader import Reader, sample
-from polyhead.errors import FileFault, PolyheadError
+from polyhead.errors import InvalidFileError, PolyheadError
 from polyhead.paths import find
 from polyhead.types import Annotation, Sample
 
@@ -24,13 +24,16 @@ KEYS = frozenset(["batch_label", "labels", "data", "filenames", "label_names", "
 
 
 class Cifar10(Reader):
-    """Pictures of 32 x 32 pixels for classification; ``value`` is the class, an int64 scalar.
+    """Images of 32 x 32 pixels for classification; ``value`` is the class, an int64 scalar.
 
     Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images". All pixels are held in memory.
 
     Args:
-        root: the folder ``cifar-10-batches-py`` of the archive, or the one that it lies in.
-        split: ``"train"`` reads every ``data_batch_*`` that is there, ``"test"`` the ``test_batch``.
+        root: the folder ``cifar-10-batches-py`` of the archive, or the folder that contains it.
+        split: ``"train"`` reads every ``data_batch_*`` that exists, ``"test"`` reads ``test_batch``.
+
+    Raises:
+        PolyheadError: if the folder has none of these files.
     """
 
     def __init__(self, root: str | Path, split: Literal["train", "test"] = "train") -> None:
@@ -40,30 +43,31 @@ class Cifar10(Reader):
         files = sorted(folder.glob("data_batch_*")) if split == "train" else [folder / "test_batch"]
         if not files or not (folder / "batches.meta").is_file():
             raise PolyheadError(
-                f"{folder}: not CIFAR-10; expected the files batches.meta, data_batch_1 to data_batch_5 and test_batch"
+                f"{folder}: is not CIFAR-10 (expected the files batches.meta, data_batch_1 to data_batch_5 and "
+                "test_batch). Correct root."
             )
         self.problems, self.skipped = [], []
         self.names = []
         self._files = [str(path) for path in files]
         pixels, labels, self._ids = [torch.zeros(0, 3, SIDE, SIDE, dtype=torch.uint8)], list[int](), list[str]()
         try:
-            self.names = [str(name) for key, name in _told(folder / "batches.meta") if key == "label_names"]
+            self.names = [str(name) for key, name in _values(folder / "batches.meta") if key == "label_names"]
             for path in files:
-                rows, own = _batch(path, len(self.names))
-                pixels.append(rows)
-                labels += own
-                self._ids += [f"{path.name}/{number:05d}" for number in range(len(own))]
-        except FileFault as fault:
-            self.problems.append(fault.problem)
+                images, classes = _batch(path, len(self.names))
+                pixels.append(images)
+                labels += classes
+                self._ids += [f"{path.name}/{number:05d}" for number in range(len(classes))]
+        except InvalidFileError as error:
+            self.problems.append(error.problem)
         self.categories = [*self.names]
-        self._pixels, self._labels = torch.cat(pixels), labels
+        self._pixels, self._labels = torch.cat(pixels), labels  # uint8 [n, 3, 32, 32]
         self.digest = sha256(self._pixels.numpy().tobytes()).hexdigest()
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def annotation(self, index: int) -> Annotation:
-        """The class of one picture."""
+        """Return the class of one image as an annotation without boxes."""
         index = range(len(self))[index]
         none = torch.zeros(0)
         return Annotation(
@@ -79,43 +83,53 @@ class Cifar10(Reader):
         )
 
     def __getitem__(self, index: int) -> Sample:
-        """One picture with its class."""
+        """Return one image with its class."""
         return sample(self.annotation(index), self._pixels[range(len(self))[index]].clone())
 
 
 def _batch(path: Path, classes: int) -> tuple[Tensor, list[int]]:
-    """Pixels, uint8 ``[n, 3, 32, 32]``, and labels of one batch.
+    """Read one batch file.
+
+    Args:
+        path: the file.
+        classes: number of classes.
+
+    Returns:
+        Pixels, uint8 ``[n, 3, 32, 32]``, and ``n`` labels.
 
     Raises:
-        FileFault: when the file has not as many labels as pictures, or a label that is no class.
+        InvalidFileError: if the numbers of labels and images differ, or a label is not one of the classes.
     """
-    told = [*_told(path)]
-    labels = [label for key, label in told if key == "labels" and isinstance(label, int)]
-    rows = max((value for key, value in told if key == "data" and isinstance(value, str)), key=len, default="")
+    values = [*_values(path)]
+    labels = [label for key, label in values if key == "labels" and isinstance(label, int)]
+    # "data" also holds the short strings of the pickled array's frame; the pixels are the longest one
+    rows = max((value for key, value in values if key == "data" and isinstance(value, str)), key=len, default="")
     if not labels or len(rows) != len(labels) * ROW:
-        what = f"found {len(labels)} labels and {len(rows):,} bytes of pixels, expected {ROW:,} bytes a label"
-        raise FileFault(path, what, "copy the file again from its source")
+        what = f"expected {ROW:,} bytes of pixels for each label, got {len(labels)} labels and {len(rows):,} bytes"
+        raise InvalidFileError(path, what, "copy the file again from its source")
     if max(labels) >= classes:
-        what = f"found label {max(labels)}, and batches.meta names {classes} classes"
-        raise FileFault(path, what, "copy the files again from their source")
+        what = f"expected labels of the {classes} classes in batches.meta, got label {max(labels)}"
+        raise InvalidFileError(path, what, "copy the files again from their source")
     pixels = torch.frombuffer(bytearray(rows, "latin-1"), dtype=torch.uint8)
-    return pixels.reshape(-1, 3, SIDE, SIDE), labels
+    return pixels.reshape(-1, 3, SIDE, SIDE), labels  # each row is 1,024 red, green and blue values
 
 
-def _told(path: Path) -> Iterator[tuple[str, int | str]]:
-    """Every number and string of a pickled dictionary, each with the last of its keys; nothing of it is run.
+def _values(path: Path) -> Iterator[tuple[str, int | str]]:
+    """Yield every number and string of a pickled dictionary, each with the key before it; run none of its code.
 
     Raises:
-        FileFault: when the file cannot be read, or is no pickle.
+        InvalidFileError: if the file cannot be read or is not a pickle.
     """
     key = ""
     try:
-        for instruction, value, _ in pickletools.genops(path.read_bytes()):
+        for opcode, value, _ in pickletools.genops(path.read_bytes()):
             if isinstance(value, str) and value in KEYS:
                 key = value
-            elif isinstance(value, int | str) and "PUT" not in instruction.name:  # those number places of the memo
+            elif isinstance(value, int | str) and "PUT" not in opcode.name:  # the argument of PUT is a memo index
                 yield key, value
-    except OSError as fault:
-        raise FileFault(path, f"cannot be read ({fault.strerror})", "see that it exists and may be read") from fault
-    except (ValueError, IndexError) as fault:
-        raise FileFault(path, f"is no whole pickle ({fault})", "copy the file again from its source") from fault
+    except OSError as error:
+        remedy = "check that the file exists and that you have permission to read it"
+        raise InvalidFileError(path, f"cannot be read ({error.strerror})", remedy) from error
+    except (ValueError, IndexError) as error:
+        what = f"is not a complete pickle file ({error})"
+        raise InvalidFileError(path, what, "copy the file again from its source") from error

@@ -1,4 +1,4 @@
-"""COCO's outlines as masks: polygons and run lengths, painted into one picture of classes."""
+"""Read the outlines of COCO JSON (polygons and run lengths) as one mask of classes per image."""
 
 from hashlib import blake2b
 from math import isfinite
@@ -10,16 +10,22 @@ import torch
 from torchvision import tv_tensors as tv
 
 from polyhead.data.readers.coco import Coco
-from polyhead.data.readers.in_memory import Faults, Scene
+from polyhead.data.readers.in_memory import Issues, Record
 from polyhead.data.readers.mask_files import is_background, with_background
-from polyhead.errors import FileFault, Problem
+from polyhead.errors import InvalidFileError, Problem
 from polyhead.types import IGNORED, Annotation, Size
 
-ANEW = "draw the outline anew, or delete the annotation"
+REDRAW = "draw the outline again, or delete the annotation"
 
 
 class Outline(NamedTuple):
-    """An object's outline: the annotation's id, its class in the mask, and polygons or run lengths as COCO has them."""
+    """The outline of an object. Its ``repr`` is part of the fingerprint of the data: do not rename it or its fields.
+
+    Attributes:
+        id: id of the annotation.
+        label: its class in the mask; 255 for a crowd.
+        shape: polygons or run lengths as in the JSON file.
+    """
 
     id: str
     label: int
@@ -27,21 +33,22 @@ class Outline(NamedTuple):
 
 
 class CocoMasks(Coco):
-    """A data set in COCO's layout, of whose objects the outlines count, not the boxes.
+    """A data set in COCO's layout for segmentation: the outlines of objects are read, their boxes are not.
 
-    Objects are painted from the largest to the smallest, so that small ones lie on top of large ones; crowds are
-    ignored (255), and lie below all objects. What no object covers is background.
+    Objects are painted from the largest to the smallest, so that small objects are on top of large ones. Crowds are
+    ignored (255) and are painted first, below all objects. Pixels without an object are background.
 
     Args:
-        root: as all others, see :class:`polyhead.data.readers.coco.Coco`.
+        root: the folder of the data set; this and the other arguments are as in
+            :class:`polyhead.data.readers.coco.Coco`.
         annotations: the JSON file.
-        images: the folder of the pictures.
-        classes: the names to keep, in this order; pixels of objects of other classes are background.
+        images: the folder of the images.
+        classes: the names of the classes to read, in this order; pixels of other classes are background.
         on_bad: ``"stop"`` or ``"skip"``.
-        cap: the share of pictures that may be skipped.
+        cap: the largest fraction of images that may be skipped.
     """
 
-    masked = True
+    has_masks = True
 
     def __init__(
         self,
@@ -58,16 +65,16 @@ class CocoMasks(Coco):
         self.digest = blake2b(repr(sorted(self._outlines.items())).encode(), digest_size=16).hexdigest()
 
     def _classes(
-        self, entries: list[Any], wanted: list[str] | None, faults: Faults
+        self, entries: list[Any], selected: list[str] | None, issues: Issues
     ) -> tuple[list[str], dict[int | str, int | None]]:
-        """The background first, whether it is a category of its own or not."""
-        names, labels = super()._classes(entries, wanted, faults)
-        moved = with_background(names)
-        numbers = [0 if is_background(name) else moved.index(name) for name in names]
-        return moved, {category: None if label is None else numbers[label] for category, label in labels.items()}
+        """Return class names and labels with the background first, whether it is a category of its own or not."""
+        names, labels = super()._classes(entries, selected, issues)
+        all_names = with_background(names)
+        numbers = [0 if is_background(name) else all_names.index(name) for name in names]
+        return all_names, {category: None if label is None else numbers[label] for category, label in labels.items()}
 
     def annotation(self, index: int) -> Annotation:
-        """Id, file and size of one picture; its truth is the mask."""
+        """Return id, file and size of one image, without boxes: the target is the mask."""
         none = torch.zeros(0)
         return (
             super()
@@ -76,20 +83,21 @@ class CocoMasks(Coco):
         )
 
     def mask(self, index: int) -> tv.Mask:
-        """The class of each pixel."""
+        """Return the class of each pixel, uint8 ``[h, w]``."""
         from faster_coco_eval.core import mask
 
         size = self._sizes[index]
-        classes = np.zeros(size, dtype=np.uint8)
+        classes = np.zeros(size, dtype=np.uint8)  # [h, w]
         outlines = self._outlines.get(self.ids[index], [])
         shapes = [(outline.label, self._run_lengths(outline, size)) for outline in outlines]
+        # crowds first, then from the largest to the smallest: later ones are painted on top
         for label, shape in sorted(shapes, key=lambda shape: (shape[0] != IGNORED, -int(mask.area(shape[1])))):
-            inside: np.ndarray = mask.decode(shape)  # one at a time: each is as large as the picture
+            inside: np.ndarray = mask.decode(shape)  # [h, w]; one at a time, because each is as large as the image
             classes[inside > 0] = label
         return tv.Mask(torch.from_numpy(classes))
 
     def _run_lengths(self, outline: Outline, size: Size) -> dict[str, Any]:
-        """The pixels of an object, as COCO's own code finds them, in its run lengths."""
+        """Return the pixels of an object as run lengths, rasterized by COCO's own code."""
         from faster_coco_eval.core import mask
 
         shape = outline.shape
@@ -97,68 +105,79 @@ class CocoMasks(Coco):
             shape = {"size": shape["size"], "counts": run_lengths(shape["counts"])}
             if sum(shape["counts"]) != size[0] * size[1] or min(shape["counts"]) < 0:
                 where = f"{self.file}: annotation {outline.id}"
-                raise FileFault(where, "the compressed run lengths do not fill the picture", "export the file again")
+                what = "the compressed run lengths do not add up to the pixels of the image"
+                raise InvalidFileError(where, what, "export the file again")
         lengths = mask.frPyObjects(shape, *size)
-        whole: dict[str, Any] = mask.merge(lengths) if isinstance(lengths, list) else lengths
-        return whole
+        merged: dict[str, Any] = mask.merge(lengths) if isinstance(lengths, list) else lengths
+        return merged
 
-    def _objects(
-        self, entries: list[Any], scenes: dict[str, Scene | None], labels: dict[int | str, int | None], faults: Faults
+    def _add_objects(
+        self, entries: list[Any], records: dict[str, Record | None], labels: dict[int | str, int | None], issues: Issues
     ) -> None:
-        """Check every object as for boxes, and keep the outlines."""
-        super()._objects(entries, scenes, labels, faults)
+        """Check every object as the reader of boxes does, and store its outline."""
+        super()._add_objects(entries, records, labels, issues)
         for entry in entries:
-            unit = str(entry.get("image_id")) if isinstance(entry, dict) else ""
-            scene = scenes.get(unit)
-            label = labels.get(entry.get("category_id")) if scene and _is_hashable(entry.get("category_id")) else None
-            if scene is None or label is None:
+            image_id = str(entry.get("image_id")) if isinstance(entry, dict) else ""
+            record = records.get(image_id)
+            label = labels.get(entry.get("category_id")) if record and _is_hashable(entry.get("category_id")) else None
+            if record is None or label is None:
                 continue
-            fault = outline_fault(entry.get("segmentation"), scene.size)
-            if fault:
-                faults.add(unit, Problem(f"{self.file}: annotation {entry.get('id')}", *fault))
+            error = check_outline(entry.get("segmentation"), record.size)
+            if error:
+                issues.add(image_id, Problem(f"{self.file}: annotation {entry.get('id')}", *error))
             else:
-                code = IGNORED if entry.get("iscrowd") else label
-                self._outlines.setdefault(unit, []).append(Outline(str(entry.get("id")), code, entry["segmentation"]))
+                number = IGNORED if entry.get("iscrowd") else label
+                outline = Outline(str(entry.get("id")), number, entry["segmentation"])
+                self._outlines.setdefault(image_id, []).append(outline)
 
 
-def outline_fault(shape: Any, size: Size) -> tuple[str, str] | None:
-    """What is wrong with a ``segmentation`` in a picture of ``size``, and what to do; None for a sound one."""
+def check_outline(shape: Any, size: Size) -> tuple[str, str] | None:
+    """Check the ``segmentation`` of an object in an image of ``size`` (height, width).
+
+    Returns:
+        What is wrong and what to do; None for a valid outline.
+    """
     if not shape:
-        return "there is no outline (segmentation is missing or empty)", "add it; for boxes alone, use the reader coco"
+        what = "the object has no outline (segmentation is missing or empty)"
+        return what, "add an outline; for boxes only, use the reader coco"
     if isinstance(shape, list):
-        return _polygon_fault(shape, size)
+        return _check_polygons(shape, size)
     if isinstance(shape, dict) and isinstance(shape.get("counts"), list | str) and "size" in shape:
-        return _lengths_fault(shape["size"], shape["counts"], size)
-    return f"expected polygons, or run lengths {{size, counts}}, found {shape!r:.80}", ANEW
+        return _check_run_lengths(shape["size"], shape["counts"], size)
+    return f"expected polygons, or run lengths {{size, counts}}, got {shape!r:.80}", REDRAW
 
 
-def _polygon_fault(shape: list[Any], size: Size) -> tuple[str, str] | None:
-    for part in shape:
-        if not isinstance(part, list) or len(part) < 6 or len(part) % 2 or not all(map(_is_number, part)):
-            return "expected polygons [x1, y1, x2, y2, x3, y3, ...] of finite numbers", ANEW
-        far = max(map(abs, part))
-        if far > 2 * max(size):
-            return f"a polygon reaches to {far:g}, far outside the picture of {size[1]} x {size[0]} pixels", ANEW
+def _check_polygons(shape: list[Any], size: Size) -> tuple[str, str] | None:
+    for polygon in shape:
+        is_list = isinstance(polygon, list)
+        if not is_list or len(polygon) < 6 or len(polygon) % 2 or not all(map(_is_number, polygon)):
+            return "expected polygons [x1, y1, x2, y2, x3, y3, ...] of finite numbers", REDRAW
+        farthest = max(map(abs, polygon))
+        if farthest > 2 * max(size):
+            what = f"a polygon has the coordinate {farthest:g}, far outside the image of {size[1]} x {size[0]} pixels"
+            return what, REDRAW
     return None
 
 
-def _lengths_fault(told: Any, counts: list[Any] | str, size: Size) -> tuple[str, str] | None:
-    """Compressed run lengths are looked at when they are painted."""
-    if told != list(size):
-        what = f"the run lengths are of the size (height, width) {told}, the picture is of {list(size)}"
+def _check_run_lengths(shape_size: Any, counts: list[Any] | str, size: Size) -> tuple[str, str] | None:
+    """Check uncompressed run lengths; compressed ones are checked when they are painted."""
+    if shape_size != list(size):
+        what = f"expected run lengths of the image size (height, width) {list(size)}, got {shape_size}"
         return what, "export the file again"
     if isinstance(counts, str):
         return None
-    whole = all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts)
-    if not whole or sum(counts) != size[0] * size[1]:
-        return "the run lengths do not fill the picture", "export the file again"
+    valid = all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts)
+    if not valid or sum(counts) != size[0] * size[1]:
+        return "the run lengths do not add up to the pixels of the image", "export the file again"
     return None
 
 
 def run_lengths(text: str) -> list[int]:
-    """COCO's compressed run lengths: five bits a letter, lowest first; from the fourth on, less the last but one.
+    """Decode COCO's compressed run lengths.
 
-    Done here, for what the library makes of a broken text is not defined.
+    Each character minus 48 holds five bits of a number, lowest bits first, and in its sixth bit whether more follow.
+    From the fourth number on, the text holds the difference to the last number but one. This is done here because the
+    library's result for an invalid text is undefined.
     """
     lengths: list[int] = []
     value = shift = 0
@@ -166,9 +185,9 @@ def run_lengths(text: str) -> list[int]:
         bits = ord(letter) - 48
         value |= (bits & 31) << shift
         shift += 5
-        if bits & 32:
+        if bits & 32:  # more characters of this number follow
             continue
-        if bits & 16:
+        if bits & 16:  # the number is negative: extend its sign
             value -= 1 << shift
         lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
         value = shift = 0

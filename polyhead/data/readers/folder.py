@@ -1,23 +1,26 @@
-"""A folder per class: the folder's name is the answer for every picture in it; there are no boxes."""
+"""Read images for classification from one folder per class, as torchvision's ImageFolder does."""
 
 from pathlib import Path
 
 from polyhead.data.io.files import Listing
-from polyhead.data.io.images import is_picture, picture_size
-from polyhead.data.readers.in_memory import Faults, Listed, Scene
-from polyhead.errors import FileFault, PolyheadError, Problem, suggest
+from polyhead.data.io.images import image_size, is_image
+from polyhead.data.readers.in_memory import InMemoryReader, Issues, Record
+from polyhead.errors import InvalidFileError, PolyheadError, Problem, suggest
 from polyhead.paths import find
 
 
-class Folder(Listed):
-    """Pictures for classification; ``value`` is the class, an int64 scalar.
+class Folder(InMemoryReader):
+    """Images for classification; ``value`` is the class, an int64 scalar, and there are no boxes.
 
     Args:
-        root: the folder of the class folders.
-        classes: the names of the folders to read, in this order; all, sorted, when None. Where every folder is named, a
-            class may have none, as in a small val set.
-        on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.readers.in_memory.Listed`.
-        cap: the share of pictures that may be skipped.
+        root: the folder that contains the class folders.
+        classes: the names of the folders to read, in this order; all of them, sorted, if None. A name may have no
+            folder if all folders that exist are named, as in a small val set.
+        on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.readers.in_memory.InMemoryReader`.
+        cap: the largest fraction of images that may be skipped.
+
+    Raises:
+        PolyheadError: if there are no class folders, or one of ``classes`` is misspelled.
     """
 
     def __init__(
@@ -26,40 +29,43 @@ class Folder(Listed):
         folder = find(root)
         found = class_folders(folder)
         if not found:
-            raise PolyheadError(f"{folder}: no class folders; expected a folder of pictures for each class")
+            raise PolyheadError(
+                f"{folder}: has no class folders (expected a folder of images for each class). Correct root."
+            )
         others = [name for name in found if name not in (classes or [])]
         for name in classes or []:
-            if name not in found and others:  # a misspelt one would leave out the pictures of another
+            if name not in found and others:  # a misspelled name would leave out the images of a class
                 raise PolyheadError(f"classes: {folder} has no folder {name!r}{suggest(name, others)}")
         names = found if classes is None else list(classes)
-        faults = Faults()
-        scenes: list[Scene] = []
+        issues = Issues()
+        records: list[Record] = []
         for label, name in enumerate(names):
             if name in found:
-                scenes += _scenes(folder / name, label, faults, named=classes is not None)
-        super().__init__(folder, names, [*names], scenes, faults, on_bad, cap)
+                records += _read_class(folder / name, label, issues, may_be_empty=classes is not None)
+        super().__init__(folder, names, [*names], records, issues, on_bad, cap)
 
 
 def class_folders(folder: Path) -> list[str]:
-    """Names of the folders in a folder, sorted; hidden ones are left out."""
+    """Return the sorted names of the folders in a folder, without hidden ones."""
     paths = folder.iterdir() if folder.is_dir() else ()
     return sorted(path.name for path in paths if path.is_dir() and not path.name.startswith("."))
 
 
-def _scenes(folder: Path, label: int, faults: Faults, *, named: bool) -> list[Scene]:
+def _read_class(folder: Path, label: int, issues: Issues, *, may_be_empty: bool) -> list[Record]:
+    """Return a record for each image of a class folder."""
     listing = Listing(folder, folder.parent)
-    scenes = []
-    pictures = sorted(name for name in (*listing.files, *listing.strays) if is_picture(name))
-    if not pictures and not named:
-        what = "there is no picture in this class folder"
-        faults.add(None, Problem(str(folder), what, "add pictures, or leave the class out with classes="))
-    for name in pictures:
-        ident, path = f"{folder.name}/{name}", listing.find(name)
+    records = []
+    images = sorted(name for name in (*listing.files, *listing.outside_links) if is_image(name))
+    if not images and not may_be_empty:
+        what = "the class folder contains no images"
+        issues.add(None, Problem(str(folder), what, "add images, or leave out the class with classes="))
+    for name in images:
+        image_id, path = f"{folder.name}/{name}", listing.find(name)
         if isinstance(path, Problem):
-            faults.add(ident, path)
+            issues.add(image_id, path)
             continue
         try:
-            scenes.append(Scene(ident, path, picture_size(path), label))
-        except FileFault as fault:
-            faults.add(ident, fault.problem)
-    return scenes
+            records.append(Record(image_id, path, image_size(path), label))
+        except InvalidFileError as error:
+            issues.add(image_id, error.problem)
+    return records

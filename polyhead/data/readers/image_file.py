@@ -1,17 +1,17 @@
-"""Readers whose samples are image files: the base class that decodes them."""
+"""The base class of readers whose samples are image files."""
 
 from abc import ABC
 
 from torchvision import tv_tensors as tv
 
 from polyhead.contracts.reader import Reader, sample
-from polyhead.data.io.images import read_picture
-from polyhead.errors import FileFault
+from polyhead.data.io.images import read_image
+from polyhead.errors import InvalidFileError
 from polyhead.types import Annotation, Sample
 
 
 class ImageFileReader(Reader, ABC):
-    """A reader whose annotations name an image file each."""
+    """A reader whose annotations each name an image file."""
 
     def __getitem__(self, index: int) -> Sample:
         """Return the decoded image with its annotation."""
@@ -19,16 +19,18 @@ class ImageFileReader(Reader, ABC):
 
 
 def read_sample(annotation: Annotation, mask: tv.Mask | None = None) -> Sample:
-    """Read the picture of an annotation, and put both into one sample.
+    """Decode the image of an annotation and return both as one sample.
 
     Raises:
-        FileFault: when the picture cannot be read, or is not of the size that its annotation tells.
+        InvalidFileError: if the image cannot be read, or its size differs from the size in its annotation.
     """
-    picture = read_picture(annotation.path)
+    image = read_image(annotation.path)  # [3, h, w]
     height, width = annotation.size
-    if tuple(picture.shape[1:]) != (height, width):
-        found = f"{picture.shape[2]} x {picture.shape[1]}"
-        what = f"the upright picture has {found} pixels, its annotation (id {annotation.id}) says {width} x {height}"
-        remedy = "correct the size in the annotation; if only EXIF turns the picture, save it turned"
-        raise FileFault(annotation.path, what, remedy)
-    return sample(annotation, picture, mask)
+    if tuple(image.shape[1:]) != (height, width):
+        what = (
+            f"expected {width} x {height} pixels as in its annotation (id {annotation.id}), "
+            f"got {image.shape[2]} x {image.shape[1]} (after EXIF rotation)"
+        )
+        remedy = "correct the size in the annotation; if only the EXIF rotation differs, save the image rotated"
+        raise InvalidFileError(annotation.path, what, remedy)
+    return sample(annotation, image, mask)

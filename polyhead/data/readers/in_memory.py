@@ -1,7 +1,7 @@
-"""Readers that know all their pictures and boxes once they are built.
+"""The base class of readers that hold all annotations in memory.
 
-What they find is kept in a few flat arrays, so that a reader of a hundred thousand pictures goes to a worker process
-quickly, and its memory is shared where processes fork.
+The annotations are stored in a few flat arrays. A reader of 100,000 images is therefore sent to a worker process
+quickly, and forked processes share its memory.
 """
 
 from itertools import accumulate
@@ -17,14 +17,25 @@ from polyhead.types import Annotation, Size
 
 Box = tuple[float, float, float, float]
 
-MARGIN = 1.0  # pixels by which a box may leave its picture: rounding, and tools that count from 0 or from 1
-THIN = 0.01  # pixels; a box with a thinner side has no area, and none left in float32
+MARGIN = 1.0
+"""Pixels by which a box may leave its image: rounding, and tools that count from 0 or from 1."""
+MIN_SIDE = 0.01
+"""Pixels; a box with a shorter side has no area (in float32 it may have none left)."""
 
 
-class Scene:
-    """One picture with its objects, while a reader collects them; ``size`` is (height, width), boxes are xyxy.
+class Record:
+    """One image with its objects, while a reader collects them.
 
-    ``mask`` is the file of its mask, or empty.
+    Attributes:
+        id: unique name of the image.
+        path: the image file.
+        size: height and width of the upright image.
+        value: its class, for classification.
+        mask: the mask file, or an empty string.
+        boxes: one xyxy box in pixels for each object.
+        labels: the class of each object.
+        ignore: whether the object is ignored in matching and scoring.
+        areas: the area of each object in pixels.
     """
 
     def __init__(self, name: str, path: Path, size: Size, value: int | None = None) -> None:
@@ -39,7 +50,7 @@ class Scene:
         self.areas: list[float] = []
 
     def add(self, box: Box, label: int, ignore: bool = False, area: float | None = None) -> None:
-        """Add an object; its box is cut at the picture's border."""
+        """Add an object; clip its box to the image. The area defaults to that of the clipped box."""
         height, width = self.size
         x1, y1, x2, y2 = max(box[0], 0.0), max(box[1], 0.0), min(box[2], width), min(box[3], height)
         self.boxes.append((x1, y1, x2, y2))
@@ -48,31 +59,45 @@ class Scene:
         self.areas.append((x2 - x1) * (y2 - y1) if area is None else area)
 
 
-class Faults:
-    """Faults found while a data set is read, each with what it spoils: a picture's id, or None for the whole set."""
+class Issues:
+    """The problems found while a data set is read.
+
+    Attributes:
+        problems: every problem.
+        image_ids: the image that each problem affects; None where it affects the whole data set.
+    """
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
-        self.units: list[str | None] = []
+        self.image_ids: list[str | None] = []
 
-    def add(self, unit: str | None, problem: Problem) -> None:
-        """Blame a picture, or an annotation that belongs to none."""
-        self.units.append(unit)
+    def add(self, image_id: str | None, problem: Problem) -> None:
+        """Add a problem.
+
+        Args:
+            image_id: the affected image, or the place of an annotation that belongs to no image; None if the problem
+                affects the whole data set.
+            problem: the problem.
+        """
+        self.image_ids.append(image_id)
         self.problems.append(problem)
 
 
-class Listed(ImageFileReader):
-    """A reader that was told all its scenes.
+class InMemoryReader(ImageFileReader):
+    """A reader that is built from a list of records.
 
     Args:
-        where: the file or folder that describes the set, for messages.
+        where: the file or folder that describes the data set, for messages.
         names: class names.
-        categories: the data's own ids of the classes.
-        scenes: every picture that exists and has a size, with its sound objects.
-        faults: everything else.
-        on_bad: ``"stop"`` keeps faults in ``problems``; ``"skip"`` leaves out every picture with a fault, and keeps the
-            faults in ``skipped``, as long as no more than ``cap`` of all pictures are concerned.
-        cap: see ``on_bad``; 0..1.
+        categories: the data set's own ids of the classes.
+        records: every image that exists and has a size, with its valid objects.
+        issues: everything that is invalid.
+        on_bad: ``"stop"`` stores the problems in ``problems``; ``"skip"`` leaves out every image with a problem and
+            stores the problems in ``skipped``, provided that at most the fraction ``cap`` of all images is affected.
+        cap: the largest fraction of images that may be skipped, 0 to 1.
+
+    Raises:
+        PolyheadError: if ``on_bad`` or ``cap`` has an invalid value.
     """
 
     def __init__(
@@ -80,50 +105,51 @@ class Listed(ImageFileReader):
         where: Path,
         names: list[str],
         categories: list[int | str],
-        scenes: list[Scene],
-        faults: Faults,
+        records: list[Record],
+        issues: Issues,
         on_bad: str,
         cap: float,
     ) -> None:
         if on_bad not in ("stop", "skip"):
             raise PolyheadError(f"on_bad={on_bad!r}: expected 'stop' or 'skip'")
         if not 0 <= cap <= 1:
-            raise PolyheadError(f"cap={cap}: expected a share of the pictures, 0 to 1")
+            raise PolyheadError(f"cap={cap}: expected a fraction of the images, 0 to 1")
         self.names, self.categories = names, categories
         self.on_bad, self.cap = on_bad, cap
-        self.problems, self.skipped = faults.problems, []
-        spoiled = set(faults.units)
-        if on_bad == "skip" and spoiled and None not in spoiled:
-            total = len(spoiled | {scene.id for scene in scenes})
-            if len(spoiled) <= cap * total:
-                self.problems, self.skipped, self.left_out = [], faults.problems, len(spoiled)
-                scenes = [scene for scene in scenes if scene.id not in spoiled]
+        self.problems, self.skipped = issues.problems, []
+        invalid = set(issues.image_ids)
+        if on_bad == "skip" and invalid and None not in invalid:
+            total = len(invalid | {record.id for record in records})
+            if len(invalid) <= cap * total:
+                self.problems, self.skipped, self.left_out = [], issues.problems, len(invalid)
+                records = [record for record in records if record.id not in invalid]
             else:
-                what = f"{len(spoiled)} of {total} pictures are faulty, more than cap={cap:g} lets skip"
-                self.problems = [Problem(str(where), what, "repair the data, or raise cap"), *faults.problems]
-        if not scenes and not self.problems:
-            what = "there is no picture in the data set"
+                what = f"{len(invalid)} of {total} images are invalid, more than cap={cap:g} allows to skip"
+                self.problems = [Problem(str(where), what, "repair the data, or raise cap"), *issues.problems]
+        if not records and not self.problems:
+            what = "the data set has no images"
             self.problems = [Problem(str(where), what, "check root, split and classes")]
-        self._pack(scenes)
+        self._pack(records)
 
-    def _pack(self, scenes: list[Scene]) -> None:
-        self.ids = [scene.id for scene in scenes]
-        self._paths = [scene.path for scene in scenes]
-        self._sizes = [scene.size for scene in scenes]
-        self._values = [scene.value for scene in scenes]
-        self._masks = [scene.mask for scene in scenes]
-        self._starts = [0, *accumulate(len(scene.labels) for scene in scenes)]
-        boxes = [box for scene in scenes for box in scene.boxes]
-        self._boxes = np.array(boxes, np.float32).reshape(-1, 4)
-        self._labels = np.array([label for scene in scenes for label in scene.labels], np.int64)
-        self._ignore = np.array([ignored for scene in scenes for ignored in scene.ignore], np.bool_)
-        self._areas = np.array([area for scene in scenes for area in scene.areas], np.float32)
+    def _pack(self, records: list[Record]) -> None:
+        """Store the records in flat arrays; the objects of image ``i`` are ``starts[i]:starts[i + 1]``."""
+        self.ids = [record.id for record in records]
+        self._paths = [record.path for record in records]
+        self._sizes = [record.size for record in records]
+        self._values = [record.value for record in records]
+        self._masks = [record.mask for record in records]
+        self._starts = [0, *accumulate(len(record.labels) for record in records)]
+        boxes = [box for record in records for box in record.boxes]
+        self._boxes = np.array(boxes, np.float32).reshape(-1, 4)  # [objects, 4]; reshape for a set without objects
+        self._labels = np.array([label for record in records for label in record.labels], np.int64)
+        self._ignore = np.array([ignored for record in records for ignored in record.ignore], np.bool_)
+        self._areas = np.array([area for record in records for area in record.areas], np.float32)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def annotation(self, index: int) -> Annotation:
-        """The truth of one picture; its tensors are the caller's own."""
+        """Return the annotation of one image; its tensors are copies."""
         index = range(len(self))[index]
         value = self._values[index]
         span = slice(self._starts[index], self._starts[index + 1])
@@ -141,17 +167,26 @@ class Listed(ImageFileReader):
         )
 
 
-def box_fault(box: Box, size: Size) -> tuple[str, str] | None:
-    """What is wrong with an xyxy box in a picture of ``size`` (height, width), and what to do; None for a sound one."""
+def check_box(box: Box, size: Size) -> tuple[str, str] | None:
+    """Check a box of an image.
+
+    Args:
+        box: xyxy, in pixels.
+        size: height and width of the image.
+
+    Returns:
+        What is wrong and what to do; None for a valid box.
+    """
     x1, y1, x2, y2 = box
     height, width = size
-    told = f"the box from ({x1:g}, {y1:g}) to ({x2:g}, {y2:g})"
+    name = f"the box from ({x1:g}, {y1:g}) to ({x2:g}, {y2:g})"
     if not all(isfinite(number) for number in box):
-        return f"{told} holds a number that is not finite", "correct the number, or delete the box"
-    if x2 - x1 < THIN or y2 - y1 < THIN:
+        return f"{name} has a number that is not finite", "correct the number, or delete the box"
+    if x2 - x1 < MIN_SIDE or y2 - y1 < MIN_SIDE:
         negative = "negative" if x2 < x1 or y2 < y1 else "no"
-        return f"{told} has {negative} width or height, so no area", "draw the box anew, or delete it"
+        return f"{name} has {negative} width or height and therefore no area", "draw the box again, or delete it"
     beyond = min(x1, y1) < -MARGIN or x2 > width + MARGIN or y2 > height + MARGIN
-    if beyond or min(x2, width) - max(x1, 0) < THIN or min(y2, height) - max(y1, 0) < THIN:
-        return f"{told} lies outside the picture of {width} x {height} pixels", "cut it at the border, or delete it"
+    if beyond or min(x2, width) - max(x1, 0) < MIN_SIDE or min(y2, height) - max(y1, 0) < MIN_SIDE:
+        what = f"{name} is outside the image of {width} x {height} pixels"
+        return what, "clip the box to the image, or delete it"
     return None

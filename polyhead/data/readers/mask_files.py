@@ -1,4 +1,7 @@
-"""Mask files become classes: 0 is the background, 1..C-1 are the others, 255 is ignored; all else is a fault."""
+"""Turn mask files into classes: 0 is the background, 1 to C-1 are the other classes, 255 is ignored.
+
+Any other value or color is an error.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,170 +11,191 @@ import torch
 from jaxtyping import Int, UInt8
 from torchvision import tv_tensors as tv
 
-from polyhead.data.io.images import picture_mode, picture_size, read_classes, read_colours
-from polyhead.data.readers.in_memory import Faults, Listed, Scene
-from polyhead.errors import FileFault, PolyheadError, Problem
+from polyhead.data.io.images import image_mode, image_size, read_classes, read_colors
+from polyhead.data.readers.in_memory import InMemoryReader, Issues, Record
+from polyhead.errors import InvalidFileError, PolyheadError, Problem
 from polyhead.types import IGNORED, Size
 
 BACKGROUND = "background"
-NUMBERS = ("L", "P", "1")
-"""Pillow's kinds of pictures whose pixels are numbers; any other kind has colours, or is no mask."""
-COLOURS = ("RGB", "RGBA", *NUMBERS)
-"""Those whose pixels are colours; of grey ones the colours are black, greys and white."""
+NUMBER_MODES = ("L", "P", "1")
+"""Pillow's modes of images whose pixels are numbers."""
+COLOR_MODES = ("RGB", "RGBA", *NUMBER_MODES)
+"""Pillow's modes of images whose pixels are colors; gray images have black, grays and white."""
 
 
-class Code:
+class MaskEncoding:
     """What the pixels of mask files mean.
 
     Args:
-        classes: class of each number, or of each colour as ``256² red + 256 green + blue``.
-        colours: whether the keys are colours.
+        classes: the class of each number, or of each color as one number (:func:`pack_color`).
+        colors: whether the keys are colors.
     """
 
-    def __init__(self, classes: Mapping[int, int], *, colours: bool) -> None:
-        self.keys = np.array(sorted(classes), dtype=np.int32)
-        self.classes = np.array([classes[key] for key in sorted(classes)], dtype=np.uint8)
-        self.colours = colours
+    def __init__(self, classes: Mapping[int, int], *, colors: bool) -> None:
+        self.keys = np.array(sorted(classes), dtype=np.int32)  # [k], sorted for the binary search
+        self.classes = np.array([classes[key] for key in sorted(classes)], dtype=np.uint8)  # [k]
+        self.colors = colors
 
-    def fits(self, mode: str) -> bool:
-        """Whether pictures of a kind (Pillow's mode) can be such masks."""
-        return mode in (COLOURS if self.colours else NUMBERS)
+    def supports(self, mode: str) -> bool:
+        """Return whether images of one of Pillow's modes can be such masks."""
+        return mode in (COLOR_MODES if self.colors else NUMBER_MODES)
 
     def read(self, path: str | Path) -> UInt8[np.ndarray, "h w"]:
-        """The class of each pixel of a mask file.
+        """Return the class of each pixel of a mask file.
 
         Raises:
-            FileFault: when it cannot be read, or holds what has no meaning; told are the value and how many pixels.
+            InvalidFileError: if the file cannot be read, or has values that mean nothing; names the most frequent one
+                and its number of pixels.
         """
-        found = _packed(read_colours(path)) if self.colours else read_classes(path).astype(np.int32)
-        places = np.searchsorted(self.keys, found).clip(max=len(self.keys) - 1)
-        strange = found[self.keys[places] != found]
-        if strange.size:
+        values = _pack_colors(read_colors(path)) if self.colors else read_classes(path).astype(np.int32)  # [h, w]
+        # position of each value among the sorted keys; values that are not a key get a neighboring position
+        indices = np.searchsorted(self.keys, values).clip(max=len(self.keys) - 1)
+        unknown = values[self.keys[indices] != values]  # [n]
+        if unknown.size:
             lossy = Path(path).suffix.lower() in (".jpg", ".jpeg")
-            remedy = "JPEG changes the numbers and colours of masks; save them as PNG, from the originals"
-            raise FileFault(path, self._told(strange), remedy if lossy else self._remedy())
-        classes: np.ndarray = self.classes[places]
+            remedy = "JPEG changes the numbers and colors of masks: save the masks as PNG, from the originals"
+            raise InvalidFileError(path, self._describe(unknown), remedy if lossy else self._remedy())
+        classes: np.ndarray = self.classes[indices]
         return classes
 
-    def _told(self, strange: Int[np.ndarray, " n"]) -> str:
-        values, counts = np.unique(strange, return_counts=True)
+    def _describe(self, unknown: Int[np.ndarray, " n"]) -> str:
+        values, counts = np.unique(unknown, return_counts=True)
         most = int(counts.argmax())
         value = int(values[most])
-        name = f"the colour {unpacked(value)}" if self.colours else f"the number {value}"
-        others = f" ({len(values) - 1} more such values in {strange.size - counts[most]} pixels)"
-        return f"{counts[most]} pixels have {name}, which is no class{others if len(values) > 1 else ''}"
+        name = f"the color {unpack_color(value)}" if self.colors else f"the number {value}"
+        others = f" ({len(values) - 1} more such values in {unknown.size - counts[most]} pixels)"
+        return f"{counts[most]} pixels have {name}, which is not a class{others if len(values) > 1 else ''}"
 
     def _remedy(self) -> str:
-        if self.colours:
-            return "add the class, tell which colour is 'ignored', or save the mask without loss (PNG) and smoothing"
+        if self.colors:
+            return "add the class, set 'ignored' to this color, or save the mask as PNG without smoothing"
         known = ", ".join(map(str, self.keys[:30]))
-        return f"known are {known}; add the class, tell which number is 'ignored', or correct the mask"
+        return f"known numbers are {known}: add the class, set 'ignored' to this number, or correct the mask"
 
 
-class Masked(Listed):
-    """A reader whose truth is a mask file beside each picture; see :class:`polyhead.data.readers.in_memory.Listed`.
+class MaskReader(InMemoryReader):
+    """A reader whose target is a mask file for each image.
 
     Args:
         where: the folder, for messages.
-        names: class names without the background, which is put first.
-        code: what the pixels of the files mean.
-        scenes: the pictures; each has its ``mask``.
-        faults: what was found so far.
-        on_bad: as in ``Listed``.
-        cap: as there.
+        names: class names; the background is put first, whether it is among them or not.
+        encoding: what the pixels of the files mean.
+        records: the images, each with its ``mask``.
+        issues: the problems found so far.
+        on_bad: as in :class:`polyhead.data.readers.in_memory.InMemoryReader`.
+        cap: as in ``InMemoryReader``.
     """
 
-    masked = True
+    has_masks = True
 
     def __init__(
         self,
         where: Path,
         names: Sequence[str],
-        code: Code,
-        scenes: list[Scene],
-        faults: Faults,
+        encoding: MaskEncoding,
+        records: list[Record],
+        issues: Issues,
         on_bad: str,
         cap: float,
     ) -> None:
         all_names = with_background(names)
-        super().__init__(where, all_names, [*all_names], scenes, faults, on_bad, cap)
-        self.code = code
-        self.digest = repr((code.keys.tolist(), code.classes.tolist(), code.colours))
+        super().__init__(where, all_names, [*all_names], records, issues, on_bad, cap)
+        self.encoding = encoding
+        self.digest = repr((encoding.keys.tolist(), encoding.classes.tolist(), encoding.colors))
 
     def mask(self, index: int) -> tv.Mask:
-        """The class of each pixel."""
-        classes = self.code.read(self._masks[index])
+        """Return the class of each pixel, uint8 ``[h, w]``."""
+        classes = self.encoding.read(self._masks[index])  # [h, w]
         require_size(self._masks[index], (classes.shape[0], classes.shape[1]), self._sizes[index])
         return tv.Mask(torch.from_numpy(classes))
 
 
 def is_background(name: str) -> bool:
-    """Whether a class is what no object covers; labelme calls it ``_background_``."""
+    """Return whether a class name means the background; labelme writes it ``_background_``."""
     return name.strip("_").lower() == BACKGROUND
 
 
 def with_background(names: Sequence[str]) -> list[str]:
-    """Class names of a mask: the background first, whether it is named or not.
+    """Return the class names of a mask with the background first, whether it is among ``names`` or not.
 
     Raises:
-        PolyheadError: when a name is used twice, or there are more names than a mask has numbers.
+        PolyheadError: if a name is used twice, or there are more names than pixel values.
     """
     found = [BACKGROUND, *(name for name in names if not is_background(name))]
     if len(set(found)) < len(found):
-        raise PolyheadError(f"classes: a name is given twice in {', '.join(names)}")
+        raise PolyheadError(f"classes: expected different names, got a name twice in {', '.join(names)}")
     if len(found) > IGNORED:
         raise PolyheadError(
-            f"classes: a mask has room for {IGNORED} classes with the background, got {len(found)}; choose some"
+            f"classes: expected at most {IGNORED} classes with the background, got {len(found)}. Name fewer classes."
         )
     return found
 
 
-def pair(ident: str, picture: Path | Problem, mask: Path | Problem, code: Code, faults: Faults) -> Scene | None:
-    """A picture and its mask as a scene; None, and a fault, where the headers of the files show that they are not."""
-    for found in (picture, mask):
+def pair_files(
+    image_id: str, image: Path | Problem, mask: Path | Problem, encoding: MaskEncoding, issues: Issues
+) -> Record | None:
+    """Return the record of an image and its mask, or None if the headers of the files show that they are invalid.
+
+    Args:
+        image_id: id of the image.
+        image: the image file, or why it was not found.
+        mask: the mask file, or why it was not found.
+        encoding: what the pixels of the mask mean.
+        issues: where problems are added.
+    """
+    for found in (image, mask):
         if isinstance(found, Problem):
-            faults.add(ident, found)
-    if isinstance(picture, Problem) or isinstance(mask, Problem):
+            issues.add(image_id, found)
+    if isinstance(image, Problem) or isinstance(mask, Problem):
         return None
     try:
-        scene = Scene(ident, picture, picture_size(picture))
-        mode = picture_mode(mask)
-        if not code.fits(mode):
-            kind = "RGB, grey or palette colours" if code.colours else "one 8-bit channel of numbers, or a palette"
-            raise FileFault(mask, f"expected {kind}, found pixels of the kind {mode}", _other_kind(code))
-        require_size(mask, picture_size(mask), scene.size)
-    except FileFault as fault:
-        faults.add(ident, fault.problem)
+        record = Record(image_id, image, image_size(image))
+        mode = image_mode(mask)
+        if not encoding.supports(mode):
+            raise InvalidFileError(mask, *_unsupported(mode, encoding))
+        require_size(mask, image_size(mask), record.size)
+    except InvalidFileError as error:
+        issues.add(image_id, error.problem)
         return None
-    scene.mask = str(mask)
-    return scene
+    record.mask = str(mask)
+    return record
 
 
-def require_size(mask: str | Path, found: Size, wanted: Size) -> None:
-    """Refuse a mask that is not of its upright picture's size."""
-    if found != wanted:
-        sizes = f"{found[1]} x {found[0]} pixels, its upright picture {wanted[1]} x {wanted[0]}"
-        remedy = "make both of one size; if EXIF turns the picture, save it turned"
-        raise FileFault(mask, f"the mask has {sizes}", remedy)
+def require_size(mask: str | Path, found: Size, expected: Size) -> None:
+    """Check that a mask has the size (height, width) of its upright image.
+
+    Raises:
+        InvalidFileError: if the sizes differ.
+    """
+    if found != expected:
+        what = (
+            f"expected a mask of {expected[1]} x {expected[0]} pixels as its image (after EXIF rotation), "
+            f"got {found[1]} x {found[0]}"
+        )
+        remedy = "make both the same size; if the image has an EXIF rotation, save it rotated"
+        raise InvalidFileError(mask, what, remedy)
 
 
-def packed(colour: Sequence[int]) -> int:
-    """A colour (red, green, blue) as one number."""
-    red, green, blue = colour
+def pack_color(color: Sequence[int]) -> int:
+    """Return a color (red, green, blue) as one number, ``256² red + 256 green + blue``."""
+    red, green, blue = color
     return red << 16 | green << 8 | blue
 
 
-def unpacked(value: int) -> tuple[int, int, int]:
-    """Red, green and blue of a colour that is one number."""
+def unpack_color(value: int) -> tuple[int, int, int]:
+    """Return red, green and blue of a color that :func:`pack_color` made one number."""
     return value >> 16, value >> 8 & 255, value & 255
 
 
-def _packed(colours: UInt8[np.ndarray, "h w 3"]) -> Int[np.ndarray, "h w"]:
-    wide = colours.astype(np.int32)
+def _pack_colors(colors: UInt8[np.ndarray, "h w 3"]) -> Int[np.ndarray, "h w"]:
+    wide = colors.astype(np.int32)  # the shifts overflow uint8
     return wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
 
 
-def _other_kind(code: Code) -> str:
-    if code.colours:
-        return "save it as RGB PNG, or leave colours out and name the classes of the numbers"
-    return "save it as grey or palette PNG, or tell the classes' colours"
+def _unsupported(mode: str, encoding: MaskEncoding) -> tuple[str, str]:
+    """Return what is wrong with a mask of this mode, and what to do."""
+    if encoding.colors:
+        what = f"expected RGB, gray or palette colors, got pixels of mode {mode}"
+        return what, "save the mask as RGB PNG, or name the classes of the numbers instead of colors"
+    what = f"expected one 8-bit channel of numbers or a palette, got pixels of mode {mode}"
+    return what, "save the mask as gray or palette PNG, or set the colors of the classes"

@@ -1,4 +1,4 @@
-"""Penn-Fudan pedestrians: a mask per picture, 0 for background and 1..n for the people in it.
+"""Read Penn-Fudan pedestrians: one mask per image, 0 for the background and 1 to n for the people in it.
 
 Wang, Shi, Song, Shen, "Object Detection Combining Recognition and Segmentation", ACCV 2007.
 """
@@ -8,72 +8,79 @@ from pathlib import Path
 import numpy as np
 
 from polyhead.data.io.files import Listing
-from polyhead.data.io.images import is_picture, picture_size, read_classes
-from polyhead.data.readers.in_memory import Faults, Listed, Scene
-from polyhead.errors import FileFault, PolyheadError, Problem
+from polyhead.data.io.images import image_size, is_image, read_classes
+from polyhead.data.readers.in_memory import InMemoryReader, Issues, Record
+from polyhead.errors import InvalidFileError, PolyheadError, Problem
 from polyhead.paths import find
 
-PICTURES, MASKS = "PNGImages", "PedMasks"
+IMAGES, MASKS = "PNGImages", "PedMasks"
 
 
-class PennFudan(Listed):
-    """The folder ``PennFudanPed`` (or the one above it), one class; boxes and areas are those of the masks.
+class PennFudan(InMemoryReader):
+    """The data set Penn-Fudan with the class ``person``; boxes and areas are computed from the masks.
 
     Args:
-        root: the folder.
-        on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.readers.in_memory.Listed`.
-        cap: the share of pictures that may be skipped.
+        root: the folder ``PennFudanPed`` or the folder that contains it.
+        on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.readers.in_memory.InMemoryReader`.
+        cap: the largest fraction of images that may be skipped.
+
+    Raises:
+        PolyheadError: if the folder does not have this layout.
     """
 
     def __init__(self, root: str | Path, *, on_bad: str = "stop", cap: float = 0.1) -> None:
-        folder = pedestrian_folder(find(root))
+        folder = penn_fudan_folder(find(root))
         if folder is None:
-            raise PolyheadError(f"{find(root)}: no Penn-Fudan layout; looked for {PICTURES} and {MASKS}")
-        faults = Faults()
+            raise PolyheadError(
+                f"{find(root)}: has no Penn-Fudan layout (expected the folders {IMAGES} and {MASKS}). Correct root."
+            )
+        issues = Issues()
         masks = Listing(folder / MASKS, folder)
-        pictures = Listing(folder / PICTURES, folder)
-        scenes = []
-        for name in sorted({*pictures.files, *pictures.strays}):
-            if is_picture(name):
-                scene = _scene(name, pictures, masks, faults)
-                scenes += [scene] if scene else []
-        stems = {Path(name).stem for name in (*pictures.files, *pictures.strays)}
+        images = Listing(folder / IMAGES, folder)
+        records = []
+        for name in sorted({*images.files, *images.outside_links}):
+            if is_image(name):
+                record = _read_record(name, images, masks, issues)
+                records += [record] if record else []
+        stems = {Path(name).stem for name in (*images.files, *images.outside_links)}
         for name, path in masks.files.items():
-            if is_picture(name) and Path(name).stem.removesuffix("_mask") not in stems:
-                what = f"there is no picture of this mask in {PICTURES}"
-                faults.add(name, Problem(str(path), what, "add it, or delete the mask"))
-        super().__init__(folder, ["person"], ["person"], scenes, faults, on_bad, cap)
+            if is_image(name) and Path(name).stem.removesuffix("_mask") not in stems:
+                what = f"the mask has no image in {IMAGES}"
+                issues.add(name, Problem(str(path), what, "add the image, or delete the mask"))
+        super().__init__(folder, ["person"], ["person"], records, issues, on_bad, cap)
 
 
-def pedestrian_folder(folder: Path) -> Path | None:
-    """The folder of Penn-Fudan's layout: this one, its ``PennFudanPed``, or None."""
+def penn_fudan_folder(folder: Path) -> Path | None:
+    """Return the folder with Penn-Fudan's layout: this folder, its ``PennFudanPed``, or None."""
     for found in (folder, folder / "PennFudanPed"):
-        if (found / PICTURES).is_dir() and (found / MASKS).is_dir():
+        if (found / IMAGES).is_dir() and (found / MASKS).is_dir():
             return found
     return None
 
 
-def _scene(name: str, pictures: Listing, masks: Listing, faults: Faults) -> Scene | None:
-    ident = Path(name).stem
-    path, mask = pictures.find(name), masks.find(f"{ident}_mask.png")
+def _read_record(name: str, images: Listing, masks: Listing, issues: Issues) -> Record | None:
+    """Return an image with a box for each person in its mask; None if a file is missing or cannot be read."""
+    image_id = Path(name).stem
+    path, mask = images.find(name), masks.find(f"{image_id}_mask.png")
     for found in (path, mask):
         if isinstance(found, Problem):
-            faults.add(ident, found)
+            issues.add(image_id, found)
     if isinstance(path, Problem) or isinstance(mask, Problem):
         return None
     try:
-        scene = Scene(ident, path, picture_size(path))
-        people = read_classes(mask)
-    except FileFault as fault:
-        faults.add(ident, fault.problem)
+        record = Record(image_id, path, image_size(path))
+        people = read_classes(mask)  # uint8 [h, w]
+    except InvalidFileError as error:
+        issues.add(image_id, error.problem)
         return None
-    if people.shape != scene.size:
-        height, width = scene.size
-        what = f"the mask has {people.shape[1]} x {people.shape[0]} pixels, its picture {width} x {height}"
-        faults.add(ident, Problem(str(mask), what, "make both of one size"))
-        return scene
+    if people.shape != record.size:
+        height, width = record.size
+        what = f"expected a mask of {width} x {height} pixels as its image, got {people.shape[1]} x {people.shape[0]}"
+        issues.add(image_id, Problem(str(mask), what, "make both the same size"))
+        return record
     for person in np.unique(people[people > 0]):
         rows, columns = np.nonzero(people == person)
+        # + 1: the right and lower border of a box lie behind its last pixel
         box = (float(columns.min()), float(rows.min()), float(columns.max()) + 1, float(rows.max()) + 1)
-        scene.add(box, 0, area=float(rows.size))
-    return scene
+        record.add(box, 0, area=float(rows.size))
+    return record

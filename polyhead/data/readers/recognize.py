@@ -1,15 +1,15 @@
-"""Which format a folder of data has, told by what lies in it."""
+"""Recognize the format of a data folder from the files in it."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from polyhead.contracts.reader import Reader
-from polyhead.data.io.images import is_picture
+from polyhead.data.io.images import is_image
 from polyhead.data.readers.coco import Coco, coco_files, load_coco
 from polyhead.data.readers.coco_masks import CocoMasks
 from polyhead.data.readers.folder import Folder, class_folders
-from polyhead.data.readers.penn_fudan import PennFudan, pedestrian_folder
+from polyhead.data.readers.penn_fudan import PennFudan, penn_fudan_folder
 from polyhead.data.readers.png_masks import PngMasks, mask_folders
 from polyhead.data.readers.voc import Voc, voc_years
 from polyhead.data.readers.voc_masks import LISTS, MASKS, VocMasks
@@ -21,13 +21,13 @@ SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "
 Arguments = dict[str, dict[str, Any]]
 
 
-class Layout(NamedTuple):
+class DatasetLayout(NamedTuple):
     """The format of a folder.
 
     Attributes:
         reader: short name of the reader, a key of ``READERS``.
-        init_args: arguments of the reader for each split that the folder has; ``train`` is always among them.
-        splits: the reader of each.
+        init_args: arguments of the reader for each split of the folder; ``train`` always exists.
+        splits: the reader of each split.
     """
 
     reader: str
@@ -41,65 +41,73 @@ class Layout(NamedTuple):
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of pictures of each split."""
+        """Number of images of each split."""
         return {split: len(reader) for split, reader in self.splits.items()}
 
 
-def recognise(folder: str | Path, reader: str | None = None) -> Layout:
-    """Find the format of a folder.
+def recognize(folder: str | Path, reader: str | None = None) -> DatasetLayout:
+    """Return the format of a folder.
 
     Args:
-        folder: looked up as data roots are.
-        reader: the format to take where a folder holds several.
+        folder: the folder; it is looked up in the same places as the data roots of a recipe.
+        reader: the format to use if the folder has several.
 
     Raises:
-        PolyheadError: when no format or more than one is found, naming what was looked for.
+        PolyheadError: if no format is found (names the files that were expected), or more than one.
     """
     root = find(folder)
     if not root.is_dir():
-        raise PolyheadError(f"{root} is a file; give the folder of the data set")
+        raise PolyheadError(f"{root}: expected a folder, got a file. Give the folder of the data set.")
     if reader is not None and reader not in FORMATS:
-        raise PolyheadError(f"there is no format {reader!r}; choose from {', '.join(FORMATS)}")
+        raise PolyheadError(f"unknown format {reader!r} (expected one of {', '.join(FORMATS)})")
     found = {name: layout for name, find in FORMATS.items() if reader in (None, name) and (layout := find(root))}
-    for weak in WEAK:
-        found = {name: layout for name, layout in found.items() if name not in weak} or found
+    for fallbacks in FALLBACKS:
+        found = {name: layout for name, layout in found.items() if name not in fallbacks} or found
     if not found:
-        sought = {name: LOOKED_FOR[name] for name in FORMATS if reader in (None, name)}
-        told = "".join(f"\n  {name}: {what}" for name, what in sought.items())
-        inside = [sub for sub in class_folders(root) if any(FORMATS[name](root / sub) for name in sought)]
-        hint = f"there is a data set in each of {', '.join(inside)}; give one" if inside else _almost(root, sought)
-        raise PolyheadError(f"{root}: the format was not recognised; {hint or f'looked for{told}'}")
+        raise PolyheadError(_not_recognized(root, [name for name in FORMATS if reader in (None, name)]))
     if len(found) > 1:
-        raise PolyheadError(f"{root}: more than one format found ({', '.join(found)}); choose one with --reader NAME")
+        raise PolyheadError(f"{root}: has several formats ({', '.join(found)}). Choose one with --reader NAME.")
     name, splits = next(iter(found.items()))
     first = "train" if "train" in splits else next(iter(splits))
     init_args = {"train" if split == first else split: arguments for split, arguments in splits.items()}
     readers = {split: READERS[name](**arguments) for split, arguments in init_args.items()}
-    return Layout(name, init_args, readers)
+    return DatasetLayout(name, init_args, readers)
 
 
-def _almost(root: Path, sought: Collection[str]) -> str:
-    """What a folder lacks that is all but a data set of masks or of YOLO, where these were looked for."""
-    sheet = "classes.txt with the name of one class per line is missing"
+def _not_recognized(root: Path, formats: Collection[str]) -> str:
+    """Return the message for a folder that has none of the formats, with the most specific hint."""
+    start = f"{root}: the format was not recognized"
+    subfolders = [name for name in class_folders(root) if any(FORMATS[each](root / name) for each in formats)]
+    if subfolders:
+        return f"{start}: these subfolders are each a data set: {', '.join(subfolders)}. Give one of them."
+    if hint := _missing_part(root, formats):
+        return f"{start}: {hint}"
+    expected = "".join(f"\n  {name}: {EXPECTED[name]}" for name in formats)
+    return f"{start}; expected one of{expected}"
+
+
+def _missing_part(root: Path, formats: Collection[str]) -> str:
+    """Return what is missing in a folder that is almost a data set of masks or of YOLO; empty for other folders."""
+    remedy = "Add classes.txt with one class name per line"
     named = (root / "classes.txt").is_file() or yolo_description(root) is not None
-    if "png_masks" in sought and not named and (root / "images").is_dir() and (root / "masks").is_dir():
-        return f"there are images/ and masks/, but {sheet}"
-    if "yolo" not in sought:
+    if "png_masks" in formats and not named and (root / "images").is_dir() and (root / "masks").is_dir():
+        return f"images/ and masks/ exist, but classes.txt is missing. {remedy}."
+    if "yolo" not in formats:
         return ""
     if not named and (root / "labels").is_dir():
-        return f"there is labels/, but {sheet} (or data.yaml, with names)"
+        return f"labels/ exists, but classes.txt is missing. {remedy}, or data.yaml with names."
     texts = {path.stem for path in root.glob("*.txt")}
-    beside = next((path for path in sorted(root.iterdir()) if is_picture(path) and path.stem in texts), None)
-    if beside is None:
+    image = next((path for path in sorted(root.iterdir()) if is_image(path) and path.stem in texts), None)
+    if image is None:
         return ""
     return (
-        f"{beside.stem}.txt lies beside {beside.name}: for YOLO, put pictures into images/, their texts into labels/, "
-        "and the name of one class per line into classes.txt"
+        f"{image.stem}.txt is next to {image.name}. For YOLO, put the images into images/, their txt files into "
+        "labels/, and one class name per line into classes.txt."
     )
 
 
 def _split_of(name: str) -> str:
-    """The split that a file's or folder's name speaks of, else train."""
+    """Return the split that the name of a file or folder contains; train if it contains none."""
     words = name.lower().replace("-", "_").replace(".", "_").split("_")
     plain = [word.rstrip("0123456789") for word in words]
     return next((SPLITS[word] for word in plain if word in SPLITS), "train")
@@ -116,7 +124,8 @@ def _coco(root: Path) -> Arguments:
         split = _split_of(path.stem if path.parent in (root, root / "annotations") else path.parent.name)
         if split in found:
             raise PolyheadError(
-                f"{root}: two COCO files for {split}: {found[split]['annotations']} and {name}; move one away"
+                f"{root}: expected one COCO file for {split}, got {found[split]['annotations']} and {name}. Move one "
+                "away."
             )
         found[split] = {"root": str(root), "annotations": name}
     return found
@@ -135,12 +144,12 @@ def _png_masks(root: Path) -> Arguments:
 
 
 def _listed(root: Path, years: dict[str, Path], lists: str) -> Arguments:
-    """The splits of VOC's layout, which are lists in a folder of each year."""
+    """Return the splits of VOC's layout: lists in a folder of each year."""
     found: Arguments = {}
     for split in ("train", "val", "test"):
-        having = [year for year, path in years.items() if (path / lists / f"{split}.txt").is_file()]
-        if having:
-            found[split] = {"root": str(root), "split": split} | ({"year": having} if len(years) > 1 else {})
+        with_list = [year for year, path in years.items() if (path / lists / f"{split}.txt").is_file()]
+        if with_list:
+            found[split] = {"root": str(root), "split": split} | ({"year": with_list} if len(years) > 1 else {})
     return found or ({"train": {"root": str(root), "split": None}} if len(years) == 1 else {})
 
 
@@ -148,31 +157,32 @@ def _yolo(root: Path) -> Arguments:
     if yolo_description(root) is None:
         return {}
     splits = describe_yolo(root).splits
+    # data.yaml often names the images of train as val, too: that is not a split
     own = [split for split in splits if split == "train" or splits[split] != splits.get("train")]
     return {SPLITS[split]: {"root": str(root), "split": split} for split in own}
 
 
-def _pedestrians(root: Path) -> Arguments:
-    return {"train": {"root": str(root)}} if pedestrian_folder(root) else {}
+def _penn_fudan(root: Path) -> Arguments:
+    return {"train": {"root": str(root)}} if penn_fudan_folder(root) else {}
 
 
 def _folder(root: Path) -> Arguments:
-    if set(class_folders(root)) == {"images", "masks"}:  # pictures and their masks are no classes
+    if set(class_folders(root)) == {"images", "masks"}:  # these are images and their masks, not two classes
         return {}
     splits: Arguments = {SPLITS[name]: {"root": str(root / name)} for name in class_folders(root) if name in SPLITS}
     names = _classes(Path(splits["train"]["root"])) if "train" in splits else []
     for split, arguments in list(splits.items()):
         own = _classes(Path(arguments["root"]))
         if set(own) < set(names) and set(class_folders(Path(arguments["root"]))) <= set(names):
-            arguments["classes"] = names  # a small val set may have no picture of a class
+            arguments["classes"] = names  # a small val set may lack images of a class
         if len(own) < (1 if "classes" in arguments else 2):
             del splits[split]
     return splits or ({"train": {"root": str(root)}} if len(_classes(root)) > 1 else {})
 
 
 def _classes(root: Path) -> list[str]:
-    """The folders that hold pictures; none where one of them is a split."""
-    filled = [name for name in class_folders(root) if any(is_picture(path) for path in (root / name).iterdir())]
+    """Return the folders that contain images; an empty list if one of them is a split."""
+    filled = [name for name in class_folders(root) if any(is_image(path) for path in (root / name).iterdir())]
     return [] if any(name.lower().rstrip("0123456789") in SPLITS for name in filled) else filled
 
 
@@ -190,21 +200,22 @@ FORMATS = {
     "coco": _coco,
     "voc": _voc,
     "yolo": _yolo,
-    "penn_fudan": _pedestrians,
+    "penn_fudan": _penn_fudan,
     "coco_masks": _coco,
     "voc_masks": _voc_masks,
     "png_masks": _png_masks,
     "folder": _folder,
 }
-WEAK = (("folder",), ("coco_masks", "voc_masks", "png_masks"))
-"""Formats that give way to others: pictures of all formats lie in folders, and data with boxes often has masks, too."""
-LOOKED_FOR = {
+FALLBACKS = (("folder",), ("coco_masks", "voc_masks", "png_masks"))
+"""Formats that are used only if no other one is found: the images of all formats are in folders, and data with boxes
+often has masks, too."""
+EXPECTED = {
     "coco": "a JSON file with images, annotations and categories, here or in annotations/",
-    "voc": "Annotations/*.xml beside JPEGImages/, here or in VOCdevkit/*/",
-    "yolo": "data.yaml with names, or classes.txt beside labels/",
-    "penn_fudan": "PNGImages/ beside PedMasks/",
+    "voc": "Annotations/*.xml and JPEGImages/, here or in VOCdevkit/*/",
+    "yolo": "data.yaml with names, or classes.txt and labels/",
+    "penn_fudan": "PNGImages/ and PedMasks/",
     "coco_masks": "as coco",
-    "voc_masks": "SegmentationClass/*.png beside JPEGImages/, here or in VOCdevkit/*/",
-    "png_masks": "images/, masks/ and classes.txt with the name of one class per line",
-    "folder": "two or more class folders with pictures, here or in train/",
+    "voc_masks": "SegmentationClass/*.png and JPEGImages/, here or in VOCdevkit/*/",
+    "png_masks": "images/, masks/ and classes.txt with one class name per line",
+    "folder": "two or more class folders with images, here or in train/",
 }

@@ -1,11 +1,11 @@
-"""PASCAL VOC's segmentation: a palette PNG for each picture, whose numbers are classes; 255 is void."""
+"""Read the segmentation masks of PASCAL VOC: one palette PNG per image, whose numbers are classes; 255 is void."""
 
 from pathlib import Path, PurePosixPath
 
 from polyhead.data.io.files import Listing
-from polyhead.data.readers.in_memory import Faults, Scene
-from polyhead.data.readers.mask_files import Code, Masked, pair, with_background
-from polyhead.data.readers.voc import CLASSES, chosen_years, listed_ids, twice
+from polyhead.data.readers.in_memory import Issues, Record
+from polyhead.data.readers.mask_files import MaskEncoding, MaskReader, pair_files, with_background
+from polyhead.data.readers.voc import CLASSES, duplicate_id, read_ids, select_years
 from polyhead.errors import PolyheadError, Problem, suggest
 from polyhead.paths import find
 from polyhead.types import IGNORED
@@ -13,20 +13,23 @@ from polyhead.types import IGNORED
 MASKS, LISTS = "SegmentationClass", "ImageSets/Segmentation"
 
 
-class VocMasks(Masked):
+class VocMasks(MaskReader):
     """A data set in the layout ``VOC2012/{JPEGImages,SegmentationClass,ImageSets/Segmentation}``.
 
-    The numbers in the files count, never their colours.
+    The pixel values of the files are read, not the colors of their palette.
 
     Args:
-        root: that folder, the folder of year folders, or one above it that holds ``VOCdevkit``.
-        split: a list of ``ImageSets/Segmentation`` by its name, or a file with one id per line, relative to ``root``;
+        root: the folder with this layout, the folder of the year folders, or a folder with a ``VOCdevkit``.
+        split: the name of a list in ``ImageSets/Segmentation``, or a file with one id per line, relative to ``root``;
             None for every mask.
-        year: the year folder (``"VOC2012"``), or several whose lists are joined; not needed where there is only one.
-        labels: the names of the numbers 1, 2, ... in the files; PASCAL's 20 when None.
-        classes: the names to keep, in this order; pixels of other classes are background. All when None.
-        on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.readers.in_memory.Listed`.
-        cap: the share of pictures that may be skipped.
+        year: the year folder (``"VOC2012"``), or several whose lists are joined; not needed if there is only one.
+        labels: the names of the numbers 1, 2, ... in the files; PASCAL's 20 if None.
+        classes: the names of the classes to read, in this order; pixels of other classes are background. All if None.
+        on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.readers.in_memory.InMemoryReader`.
+        cap: the largest fraction of images that may be skipped.
+
+    Raises:
+        PolyheadError: if the layout, a year, a list or a class is not found.
     """
 
     def __init__(
@@ -47,25 +50,23 @@ class VocMasks(Masked):
             if name not in known:
                 raise PolyheadError(f"classes: the masks have no class {name!r}{suggest(name, known)}")
         numbers = {number: names.index(name) + 1 if name in names else 0 for number, name in enumerate(known, 1)}
-        code = Code({0: 0, **numbers, IGNORED: IGNORED}, colours=False)
-        faults = Faults()
-        scenes: dict[str, Scene | None] = {}
-        homes: dict[str, Path] = {}
-        for base in chosen_years(folder, year, MASKS):
-            masks, pictures = Listing(base / MASKS, base), Listing(base / "JPEGImages", base)
-            files = {PurePosixPath(file).stem: file for file in pictures.files}
-            for name, where in listed_ids(folder, base, split, faults, LISTS, f"{MASKS}/*.png"):
-                if name in homes:
-                    faults.add(name, twice(name, where, base, homes[name]))
+        encoding = MaskEncoding({0: 0, **numbers, IGNORED: IGNORED}, colors=False)
+        issues = Issues()
+        records: dict[str, Record | None] = {}
+        years: dict[str, Path] = {}  # of each id
+        for base in select_years(folder, year, MASKS):
+            masks, images = Listing(base / MASKS, base), Listing(base / "JPEGImages", base)
+            files = {PurePosixPath(file).stem: file for file in images.files}
+            for image_id, where in read_ids(folder, base, split, issues, LISTS, f"{MASKS}/*.png"):
+                if image_id in years:
+                    issues.add(image_id, duplicate_id(image_id, where, base, years[image_id]))
                     continue
-                homes[name] = base
-                found = [
-                    path._replace(where=f"{where}, {kind}{path.where}") if isinstance(path, Problem) else path
-                    for kind, path in (
-                        ("", pictures.find(files.get(name, f"{name}.jpg"))),
-                        ("mask: ", masks.find(f"{name}.png")),
-                    )
-                ]
-                scenes[name] = pair(name, found[0], found[1], code, faults)
-        kept = [scene for scene in scenes.values() if scene]
-        super().__init__(folder, names, code, kept, faults, on_bad, cap)
+                years[image_id] = base
+                image = images.find(files.get(image_id, f"{image_id}.jpg"))
+                mask = masks.find(f"{image_id}.png")
+                if isinstance(image, Problem):
+                    image = image._replace(where=f"{where}, {image.where}")
+                if isinstance(mask, Problem):
+                    mask = mask._replace(where=f"{where}, mask: {mask.where}")
+                records[image_id] = pair_files(image_id, image, mask, encoding, issues)
+        super().__init__(folder, names, encoding, list(filter(None, records.values())), issues, on_bad, cap)

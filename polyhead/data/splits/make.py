@@ -1,164 +1,203 @@
-"""A task's data into train, val and test, by whatever its settings say, with the reasons why a cut is refused."""
+"""Split a task's data into train, val and test as its settings ask, and check the settings and the result."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
 from polyhead.contracts.reader import Reader
-from polyhead.data.duplicates import by_content, paths
-from polyhead.data.readers.merge import Merge, by_part
-from polyhead.data.splits.stratify import check_shares, read_list, split, split_by_picture, subset
+from polyhead.data.duplicates import content_keys, image_paths
+from polyhead.data.readers.merge import Merge, merge_splits
+from polyhead.data.splits.stratify import check_fractions, read_list, split, split_by_image, subset
 from polyhead.errors import PolyheadError, SettingError, few, suggest
 
 SPLITS = ("train", "val", "test")
 KEYS = (*SPLITS, "by", "folds", "fold")
-"""What the settings of a cut may say."""
-Cut = Callable[[Reader, dict[str, float], int], dict[str, list[str]]]
+"""The valid keys of the split settings."""
+
+DEFAULT_FRACTION = 0.15
+"""Fraction of val and of test where the settings give none."""
+
+SplitFunction = Callable[[Reader, dict[str, float], int], dict[str, list[str]]]
+"""Splits a reader by fractions and a seed, and returns the ids of each split."""
 
 
-def cut(
+def make_splits(
     name: str,
     given: dict[str, Reader],
-    wanted: dict[str, int | float | str] | None,
+    settings: dict[str, int | float | str] | None,
     seed: int,
     ids: dict[str, list[str]] | None,
 ) -> dict[str, Reader]:
-    """The reader of each split: as given, as listed, or cut by share from the training reader.
+    """Return the reader of each split: a reader of its own, a list of ids, or a fraction of the training reader.
 
     Args:
-        name: of the task.
-        given: readers that the settings name; train at least.
-        wanted: how to cut train's (:attr:`polyhead.data.loading.source.Source.split`).
-        seed: of the run.
-        ids: of each split, when they are known from an earlier run.
+        name: name of the task.
+        given: the readers that the source has, at least that of train.
+        settings: how to split the training reader (:attr:`polyhead.data.loading.source.Source.split`).
+        seed: seed of the run.
+        ids: the ids of each split, if they are known from an earlier run.
 
     Raises:
-        PolyheadError: when a split is empty, or two share a sample.
+        PolyheadError: if a split is empty, or two splits share a sample.
     """
-    missing = [part for part in SPLITS if part not in given]
-    shares = dict(wanted or {})
-    by = shares.pop("by", None)
+    missing = [split_name for split_name in SPLITS if split_name not in given]
+    numbers = dict(settings or {})
+    by = numbers.pop("by", None)
     listed: dict[str, list[str]] = {}
-    twice = [part for part in SPLITS[1:] if part in given and part in shares]
+    twice = [split_name for split_name in SPLITS[1:] if split_name in given and split_name in numbers]
     if twice and ids is None:
         raise PolyheadError(
-            f"data.{name}: split: {twice[0]} has a reader of its own, so nothing is cut off for it; leave it out of "
-            f"split, or take the reader away (data.{name}.{twice[0]}=null)"
+            f"data.{name}: split: {twice[0]} has a reader of its own, so it cannot be split off from train. Remove it "
+            f"from split, or remove its reader (data.{name}.{twice[0]}=null)."
         )
     if ids is not None:
-        listed = {part: ids[part] for part in SPLITS if part not in given or part == "train"}
-    elif any(isinstance(value, str) for value in shares.values()):
-        listed = {part: read_list(value) for part, value in shares.items() if isinstance(value, str)}
-    elif missing or "folds" in shares:
-        numbers = {key: float(value) for key, value in shares.items()}
-        listed = _listed(name, given["train"], missing, numbers, seed, split_by_picture if by else split)
-    readers = {**given, **{part: subset(given["train"], members) for part, members in listed.items()}}
-    seen: dict[str, str] = {}
-    for part in SPLITS:
-        if part not in readers or len(readers[part]) == 0:
-            raise PolyheadError(f"data.{name}: the {part} split is empty; every run needs train, val and test samples")
-        for index in range(len(readers[part])):
-            truth = readers[part].annotation(index)
-            if seen.setdefault(truth.path or truth.id, part) != part:
-                other = seen[truth.path or truth.id]
-                raise PolyheadError(
-                    f"data.{name}: sample {truth.id!r} is in both {other} and {part}; a score on what was trained on "
-                    "says nothing: give each split its own samples, or leave val and test out to have them cut "
-                    "(split: {by: picture} if parts of the data share pictures)"
-                )
+        listed = {
+            split_name: ids[split_name] for split_name in SPLITS if split_name not in given or split_name == "train"
+        }
+    elif any(isinstance(value, str) for value in numbers.values()):
+        listed = {split_name: read_list(value) for split_name, value in numbers.items() if isinstance(value, str)}
+    elif missing or "folds" in numbers:
+        fractions = {key: float(value) for key, value in numbers.items()}
+        listed = _split_ids(name, given["train"], missing, fractions, seed, split_by_image if by else split)
+    readers = {**given, **{split_name: subset(given["train"], members) for split_name, members in listed.items()}}
+    _check_disjoint(name, readers)
     if isinstance(given["train"], Merge):
         _check_copies(name, readers)
-    return {part: readers[part] for part in SPLITS}
+    return {split_name: readers[split_name] for split_name in SPLITS}
 
 
-def check_split(wanted: Mapping[str, int | float | str]) -> None:
-    """Refuse settings of a cut that would cut nothing, or something else than they say.
+def check_split(settings: Mapping[str, int | float | str]) -> None:
+    """Check split settings before any data is read.
 
     Raises:
-        SettingError: when a key is unknown, or values do not go together.
+        SettingError: if a key is unknown, a value is out of range, or settings contradict each other.
     """
-    for key in wanted:
+    for key in settings:
         if key not in KEYS:
             raise SettingError(f"split: unknown key {key!r}{suggest(key, KEYS)}")
-    if wanted.get("by", "picture") != "picture":
-        raise SettingError(f"split: by must be 'picture', or be left out to spread classes; got {wanted['by']!r}")
-    files = [part for part in SPLITS if isinstance(wanted.get(part), str)]
-    shares = [key for key in (*SPLITS, "folds", "fold") if key in wanted and key not in files]
-    if files and shares:
+    if settings.get("by", "image") != "image":
+        raise SettingError(f"split: by must be 'image', or be omitted for a stratified split; got {settings['by']!r}")
+    files = [key for key in SPLITS if isinstance(settings.get(key), str)]
+    numbers = [key for key in (*SPLITS, "folds", "fold") if key in settings and key not in files]
+    if files and numbers:
         raise SettingError(
-            f"split: {files[0]} is a file of ids, and {shares[0]}={wanted[shares[0]]} is none; "
-            "list every split that is to be cut, or none"
+            f"split: {files[0]} is a file of ids, but {numbers[0]}={settings[numbers[0]]} is not. "
+            "Give a file for every split, or for none."
         )
-    if "train" in shares:
+    if "train" in numbers:
         raise SettingError(
-            f"split: train is what val and test leave, so it has no share of its own, got {wanted['train']}; give "
-            "larger shares of val and test to learn from fewer pictures"
+            f"split: train is what val and test leave, so it has no fraction of its own, got {settings['train']}. To "
+            "train on fewer images, increase the fractions of val and test."
         )
-    if "fold" in shares and "folds" not in shares:
-        raise SettingError("split: fold says which of the folds is tested; say how many 'folds' there are, too")
-    if "folds" in shares:
-        if "test" in shares:
-            raise SettingError(f"split: each fold is the test once, so test has no share, got {wanted['test']}")
-        folds, fold = wanted["folds"], wanted.get("fold", 0)
+    if "fold" in numbers and "folds" not in numbers:
+        raise SettingError("split: fold selects the fold to test on, but folds is missing. Set folds to their number.")
+    if "folds" in numbers:
+        if "test" in numbers:
+            raise SettingError(
+                f"split: with folds, one fold is the test split, so test has no fraction, got {settings['test']}. "
+                "Remove test from split."
+            )
+        folds, fold = settings["folds"], settings.get("fold", 0)
         if not isinstance(folds, int) or folds < 2:
-            raise SettingError(f"split: folds must be a whole number of 2 or more, got {folds}")
+            raise SettingError(f"split: folds must be an integer of 2 or more, got {folds}")
         if not isinstance(fold, int) or not 0 <= fold < folds:
-            raise SettingError(f"split: fold must be a whole number, 0 to {folds - 1}, got {fold}")
+            raise SettingError(f"split: fold must be an integer from 0 to {folds - 1}, got {fold}")
 
 
-def check_names(where: str, part: str, wanted: Sequence[str], found: Sequence[str]) -> None:
-    """Refuse a split whose labels would mean other classes than those of training."""
-    if told := differing(part, wanted, found):
+def check_names(where: str, split_name: str, expected: Sequence[str], found: Sequence[str]) -> None:
+    """Check that the classes of a split are those of training, so that labels mean the same.
+
+    Raises:
+        PolyheadError: if they differ.
+    """
+    if difference := class_difference(split_name, expected, found):
         raise PolyheadError(
-            f"{where}: {told}; give every reader the same 'classes', or leave {part} out ({where}.{part}=null) to have "
-            "it cut from train"
+            f"{where}: {difference}. Give every reader the same 'classes', or remove the reader of {split_name} "
+            f"({where}.{split_name}=null) to split it off from train."
         )
 
 
-def differing(part: str, wanted: Sequence[str], found: Sequence[str]) -> str:
-    """How the classes of a split differ from those of training; empty where they are the same in the same order."""
-    if list(found) == list(wanted):
+def class_difference(split_name: str, expected: Sequence[str], found: Sequence[str]) -> str:
+    """Describe how the classes of a split differ from those of training; empty if names and order are the same."""
+    if list(found) == list(expected):
         return ""
-    odd = sorted({*wanted} ^ {*found})
+    odd = sorted({*expected} ^ {*found})
     what = f"{few(odd)} in one of them only" if odd else "another order"
-    return f"{part} and train do not have the same {len(wanted)} classes in the same order ({what})"
+    return f"{split_name} and train do not have the same {len(expected)} classes in the same order ({what})"
 
 
-def _listed(
-    name: str, reader: Reader, missing: list[str], wanted: Mapping[str, float], seed: int, by: Cut
+def _split_ids(
+    name: str, reader: Reader, missing: list[str], settings: Mapping[str, float], seed: int, function: SplitFunction
 ) -> dict[str, list[str]]:
-    """The ids of each split that has no reader of its own, and of train; a merged one is cut as its parts alone are."""
-    if isinstance(reader, Merge) and by is split:
-        return by_part({part: _listed(name, own, missing, wanted, seed, by) for part, own in reader.parts.items()})
-    shares = {part: wanted.get(part, 0.15) for part in missing}
-    if "folds" in wanted:
+    """Return the ids of train and of each split that has no reader of its own.
+
+    With a stratified split, every component of a merged reader is split as it would be alone.
+
+    Args:
+        name: name of the task.
+        reader: the training reader.
+        missing: the splits without a reader of their own.
+        settings: the fractions, or ``folds`` and ``fold``.
+        seed: seed of the run.
+        function: how to split.
+    """
+    if isinstance(reader, Merge) and function is split:
+        return merge_splits(
+            {key: _split_ids(name, own, missing, settings, seed, function) for key, own in reader.parts.items()}
+        )
+    fractions = {split_name: settings.get(split_name, DEFAULT_FRACTION) for split_name in missing}
+    if "folds" in settings:
         if "test" not in missing:
             raise PolyheadError(
-                f"data.{name}: split: each fold is tested once, so test may have no reader of its own; take it away "
-                f"(data.{name}.test=null), or leave folds out"
+                f"data.{name}: split: with folds, each fold is tested once, but test has a reader of its own. Remove "
+                f"the reader (data.{name}.test=null), or remove folds."
             )
-        folds, tested = int(wanted["folds"]), str(int(wanted.get("fold", 0)))
-        cuts = {str(part): 1 / folds for part in range(folds)}
-        del shares["test"]
+        folds, test_key = int(settings["folds"]), str(int(settings.get("fold", 0)))
+        pieces = {str(fold): 1 / folds for fold in range(folds)}
+        del fractions["test"]
     elif "test" in missing:
-        check_shares({"train": 1 - sum(shares.values()), **shares})
-        tested, share = "test", shares.pop("test")
-        cuts = {"train": 1 - share, "test": share}
-        shares = {part: each / (1 - share) for part, each in shares.items()}  # of what the test leaves
+        check_fractions({"train": 1 - sum(fractions.values()), **fractions})
+        test_key, test_fraction = "test", fractions.pop("test")
+        pieces = {"train": 1 - test_fraction, "test": test_fraction}
+        fractions = {key: value / (1 - test_fraction) for key, value in fractions.items()}  # of what test leaves
     else:
-        return by(reader, {"train": 1 - sum(shares.values()), **shares}, seed)
-    parts = by(reader, cuts, 0)  # whatever the seed: scores of several seeds are to be compared
-    test = parts.pop(tested)
-    rest = subset(reader, [ident for members in parts.values() for ident in members])
-    return {**by(rest, {"train": 1 - sum(shares.values()), **shares}, seed), "test": test}
+        return function(reader, {"train": 1 - sum(fractions.values()), **fractions}, seed)
+    # The test split has seed 0 whatever the seed of the run, so that the scores of several seeds can be compared.
+    members = function(reader, pieces, 0)
+    test = members.pop(test_key)
+    rest = subset(reader, [image_id for ids in members.values() for image_id in ids])
+    return {**function(rest, {"train": 1 - sum(fractions.values()), **fractions}, seed), "test": test}
+
+
+def _check_disjoint(name: str, readers: Mapping[str, Reader]) -> None:
+    """Check that no split is missing or empty, and that no sample is in two splits."""
+    seen: dict[str, str] = {}
+    for split_name in SPLITS:
+        if split_name not in readers or len(readers[split_name]) == 0:
+            raise PolyheadError(
+                f"data.{name}: the {split_name} split is empty. A run needs train, val and test samples."
+            )
+        for index in range(len(readers[split_name])):
+            target = readers[split_name].annotation(index)
+            other = seen.setdefault(target.path or target.id, split_name)
+            if other != split_name:
+                raise PolyheadError(
+                    f"data.{name}: sample {target.id!r} is in both {other} and {split_name}, and a score on "
+                    "training data means nothing. Give each split its own samples, or remove the readers of val and "
+                    "test to split them off from train (split: {by: image} if merged data sets share images)."
+                )
 
 
 def _check_copies(name: str, readers: Mapping[str, Reader]) -> None:
-    """Refuse merged data sets that hold copies of one picture, in files of their own, in several splits."""
-    groups = {part: paths(map(readers[part].annotation, range(len(readers[part])))) for part in SPLITS}
-    found = by_content(groups)
+    """Check that no two splits of merged data sets have copies of an image under different file names."""
+    paths = {
+        split_name: image_paths(map(readers[split_name].annotation, range(len(readers[split_name]))))
+        for split_name in SPLITS
+    }
+    keys = content_keys(paths)
     for one, other in combinations(SPLITS, 2):
-        if both := found[one] & found[other]:
+        if shared := keys[one] & keys[other]:
             raise PolyheadError(
-                f"data.{name}: copies of {len(both)} picture(s) are in both {one} and {other}; a score on what was "
-                "trained on says nothing: cut by the files' names (split: {by: picture}), or take them out of one part"
+                f"data.{name}: copies of {len(shared)} image(s) are in both {one} and {other}, and a score on "
+                "training data means nothing. Split by file name (split: {by: image}), or remove the copies from one "
+                "of the merged data sets."
             )

@@ -1,8 +1,9 @@
-"""Which pictures are for training, for validation, for the test.
+"""Split the images of a reader into train, val and test, stratified by class or by file name.
 
-The cut is stratified by class presence: rarest class first, each picture goes where its classes are missed most. After
-Sechidis, Tsoumakas, Vlahavas, "On the Stratification of Multi-Label Data", ECML PKDD 2011, algorithm 1; there only the
-rarest class decides, here all classes of the picture do, each relative to its count and the part's share.
+The stratified split assigns the images of the rarest class first. Each image goes to the split that lacks its classes
+most. This follows Sechidis, Tsoumakas, Vlahavas, "On the Stratification of Multi-Label Data", ECML PKDD 2011,
+algorithm 1. There only the rarest class decides; here all classes of the image do, each relative to its count and the
+split's fraction.
 """
 
 from bisect import bisect_right
@@ -19,152 +20,165 @@ from polyhead.contracts.reader import Reader, Subset
 from polyhead.data.io.files import read_text
 from polyhead.errors import PolyheadError
 from polyhead.paths import RECIPES
-from polyhead.rng import key
-from polyhead.types import IGNORED, Annotation, Kind
+from polyhead.rng import derive_seed
+from polyhead.types import IGNORED, Annotation, ShownClass
 
-EVERY: Kind = ("", 0)
-"""A class that every picture has; by it pictures of no class, and the sizes, are spread like any other."""
+ANY: ShownClass = ("", 0)
+"""A class that every image has; it balances images without a class, and the sizes of the splits, like any class."""
 
 
 def split(reader: Reader, fractions: dict[str, float], seed: int) -> dict[str, list[str]]:
-    """Cut a reader's pictures into disjoint parts that together hold all of them.
+    """Split a reader's images into disjoint, stratified splits that together contain all of them.
 
     Args:
         reader: the data set.
-        fractions: the share of each part, above 0, together 1; part sizes are exact to one picture.
-        seed: another seed makes another cut; the same seed the same one, whatever the order of the reader.
+        fractions: the fraction of each split, above 0; they sum to 1. Sizes are exact to one image.
+        seed: the split is a function of the seed and does not depend on the order of the reader.
 
     Returns:
-        The ids of each part, in the reader's order.
+        The ids of each split, in the reader's order.
 
     Raises:
-        PolyheadError: when the shares are wrong, or a part would be empty.
+        PolyheadError: if the fractions are not valid, or a split would be empty.
     """
-    check_shares(fractions)
+    check_fractions(fractions)
     classes = dict(_presence(reader, index) for index in range(len(reader)))
-    room = _sizes(len(classes), fractions)
-    _check_filled(room, fractions)
-    members: dict[Kind, list[str]] = {}
-    for ident in sorted(classes, key=lambda ident: key(seed, "split", ident)):
-        for label in classes[ident]:
-            members.setdefault(label, []).append(ident)
-    wanted = {part: {label: share * len(ids) for label, ids in members.items()} for part, share in fractions.items()}
-    left = Counter({label: len(ids) for label, ids in members.items()})
-    chosen: dict[str, str] = {}
+    capacity = _sizes(len(classes), fractions)
+    _check_not_empty(capacity, fractions)
+    members: dict[ShownClass, list[str]] = {}
+    for image_id in sorted(classes, key=lambda image_id: derive_seed(seed, "split", image_id)):
+        for label in classes[image_id]:
+            members.setdefault(label, []).append(image_id)
+    # How many images of each class a split still lacks, and how many are not assigned yet.
+    missing = {
+        name: {label: fraction * len(ids) for label, ids in members.items()} for name, fraction in fractions.items()
+    }
+    remaining = Counter({label: len(ids) for label, ids in members.items()})
+    assigned: dict[str, str] = {}
 
-    def place(ident: str) -> None:
-        """Give a picture to the part that it brings nearest to its shares: by the fall of the sum of squares."""
+    def assign(image_id: str) -> None:
+        """Assign an image to the split where it reduces the sum of squared deviations from the fractions most."""
 
-        def gain(part: str) -> float:
-            return sum((wanted[part][label] - 0.5) / len(members[label]) for label in classes[ident]) / fractions[part]
+        def gain(name: str) -> float:
+            deficit = sum((missing[name][label] - 0.5) / len(members[label]) for label in classes[image_id])
+            return deficit / fractions[name]
 
-        part = max((part for part in fractions if room[part] > 0), key=gain)
-        chosen[ident] = part
-        room[part] -= 1
-        for label in classes[ident]:
-            wanted[part][label] -= 1
-            left[label] -= 1
+        best = max((name for name in fractions if capacity[name] > 0), key=gain)
+        assigned[image_id] = best
+        capacity[best] -= 1
+        for label in classes[image_id]:
+            missing[best][label] -= 1
+            remaining[label] -= 1
 
-    while left := +left:
-        rarest = min(left, key=lambda label: (left[label], label))
-        for ident in members[rarest]:
-            if ident not in chosen:
-                place(ident)
-    return {part: [ident for ident in classes if chosen[ident] == part] for part in fractions}
+    while remaining := +remaining:  # the plus drops classes without remaining images
+        rarest = min(remaining, key=lambda label: (remaining[label], label))
+        for image_id in members[rarest]:
+            if image_id not in assigned:
+                assign(image_id)
+    return {name: [image_id for image_id in classes if assigned[image_id] == name] for name in fractions}
 
 
-def split_by_picture(reader: Reader, fractions: dict[str, float], seed: int) -> dict[str, list[str]]:
-    """Cut a reader's pictures by the names of their files alone, so that data sets that share pictures agree.
+def split_by_image(reader: Reader, fractions: dict[str, float], seed: int) -> dict[str, list[str]]:
+    """Split a reader's images by the names of their files only, so that data sets that share images agree.
 
-    The part of a picture is a function of the seed, the parts' names and the file's name (its id where there is no
-    file), whatever else is in the data set. The price: classes are not spread by share, and sizes are left to chance.
+    The split of an image is a function of the seed, the names of the splits and the name of the file (the id if there
+    is no file), whatever else is in the data set. In return, classes are not stratified, and sizes are random.
 
     Args, returns and errors are those of :func:`split`.
     """
-    check_shares(fractions)
+    check_fractions(fractions)
     names, bounds = [*fractions], [*accumulate(fractions.values())][:-1]
-    parts: dict[str, list[str]] = {part: [] for part in fractions}
-    for truth in (reader.annotation(index) for index in range(len(reader))):
-        name = PurePath(truth.path).name or truth.id
-        place = bisect_right(bounds, key(seed, "picture", *names, name) / 2**63)
-        parts[names[place]].append(truth.id)
-    _check_filled({part: len(ids) for part, ids in parts.items()}, fractions)
-    return parts
+    members: dict[str, list[str]] = {name: [] for name in fractions}
+    for target in (reader.annotation(index) for index in range(len(reader))):
+        file_name = PurePath(target.path).name or target.id
+        # Uniform in 0..1. Another word in the key would change all existing splits.
+        position = derive_seed(seed, "picture", *names, file_name) / 2**63  # "picture" is part of the random key
+        members[names[bisect_right(bounds, position)]].append(target.id)
+    _check_not_empty({name: len(ids) for name, ids in members.items()}, fractions)
+    return members
 
 
 def read_list(path: str | Path) -> list[str]:
-    """The ids of a text file, one per line; empty lines do not count.
+    """Read the ids of a text file, one per line; empty lines do not count.
 
-    A path that leads nowhere from the current folder is looked up beside the recipes that ship.
+    A path that does not exist is looked up in the folder of the recipes that come with the package.
 
     Raises:
-        PolyheadError: when the file cannot be read, names an id twice (with the line), or names none.
+        PolyheadError: if the file cannot be read, contains an id twice (with the line), or contains none.
     """
     shipped = RECIPES / path
+    file = shipped if shipped.is_file() and not Path(path).is_file() else Path(path)
     seen: dict[str, int] = {}
-    for number, line in enumerate(
-        read_text(shipped if shipped.is_file() and not Path(path).is_file() else Path(path)).splitlines(), 1
-    ):
-        ident = line.strip()
-        if ident and seen.setdefault(ident, number) != number:
+    for number, line in enumerate(read_text(file).splitlines(), 1):
+        image_id = line.strip()
+        if image_id and seen.setdefault(image_id, number) != number:
             raise PolyheadError(
-                f"{path}: line {number}: the id {ident!r} is also in line {seen[ident]}; delete one of them"
+                f"{path}: line {number}: the id {image_id!r} is already in line {seen[image_id]}. Delete one of them."
             )
     if not seen:
-        raise PolyheadError(f"{path}: the list is empty; write one id per line")
+        raise PolyheadError(f"{path}: the list is empty. Write one id per line.")
     return list(seen)
 
 
 def subset(reader: Reader, ids: list[str]) -> Subset:
-    """The pictures of these ids, in this order.
+    """Return the images with these ids, in this order.
 
     Raises:
-        PolyheadError: when the reader has no picture of an id, with the nearest one it has.
+        PolyheadError: if the reader has no image with an id; the message names the nearest id.
     """
-    known = {reader.annotation(index).id: index for index in range(len(reader))}
-    for ident in ids:
-        if ident not in known:
-            near = get_close_matches(ident, known, n=1) or list(known)[:1]
-            hint = f"; the nearest is {near[0]!r}" if near else ""
-            raise PolyheadError(f"the data set has no picture with the id {ident!r}{hint}; correct the list of ids")
-    return Subset(reader, [known[ident] for ident in ids])
+    indices = {reader.annotation(index).id: index for index in range(len(reader))}
+    for image_id in ids:
+        if image_id not in indices:
+            near = get_close_matches(image_id, indices, n=1) or list(indices)[:1]
+            hint = f" (the nearest is {near[0]!r})" if near else ""
+            raise PolyheadError(f"the data set has no image with the id {image_id!r}{hint}. Correct the list of ids.")
+    return Subset(reader, [indices[image_id] for image_id in ids])
 
 
-def check_shares(fractions: dict[str, float]) -> None:
-    """Refuse shares that are not above 0, or not together 1."""
-    if any(share <= 0 for share in fractions.values()) or not isclose(sum(fractions.values()), 1, abs_tol=1e-6):
-        raise PolyheadError(f"split: the shares must be above 0 and together 1, found {fractions}")
+def check_fractions(fractions: dict[str, float]) -> None:
+    """Check that fractions are above 0 and sum to 1.
+
+    Raises:
+        PolyheadError: if they do not.
+    """
+    if any(value <= 0 for value in fractions.values()) or not isclose(sum(fractions.values()), 1, abs_tol=1e-6):
+        raise PolyheadError(f"split: the fractions must be above 0 and sum to 1, got {fractions}")
 
 
-def _check_filled(sizes: dict[str, int], fractions: dict[str, float]) -> None:
-    for part, size in sizes.items():
+def _check_not_empty(sizes: dict[str, int], fractions: dict[str, float]) -> None:
+    for name, size in sizes.items():
         if size == 0:
             count = sum(sizes.values())
             raise PolyheadError(
-                f"split: a share of {fractions[part]:.2g} of {count} pictures leaves {part!r} empty; give a larger one"
+                f"split: a fraction of {fractions[name]:.2g} of {count} images leaves {name!r} empty. Increase it."
             )
 
 
-def kinds(truth: Annotation, pixels: Iterable[int] = ()) -> set[Kind]:
-    """The classes of a picture: of its objects to be found, of its mask's ``pixels``, and its own."""
-    found = {("object", label) for label in truth.labels[~truth.ignore].tolist()}
-    if truth.value is not None and not truth.value.is_floating_point():
-        found.add(("value", int(truth.value)))
+def shown_classes(target: Annotation, pixels: Iterable[int] = ()) -> set[ShownClass]:
+    """Return the classes of an image: those of its objects (ignored ones excluded), its mask, and the image itself.
+
+    Args:
+        target: the annotation.
+        pixels: the classes in its mask.
+    """
+    found = {("object", label) for label in target.labels[~target.ignore].tolist()}
+    if target.value is not None and not target.value.is_floating_point():
+        found.add(("value", int(target.value)))
     return found | {("mask", label) for label in pixels if label != IGNORED}
 
 
-def _presence(reader: Reader, index: int) -> tuple[str, list[Kind]]:
-    """Id and classes of a picture, EVERY among them."""
-    truth = reader.annotation(index)
-    mask = reader.mask(index) if reader.masked else None
+def _presence(reader: Reader, index: int) -> tuple[str, list[ShownClass]]:
+    """Return the id and the sorted classes of an image, including ANY."""
+    target = reader.annotation(index)
+    mask = reader.mask(index) if reader.has_masks else None
     pixels = [] if mask is None else torch.bincount(mask.flatten()).nonzero().flatten().tolist()
-    return truth.id, sorted({EVERY} | kinds(truth, pixels))
+    return target.id, sorted({ANY} | shown_classes(target, pixels))
 
 
 def _sizes(count: int, fractions: dict[str, float]) -> dict[str, int]:
-    """Whole sizes that add up to ``count``, by largest remainder."""
-    sizes = {part: floor(share * count) for part, share in fractions.items()}
-    ranked = sorted(fractions, key=lambda part: sizes[part] - fractions[part] * count)
-    for part in ranked[: count - sum(sizes.values())]:
-        sizes[part] += 1
+    """Return integer sizes that sum to ``count``, by the largest remainder method."""
+    sizes = {name: floor(fraction * count) for name, fraction in fractions.items()}
+    ranked = sorted(fractions, key=lambda name: sizes[name] - fractions[name] * count)
+    for name in ranked[: count - sum(sizes.values())]:
+        sizes[name] += 1
     return sizes

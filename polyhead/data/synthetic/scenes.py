@@ -1,9 +1,9 @@
-"""Generated scenes: as many as wanted, with exact boxes and masks, and nothing to download.
+"""Synthetic scenes: any number of them, with exact boxes and masks, and nothing to download.
 
-A landscape at one of four times of day (the scene label) with up to five objects of a domain's classes among strokes,
-dots and strangers that are no class. Objects hide each other. Domains without a common class, ``shapes``, ``signs`` and
-``fruit``, stand for data sets with different labels; ``mixed`` puts another one's objects into every picture, and only
-the reader's own are annotated, as happens when data sets meet.
+A scene is a landscape at one of four times of day (the class of the image) with up to five objects of a domain among
+lines, dots and distractors, which belong to no class. Objects occlude each other. The domains ``shapes``, ``signs`` and
+``fruit`` have no class in common and stand for data sets with different classes. ``mixed`` draws the objects of a
+second domain into every image and annotates only the reader's own, as happens when data sets are merged.
 """
 
 from bisect import bisect
@@ -18,48 +18,56 @@ from torchvision import tv_tensors as tv
 from polyhead.contracts.reader import Reader, sample
 from polyhead.data.readers.mask_files import BACKGROUND
 from polyhead.data.synthetic.draw import (
+    Canvas,
+    PixelPatch,
+    SceneRNG,
+    blend,
+    darken,
+    draw_line,
+    fill_circle,
+    fill_polygon,
+    landscape,
+    rasterize,
+    texture,
+    to_pixels,
+    vivid_color,
+)
+from polyhead.data.synthetic.shapes import (
+    DISTRACTORS,
     FRUIT,
     SHAPES,
     SIGNS,
     SKIES,
-    STRANGERS,
-    Canvas,
-    Dice,
-    Kind,
-    Patch,
+    ObjectType,
     Points,
-    blend,
-    bright,
-    darken,
-    dot,
-    fill,
-    landscape,
-    patch,
-    place,
     rectangle,
-    stroke,
-    texture,
 )
 from polyhead.errors import PolyheadError, suggest
 from polyhead.types import IGNORED, Annotation, Sample
 
 DOMAINS = {"shapes": SHAPES, "signs": SIGNS, "fruit": FRUIT}
-Truth = Literal["boxes", "masks", "times"]
-SHOWN = 0.5
-COUNTS = (0.05, 0.3, 0.57, 0.77, 0.9)  # share of scenes with at most 0, 1, 2... objects
+Target = Literal["boxes", "masks", "times"]
+MIN_VISIBLE = 0.5
+"""An object with a smaller visible fraction is ignored."""
+
+COUNTS = (0.05, 0.3, 0.57, 0.77, 0.9)
+"""Fraction of scenes with at most 0, 1, 2, 3 and 4 objects; the others have 5."""
+
 HALF = 127
+"""A pixel belongs to an object that covers more of it than this, 0..255."""
+
 POLE = (120.0, 122.0, 126.0)
-LEAST_SIDE = 32
+MIN_SIZE = 32
 
 
-class Thing(NamedTuple):
+class SceneObject(NamedTuple):
     """An annotated object.
 
     Attributes:
         label: its class in the domain.
         box: xyxy around its visible pixels.
         area: number of visible pixels.
-        ignore: whether less than ``SHOWN`` of it is visible.
+        ignore: whether less than ``MIN_VISIBLE`` of it is visible.
     """
 
     label: int
@@ -69,39 +77,39 @@ class Thing(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """A drawn picture and everything known of it.
+    """A drawn image and its annotations.
 
     Attributes:
-        picture: uint8 ``[h, w, 3]``.
-        things: the annotated objects that are visible at all.
-        owner: ``[h, w]``: 1 + index into ``things`` of the object that shows in each pixel, 0 for none.
-        time: index of the time of day, the scene label.
+        image: uint8 ``[h, w, 3]``.
+        objects: the annotated objects of which at least one pixel is visible.
+        owner: ``[h, w]``: 1 + index into ``objects`` of the object that is visible in each pixel, 0 for none.
+        time: index of the time of day, the class of the image.
     """
 
-    picture: Canvas
-    things: list[Thing]
+    image: Canvas
+    objects: list[SceneObject]
     owner: NDArray[np.uint8]
     time: int
 
 
 class Scenes(Reader):
-    """Scenes drawn when asked for, the same ones in every process.
+    """A reader of synthetic scenes, which are drawn on access and the same in every process.
 
-    An object of which less than half is visible, for others hide it or the border cuts it, is ignored; one that cannot
-    be seen is not annotated. Boxes enclose what is visible. One picture in twenty has no objects. A mask is 0 for the
-    background, 255 for ignored objects, and 1 + class for the others.
+    An object is ignored if less than half of it is visible, because others occlude it or the border cuts it; one that
+    is not visible at all is not annotated. Boxes enclose the visible pixels. One image in twenty has no objects. In a
+    mask, the background is 0, ignored objects are 255, and others are 1 + class.
 
     Args:
         count: number of scenes.
         domain: ``"shapes"``, ``"signs"`` or ``"fruit"``.
-        seed: another seed gives other scenes: splits are readers with different seeds.
-        size: side of the square pictures in pixels, at least 32.
-        mixed: another domain whose objects are drawn, too, without being annotated.
-        truth: what is told of a scene, and what its classes are: ``"boxes"`` of objects (a sample also has the mask,
-            and the time of day as its value), ``"masks"`` (background and objects), or ``"times"`` of day.
+        seed: another seed gives other scenes; splits are readers with different seeds.
+        size: side of the square images in pixels, at least 32.
+        mixed: another domain whose objects are drawn too, without annotations.
+        target: what is annotated, and what the classes are: ``"boxes"`` of objects (a sample also has the mask, and
+            the time of day as its value), ``"masks"`` (background and objects), or ``"times"`` of day.
     """
 
-    licence = "Apache-2.0 (drawn by Polyhead)"
+    license = "Apache-2.0 (drawn by Polyhead)"
     times = tuple(sky.name for sky in SKIES)
 
     def __init__(
@@ -112,182 +120,196 @@ class Scenes(Reader):
         size: int = 160,
         *,
         mixed: str | None = None,
-        truth: Truth = "boxes",
+        target: Target = "boxes",
     ) -> None:
         for name in (domain, *([] if mixed is None else [mixed])):
             if name not in DOMAINS:
                 raise PolyheadError(f"unknown domain {name!r}{suggest(name, DOMAINS)}")
         if mixed == domain:
-            raise PolyheadError(f"mixed={mixed!r}: expected a domain beside {domain!r} itself, or none")
-        if count < 0 or size < LEAST_SIDE:
-            raise PolyheadError(f"expected count >= 0 and size >= {LEAST_SIDE}, found count {count} and size {size}")
+            raise PolyheadError(f"mixed={mixed!r}: expected a domain other than {domain!r} itself, or none")
+        if count < 0 or size < MIN_SIZE:
+            raise PolyheadError(f"expected count >= 0 and size >= {MIN_SIZE}, got count {count} and size {size}")
         self.count, self.domain, self.seed, self.size, self.mixed = count, domain, seed, size, mixed
-        self.truth, self.masked = truth, truth == "masks"
-        kinds = [kind.name for kind in DOMAINS[domain]]
-        self.names = {"boxes": kinds, "masks": [BACKGROUND, *kinds], "times": [*self.times]}[truth]
+        self.target, self.has_masks = target, target == "masks"
+        classes = [object_type.name for object_type in DOMAINS[domain]]
+        self.names = {"boxes": classes, "masks": [BACKGROUND, *classes], "times": [*self.times]}[target]
         self.categories = [*self.names]
         self.problems, self.skipped = [], []
-        self._known: dict[int, Annotation] = {}  # drawing takes milliseconds, and the truth is asked for many times
+        self._annotations: dict[int, Annotation] = {}  # drawing takes milliseconds, and annotations are read many times
 
     def __len__(self) -> int:
         return self.count
 
     def scene(self, index: int) -> Scene:
         """Draw one scene."""
-        dice = Dice(self.seed, self.domain, range(self.count)[index])
+        rng = SceneRNG(self.seed, self.domain, range(self.count)[index])
         others = () if self.mixed is None else DOMAINS[self.mixed]
-        return _draw(DOMAINS[self.domain], others, self.size, dice)
+        return _draw(DOMAINS[self.domain], others, self.size, rng)
 
     def id(self, index: int) -> str:
-        """The scene's id, which no scene of another seed or domain has."""
+        """Return the scene's id, which no scene of another seed or domain has."""
         return f"{self.domain}-{self.seed}-{range(self.count)[index]:05d}"
 
     def annotation(self, index: int) -> Annotation:
-        """The truth of one scene; it has to be drawn for that, since what is hidden counts."""
-        if index not in self._known:
-            self._known[index] = self._annotation(index, self.scene(index))
-        return self._known[index]
+        """Return the annotation of one scene; the scene is drawn for it, because only that shows what is occluded."""
+        if index not in self._annotations:
+            self._annotations[index] = self._annotation(index, self.scene(index))
+        return self._annotations[index]
 
     def __getitem__(self, index: int) -> Sample:
-        """The drawn scene with its truth."""
+        """Return the drawn scene with its target."""
         scene = self.scene(index)
-        picture = torch.from_numpy(scene.picture).permute(2, 0, 1)
-        return sample(self._annotation(index, scene), picture, None if self.truth == "times" else _mask(scene))
+        image = torch.from_numpy(scene.image).permute(2, 0, 1)  # [3, h, w]
+        return sample(self._annotation(index, scene), image, None if self.target == "times" else _mask(scene))
 
     def mask(self, index: int) -> tv.Mask | None:
-        """The class of each pixel of one scene; it has to be drawn for that."""
-        return None if self.truth == "times" else _mask(self.scene(index))
+        """Return the class of each pixel of one scene; the scene is drawn for it."""
+        return None if self.target == "times" else _mask(self.scene(index))
 
     def _annotation(self, index: int, scene: Scene) -> Annotation:
-        things = scene.things if self.truth == "boxes" else []
+        objects = scene.objects if self.target == "boxes" else []
         return Annotation(
             id=self.id(index),
             path="",
             size=(self.size, self.size),
-            boxes=torch.tensor([thing.box for thing in things], dtype=torch.float32).reshape(-1, 4),
-            labels=torch.tensor([thing.label for thing in things], dtype=torch.int64),
-            ignore=torch.tensor([thing.ignore for thing in things], dtype=torch.bool),
-            areas=torch.tensor([thing.area for thing in things], dtype=torch.float32),
+            boxes=torch.tensor([each.box for each in objects], dtype=torch.float32).reshape(-1, 4),
+            labels=torch.tensor([each.label for each in objects], dtype=torch.int64),
+            ignore=torch.tensor([each.ignore for each in objects], dtype=torch.bool),
+            areas=torch.tensor([each.area for each in objects], dtype=torch.float32),
             annotated=torch.ones(len(self.names), dtype=torch.bool),
-            value=None if self.masked else torch.tensor(scene.time),
+            value=None if self.has_masks else torch.tensor(scene.time),
         )
 
 
 def _mask(scene: Scene) -> tv.Mask:
-    codes = [0, *(IGNORED if thing.ignore else 1 + thing.label for thing in scene.things)]
+    """Return the class of each pixel, ``[h, w]``."""
+    codes = [0, *(IGNORED if each.ignore else 1 + each.label for each in scene.objects)]
     return tv.Mask(torch.from_numpy(np.array(codes, np.uint8)[scene.owner]))
 
 
 class _Item(NamedTuple):
-    """Something to draw: what, its label (-1: not annotated), centre, radius and turn."""
+    """An object to draw.
 
-    kind: Kind
+    Attributes:
+        type: what it is.
+        label: its class; -1 if it is not annotated.
+        center: x and y in pixels.
+        radius: half the side of its square, in pixels.
+        degrees: rotation.
+    """
+
+    type: ObjectType
     label: int
-    centre: Points
+    center: Points
     radius: float
     degrees: float
 
 
-def _draw(own: tuple[Kind, ...], others: tuple[Kind, ...], size: int, dice: Dice) -> Scene:
-    time = dice.below(len(SKIES))
-    canvas = landscape(SKIES[time], (size, size), dice)
-    _strew(canvas, dice)
-    owner = np.zeros((size, size), np.uint8)
-    drawn: list[tuple[int, float]] = []  # label and whole area of each own object
-    for item in _arrange(own, others, size, dice):
-        outline = place(item.kind.outline, item.centre, item.radius, item.degrees)
-        here = patch(outline, owner.shape)
-        if here is None:
+def _draw(own: tuple[ObjectType, ...], others: tuple[ObjectType, ...], size: int, rng: SceneRNG) -> Scene:
+    """Draw a scene with objects of the annotated types ``own`` and the other types ``others``."""
+    time = rng.integer(len(SKIES))
+    canvas = landscape(SKIES[time], (size, size), rng)
+    _add_clutter(canvas, rng)
+    owner = np.zeros((size, size), np.uint8)  # 1 + index into drawn, 0 for none
+    drawn: list[tuple[int, float]] = []  # label and full area of each annotated object
+    for item in _arrange(own, others, size, rng):
+        outline = to_pixels(item.type.outline, item.center, item.radius, item.degrees)
+        patch = rasterize(outline, owner.shape)
+        if patch is None:
             continue
-        if item.kind.pole:
-            pole = _pole(item, dice)
-            behind = patch(pole, owner.shape)
-            fill(canvas, pole, POLE)
+        if item.type.pole:
+            pole = _pole(item, rng)
+            behind = rasterize(pole, owner.shape)
+            fill_polygon(canvas, pole, POLE)
             if behind is not None:
-                owner[behind.rows, behind.columns][behind.cover > 0] = 0
-        _paint(canvas, item, outline, here, dice)
+                owner[behind.rows, behind.columns][behind.coverage > 0] = 0
+        _paint(canvas, item, outline, patch, rng)
         if item.label >= 0:
             drawn.append((item.label, cv2.contourArea(outline.astype(np.float32))))
-        owner[here.rows, here.columns][here.cover > HALF] = len(drawn) if item.label >= 0 else 0
+        owner[patch.rows, patch.columns][patch.coverage > HALF] = len(drawn) if item.label >= 0 else 0
+    # The light of the time of day as one look-up table per channel, [256, 3].
     light = np.clip(np.arange(256)[:, None] * np.array(SKIES[time].light), 0, 255).astype(np.uint8)
     canvas = cv2.LUT(canvas, light[None])  # type: ignore[assignment]
-    noise = dice.grain(canvas.size).reshape(canvas.shape)
+    noise = rng.noise(canvas.size).reshape(canvas.shape)  # 0..15; saturating arithmetic below makes it -7..8
     canvas = cv2.subtract(cv2.add(canvas, noise), np.full_like(canvas, 7))  # type: ignore[assignment]
     return Scene(canvas, *_visible(owner, drawn), time)
 
 
-def _arrange(own: tuple[Kind, ...], others: tuple[Kind, ...], size: int, dice: Dice) -> list[_Item]:
-    """Objects and strangers from back to front; none is put where it would hide most of another's box."""
-    labels = [dice.below(len(own)) for _ in range(_count(dice))]
-    kinds = [(own[label], label) for label in labels]
-    kinds += [(dice.pick(others), -1) for _ in range(_count(dice) if others else 0)]
-    kinds += [(dice.pick(STRANGERS), -1) for _ in range(dice.below(3))]
+def _arrange(own: tuple[ObjectType, ...], others: tuple[ObjectType, ...], size: int, rng: SceneRNG) -> list[_Item]:
+    """Place objects and distractors, back to front, so that none occludes most of another's box."""
+    labels = [rng.integer(len(own)) for _ in range(_count(rng))]
+    types = [(own[label], label) for label in labels]
+    types += [(rng.choice(others), -1) for _ in range(_count(rng) if others else 0)]
+    types += [(rng.choice(DISTRACTORS), -1) for _ in range(rng.integer(3))]
     items: list[_Item] = []
-    for turn in dice.order(len(kinds)):
-        kind, label = kinds[turn]
-        for _ in range(12):
-            radius = size * 0.5 * 0.15 * 4 ** dice.uniform()  # sides of 15 to 60 % of the picture's
-            if any(kind is stranger for stranger in STRANGERS):
+    for index in rng.permutation(len(types)):
+        object_type, label = types[index]
+        for _ in range(12):  # attempts to find a free position; the object is left out if all fail
+            radius = size * 0.5 * 0.15 * 4 ** rng.uniform()  # sides of 15 to 60 % of the image's
+            if any(object_type is distractor for distractor in DISTRACTORS):
                 radius *= 0.6
-            centre = 0.7 * radius + (size - 1.4 * radius) * dice.spread(2)
-            if all(_free(centre, radius, item) for item in items):
-                items.append(_Item(kind, label, centre, radius, dice.uniform(-kind.turn, kind.turn)))
+            center = 0.7 * radius + (size - 1.4 * radius) * rng.uniform_array(2)  # the border may cut it
+            if all(_is_free(center, radius, item) for item in items):
+                degrees = rng.uniform(-object_type.max_turn, object_type.max_turn)
+                items.append(_Item(object_type, label, center, radius, degrees))
                 break
     return items
 
 
-def _count(dice: Dice) -> int:
-    """How many objects: 0 in one scene of twenty, else 1 to 5, rather few."""
-    return bisect(COUNTS, dice.uniform())
+def _count(rng: SceneRNG) -> int:
+    """Draw the number of objects: 0 in one scene of twenty, else 1 to 5, more often few."""
+    return bisect(COUNTS, rng.uniform())
 
 
-def _free(centre: Points, radius: float, item: _Item) -> bool:
-    """Whether the squares around both overlap by at most 0.65 of the smaller one."""
-    sides = radius + item.radius - np.abs(centre - item.centre)
-    least = 2 * min(radius, item.radius)
-    return bool(np.prod(sides.clip(0, least)) <= 0.65 * least**2)
+def _is_free(center: Points, radius: float, item: _Item) -> bool:
+    """Return whether the squares around both overlap by at most 0.65 of the smaller one."""
+    overlap = radius + item.radius - np.abs(center - item.center)  # [2]: width and height of the intersection
+    smaller = 2 * min(radius, item.radius)
+    return bool(np.prod(overlap.clip(0, smaller)) <= 0.65 * smaller**2)
 
 
-def _pole(item: _Item, dice: Dice) -> Points:
-    (x, y), half = item.centre, max(1.0, item.radius / 18)
-    return rectangle(x - half, y, x + half, y + item.radius * dice.uniform(1.6, 2.6))
+def _pole(item: _Item, rng: SceneRNG) -> Points:
+    """Return the pole from the item's center downwards."""
+    (x, y), half = item.center, max(1.0, item.radius / 18)
+    return rectangle(x - half, y, x + half, y + item.radius * rng.uniform(1.6, 2.6))
 
 
-def _paint(canvas: Canvas, item: _Item, outline: Points, here: Patch, dice: Dice) -> None:
-    shadow = patch(outline + item.radius * np.array([0.07, 0.1]), canvas.shape)
+def _paint(canvas: Canvas, item: _Item, outline: Points, patch: PixelPatch, rng: SceneRNG) -> None:
+    """Paint an object and its shadow onto the canvas in place."""
+    shadow = rasterize(outline + item.radius * np.array([0.07, 0.1]), canvas.shape)
     if shadow is not None:
         darken(canvas, shadow, 0.4)
-    if not item.kind.layers:
-        blend(canvas, here, texture(here.cover.shape, item.radius, dice))
-    fade = dice.uniform(0.85, 1.0)
-    for layer in item.kind.layers:
-        red, green, blue = layer.colour
-        points = place(layer.points, item.centre, item.radius, item.degrees)
-        fill(canvas, points, (red * fade, green * fade, blue * fade))
+    if not item.type.layers:
+        blend(canvas, patch, texture(patch.coverage.shape, item.radius, rng))
+    fade = rng.uniform(0.85, 1.0)
+    for layer in item.type.layers:
+        red, green, blue = layer.color
+        points = to_pixels(layer.points, item.center, item.radius, item.degrees)
+        fill_polygon(canvas, points, (red * fade, green * fade, blue * fade))
 
 
-def _strew(canvas: Canvas, dice: Dice) -> None:
-    """Strokes and dots that are no objects."""
+def _add_clutter(canvas: Canvas, rng: SceneRNG) -> None:
+    """Draw lines and dots that are not objects, in place."""
     size = len(canvas)
-    for _ in range(1 + dice.below(4)):
-        start, bend, end = size * dice.spread(3, 2)
-        t = np.linspace(0, 1, 12)[:, None]
-        curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * bend + t**2 * end
-        stroke(canvas, curve, bright(dice), 1 + dice.below(2))
-    for _ in range(2 + dice.below(7)):
-        dot(canvas, size * dice.spread(2), size * dice.uniform(0.006, 0.018), bright(dice))
+    for _ in range(1 + rng.integer(4)):
+        start, bend, end = size * rng.uniform_array(3, 2)
+        t = np.linspace(0, 1, 12)[:, None]  # [12, 1]
+        curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * bend + t**2 * end  # a quadratic Bezier curve, [12, 2]
+        draw_line(canvas, curve, vivid_color(rng), 1 + rng.integer(2))
+    for _ in range(2 + rng.integer(7)):
+        fill_circle(canvas, size * rng.uniform_array(2), size * rng.uniform(0.006, 0.018), vivid_color(rng))
 
 
-def _visible(owner: NDArray[np.uint8], drawn: list[tuple[int, float]]) -> tuple[list[Thing], NDArray[np.uint8]]:
-    """The objects that show at all, and ``owner`` renumbered to them."""
-    things: list[Thing] = []
-    numbers = np.zeros(len(drawn) + 1, np.uint8)
-    for number, (label, whole) in enumerate(drawn, 1):
+def _visible(owner: NDArray[np.uint8], drawn: list[tuple[int, float]]) -> tuple[list[SceneObject], NDArray[np.uint8]]:
+    """Return the objects of which at least one pixel is visible, and ``owner`` renumbered to them."""
+    objects: list[SceneObject] = []
+    numbers = np.zeros(len(drawn) + 1, np.uint8)  # new number of each old one
+    for number, (label, full_area) in enumerate(drawn, 1):
         left, top, width, height = cv2.boundingRect((owner == number).astype(np.uint8))
         if not width:
             continue
         area = int((owner[top : top + height, left : left + width] == number).sum())
         box = (float(left), float(top), float(left + width), float(top + height))
-        things.append(Thing(label, box, area, area < SHOWN * whole))
-        numbers[number] = len(things)
-    return things, numbers[owner]
+        objects.append(SceneObject(label, box, area, area < MIN_VISIBLE * full_area))
+        numbers[number] = len(objects)
+    return objects, numbers[owner]

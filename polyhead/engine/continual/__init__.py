@@ -1,7 +1,7 @@
-"""Continual losses: a recipe names them by the names listed here."""
+"""Continual losses, by the names that recipes use."""
 
-from polyhead.engine.continual.base import Keep
+from polyhead.engine.continual.base import ContinualLoss
 from polyhead.engine.continual.distill import Distill
 from polyhead.engine.continual.replay import Replay
 
-__all__ = ["Distill", "Keep", "Replay"]
+__all__ = ["ContinualLoss", "Distill", "Replay"]

@@ -1,4 +1,4 @@
-"""The contract of continual losses: what protects earlier tasks while new ones are learned."""
+"""The abstract class of continual losses, which protect earlier tasks while new ones are trained."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -7,49 +7,49 @@ from typing import Any
 from torch import Tensor
 
 from polyhead.contracts.task import Task
-from polyhead.engine.continual.exemplars import Held
+from polyhead.engine.continual.exemplars import Exemplars
 from polyhead.nets.model import Model
 from polyhead.types import Batch, Pyramid
 
 
-class Keep(ABC):
-    """One way to keep older tasks. It adds losses to the step and reuses the student's forward pass."""
+class ContinualLoss(ABC):
+    """A loss that protects earlier tasks. It is added to the step's loss and reuses the student's forward pass."""
 
     @abstractmethod
     def start(self, model: Model, tasks: Mapping[str, Task]) -> None:
-        """Called before the stage's first step, and after a resume before :meth:`load_state_dict`.
+        """Prepare for a stage; called before its first step, and after a resume before :meth:`load_state_dict`.
 
         Args:
-            model: as the stage begins.
-            tasks: the older ones: learnt in earlier stages, and not in this one.
+            model: the model at the start of the stage.
+            tasks: the earlier tasks: trained in earlier stages, and not in this one.
         """
 
-    def streams(
+    def replay_loaders(
         self, tasks: Mapping[str, Task], steps: int, position: Callable[[], int], stage: int, seed: int
     ) -> dict[str, Iterable[Batch]]:
-        """Batches of older tasks that are to go through the trunk in each step, together with those of the new ones.
+        """Return loaders of earlier tasks, whose batches go through the trunk together with those of the new tasks.
 
         Args:
-            tasks: the older ones.
-            steps: steps an epoch.
-            position: the step to begin with (:meth:`polyhead.contracts.task.Task.train`).
-            stage: number of the stage.
-            seed: of the run.
+            tasks: the earlier tasks.
+            steps: steps per epoch.
+            position: returns the step to start from (:meth:`polyhead.contracts.task.Task.train`).
+            stage: index of the stage.
+            seed: seed of the run.
         """
         del tasks, steps, position, stage, seed
         return {}
 
-    def memory(self) -> dict[str, Held]:
-        """What is held of each older task's pictures, once :meth:`streams` was called."""
+    def replay_summary(self) -> dict[str, Exemplars]:
+        """Return the exemplars of each earlier task; complete after :meth:`replay_loaders` has been called."""
         return {}
 
-    def named(self) -> Collection[str]:
-        """The tasks that its settings name."""
+    def task_names(self) -> Collection[str]:
+        """Return the tasks that the settings of this loss name."""
         return ()
 
     @property
-    def silent(self) -> bool:
-        """Whether its settings leave it without a loss, so that it is of use only beside another."""
+    def is_noop(self) -> bool:
+        """Whether it adds no loss with its settings, so that it is only useful together with another one."""
         return False
 
     @abstractmethod
@@ -61,19 +61,21 @@ class Keep(ABC):
         raws: Mapping[str, Any],
         step: int,
     ) -> dict[str, Tensor]:
-        """Named scalars, already weighted, to add to the step's loss. Chance is a function of ``step``.
+        """Compute named scalar losses, already weighted, to add to the step's loss.
+
+        Random choices must be a function of ``step``.
 
         Args:
             model: the student.
-            batches: of the new tasks, and of the older ones that have a stream.
-            features: of each batch.
-            raws: of each batch, from the head of its own task.
-            step: counted from the beginning of the stage.
+            batches: batches of the new tasks, and of the earlier tasks that have a replay loader.
+            features: the pyramid of each batch.
+            raws: the output of each task's own head on its batch.
+            step: index of the step within the stage.
         """
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and plain types that go into the resume state."""
+        """Return the tensors and plain types to save in the resume state."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027  # nothing to take back is the default
-        """Take back what :meth:`state_dict` gave."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027  # by default there is nothing to restore
+        """Restore what :meth:`state_dict` returned."""

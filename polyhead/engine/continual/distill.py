@@ -1,4 +1,4 @@
-"""Distillation from the model as it was when the stage began (Li & Hoiem 2016, "Learning without Forgetting")."""
+"""Distillation from the model at the start of the stage (Li & Hoiem 2016, "Learning without Forgetting")."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -10,24 +10,27 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from polyhead.contracts.task import Task
-from polyhead.engine.continual.base import Keep
+from polyhead.engine.continual.base import ContinualLoss
 from polyhead.errors import SettingError
 from polyhead.nets.model import Model
 from polyhead.types import Batch, Pyramid
 
 
-class Distill(Keep):
-    """The model as it was when the stage began teaches older heads on every picture (Li & Hoiem 2016, "LwF").
+class Distill(ContinualLoss):
+    """Knowledge distillation for the heads of earlier tasks on every image of the step (Li & Hoiem 2016, "LwF").
 
-    Batch norm that older heads stand on has to be fixed (:attr:`Stage.fixed_norms`): a student in
-    training is normalised by its batch, its teacher by its statistics, and with small batches, or pictures of another
-    kind, they can never agree. Distillation then does more harm than good.
+    The teacher is a copy of the model at the start of the stage. The batch norm statistics below the earlier heads
+    should be fixed (:attr:`polyhead.engine.stage.Stage.freeze_bn_stats`). Otherwise the student in train mode is
+    normalized by its batch and the teacher by its running statistics. With small batches, or images of another domain,
+    the two can never match, and distillation does more harm than good.
 
     Args:
-        weight: of the older heads' losses; those of each head are averaged over all pictures of the step.
-        temperature: that logits are divided by (Hinton, Vinyals & Dean 2015).
-        weights: factors of single heads; 1 where not given.
-        features: weight of the squared distance of the trunk's maps, as a part of the teacher's mean square.
+        weight: weight of the losses of the earlier heads; the losses of each head are averaged over all images of the
+            step.
+        temperature: divides the logits (Hinton, Vinyals & Dean 2015).
+        weights: additional factors for single heads; 1 where not given.
+        features: weight of the squared distance between the trunk's feature maps, relative to the teacher's mean
+            square.
     """
 
     def __init__(
@@ -49,17 +52,17 @@ class Distill(Keep):
         self.teacher: Model | None = None
         self.heads: list[str] = []
 
-    def named(self) -> Collection[str]:
-        """Those that have a factor of their own."""
+    def task_names(self) -> Collection[str]:
+        """Return the tasks that have a factor in ``weights``."""
         return self.weights
 
     @property
-    def silent(self) -> bool:
-        """Without any weight."""
+    def is_noop(self) -> bool:
+        """Whether all weights are 0."""
         return not (self.weight or self.features)
 
     def start(self, model: Model, tasks: Mapping[str, Task]) -> None:
-        """Make the teacher."""
+        """Copy the model as the teacher."""
         self.heads = list(tasks)
         self.teacher = deepcopy(model).eval().requires_grad_(False)
 
@@ -71,35 +74,44 @@ class Distill(Keep):
         raws: Mapping[str, Any],
         step: int,
     ) -> dict[str, Tensor]:
-        """What older heads say now against what they said, and what they are shown against what they were shown."""
-        assert self.teacher is not None, "start() comes first"
+        """Compute the distillation losses of the earlier heads, and of the feature maps if they have a weight."""
+        assert self.teacher is not None, "call start() first"
         if not self.heads:
             return {}
         with torch.no_grad():
-            shown = self.teacher.features({task: batch.inputs for task, batch in batches.items()})
+            teacher_features = self.teacher.features({task: batch.inputs for task, batch in batches.items()})
         total = sum(len(batch.ids) for batch in batches.values())
-        found: dict[str, Tensor] = {}
+        losses: dict[str, Tensor] = {}
         for name, batch in batches.items():
-            share = len(batch.ids) / total
+            fraction = len(batch.ids) / total  # of the step's images: the sum over batches is a mean over images
             for task in self.heads:
-                said = raws[name] if name == task else model.head(task)(features[name])
+                student = raws[name] if name == task else model.head(task)(features[name])
                 with torch.no_grad():
-                    wanted = self.teacher.head(task)(shown[name])
-                weight = share * self.weight * self.weights.get(task, 1.0)
-                for part, value in model.head(task).distil(said, wanted, self.temperature).items():
-                    found[f"{task}/{part}"] = found.get(f"{task}/{part}", 0.0) + weight * value
+                    teacher = self.teacher.head(task)(teacher_features[name])
+                weight = fraction * self.weight * self.weights.get(task, 1.0)
+                for part, value in model.head(task).distill(student, teacher, self.temperature).items():
+                    losses[f"{task}/{part}"] = losses.get(f"{task}/{part}", 0.0) + weight * value
             if self.features:
-                pairs = zip(features[name].levels, shown[name].levels, strict=True)
-                apart = torch.stack([F.mse_loss(have, want) / want.square().mean() for have, want in pairs]).mean()
-                found["features"] = found.get("features", 0.0) + share * self.features * apart.float()
-        return {f"distill/{name}": value for name, value in found.items()}
+                distance = _relative_distance(features[name], teacher_features[name])
+                losses["features"] = losses.get("features", 0.0) + fraction * self.features * distance
+        return {f"distill/{name}": value for name, value in losses.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """The teacher's weights: after a resume the model is no longer what it was."""
-        assert self.teacher is not None, "start() comes first"
+        """Return the teacher's weights, which cannot be copied from the model again after a resume."""
+        assert self.teacher is not None, "call start() first"
         return {"teacher": self.teacher.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the teacher back."""
-        assert self.teacher is not None, "start() comes first"
+        """Restore the teacher's weights."""
+        assert self.teacher is not None, "call start() first"
         self.teacher.load_state_dict(state["teacher"])
+
+
+def _relative_distance(student: Pyramid, teacher: Pyramid) -> Tensor:
+    """Return the mean squared distance of each level's maps ``[b, c, h, w]`` over the teacher's mean square.
+
+    The result is the mean over the levels, a float32 scalar.
+    """
+    pairs = zip(student.levels, teacher.levels, strict=True)
+    levels = [F.mse_loss(mine, theirs) / theirs.square().mean() for mine, theirs in pairs]
+    return torch.stack(levels).mean().float()

@@ -1,4 +1,4 @@
-"""Which pictures of an older task are remembered, and how many: a share, a number, or as many as fit in some bytes."""
+"""Selection of exemplars: which training images of an earlier task are replayed, and how many."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -8,106 +8,118 @@ from typing import NamedTuple
 import torch
 
 from polyhead.errors import SettingError
-from polyhead.types import Annotation, Kind
+from polyhead.types import Annotation, ShownClass
 
-NONE: Kind = ("", 0)
-Budget = int | float | str  # 1 is one picture, 1.0 all of them
-"""A number of pictures, a share, or bytes as a text."""
+NONE: ShownClass = ("", 0)
+"""Stands for the class of an image that shows no class."""
+Budget = int | float | str  # 1 is one image, 1.0 is all of them
+"""A number of images, a fraction of them, or a size in bytes as text."""
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+ShownClasses = Sequence[Collection[ShownClass]]
+"""The classes that each image shows."""
 
 
-class Held(NamedTuple):
-    """What is remembered of a task.
+class Exemplars(NamedTuple):
+    """The exemplars of a task.
 
     Attributes:
-        places: in its training set, the most wanted first.
-        bytes: of these pictures and their masks (:func:`size`).
+        indices: their indices in the training set, in the order of selection.
+        bytes: the size of these images and their masks (:func:`stored_bytes`).
     """
 
-    places: list[int]
+    indices: list[int]
     bytes: int
 
 
-Kinds = Sequence[Collection[Kind]]
-"""The classes that each picture shows."""
-
-
-def remembered(truths: Sequence[Annotation], kinds: Kinds, budget: Budget, seed: int) -> Held:
-    """Pictures of about equal parts of the classes (:func:`balanced`), as many as the budget allows, and at least one.
+def select_exemplars(targets: Sequence[Annotation], shown: ShownClasses, budget: Budget, seed: int) -> Exemplars:
+    """Select class-balanced exemplars (:func:`balanced_indices`) within the budget, and at least one.
 
     Args:
-        truths: of the training set.
-        kinds: of each of its pictures.
-        budget: a share of it (a float up to 1.0), a number of pictures, or bytes, such as ``16MiB``.
-        seed: of the choice.
+        targets: annotations of the training set.
+        shown: the classes that each of its images shows.
+        budget: a fraction of the set (a float up to 1.0), a number of images, or bytes, such as ``16MiB``.
+        seed: seed of the selection.
     """
     if isinstance(budget, str):
-        return _fitting(truths, balanced(kinds, len(truths), seed), bytes_of(budget))
-    share = isinstance(budget, float) and budget <= 1
-    places = balanced(kinds, max(1, round(budget * len(truths)) if share else int(budget)), seed)
-    return Held(places, sum(size(truths[place]) for place in places))
+        return _select_within(targets, balanced_indices(shown, len(targets), seed), parse_bytes(budget))
+    is_fraction = isinstance(budget, float) and budget <= 1
+    count = max(1, round(budget * len(targets)) if is_fraction else int(budget))
+    indices = balanced_indices(shown, count, seed)
+    return Exemplars(indices, sum(stored_bytes(targets[index]) for index in indices))
 
 
-def bytes_of(budget: str) -> int:
-    """``16MiB`` in bytes.
+def parse_bytes(budget: str) -> int:
+    """Parse a size such as ``16MiB`` into bytes.
 
     Raises:
-        SettingError: when it is no number of KiB, MiB or GiB.
+        SettingError: when it is not a number of KiB, MiB or GiB.
     """
-    told = re.fullmatch(rf"(\d+(?:\.\d+)?) ?({'|'.join(UNITS)})", budget)
-    if not told:
+    match = re.fullmatch(rf"(\d+(?:\.\d+)?) ?({'|'.join(UNITS)})", budget)
+    if not match:
         raise SettingError(
-            f"budget: expected a share (0.1), a number of pictures (200) or bytes (16MiB, in {', '.join(UNITS)}), "
+            f"budget: expected a fraction (0.1), a number of images (200) or bytes (16MiB, in {', '.join(UNITS)}), "
             f"got {budget!r}"
         )
-    return int(float(told[1]) * UNITS[told[2]])
+    return int(float(match[1]) * UNITS[match[2]])
 
 
-def size(truth: Annotation) -> int:
-    """Bytes of a picture's file and its mask's, as they are stored; of its decoded pixels where it has no file."""
-    if not truth.path:
-        return 3 * truth.size[0] * truth.size[1]
-    return sum(Path(file).stat().st_size for file in (truth.path, truth.mask) if file)
+def stored_bytes(target: Annotation) -> int:
+    """Return the size of an image's file and its mask's; of its decoded pixels where the image has no file."""
+    if not target.path:
+        return 3 * target.size[0] * target.size[1]
+    return sum(Path(file).stat().st_size for file in (target.path, target.mask) if file)
 
 
-def _fitting(truths: Sequence[Annotation], order: Sequence[int], limit: int) -> Held:
-    """As many as fit, in this order: one that is too large is passed over. The first is held in any case."""
-    places: list[int] = []
-    used = 0
-    for place in order:
-        more = size(truths[place])
-        if not places or used + more <= limit:
-            places.append(place)
-            used += more
-    return Held(places, used)
+def _select_within(targets: Sequence[Annotation], order: Sequence[int], limit: int) -> Exemplars:
+    """Select as many images as fit in ``limit`` bytes, in this order.
 
-
-def shuffled(pictures: int, seed: int) -> list[int]:
-    """The places of so many pictures in an order of chance."""
-    places: list[int] = torch.randperm(pictures, generator=torch.Generator().manual_seed(seed)).tolist()
-    return places
-
-
-def balanced(kinds: Kinds, count: int, seed: int) -> list[int]:
-    """Which of the pictures to keep, the most wanted first: each next one is of the class that has the fewest so far.
-
-    Pictures that show no class are of one more. Among equals chance decides, by ``seed`` alone.
+    An image that does not fit is skipped, and smaller ones may follow. The first image is always selected.
     """
-    order = shuffled(len(kinds), seed)
-    waiting: dict[Kind, list[int]] = {}
-    shown = [sorted(each) or [NONE] for each in kinds]  # sets of names come in another order in every process
-    for place in reversed(order):
-        for kind in shown[place]:
-            waiting.setdefault(kind, []).append(place)
-    have = dict.fromkeys(sorted(waiting), 0)
-    chosen: dict[int, None] = {}  # in the order in which they were chosen
-    while waiting and len(chosen) < count:
-        rarest = min(waiting, key=lambda kind: have[kind])
-        place = waiting[rarest].pop()
+    indices: list[int] = []
+    used = 0
+    for index in order:
+        size = stored_bytes(targets[index])
+        if not indices or used + size <= limit:
+            indices.append(index)
+            used += size
+    return Exemplars(indices, used)
+
+
+def shuffled_indices(count: int, seed: int) -> list[int]:
+    """Return the indices ``0..count-1`` in random order."""
+    indices: list[int] = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
+    return indices
+
+
+def balanced_indices(shown: ShownClasses, count: int, seed: int) -> list[int]:
+    """Select up to ``count`` images such that all classes are shown about equally often.
+
+    Each next image is one of the class that has been selected the fewest times so far. Images that show no class form
+    a class of their own. Ties are broken at random, by ``seed`` alone.
+
+    Args:
+        shown: the classes that each image shows.
+        count: number of images to select.
+        seed: seed of the selection.
+
+    Returns:
+        Indices of the images, in the order of selection.
+    """
+    order = shuffled_indices(len(shown), seed)
+    waiting: dict[ShownClass, list[int]] = {}  # class -> images not yet tried, the next one last
+    classes = [sorted(each) or [NONE] for each in shown]  # sorted: the order of a set differs between processes
+    for index in reversed(order):
+        for name in classes[index]:
+            waiting.setdefault(name, []).append(index)
+    selected_counts = dict.fromkeys(sorted(waiting), 0)  # class -> selected images that show it
+    selected: dict[int, None] = {}  # an ordered set
+    while waiting and len(selected) < count:
+        rarest = min(waiting, key=lambda name: selected_counts[name])
+        index = waiting[rarest].pop()
         if not waiting[rarest]:
             del waiting[rarest]
-        if place not in chosen:
-            chosen[place] = None
-            for kind in shown[place]:
-                have[kind] += 1
-    return list(chosen)
+        if index not in selected:
+            selected[index] = None
+            for name in classes[index]:
+                selected_counts[name] += 1
+    return list(selected)

@@ -7,63 +7,64 @@ from typing import Any
 from torch import Tensor
 
 from polyhead.contracts.task import Task
-from polyhead.engine.continual.base import Keep
-from polyhead.engine.continual.exemplars import Budget, Held, bytes_of, remembered
+from polyhead.engine.continual.base import ContinualLoss
+from polyhead.engine.continual.exemplars import Budget, Exemplars, parse_bytes, select_exemplars
 from polyhead.errors import SettingError
 from polyhead.nets.model import Model
-from polyhead.rng import key
+from polyhead.rng import derive_seed
 from polyhead.types import Batch, Pyramid
 
 
-class Replay(Keep):
-    """A few training pictures of each older task come again in every step, in the same pass as the new ones.
+class Replay(ContinualLoss):
+    """Replay of a few training images (exemplars) of each earlier task in every step.
 
-    Which ones is a function of the run's seed; classes have about equal parts (:func:`polyhead.engine.continual.exemplars.balanced`).
+    They go through the trunk in the same pass as the new images. The selection is a function of the run's seed and
+    balances the classes (:func:`polyhead.engine.continual.exemplars.balanced_indices`).
 
     Args:
-        budget: pictures of each older task that are kept: a share of its training set (a float up to 1.0, all of it),
-            or a number of them (an int); or as many as fit in the bytes of a text such as ``16MiB`` (KiB, MiB, GiB):
-            those of the files of pictures and masks as they are stored, and of the decoded pixels where a picture has
-            no file.
-        batch: of them in each step, for each task.
-        weight: of their losses.
-        labels: learn from their labels; without, they are only shown (to :class:`Distill`).
+        budget: size of the exemplar set of each earlier task: a fraction of its training set (a float up to 1.0), a
+            number of images (an int), or a size in bytes as text, such as ``16MiB`` (KiB, MiB, GiB). Bytes are those
+            of the stored image and mask files, or of the decoded pixels where an image has no file.
+        batch: exemplars per step and task.
+        weight: weight of their losses.
+        labels: whether to train on their labels; without, the images are only there for :class:`Distill`.
     """
 
     def __init__(self, budget: Budget = 0.1, batch: int = 4, weight: float = 1.0, *, labels: bool = True) -> None:
-        least = bytes_of(budget) if isinstance(budget, str) else budget
-        if not 0 < least < math.inf or (least > 1 and least != int(least)) or batch < 1 or not 0 <= weight < math.inf:
+        size = parse_bytes(budget) if isinstance(budget, str) else budget
+        if not 0 < size < math.inf or (size > 1 and size != int(size)) or batch < 1 or not 0 <= weight < math.inf:
             raise SettingError(
-                "Replay: expected a budget above 0 (a share up to 1.0, a whole number of pictures, or bytes), a batch "
+                "Replay: expected a budget above 0 (a fraction up to 1.0, a whole number of images, or bytes), a batch "
                 f"of 1 or more and a weight of 0 or more, got budget={budget}, batch={batch}, weight={weight:g}"
             )
         self.budget, self.batch, self.weight, self.labels = budget, batch, weight, labels
         self.tasks: list[str] = []
-        self.held: dict[str, Held] = {}
+        self.exemplars: dict[str, Exemplars] = {}
 
     def start(self, model: Model, tasks: Mapping[str, Task]) -> None:
-        """Remember which tasks are older."""
+        """Store the names of the earlier tasks."""
         self.tasks = list(tasks)
 
-    def streams(
+    def replay_loaders(
         self, tasks: Mapping[str, Task], steps: int, position: Callable[[], int], stage: int, seed: int
     ) -> dict[str, Iterable[Batch]]:
-        """The kept pictures of each older task, as its own transforms show them, each by itself."""
-        streams: dict[str, Iterable[Batch]] = {}
+        """Select the exemplars of each earlier task, and return their loaders; images are not mixed with others."""
+        loaders: dict[str, Iterable[Batch]] = {}
         for name, task in tasks.items():
-            self.held[name] = held = remembered(
-                task.truths("train"), task.kinds("train"), self.budget, key(seed, "replay", name)
+            exemplars = select_exemplars(
+                task.targets("train"), task.shown_classes("train"), self.budget, derive_seed(seed, "replay", name)
             )
-            streams[name] = task.only(held.places, self.batch).train(steps, position, stage, 0)
-        return streams
+            self.exemplars[name] = exemplars
+            loaders[name] = task.subset(exemplars.indices, self.batch).train(steps, position, stage, 0)
+        return loaders
 
-    def memory(self) -> dict[str, Held]:
-        """The kept pictures of each older task."""
-        return self.held
+    def replay_summary(self) -> dict[str, Exemplars]:
+        """Return the exemplars of each earlier task."""
+        return self.exemplars
 
     @property
-    def silent(self) -> bool:
-        """Without labels, or without weight."""
+    def is_noop(self) -> bool:
+        """Whether it has no labels or no weight."""
         return not (self.labels and self.weight)
 
     def losses(
@@ -74,7 +75,7 @@ class Replay(Keep):
         raws: Mapping[str, Any],
         step: int,
     ) -> dict[str, Tensor]:
-        """Losses of the older heads on their own pictures."""
+        """Compute the losses of the earlier heads on their exemplars."""
         if not self.labels:
             return {}
         return {

@@ -1,4 +1,4 @@
-"""One class for the whole picture."""
+"""A head for image classification: one class for the whole image."""
 
 from typing import NamedTuple
 
@@ -14,25 +14,27 @@ from polyhead.types import Batch, Labels, Pyramid
 
 
 class Logits(NamedTuple):
-    """Class logits of each picture."""
+    """Class logits of each image."""
 
     logits: Float[Tensor, "b c"]
 
 
 class Classify(Head):
-    """Mean over the last level, dropout, one linear layer, cross-entropy with ``batch.values`` (int64 classes).
+    """Global average pooling of the last level, dropout and a linear layer.
+
+    The loss is cross-entropy with ``batch.values`` (int64 classes).
 
     Args:
-        channels: of each level of the pyramid.
-        strides: of each level.
+        channels: channels of each level of the pyramid.
+        strides: strides of each level; not used.
         names: class names.
-        dropout: share of the averaged features that each training step leaves out.
+        dropout: dropout probability of the pooled features.
     """
 
     def __init__(
         self,
         channels: list[int],
-        strides: list[int],  # pylint: disable=unused-argument  # every head is told
+        strides: list[int],  # pylint: disable=unused-argument  # every head factory gets them
         names: list[str],
         *,
         dropout: float = 0.0,
@@ -43,20 +45,21 @@ class Classify(Head):
         self.linear = nn.Linear(channels[-1], len(names))
 
     def forward(self, pyramid: Pyramid) -> Logits:
-        """Logits of each picture."""
-        return Logits(self.linear(self.dropout(pyramid.levels[-1].mean(dim=(2, 3)))).float())
+        """Compute the logits of each image."""
+        pooled = pyramid.levels[-1].mean(dim=(2, 3))  # [b, c, h, w] -> [b, c]
+        return Logits(self.linear(self.dropout(pooled)).float())
 
     def losses(self, raw: Logits, batch: Batch) -> dict[str, Tensor]:
-        """Mean cross-entropy."""
+        """Compute the mean cross-entropy."""
         if batch.values is None:
-            raise PolyheadError("a classifier needs pictures with one class each; use a reader that gives a value")
+            raise PolyheadError("a classifier needs images with one class each. Use a reader that provides a value.")
         with torch.autocast(raw.logits.device.type, enabled=False):
             return {"class": F.cross_entropy(raw.logits, batch.values)}
 
-    def distil(self, raw: Logits, teacher: Logits, temperature: float) -> dict[str, Tensor]:
-        """Divergence from the teacher's classes, a mean over the pictures."""
+    def distill(self, raw: Logits, teacher: Logits, temperature: float) -> dict[str, Tensor]:
+        """Compute the divergence of the class probabilities from the teacher's, a mean over the images."""
         return {"class": kullback_leibler(raw.logits, teacher.logits, temperature)}
 
     def decode(self, raw: Logits) -> list[Labels]:  # type: ignore[override]  # a list of one kind of prediction
-        """Class probabilities of each picture."""
+        """Return the class probabilities of each image."""
         return [Labels(scores) for scores in raw.logits.softmax(dim=1)]

@@ -1,4 +1,4 @@
-"""The layers of dense heads: from feature maps to codes and logits in the order of the anchors."""
+"""The layers of dense heads: from feature maps to deltas and logits in the order of the anchors."""
 
 import math
 
@@ -7,21 +7,22 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from polyhead.nets.blocks import conv_norm_act, separable, steady_norm
+from polyhead.nets.blocks import conv_norm_act, separable_conv, slow_batch_norm
 
 
-class SoftmaxTower(nn.Module):
-    """SSD's layers: one 3x3 convolution a level for boxes and classes, the last class being background.
+class SSDTower(nn.Module):
+    """SSD's layers: for each level one 3x3 convolution that predicts deltas and class logits, background last.
 
-    At the start every anchor believes in background; so the first steps are not spent on unlearning boxes.
+    The biases are initialized so that every anchor predicts background; otherwise the first steps would be spent on
+    removing wrong boxes.
 
     Args:
-        channels: of each level.
-        per_cell: boxes in a cell of each level.
-        classes: without background.
-        depth: 3x3 convolutions with batch norm before the last, in each level.
-        squeeze: channels of a 1x1 convolution with batch norm, after which the last is 1x1 too; None has neither.
-        prior: probability of all classes but background together, before training.
+        channels: channels of each level.
+        per_cell: boxes per cell of each level.
+        classes: number of classes without background.
+        depth: number of 3x3 convolutions with batch norm before the last layer, in each level.
+        squeeze: channels of a 1x1 convolution with batch norm, after which the last layer is 1x1 too; None for neither.
+        prior: initial probability of all classes except background together.
     """
 
     def __init__(
@@ -37,90 +38,90 @@ class SoftmaxTower(nn.Module):
         super().__init__()
         self.outputs = 4, classes + 1
         self.levels = nn.ModuleList()
-        for width, each in zip(channels, per_cell, strict=True):
+        for width, boxes in zip(channels, per_cell, strict=True):
             layers: list[nn.Module] = [conv_norm_act(width, width, 3) for _ in range(depth)]
-            last = nn.Conv2d(width, each * sum(self.outputs), 3, padding=1)
+            last = nn.Conv2d(width, boxes * sum(self.outputs), 3, padding=1)
             if squeeze is not None:
                 layers.append(conv_norm_act(width, squeeze, 1))
-                last = nn.Conv2d(squeeze, each * sum(self.outputs), 1)
+                last = nn.Conv2d(squeeze, boxes * sum(self.outputs), 1)
             nn.init.normal_(last.weight, std=0.01)
-            bias = torch.zeros(each, sum(self.outputs))
-            bias[:, -1] = math.log(classes * (1 - prior) / prior)
+            bias = torch.zeros(boxes, sum(self.outputs))
+            bias[:, -1] = math.log(classes * (1 - prior) / prior)  # the logit of background
             last.bias = nn.Parameter(bias.flatten())
             self.levels.append(nn.Sequential(*layers, last))
 
     def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor, None]:
-        """Codes ``[b, n, 4]``, logits ``[b, n, classes + 1]``, no objectness."""
+        """Compute deltas ``[b, n, 4]`` and logits ``[b, n, classes + 1]``; there is no objectness."""
         maps = [level(feature) for level, feature in zip(self.levels, features, strict=True)]
-        levels = [rows(each, sum(self.outputs)) for each in maps]
-        codes, logits = zip(*(torch.split(level, list(self.outputs), dim=2) for level in levels), strict=True)
-        return torch.cat(codes, dim=1), torch.cat(logits, dim=1), None
+        levels = [rows(each, sum(self.outputs)) for each in maps]  # each [b, n_i, 4 + classes + 1]
+        deltas, logits = zip(*(torch.split(level, list(self.outputs), dim=2) for level in levels), strict=True)
+        return torch.cat(deltas, dim=1), torch.cat(logits, dim=1), None
 
 
-class SharedTower(nn.Module):
-    """EfficientDet's layers: one net for boxes and one for classes, each the same at all levels (paper, section 4.1).
+class EfficientDetTower(nn.Module):
+    """EfficientDet's layers: a box net and a class net, each shared by all levels (paper, section 4.1).
 
-    Each class is a yes or no of its own, and there is no background. At the start all are improbable (focal loss, Lin
-    et al. 2017, section 3.3); else the many anchors without an object would be most of the first steps' loss.
+    Classes are independent (sigmoid), without background. Their initial probability is low (focal loss, Lin et al.
+    2017, section 3.3); otherwise the many anchors without an object would dominate the loss of the first steps.
 
     Args:
-        channels: of each level, the same for all.
-        per_cell: boxes in a cell of each level, the same for all.
-        classes: without background.
-        depth: separable 3x3 convolutions before the last, in each net.
-        prior: probability of each class before training.
+        channels: channels of each level, the same for all.
+        per_cell: boxes per cell of each level, the same for all.
+        classes: number of classes without background.
+        depth: number of separable 3x3 convolutions before the last layer, in each net.
+        prior: initial probability of each class.
     """
 
     def __init__(
         self, channels: list[int], per_cell: list[int], classes: int, *, depth: int = 3, prior: float = 0.01
     ) -> None:
         super().__init__()
-        (width,), (each,) = set(channels), set(per_cell)
-        rare = -math.log((1 - prior) / prior)
-        self.classes = SharedNet(width, each, classes, levels=len(channels), depth=depth, bias=rare)
-        self.boxes = SharedNet(width, each, 4, levels=len(channels), depth=depth, bias=0.0)
+        (width,), (boxes,) = set(channels), set(per_cell)
+        rare = -math.log((1 - prior) / prior)  # the logit of the prior
+        self.classes = EfficientDetSubnet(width, boxes, classes, levels=len(channels), depth=depth, bias=rare)
+        self.boxes = EfficientDetSubnet(width, boxes, 4, levels=len(channels), depth=depth, bias=0.0)
 
     def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor, None]:
-        """Codes ``[b, n, 4]``, logits ``[b, n, classes]``, no objectness."""
+        """Compute deltas ``[b, n, 4]`` and logits ``[b, n, classes]``; there is no objectness."""
         return self.boxes(features), self.classes(features), None
 
 
-class SharedNet(nn.Module):
-    """Layers that all levels share, then a separable convolution that they share too.
+class EfficientDetSubnet(nn.Module):
+    """EfficientDet's box net or class net: layers and a last separable convolution, shared by all levels.
 
     Args:
         width: channels of each level.
-        each: boxes in a cell.
-        outputs: numbers a box.
-        levels: how many there are.
-        depth: layers before the last.
-        bias: all outputs before training, more or less.
+        boxes: boxes per cell.
+        outputs: outputs per box.
+        levels: number of levels.
+        depth: number of layers before the last.
+        bias: initial bias of the outputs, and so their approximate initial value.
     """
 
-    def __init__(self, width: int, each: int, outputs: int, *, levels: int, depth: int, bias: float) -> None:
+    def __init__(self, width: int, boxes: int, outputs: int, *, levels: int, depth: int, bias: float) -> None:
         super().__init__()
         self.outputs = outputs
         self.layers = nn.Sequential(*(SharedLayer(width, levels) for _ in range(depth)))
-        self.last = separable(width, each * outputs, bias=bias)
+        self.last = separable_conv(width, boxes * outputs, bias=bias)
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        """``[b, n, outputs]``."""
+        """Compute the outputs ``[b, n, outputs]`` of all boxes of all levels."""
         return torch.cat([rows(self.last(feature), self.outputs) for feature in self.layers(features)], dim=1)
 
 
 class SharedLayer(nn.Module):
-    """A separable convolution that all levels share, batch norm of each level's own (statistics differ), SiLU."""
+    """A separable convolution shared by all levels, batch norm for each level (their statistics differ) and SiLU."""
 
     def __init__(self, width: int, levels: int) -> None:
         super().__init__()
-        self.conv = separable(width, width)
-        self.norms = nn.ModuleList(steady_norm(width) for _ in range(levels))
+        self.conv = separable_conv(width, width)
+        self.norms = nn.ModuleList(slow_batch_norm(width) for _ in range(levels))
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
-        """A map a level, as it came in."""
+        """Compute a map of the same shape for each level."""
         return [F.silu(norm(self.conv(feature))) for norm, feature in zip(self.norms, features, strict=True)]
 
 
 def rows(feature: Float[Tensor, "b _ h w"], outputs: int) -> Float[Tensor, "b n {outputs}"]:
-    """All boxes of the cells in the order of the anchors; in channels-last memory nothing is copied."""
-    return torch.unflatten(feature.permute(0, 2, 3, 1), 3, (-1, outputs)).flatten(1, 3)
+    """Reshape a map to one row per box, in the order of the anchors; channels-last memory is not copied."""
+    return torch.unflatten(feature.permute(0, 2, 3, 1), 3, (-1, outputs)).flatten(1, 3)  # [b, h, w, boxes, outputs]

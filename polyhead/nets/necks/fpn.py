@@ -1,4 +1,4 @@
-"""Feature pyramid network: what coarse levels know comes down to the fine ones."""
+"""Feature pyramid network (FPN): features of coarse levels are added to finer levels."""
 
 from torch import nn
 from torch.nn import functional as F
@@ -9,14 +9,15 @@ from polyhead.types import Pyramid
 
 
 class Fpn(Neck):
-    """Each level gets the enlarged coarser one added, then a 3x3 convolution (Lin et al. 2017, figure 3).
+    """A top-down pathway: the upsampled coarser level is added to each level, then a 3x3 convolution.
 
-    With batch norm and ReLU after the convolutions, which the paper does without. Levels and strides stay.
+    See Lin et al. 2017, figure 3. Unlike in the paper, batch norm and ReLU follow the 3x3 convolutions. The number of
+    levels and their strides stay the same.
 
     Args:
-        channels: of the levels that come.
-        strides: of the levels that come.
-        width: channels of every level that goes.
+        channels: channels of each input level.
+        strides: strides of each input level.
+        width: channels of every output level.
     """
 
     def __init__(self, channels: list[int], strides: list[int], *, width: int = 256) -> None:
@@ -27,8 +28,8 @@ class Fpn(Neck):
         self.outputs = nn.ModuleList(conv_norm_act(width, width, 3) for _ in channels)
 
     def forward(self, pyramid: Pyramid) -> Pyramid:
-        """As many levels, from the coarsest down."""
-        levels = [side(feature) for side, feature in zip(self.sides, pyramid.levels, strict=True)]
+        """Compute the output levels, starting with the coarsest."""
+        levels = [side(feature) for side, feature in zip(self.sides, pyramid.levels, strict=True)]  # [b, width, h, w]
         for fine in range(len(levels) - 2, -1, -1):
             levels[fine] = levels[fine] + F.interpolate(levels[fine + 1], size=levels[fine].shape[-2:], mode="nearest")
         outputs = [output(level) for output, level in zip(self.outputs, levels, strict=True)]

@@ -1,4 +1,4 @@
-"""Two levels become one: what the coarse one knows, at the places of the fine one."""
+"""A neck that fuses the last two levels into one at the resolution of the finer level."""
 
 import torch
 from torch import nn
@@ -12,16 +12,17 @@ from polyhead.types import Pyramid
 
 
 class Fuse(Neck):
-    """The last two levels, the coarser one enlarged, side by side; then a 1x1 and a 3x3 convolution.
+    """Concatenation of the last two levels (the coarser one upsampled), then a 1x1 and a 3x3 convolution.
 
     Args:
-        channels: of the levels that come, at least two.
-        strides: of the levels that come.
+        channels: channels of each input level; at least two levels.
+        strides: strides of each input level.
         middle: channels between the two convolutions.
-        width: channels of the one level that goes.
-        shortcut: add a 1x1 convolution of what comes, zero at first, so that a network that begins without it is the
-            same network. Fused by the convolutions alone, a map that was made for one task tells little of what it had
-            no use for; a later task finds that again past them (a projection shortcut: He et al. 2016, section 3.2).
+        width: channels of the output level.
+        shortcut: add a 1x1 convolution of the concatenated levels, initialized to zero, so that the network starts as
+            the same function as without it. Features fused for one task discard information that this task does not
+            need; the shortcut lets later tasks bypass the fusion layers (a projection shortcut: He et al. 2016,
+            section 3.2).
     """
 
     def __init__(
@@ -40,17 +41,17 @@ class Fuse(Neck):
         self.layers = nn.Sequential(conv_norm_act(fine + coarse, middle, 1), conv_norm_act(middle, width, 3))
         self.shortcut: nn.Conv2d | None = None
         if shortcut:
-            # No chance is drawn for it, so all other parts begin as they do without. Torch tells no types of skip_init.
-            self.shortcut = skip_init(nn.Conv2d, fine + coarse, width, 1, bias=False)  # type: ignore[no-untyped-call]
+            # skip_init draws no random numbers, so all other parts are initialized as without the shortcut.
+            self.shortcut = skip_init(nn.Conv2d, fine + coarse, width, 1, bias=False)  # type: ignore[no-untyped-call]  # torch has no types for it
             nn.init.zeros_(self.shortcut.weight)
         self.channels, self.strides = [width], [strides[-2]]
 
     def forward(self, pyramid: Pyramid) -> Pyramid:
-        """Levels in, one out."""
+        """Compute the fused level."""
         fine, coarse = pyramid.levels[-2:]
         coarse = F.interpolate(coarse, size=fine.shape[-2:], mode="bilinear", align_corners=False)
-        both = torch.cat([fine, coarse], dim=1)
-        level = self.layers(both)
+        both = torch.cat([fine, coarse], dim=1)  # [b, c_fine + c_coarse, h_fine, w_fine]
+        level = self.layers(both)  # [b, width, h_fine, w_fine]
         if self.shortcut is not None:
             level = level + self.shortcut(both)
         return Pyramid([level], pyramid.canvas)

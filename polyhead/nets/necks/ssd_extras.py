@@ -1,4 +1,4 @@
-"""SSD's neck: the backbone's levels, and further levels down to a single cell."""
+"""SSD's neck: the backbone's levels and additional coarser levels, down to a single cell."""
 
 from torch import nn
 
@@ -8,17 +8,19 @@ from polyhead.types import Pyramid, Size
 
 
 class SsdExtras(Neck):
-    """Brings the backbone's levels to one width and adds levels of half the size each, until one has a single cell.
+    """Additional levels, each half the size of the previous one, until a level has a single cell.
 
-    The SSD paper scales its first level with an L2 norm, because backbones' levels differ in magnitude; here a 1x1
-    convolution with batch norm does that for all of them, which is also faster, as the head's 3x3 convolutions then run
-    on fewer channels. Batch norm also in the extra layers (the paper has none): training starts without warm-up.
+    All levels are converted to the same number of channels. The SSD paper scales its first level with an L2 norm,
+    because the levels of backbones differ in magnitude. Here, a 1x1 convolution with batch norm does this for all
+    levels. It is also faster, because the head's 3x3 convolutions then run on fewer channels. The extra layers have
+    batch norm too (those of the paper have none), so that training needs no warm-up.
 
     Args:
-        channels: of the levels that come.
-        strides: of the levels that come.
-        size: pictures of this size get a single cell in the last level; others get a few more, or stay at one.
-        width: channels of every level that goes.
+        channels: channels of each input level.
+        strides: strides of each input level.
+        size: height and width of the images for which the last level has a single cell; with other sizes it may have a
+            few more.
+        width: channels of every output level.
     """
 
     def __init__(self, channels: list[int], strides: list[int], *, size: Size, width: int = 256) -> None:
@@ -36,10 +38,10 @@ class SsdExtras(Neck):
         self.channels = [width] * len(self.strides)
 
     def forward(self, pyramid: Pyramid) -> Pyramid:
-        """Levels in, more levels out."""
+        """Compute the converted levels and the additional ones."""
         levels = [layer(feature) for layer, feature in zip(self.levels, pyramid.levels, strict=True)]
         feature = pyramid.levels[-1]
         for extra in self.extras:
-            feature = extra(feature)
+            feature = extra(feature)  # half the height and width, rounded up
             levels.append(feature)
         return Pyramid(levels, pyramid.canvas)

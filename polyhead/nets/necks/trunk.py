@@ -1,4 +1,4 @@
-"""The shared head of a network of many tasks: one branch that every task's output layers stand on."""
+"""The shared stem of a multi-task network: convolutions between the trunk and the output layers of all tasks."""
 
 from torch import nn
 
@@ -8,15 +8,17 @@ from polyhead.nets.blocks import conv_norm_act
 from polyhead.types import Pyramid
 
 
-class Trunk(Neck):
-    """A few 3x3 convolutions on each level, as wide as it is; ``rates`` may name them one by one (``layers.0.2``).
+class SharedStem(Neck):
+    """A sequence of 3x3 convolutions on each level that keeps its number of channels.
+
+    ``lr_mult`` can address the convolutions one by one (``layers.0.2``).
 
     Args:
-        channels: of the levels that come.
-        strides: of the levels that come.
-        depth: convolutions on each level.
-        residual: they add to their level (He et al. 2016, section 3.1) and do not replace it: what one task has no use
-            for is still there for the next.
+        channels: channels of each input level.
+        strides: strides of each input level.
+        depth: number of convolutions on each level.
+        residual: add the result to the level instead of replacing it (He et al. 2016, section 3.1), so that features
+            that one task does not need remain available to the next.
     """
 
     def __init__(self, channels: list[int], strides: list[int], *, depth: int = 3, residual: bool = False) -> None:
@@ -30,7 +32,7 @@ class Trunk(Neck):
         )
 
     def forward(self, pyramid: Pyramid) -> Pyramid:
-        """As many levels, of the same shapes."""
+        """Compute as many levels as in the input, with the same shapes."""
         levels = [layers(level) for layers, level in zip(self.layers, pyramid.levels, strict=True)]
         if self.residual:
             levels = [level + more for level, more in zip(pyramid.levels, levels, strict=True)]

@@ -1,26 +1,26 @@
-"""Geometry: boxes, frame, mask and pixels stay together."""
+"""Crops and flips move pixels, boxes, mask and frame together."""
 
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision import tv_tensors as tv
 
-from polyhead.data.geometry.crop import GREY, flip, view, whole
+from polyhead.data.geometry.crop import GRAY, crop_resize, flip, full_window
 from polyhead.types import IGNORED, Sample
 
 SIDES = st.integers(20, 90)
 
 
 def painted(height: int, width: int, box: tuple[int, int, int, int], *, ignore: bool = False) -> Sample:
-    """A black picture with one white rectangle, whose mask is class 1."""
-    picture = torch.zeros(3, height, width, dtype=torch.uint8)
+    """Return a black image with one white rectangle, whose mask is class 1."""
+    image = torch.zeros(3, height, width, dtype=torch.uint8)
     mask = torch.zeros(height, width, dtype=torch.uint8)
     left, top, right, bottom = box
-    picture[:, top:bottom, left:right] = 255
+    image[:, top:bottom, left:right] = 255
     mask[top:bottom, left:right] = 1
     canvas = (height, width)
     return Sample(
-        input=tv.Image(picture),
+        input=tv.Image(image),
         boxes=tv.BoundingBoxes(torch.tensor([box]).float(), format="XYXY", canvas_size=canvas),
         labels=torch.tensor([3]),
         ignore=torch.tensor([ignore]),
@@ -35,6 +35,7 @@ def painted(height: int, width: int, box: tuple[int, int, int, int], *, ignore: 
 
 @st.composite
 def scenes(draw: st.DrawFn) -> Sample:
+    """Draw an image of any aspect ratio with one rectangle."""
     height, width = draw(SIDES), draw(SIDES)
     left, top = draw(st.integers(0, width - 12)), draw(st.integers(0, height - 12))
     right, bottom = draw(st.integers(left + 10, width)), draw(st.integers(top + 10, height))
@@ -42,13 +43,13 @@ def scenes(draw: st.DrawFn) -> Sample:
 
 
 def extent(shown: torch.Tensor) -> torch.Tensor:
-    """Box around the true pixels of ``[h, w]``."""
+    """Return the box around the true pixels of ``[h, w]``."""
     rows, columns = shown.any(1).nonzero(), shown.any(0).nonzero()
     return torch.tensor([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]).float()
 
 
-def together(sample: Sample) -> None:
-    """The one box lies around the white pixels and the masked ones, but for rounding and the ramp between pixels."""
+def assert_aligned(sample: Sample) -> None:
+    """Assert that the box encloses the white pixels and the mask, up to rounding and interpolation."""
     origin, right, down = sample.frame.as_subclass(torch.Tensor)
     steps = float((right - origin).abs().max()) / sample.size[1], float((down - origin).abs().max()) / sample.size[0]
     allowed = 1.5 + 0.25 * max(0.0, max(steps) - 1)
@@ -72,7 +73,7 @@ def test_flip_twice_is_identity(sample: Sample) -> None:
 @given(scenes())
 def test_flip_maps_borders_to_borders(sample: Sample) -> None:
     flipped = flip(sample)
-    together(flipped)
+    assert_aligned(flipped)
     width = sample.input.shape[2]
     assert flipped.frame[:, 0].tolist() == [width, 0, width]
 
@@ -80,64 +81,64 @@ def test_flip_maps_borders_to_borders(sample: Sample) -> None:
 @settings(max_examples=60, deadline=None)
 @given(scenes(), SIDES, SIDES, st.tuples(*[st.floats(-1, 0.2)] * 2, *[st.floats(0.8, 2)] * 2))
 def test_pixels_mask_and_box_stay_together(
-    sample: Sample, height: int, width: int, part: tuple[float, float, float, float]
+    sample: Sample, height: int, width: int, window: tuple[float, float, float, float]
 ) -> None:
-    _, _, w, h = whole(sample)
-    seen = view(sample, (part[0] * w, part[1] * h, part[2] * w, part[3] * h), (height, width))
-    assert seen.input.shape == (3, height, width)
-    assert seen.mask is not None
-    assert seen.mask.shape == (height, width)
-    sides = seen.boxes[:, 2:] - seen.boxes[:, :2]
-    if seen.labels.tolist() and (sides > 3).all():
-        together(seen)
+    _, _, w, h = full_window(sample)
+    result = crop_resize(sample, (window[0] * w, window[1] * h, window[2] * w, window[3] * h), (height, width))
+    assert result.input.shape == (3, height, width)
+    assert result.mask is not None
+    assert result.mask.shape == (height, width)
+    sides = result.boxes[:, 2:] - result.boxes[:, :2]
+    if result.labels.tolist() and (sides > 3).all():
+        assert_aligned(result)
 
 
 @settings(max_examples=30, deadline=None)
 @given(scenes(), SIDES, SIDES)
 def test_frame_follows_the_boxes(sample: Sample, height: int, width: int) -> None:
-    seen = view(sample, (-10.0, -5.0, 60.0, 70.0), (height, width))
-    origin, right, down = seen.frame.as_subclass(torch.Tensor)
-    if len(seen.boxes):
+    result = crop_resize(sample, (-10.0, -5.0, 60.0, 70.0), (height, width))
+    origin, right, down = result.frame.as_subclass(torch.Tensor)
+    if len(result.boxes):
         step = torch.stack([(right - origin)[0] / sample.size[1], (down - origin)[1] / sample.size[0]])
-        back = (seen.boxes.as_subclass(torch.Tensor).reshape(2, 2) - origin) / step
+        back = (result.boxes.as_subclass(torch.Tensor).reshape(2, 2) - origin) / step
         limit = sample.boxes.as_subclass(torch.Tensor).reshape(2, 2).clamp(max=torch.tensor([60.0, 70.0]))
         assert (back - limit).abs().max() <= 1e-3
 
 
-def test_border_is_grey_and_masked_as_ignored() -> None:
-    seen = view(painted(20, 20, (5, 5, 15, 15)), (-20.0, 0.0, 20.0, 20.0), (20, 40))
-    assert (seen.input[:, :, :20] == GREY).all()
-    assert (seen.mask[:, :20] == IGNORED).all()  # type: ignore[index]
-    assert seen.boxes.tolist() == [[25, 5, 35, 15]]
-    assert seen.boxes.canvas_size == seen.frame.canvas_size == (20, 40)
+def test_border_is_gray_and_masked_as_ignored() -> None:
+    result = crop_resize(painted(20, 20, (5, 5, 15, 15)), (-20.0, 0.0, 20.0, 20.0), (20, 40))
+    assert (result.input[:, :, :20] == GRAY).all()
+    assert (result.mask[:, :20] == IGNORED).all()  # type: ignore[index]
+    assert result.boxes.tolist() == [[25, 5, 35, 15]]
+    assert result.boxes.canvas_size == result.frame.canvas_size == (20, 40)
 
 
 def test_same_size_changes_nothing() -> None:
     sample = painted(31, 47, (3, 4, 20, 30))
-    seen = view(sample, whole(sample), (31, 47))
-    assert torch.equal(seen.input, sample.input)
-    assert torch.equal(seen.boxes, sample.boxes)
-    assert seen.input.dtype == torch.uint8
-    assert (seen.id, seen.size, seen.value) == ("painted", (31, 47), torch.tensor(2))
+    result = crop_resize(sample, full_window(sample), (31, 47))
+    assert torch.equal(result.input, sample.input)
+    assert torch.equal(result.boxes, sample.boxes)
+    assert result.input.dtype == torch.uint8
+    assert (result.id, result.size, result.value) == ("painted", (31, 47), torch.tensor(2))
 
 
-def test_objects_with_unseen_centre_go_and_ignored_ones_stay() -> None:
+def test_objects_with_their_center_outside_are_removed_and_ignored_ones_remain() -> None:
     window = (30.0, 0.0, 60.0, 60.0)
-    assert view(painted(60, 60, (0, 0, 40, 60)), window, (30, 30)).labels.tolist() == []
-    stays = view(painted(60, 60, (0, 0, 40, 60), ignore=True), window, (30, 30))
-    assert stays.ignore.tolist() == [True]
-    assert stays.boxes.tolist() == [[0, 0, 10, 30]]
-    assert view(painted(60, 60, (0, 0, 29, 60), ignore=True), window, (30, 30)).labels.tolist() == []
+    assert crop_resize(painted(60, 60, (0, 0, 40, 60)), window, (30, 30)).labels.tolist() == []
+    ignored = crop_resize(painted(60, 60, (0, 0, 40, 60), ignore=True), window, (30, 30))
+    assert ignored.ignore.tolist() == [True]
+    assert ignored.boxes.tolist() == [[0, 0, 10, 30]]
+    assert crop_resize(painted(60, 60, (0, 0, 29, 60), ignore=True), window, (30, 30)).labels.tolist() == []
 
 
 def test_objects_under_one_pixel_become_ignored() -> None:
     sample = painted(80, 80, (10, 10, 18, 18))
-    assert view(sample, whole(sample), (10, 10)).ignore.tolist() == [False]
-    assert view(sample, whole(sample), (9, 9)).ignore.tolist() == [True]
+    assert crop_resize(sample, full_window(sample), (10, 10)).ignore.tolist() == [False]
+    assert crop_resize(sample, full_window(sample), (9, 9)).ignore.tolist() == [True]
 
 
-def test_thin_pictures_keep_a_pixel() -> None:
+def test_thin_images_have_at_least_one_pixel() -> None:
     sample = painted(1, 500, (0, 0, 500, 1))._replace(mask=None)
-    seen = view(sample, (0.0, -250.0, 500.0, 250.0), (20, 20))
-    assert (seen.input == 255).any()
-    assert seen.input.shape == (3, 20, 20)
+    result = crop_resize(sample, (0.0, -250.0, 500.0, 250.0), (20, 20))
+    assert (result.input == 255).any()
+    assert result.input.shape == (3, 20, 20)

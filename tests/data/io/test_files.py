@@ -1,3 +1,5 @@
+"""Safe paths and listings of folders."""
+
 import pickle
 from pathlib import Path
 
@@ -6,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyhead.data.io.files import Listing, escapes
-from polyhead.errors import FileFault, Problem
+from polyhead.errors import InvalidFileError, Problem
 
 
 @pytest.mark.parametrize("name", ["/a", "../a", "a/../../b", "..", "C:/a", "c:a", "\\a", "a\\..\\b", "//host/share/a"])
@@ -20,7 +22,7 @@ def test_plain_paths_stay(parts: list[str]) -> None:
     assert not escapes("/".join(parts))
 
 
-def test_a_listing_follows_links_inside_but_not_outside(tmp_path: Path) -> None:
+def test_links_are_followed_inside_the_folder_only(tmp_path: Path) -> None:
     root, outside = tmp_path / "root", tmp_path / "outside"
     for path in (root / "a" / "1.jpg", root / ".hidden", outside / "secret.jpg"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,23 +33,27 @@ def test_a_listing_follows_links_inside_but_not_outside(tmp_path: Path) -> None:
     (root / "broken.jpg").symlink_to(root / "nothing")
     listing = Listing(root)
     assert {"a/1.jpg", "inside/1.jpg"} <= set(listing.files)
-    assert listing.strays == {"out"}
+    assert listing.outside_links == {"out"}
     assert not any("secret" in name or "hidden" in name for name in listing.files)
     assert listing.find("./a/1.jpg") == root / "a" / "1.jpg"
-    for name, word in (("out/secret.jpg", "leads out"), ("broken.jpg", "no such file"), ("../x", "leaves its folder")):
+    for name, word in (
+        ("out/secret.jpg", "leads out"),
+        ("broken.jpg", "does not exist"),
+        ("../x", "got one that leaves it"),
+    ):
         problem = listing.find(name)
         assert isinstance(problem, Problem)
         assert word in problem.what
 
 
-def test_a_linked_folder_of_pictures_is_the_users_own_choice(tmp_path: Path) -> None:
+def test_the_listed_folder_itself_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "disk" / "1.jpg").write_bytes(b"")
     (tmp_path / "link").symlink_to(tmp_path / "disk")
     assert list(Listing(tmp_path / "link").files) == ["1.jpg"]
 
 
-def test_a_fault_comes_back_from_a_worker_process() -> None:
-    fault = pickle.loads(pickle.dumps(FileFault("a.jpg", "is broken", "copy it again")))
-    assert str(fault) == "a.jpg: is broken; copy it again"
-    assert fault.problem == Problem("a.jpg", "is broken", "copy it again")
+def test_errors_can_be_sent_from_a_worker_process() -> None:
+    error = pickle.loads(pickle.dumps(InvalidFileError("a.jpg", "is broken", "copy it again")))
+    assert str(error) == "a.jpg: is broken; copy it again"
+    assert error.problem == Problem("a.jpg", "is broken", "copy it again")

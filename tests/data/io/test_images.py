@@ -1,4 +1,4 @@
-"""Pictures of every kind become the same upright RGB pixels."""
+"""Image files of every format are decoded to the same upright RGB pixels."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ import torch
 from PIL import Image, ImageOps
 from torchvision import tv_tensors as tv
 
-from polyhead.data.io.images import is_picture, picture_size, read_classes, read_picture
-from polyhead.errors import FileFault
+from polyhead.data.io.images import image_size, is_image, read_classes, read_image
+from polyhead.errors import InvalidFileError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
 GRID = np.meshgrid(np.arange(0, 256, 4), np.arange(0, 192, 4))
@@ -17,18 +17,18 @@ SMOOTH = np.stack([*GRID, np.full((48, 64), 90)], -1).astype(np.uint8)
 
 
 def pixels(path: Path) -> np.ndarray:
-    picture = read_picture(path)
-    assert isinstance(picture, tv.Image)
-    assert picture.dtype == torch.uint8
-    assert picture_size(path) == tuple(picture.shape[1:])
-    return np.asarray(picture.permute(1, 2, 0))
+    image = read_image(path)
+    assert isinstance(image, tv.Image)
+    assert image.dtype == torch.uint8
+    assert image_size(path) == tuple(image.shape[1:])
+    return np.asarray(image.permute(1, 2, 0))
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "ppm"])
 def test_lossless_formats_keep_every_pixel(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(NOISE).save(path)
-    assert is_picture(path)
+    assert is_image(path)
     assert np.array_equal(pixels(path), NOISE)
 
 
@@ -40,35 +40,35 @@ def test_lossy_formats_are_close(suffix: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
-@pytest.mark.parametrize("turn", range(10))
-def test_exif_turns_are_applied(suffix: str, turn: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("orientation", range(10))
+def test_exif_rotation_is_applied(suffix: str, orientation: int, tmp_path: Path) -> None:
     path = tmp_path / f"a.{suffix}"
     exif = Image.Exif()
-    exif[0x0112] = turn  # 0 and 9 have no meaning
+    exif[0x0112] = orientation  # 0 and 9 are invalid
     Image.fromarray(SMOOTH).save(path, exif=exif)
     with Image.open(path) as image:
         upright = ImageOps.exif_transpose(image).convert("RGB")
     found = pixels(path)
-    assert found.shape[:2] == ((64, 48) if 5 <= turn <= 8 else (48, 64))
+    assert found.shape[:2] == ((64, 48) if 5 <= orientation <= 8 else (48, 64))
     assert np.array_equal(found, np.array(upright))
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-def test_a_broken_exif_block_counts_as_upright(tmp_path: Path) -> None:
+def test_an_image_with_broken_exif_is_upright(tmp_path: Path) -> None:
     Image.fromarray(SMOOTH).save(tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
     assert pixels(tmp_path / "a.jpg").shape == (48, 64, 3)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
-def test_grey(suffix: str, tmp_path: Path) -> None:
-    grey = Image.fromarray(SMOOTH).convert("L")
-    grey.save(tmp_path / f"a.{suffix}", quality=100)
+def test_gray(suffix: str, tmp_path: Path) -> None:
+    gray = Image.fromarray(SMOOTH).convert("L")
+    gray.save(tmp_path / f"a.{suffix}", quality=100)
     found = pixels(tmp_path / f"a.{suffix}")
     assert np.array_equal(found[..., 0], found[..., 2])
-    assert np.abs(found[..., 1].astype(int) - np.array(grey)).max() <= 2
+    assert np.abs(found[..., 1].astype(int) - np.array(gray)).max() <= 2
 
 
-def test_sixteen_bits_keep_the_high_byte(tmp_path: Path) -> None:
+def test_of_sixteen_bits_the_high_byte_is_read(tmp_path: Path) -> None:
     high = SMOOTH[..., 0]
     for suffix in ("png", "tif"):
         Image.fromarray(high.astype(np.uint16) * 256 + 77).save(tmp_path / f"a.{suffix}")
@@ -89,7 +89,7 @@ def test_palette_and_black_and_white(tmp_path: Path) -> None:
     assert set(np.unique(pixels(tmp_path / "b.png"))) == {0, 255}
 
 
-def test_alpha_lies_over_white(tmp_path: Path) -> None:
+def test_transparent_pixels_are_blended_with_white(tmp_path: Path) -> None:
     alpha = np.full((48, 64, 1), 255, np.uint8)
     alpha[:, :32] = 0
     Image.fromarray(np.concatenate([NOISE, alpha], -1)).save(tmp_path / "a.png")
@@ -103,7 +103,7 @@ def test_alpha_lies_over_white(tmp_path: Path) -> None:
     assert (pixels(tmp_path / "c.png")[clear] == 255).all()
 
 
-def test_faults_name_the_file(tmp_path: Path) -> None:
+def test_errors_name_the_file(tmp_path: Path) -> None:
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "text.jpg").write_text("hello")
     Image.fromarray(NOISE).save(tmp_path / "cut.jpg")
@@ -116,22 +116,22 @@ def test_faults_name_the_file(tmp_path: Path) -> None:
         ("text.jpg", "cannot be decoded"),
         ("cut.jpg", "truncated"),
         ("float.tif", "32-bit"),
-        ("none.jpg", "no such file"),
+        ("none.jpg", "does not exist"),
         ("script.jpg", "cannot be decoded"),
     ):
-        with pytest.raises(FileFault, match=f"{name}: .*{word}"):
-            read_picture(tmp_path / name)
+        with pytest.raises(InvalidFileError, match=f"{name}: .*{word}"):
+            read_image(tmp_path / name)
 
 
-def test_masks_keep_their_numbers(tmp_path: Path) -> None:
+def test_the_pixel_values_of_masks_are_not_changed(tmp_path: Path) -> None:
     numbers = np.arange(48 * 64, dtype=np.uint8).reshape(48, 64) % 5
-    Image.fromarray(numbers).save(tmp_path / "grey.png")
+    Image.fromarray(numbers).save(tmp_path / "gray.png")
     palette = Image.new("P", (64, 48))
     palette.putpalette([200, 0, 0, 0, 200, 0] * 3)
     palette.putdata(numbers.ravel().tolist())
     palette.save(tmp_path / "palette.png")
-    for name in ("grey.png", "palette.png"):
+    for name in ("gray.png", "palette.png"):
         assert np.array_equal(read_classes(tmp_path / name), numbers)
     Image.fromarray(NOISE).save(tmp_path / "rgb.png")
-    with pytest.raises(FileFault, match="one 8-bit channel"):
+    with pytest.raises(InvalidFileError, match="one 8-bit channel, got pixels of mode RGB"):
         read_classes(tmp_path / "rgb.png")

@@ -1,4 +1,4 @@
-"""Kept pictures: the same bits as read ones, within the limit, and never older than their files."""
+"""The cache returns the same bits as the reader, respects its limit, and reads changed files again."""
 
 import os
 from collections.abc import Callable
@@ -16,10 +16,11 @@ from polyhead.data.readers.yolo import Yolo
 from polyhead.data.synthetic.scenes import Scenes
 
 HEIGHT, WIDTH = 48, 64
-ONE = 3 * HEIGHT * WIDTH
+IMAGE_BYTES = 3 * HEIGHT * WIDTH
 
 
 def cached(root: Path, limit: int) -> Cached:
+    """Return a cached reader of a YOLO data set."""
     reader = Yolo(root)
     return Cached(reader, [reader.annotation(index).path for index in range(len(reader))], limit)
 
@@ -32,10 +33,10 @@ def test_hits_and_misses_give_the_same_bits(tiny: Callable[[str], Path]) -> None
     assert all(same(reader[index], first[index]) for index in range(3))
     assert all(same(reader.reader[index], first[index]) for index in range(3))
     assert reader[0].input.data_ptr() == reader[0].input.data_ptr()
-    assert reader.used == 3 * ONE
+    assert reader.used == 3 * IMAGE_BYTES
 
 
-def test_training_writes_into_nothing_that_is_kept(tiny: Callable[[str], Path]) -> None:
+def test_training_does_not_modify_cached_images(tiny: Callable[[str], Path]) -> None:
     reader = cached(tiny("yolo"), 10**9)
     for preset in ("plain", "light", "ssd", "yolov4", "classify"):
         for size in ((HEIGHT, WIDTH), (40, 40)):
@@ -47,12 +48,12 @@ def test_training_writes_into_nothing_that_is_kept(tiny: Callable[[str], Path]) 
     assert all(same(reader[index], reader.reader[index]) for index in range(3))
 
 
-def test_it_stays_within_its_limit(tiny: Callable[[str], Path]) -> None:
-    reader = cached(tiny("yolo"), 2 * ONE)
+def test_the_cache_stays_within_its_limit(tiny: Callable[[str], Path]) -> None:
+    reader = cached(tiny("yolo"), 2 * IMAGE_BYTES)
     for _ in range(2):
         for index in range(3):
             assert same(reader[index], reader.reader[index])
-    assert reader.used == 2 * ONE
+    assert reader.used == 2 * IMAGE_BYTES
     assert reader[0].input.data_ptr() == reader[0].input.data_ptr()
     assert reader[2].input.data_ptr() != reader[2].input.data_ptr()
 
@@ -66,23 +67,23 @@ def test_a_changed_file_is_read_again(tiny: Callable[[str], Path]) -> None:
     os.utime(path, ns=(1, 1))
     assert not torch.equal(old.input, reader[0].input)
     assert same(reader[0], reader.reader[0])
-    assert reader.used == ONE
+    assert reader.used == IMAGE_BYTES
 
 
-def test_generated_pictures_are_not_kept() -> None:
+def test_generated_images_are_not_cached() -> None:
     scenes = Scenes(2)
     reader = Cached(scenes, ["", ""], 10**9)
     assert same(reader[1], scenes[1])
     assert reader.used == 0
 
 
-def test_training_asks_for_it_and_shares_it_among_workers(tiny: Callable[[str], Path]) -> None:
+def test_training_uses_the_cache_and_divides_it_among_workers(tiny: Callable[[str], Path]) -> None:
     root = tiny("yolo")
     readers = [Yolo(root) for _ in range(3)]
     data: list[TaskData] = []
     for cache, workers in ((0.0, 0), (0.5, 0), (0.5, 2)):
         source = Source(readers[0], split={"val": 0.34, "test": 0.33}, cache=cache, workers=workers, batch=1)
         data.append(TaskData("x", source, (32, 32), 0))
-    kept = [task.train(1, lambda: 0, 0, 0).dataset.reader for task in data]  # type: ignore[attr-defined]  # a TrainSet
-    assert not isinstance(kept[0], Cached)
-    assert [reader.limit for reader in kept[1:]] == [2**29, 2**28]
+    train_readers = [task.train(1, lambda: 0, 0, 0).dataset.reader for task in data]  # type: ignore[attr-defined]  # a TrainSet
+    assert not isinstance(train_readers[0], Cached)
+    assert [reader.limit for reader in train_readers[1:]] == [2**29, 2**28]

@@ -1,4 +1,4 @@
-"""Settings of a source that no loader can have, and tasks that share pictures."""
+"""Invalid settings of a source, and tasks that share images."""
 
 import subprocess
 import sys
@@ -10,11 +10,11 @@ from builders.toy_parts import Squares, Tints
 from PIL import Image
 
 from polyhead.contracts.reader import Reader, Subset
-from polyhead.data.augment.base import Look
+from polyhead.data.augment.base import Augmentation
 from polyhead.data.augment.yolov4 import Yolov4
-from polyhead.data.loading.source import Source, crossing, open_tasks
+from polyhead.data.loading.source import Source, open_tasks, overlapping_splits
 from polyhead.data.readers.coco import Coco
-from polyhead.data.readers.exemplars import Kept, keep
+from polyhead.data.readers.exemplars import ExemplarReader, save_exemplars
 from polyhead.data.readers.folder import Folder
 from polyhead.data.splits.make import SPLITS
 from polyhead.data.synthetic.scenes import Scenes
@@ -31,103 +31,110 @@ from polyhead.errors import PolyheadError, SettingError
         ({"cache": -0.5}, "cache must be 0 or more, got -0.5"),
     ],
 )
-def test_numbers_out_of_range_are_refused(settings: dict[str, int], message: str) -> None:
+def test_numbers_out_of_range_raise(settings: dict[str, int], message: str) -> None:
     with pytest.raises(SettingError) as caught:
         Source(Squares(3), **settings)  # type: ignore[arg-type]  # of one type as far as mypy sees
     assert str(caught.value) == message
 
 
-def test_the_smallest_values_are_taken() -> None:
+def test_the_smallest_values_are_valid() -> None:
     source = Source(Squares(3), batch=1, val_batch=1, workers=0, cache=0.0)
     assert (source.batch, source.val_batch, source.workers, source.cache) == (1, 1, 0, 0.0)
 
 
-def test_a_licence_is_that_of_the_data_unless_it_is_told() -> None:
-    sources = {"own": Source(Scenes(9)), "told": Source(Scenes(9), licence="CC BY 4.0")}
+def test_the_license_is_that_of_the_data_unless_it_is_set() -> None:
+    sources = {"own": Source(Scenes(9)), "changed": Source(Scenes(9), license="CC BY 4.0")}
     tasks = open_tasks(sources, (32, 32), 0)
-    assert (tasks["own"].licence, tasks["told"].licence) == (Scenes.licence, "CC BY 4.0")
+    assert (tasks["own"].license, tasks["changed"].license) == (Scenes.license, "CC BY 4.0")
 
 
-def test_pictures_that_cannot_be_decoded_are_named_where_they_are_skipped(tmp_path: Path) -> None:
+def test_skipped_images_that_cannot_be_decoded_are_reported(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
         for number in range(6):
             Image.fromarray(noise).save(tmp_path / name / f"{number}.jpg")
     broken = tmp_path / "dog" / "3.jpg"
-    broken.write_bytes(broken.read_bytes()[:700])  # the header is whole
+    broken.write_bytes(broken.read_bytes()[:700])  # the header is complete
     task = open_tasks({"pets": Source(Folder(tmp_path, on_bad="skip", cap=0.2))}, (32, 32), 0)["pets"]
     (problem,) = task.skipped
     assert str(broken) in problem.where
-    assert sum(len(task.readers[part]) for part in SPLITS) == 11
+    assert sum(len(task.readers[split]) for split in SPLITS) == 11
 
 
-def test_tasks_that_train_on_what_another_is_tested_on_are_named(overlapping: dict[str, Reader]) -> None:
+def test_tasks_that_train_on_test_images_of_another_task_are_reported(overlapping: dict[str, Reader]) -> None:
     sources = {name: Source(reader) for name, reader in overlapping.items()}
     tasks = open_tasks(sources, (64, 64), 0)
-    trained = {truth.path for truth in tasks["food"].truths("train")}
-    count = sum(truth.path in trained for truth in tasks["appliance"].truths("test"))
+    trained = {target.path for target in tasks["food"].targets("train")}
+    count = sum(target.path in trained for target in tasks["appliance"].targets("test"))
     assert count > 0
-    assert crossing(tasks)[0] == (
-        f"appliance: {count} of {len(tasks['appliance'].truths('test'))} test pictures are training pictures of food; "
-        "data.*.split.by=picture keeps a picture in one split of all data sets that are cut"
+    assert overlapping_splits(tasks)[0] == (
+        f"appliance: {count} of {len(tasks['appliance'].targets('test'))} test images are training images of food. "
+        "Use data.*.split.by=image to put an image in the same split of every data set that is split automatically."
     )
-    apart = {name: Source(reader, split={"by": "picture"}) for name, reader in overlapping.items()}
-    assert not crossing(open_tasks(apart, (64, 64), 0))
+    separate = {name: Source(reader, split={"by": "image"}) for name, reader in overlapping.items()}
+    assert not overlapping_splits(open_tasks(separate, (64, 64), 0))
 
 
-def test_copies_of_pictures_that_another_task_trains_on_are_found(tmp_path: Path) -> None:
-    """What a run has kept of its test pictures lies in files of its own."""
+def test_copies_of_images_that_another_task_trains_on_are_found(tmp_path: Path) -> None:
+    """Exemplars of test images are in files of their own."""
     write_coco(Scenes(8, size=48), tmp_path / "data")
     write_coco(Scenes(4, size=48, seed=1), tmp_path / "other")
-    whole, other = Coco(tmp_path / "data"), Coco(tmp_path / "other")
-    for name, places in (("train", [0, 1]), ("val", [2]), ("test", [3, 4, 5])):
-        keep(whole, places, tmp_path / name)
-    old = Source(*(Kept(tmp_path / name) for name in SPLITS))  # type: ignore[arg-type]  # its first three
-    new = Source(Subset(whole, [4, 5, 6]), Subset(whole, [7]), Subset(whole, [0]))
-    lines = crossing(open_tasks({"old": old, "new": new}, (32, 32), 0))
-    assert [line.split(";")[0] for line in lines] == [
-        "old: 2 of 3 test pictures are training pictures of new",
-        "new: 1 of 1 test pictures are training pictures of old",
+    full, other = Coco(tmp_path / "data"), Coco(tmp_path / "other")
+    for name, indices in (("train", [0, 1]), ("val", [2]), ("test", [3, 4, 5])):
+        save_exemplars(full, indices, tmp_path / name)
+    old = Source(*(ExemplarReader(tmp_path / name) for name in SPLITS))  # type: ignore[arg-type]  # its first three
+    new = Source(Subset(full, [4, 5, 6]), Subset(full, [7]), Subset(full, [0]))
+    lines = overlapping_splits(open_tasks({"old": old, "new": new}, (32, 32), 0))
+    assert [line.split(". ")[0] for line in lines] == [
+        "old: 2 of 3 test images are training images of new",
+        "new: 1 of 1 test images are training images of old",
     ]
-    assert all(line.endswith("; take them out of the data of new") for line in lines), "no cut keeps them apart"
+    assert all(line.endswith(". Remove them from the data of new.") for line in lines), "no split separates them"
     strange = Source(Subset(other, [0, 1]), Subset(other, [2]), Subset(other, [3]))
-    assert not crossing(open_tasks({"old": old, "new": strange}, (32, 32), 0))
+    assert not overlapping_splits(open_tasks({"old": old, "new": strange}, (32, 32), 0))
 
 
-def test_copies_in_two_data_sets_are_found_wherever_they_lie(tmp_path: Path) -> None:
-    """As two archives of one collection have them: each photo twice, in folders of their own."""
+def test_copies_in_two_data_sets_are_found_in_any_folder(tmp_path: Path) -> None:
+    """Two archives of the same collection have each image twice, in different folders."""
     for name in ("appliance", "food"):
         write_coco(Scenes(20, "signs", size=48), tmp_path / name)
     readers: dict[str, Reader] = {name: Coco(tmp_path / name) for name in ("appliance", "food")}
     orders = {"appliance": [*range(20)], "food": [*range(19, -1, -1)]}
-    cuts: dict[str, Source] = {}
+    sources: dict[str, Source] = {}
     for name, order in orders.items():
         train, val, test = (Subset(readers[name], order[start:end]) for start, end in ((0, 12), (12, 15), (15, 20)))
-        cuts[name] = Source(train, val, test)
-    lines = crossing(open_tasks(cuts, (32, 32), 0))
-    assert [line.split(";")[0] for line in lines] == [
-        "appliance: 5 of 5 test pictures are training pictures of food",
-        "food: 5 of 5 test pictures are training pictures of appliance",
+        sources[name] = Source(train, val, test)
+    lines = overlapping_splits(open_tasks(sources, (32, 32), 0))
+    assert [line.split(". ")[0] for line in lines] == [
+        "appliance: 5 of 5 test images are training images of food",
+        "food: 5 of 5 test images are training images of appliance",
     ]
 
 
-def test_copies_of_its_own_training_pictures_are_named(tmp_path: Path) -> None:
-    """As a folder has them that was filled twice: other names, the same bytes."""
+def test_copies_of_its_own_training_images_are_reported(tmp_path: Path) -> None:
+    """A folder that was filled twice has the same bytes under other names."""
     write_coco(Scenes(6, size=48), tmp_path / "data")
-    whole = Coco(tmp_path / "data")
-    for name, places in (("val", [2]), ("test", [3, 4])):
-        keep(whole, places, tmp_path / name)
-    sources = {"own": Source(Subset(whole, [0, 1, 2, 3]), Kept(tmp_path / "val"), Kept(tmp_path / "test"))}
-    said = "pictures are copies of its own training pictures: a score on them says little; take them out of one split"
-    assert crossing(open_tasks(sources, (32, 32), 0)) == [f"own: 1 of 2 test {said}", f"own: 1 of 1 val {said}"]
-    apart = {"own": sources["own"], "other": Source(Subset(whole, [0, 1]), Subset(whole, [3]), Subset(whole, [5]))}
-    assert len(crossing(open_tasks(apart, (32, 32), 0))) == 2, "what another validates on is not told"
+    full = Coco(tmp_path / "data")
+    for name, indices in (("val", [2]), ("test", [3, 4])):
+        save_exemplars(full, indices, tmp_path / name)
+    sources = {
+        "own": Source(Subset(full, [0, 1, 2, 3]), ExemplarReader(tmp_path / "val"), ExemplarReader(tmp_path / "test"))
+    }
+    expected = (
+        "images are copies of its own training images, so scores on them mean little. Remove them from one split."
+    )
+    lines = overlapping_splits(open_tasks(sources, (32, 32), 0))
+    assert lines == [f"own: 1 of 2 test {expected}", f"own: 1 of 1 val {expected}"]
+    separate = {"own": sources["own"], "other": Source(Subset(full, [0, 1]), Subset(full, [3]), Subset(full, [5]))}
+    lines = overlapping_splits(open_tasks(separate, (32, 32), 0))
+    assert len(lines) == 2, "validation images of another task are not reported"
 
 
 @pytest.mark.parametrize("given", ["yolov4", Yolov4(mosaic=0.0, mixup=0.1)])
-def test_a_picture_of_one_class_is_not_mixed_with_others(given: str | Look) -> None:
-    with pytest.raises(PolyheadError, match=r"data\.tints: each picture is of one class, .* take transforms: class"):
+def test_mixing_images_with_a_single_class_raises(given: str | Augmentation) -> None:
+    message = r"data\.tints: .* each image here has a single class\. Use transforms: classify or light"
+    with pytest.raises(PolyheadError, match=message):
         open_tasks({"tints": Source(Tints(9), transforms=given)}, (32, 32), 0)
     open_tasks({"tints": Source(Tints(9), transforms=Yolov4(mosaic=0.0, mixup=0.0, cutmix=0.0))}, (32, 32), 0)
 
@@ -140,14 +147,14 @@ def work():
     while os.getppid() == training:
         time.sleep(0.01)
     begin_worker(0)
-    print("lives on")
+    print("still running")
 
 training = os.getpid()
 multiprocessing.get_context("fork").Process(target=work).start()
-os._exit(0)  # a training that is killed before its worker began
+os._exit(0)  # training is killed before its worker has started
 """
 
 
-def test_a_worker_whose_training_was_killed_before_it_began_ends() -> None:
+def test_a_worker_exits_if_training_was_killed_before_it_started() -> None:
     ended = subprocess.run([sys.executable, "-c", ORPHAN], capture_output=True, text=True, check=True, timeout=250)
     assert (ended.stdout, ended.stderr) == ("", "")

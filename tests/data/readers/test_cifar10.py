@@ -1,4 +1,4 @@
-"""CIFAR-10's own files, read without running what is in them."""
+"""CIFAR-10's pickle files are read without running their code."""
 
 import pickle
 from pathlib import Path
@@ -17,7 +17,7 @@ def tiny(tmp_path: Path) -> Path:
     return write_cifar10(tmp_path)
 
 
-def test_pictures_have_their_pixels_and_classes(tiny: Path) -> None:
+def test_images_have_their_pixels_and_classes(tiny: Path) -> None:
     reader = Cifar10(tiny)
     assert reader.names == ["cat", "dog"]
     assert [reader.annotation(index).id for index in range(3)] == [
@@ -25,11 +25,11 @@ def test_pictures_have_their_pixels_and_classes(tiny: Path) -> None:
         "data_batch_1/00001",
         "data_batch_2/00000",
     ]
-    assert [int(reader[index].value) for index in range(3)] == [1, 0, 1]  # type: ignore[arg-type]  # all have one
+    assert [int(reader[index].value) for index in range(3)] == [1, 0, 1]  # type: ignore[arg-type]  # every image has a value
     first = reader[0].input
     assert first.shape == (3, 32, 32)
     assert torch.equal(first.flatten(), torch.arange(256).repeat(12).to(torch.uint8))
-    first.zero_()  # a sample is the caller's own
+    first.zero_()  # samples are copies
     assert int(reader[0].input.max()) == 255
     assert reader[-1].input.unique().tolist() == [7]
     with pytest.raises(IndexError):
@@ -38,7 +38,7 @@ def test_pictures_have_their_pixels_and_classes(tiny: Path) -> None:
     assert len(Cifar10(tiny.parent, "test")) == 1
 
 
-def test_other_pixels_have_another_digest(tiny: Path) -> None:
+def test_the_digest_depends_on_the_pixels(tiny: Path) -> None:
     before = Cifar10(tiny).digest
     (tiny / "data_batch_2").write_bytes(batch([1], b"\x08" * 3072))
     assert Cifar10(tiny).digest != before
@@ -47,14 +47,18 @@ def test_other_pixels_have_another_digest(tiny: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("data_batch_1", batch([1, 0], b"\0" * 3072), "found 2 labels and 3,072 bytes of pixels, expected 3,072"),
-        ("data_batch_1", batch([1, 2], b"\0" * 6144), "found label 2, and batches.meta names 2 classes"),
-        ("data_batch_2", batch([1], b"\0" * 3072)[:900], "is no whole pickle"),
-        ("data_batch_2", b"\x89PNG", "is no whole pickle"),
-        ("batches.meta", b"", "is no whole pickle"),
+        (
+            "data_batch_1",
+            batch([1, 0], b"\0" * 3072),
+            "expected 3,072 bytes of pixels for each label, got 2 labels and 3,072 bytes",
+        ),
+        ("data_batch_1", batch([1, 2], b"\0" * 6144), "expected labels of the 2 classes in batches.meta, got label 2"),
+        ("data_batch_2", batch([1], b"\0" * 3072)[:900], "is not a complete pickle file"),
+        ("data_batch_2", b"\x89PNG", "is not a complete pickle file"),
+        ("batches.meta", b"", "is not a complete pickle file"),
     ],
 )
-def test_a_fault_names_its_file(tiny: Path, file: str, content: bytes, message: str) -> None:
+def test_a_problem_names_its_file(tiny: Path, file: str, content: bytes, message: str) -> None:
     (tiny / file).write_bytes(content)
     problems = Cifar10(tiny).problems
     assert len(problems) == 1
@@ -64,18 +68,18 @@ def test_a_fault_names_its_file(tiny: Path, file: str, content: bytes, message: 
     assert "copy the file" in problem.remedy
 
 
-def test_nothing_in_a_file_is_run(tiny: Path, tmp_path: Path) -> None:
+def test_code_in_a_file_is_not_run(tiny: Path, tmp_path: Path) -> None:
     class Hostile:
         def __reduce__(self) -> tuple[object, tuple[Path]]:
             return Path.touch, (tmp_path / "ran",)
 
     (tiny / "data_batch_1").write_bytes(pickle.dumps({"labels": [0], "data": Hostile()}, protocol=2))
-    assert "found 1 labels and" in Cifar10(tiny).problems[0].what
+    assert "got 1 labels and" in Cifar10(tiny).problems[0].what
     assert not (tmp_path / "ran").exists()
 
 
-def test_another_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PolyheadError, match=r"not CIFAR-10; expected the files batches\.meta, data_batch_1 to"):
+def test_a_folder_of_other_data_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(PolyheadError, match=r"is not CIFAR-10 \(expected the files batches\.meta, data_batch_1 to"):
         Cifar10(tmp_path)
 
 
@@ -84,5 +88,7 @@ def test_the_real_files(data_root: Path) -> None:
     assert (len(train), len(test)) == (4000, 1000)
     assert train.names[:3] == ["airplane", "automobile", "bird"]
     assert not train.problems
-    counts = torch.bincount(torch.stack([truth for truth in (test[i].value for i in range(1000)) if truth is not None]))
+    counts = torch.bincount(
+        torch.stack([target for target in (test[i].value for i in range(1000)) if target is not None])
+    )
     assert counts.tolist() == [103, 89, 100, 103, 90, 86, 112, 102, 106, 109]

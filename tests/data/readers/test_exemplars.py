@@ -1,4 +1,4 @@
-"""What a run keeps of its pictures comes back as it was, fits its budget, and cannot be led out of its folder."""
+"""Exemplars are read as they were written, fit their budget, and are only read from their own folder."""
 
 import json
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from torchvision import tv_tensors as tv
 from polyhead.contracts.reader import Reader
 from polyhead.data.doctor import check
 from polyhead.data.readers.coco import Coco
-from polyhead.data.readers.exemplars import FILE, MIB, Kept, keep
+from polyhead.data.readers.exemplars import FILE, MIB, ExemplarReader, save_exemplars
 from polyhead.data.synthetic.scenes import Scenes
 from polyhead.data.synthetic.writers import write_coco
-from polyhead.errors import FileFault
+from polyhead.errors import InvalidFileError
 from polyhead.types import Sample
 
 COUNT = 12
@@ -29,8 +29,8 @@ def on_disk(folder: Path) -> Reader:
 
 READERS: dict[str, Callable[[Path], Reader]] = {
     "boxes": lambda _: Scenes(COUNT, size=48),
-    "masks": lambda _: Scenes(COUNT, size=48, truth="masks"),
-    "times": lambda _: Scenes(COUNT, size=48, truth="times"),
+    "masks": lambda _: Scenes(COUNT, size=48, target="masks"),
+    "times": lambda _: Scenes(COUNT, size=48, target="times"),
     "coco": on_disk,
 }
 
@@ -40,39 +40,41 @@ def same(one: Any, other: Any) -> bool:
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_all_that_is_known_comes_back(kind: str, tmp_path: Path) -> None:
+def test_annotations_and_pixels_are_restored(kind: str, tmp_path: Path) -> None:
     reader = READERS[kind](tmp_path)
-    places = [7, 2, 5]
-    assert keep(reader, places, tmp_path / "kept") == 3
-    kept = Kept(tmp_path / "kept")
-    assert (kept.names, kept.categories, kept.licence) == (reader.names, reader.categories, reader.licence)
-    assert kept.masked is reader.masked
-    assert check(kept) == []
-    for index, place in enumerate(places):
-        have, want = kept[index], reader[place]
-        assert torch.equal(have.input, want.input)
+    indices = [7, 2, 5]
+    assert save_exemplars(reader, indices, tmp_path / "stored") == 3
+    stored = ExemplarReader(tmp_path / "stored")
+    assert (stored.names, stored.categories, stored.license) == (reader.names, reader.categories, reader.license)
+    assert stored.has_masks is reader.has_masks
+    assert check(stored) == []
+    for position, index in enumerate(indices):
+        restored, original = stored[position], reader[index]
+        assert torch.equal(restored.input, original.input)
         for field in ("id", "path", "size", "boxes", "labels", "ignore", "areas", "annotated", "value"):
             if field != "path":
-                assert same(getattr(kept.annotation(index), field), getattr(reader.annotation(place), field)), field
-        if reader.masked:
-            assert have.mask is not None
-            assert torch.equal(have.mask, want.mask)  # type: ignore[arg-type]  # it has one, too
+                assert same(getattr(stored.annotation(position), field), getattr(reader.annotation(index), field)), (
+                    field
+                )
+        if reader.has_masks:
+            assert restored.mask is not None
+            assert torch.equal(restored.mask, original.mask)  # type: ignore[arg-type]  # it has a mask
 
 
-def test_the_files_fit_the_budget_and_the_first_is_always_there(tmp_path: Path) -> None:
+def test_the_files_fit_the_budget_and_the_first_image_is_always_stored(tmp_path: Path) -> None:
     reader = Scenes(COUNT, size=64)
-    whole = keep(reader, range(COUNT), tmp_path / "whole")
+    whole = save_exemplars(reader, range(COUNT), tmp_path / "whole")
     used = sum(file.stat().st_size for file in (tmp_path / "whole").glob("*.png")) / MIB
-    half = keep(reader, range(COUNT), tmp_path / "half", used / 2)
+    half = save_exemplars(reader, range(COUNT), tmp_path / "half", used / 2)
     assert whole == COUNT
     assert 3 <= half < COUNT
     files = list((tmp_path / "half").glob("*.png"))
     assert len(files) == half
     assert sum(file.stat().st_size for file in files) <= used / 2 * MIB
-    assert keep(reader, range(COUNT), tmp_path / "least", 1e-6) == 1
+    assert save_exemplars(reader, range(COUNT), tmp_path / "least", 1e-6) == 1
 
 
-def test_a_picture_that_is_too_large_costs_the_others_nothing(tmp_path: Path) -> None:
+def test_an_image_that_is_too_large_is_left_out(tmp_path: Path) -> None:
     class Scan(Scenes):
         def __getitem__(self, index: int) -> Sample:
             each = super().__getitem__(index)
@@ -82,51 +84,52 @@ def test_a_picture_that_is_too_large_costs_the_others_nothing(tmp_path: Path) ->
                 else each
             )
 
-    assert keep(Scan(COUNT, size=64), range(COUNT), tmp_path / "kept", 0.9) == COUNT - 1
+    assert save_exemplars(Scan(COUNT, size=64), range(COUNT), tmp_path / "stored", 0.9) == COUNT - 1
 
 
-def test_what_was_broken_off_is_begun_again_and_what_is_complete_stays(tmp_path: Path) -> None:
+def test_an_interrupted_folder_is_started_again_and_a_complete_one_is_not_changed(tmp_path: Path) -> None:
     reader = Scenes(COUNT, size=48)
-    assert keep(reader, [0, 1], tmp_path / "kept") == 2
-    assert keep(reader, [2, 3, 4], tmp_path / "kept") == 2
-    (tmp_path / "kept" / FILE).unlink()  # as if killed before the end
-    (tmp_path / "kept" / "00009.png").write_bytes(b"half")
-    assert keep(reader, [2, 3, 4], tmp_path / "kept") == 3
-    assert len(list((tmp_path / "kept").glob("*.png"))) == 3
+    assert save_exemplars(reader, [0, 1], tmp_path / "stored") == 2
+    assert save_exemplars(reader, [2, 3, 4], tmp_path / "stored") == 2
+    (tmp_path / "stored" / FILE).unlink()  # as if killed before the end
+    (tmp_path / "stored" / "00009.png").write_bytes(b"half")
+    assert save_exemplars(reader, [2, 3, 4], tmp_path / "stored") == 3
+    assert len(list((tmp_path / "stored").glob("*.png"))) == 3
 
 
-def changed(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    told = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    change(told)
-    (folder / FILE).write_text(json.dumps(told), encoding="utf-8")
+def edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the JSON file of a folder."""
+    content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    change(content)
+    (folder / FILE).write_text(json.dumps(content), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("../outside.png", r"picture '\.\./outside\.png': the path leaves its folder"),
-        ("/etc/passwd", "picture '/etc/passwd': the path leaves its folder"),
-        ("gone.png", "picture 'gone.png': there is no such file"),
+        ("../outside.png", r"image '\.\./outside\.png': expected a path inside .*, got one that leaves it"),
+        ("/etc/passwd", "image '/etc/passwd': expected a path inside .*, got one that leaves it"),
+        ("gone.png", "image 'gone.png': does not exist in"),
     ],
 )
-def test_pictures_elsewhere_are_refused(name: str, message: str, tmp_path: Path) -> None:
-    keep(Scenes(COUNT, size=48), [0, 1], tmp_path / "kept")
-    (tmp_path / "outside.png").write_bytes((tmp_path / "kept" / "00000.png").read_bytes())
-    changed(tmp_path / "kept", lambda told: told["pictures"][1].update(picture=name))
-    (problem,) = Kept(tmp_path / "kept").problems
-    with pytest.raises(FileFault, match=message):
-        raise FileFault(*problem)
+def test_images_outside_the_folder_are_rejected(name: str, message: str, tmp_path: Path) -> None:
+    save_exemplars(Scenes(COUNT, size=48), [0, 1], tmp_path / "stored")
+    (tmp_path / "outside.png").write_bytes((tmp_path / "stored" / "00000.png").read_bytes())
+    edit(tmp_path / "stored", lambda content: content["images"][1].update(image=name))
+    (problem,) = ExemplarReader(tmp_path / "stored").problems
+    with pytest.raises(InvalidFileError, match=message):
+        raise InvalidFileError(*problem)
 
 
-def test_another_format_and_broken_files_are_told(tmp_path: Path) -> None:
-    keep(Scenes(COUNT, size=48), [0], tmp_path / "kept")
-    changed(tmp_path / "kept", lambda told: told.update(format=9))
-    with pytest.raises(FileFault, match="format 9 is not known; use a newer Polyhead"):
-        Kept(tmp_path / "kept")
-    changed(tmp_path / "kept", lambda told: told.pop("names"))
-    changed(tmp_path / "kept", lambda told: told.update(format=1))
-    with pytest.raises(FileFault, match=r"kept\.json: is not what was written \(KeyError: 'names'\)"):
-        Kept(tmp_path / "kept")
-    (tmp_path / "kept" / FILE).write_text("{", encoding="utf-8")
-    with pytest.raises(FileFault, match="is not what was written"):
-        Kept(tmp_path / "kept")
+def test_unknown_formats_and_damaged_files_are_rejected(tmp_path: Path) -> None:
+    save_exemplars(Scenes(COUNT, size=48), [0], tmp_path / "stored")
+    edit(tmp_path / "stored", lambda content: content.update(format=9))
+    with pytest.raises(InvalidFileError, match="expected format 1, got the unknown format 9; use a newer Polyhead"):
+        ExemplarReader(tmp_path / "stored")
+    edit(tmp_path / "stored", lambda content: content.pop("names"))
+    edit(tmp_path / "stored", lambda content: content.update(format=1))
+    with pytest.raises(InvalidFileError, match=r"exemplars\.json: the file is damaged \(KeyError: 'names'\)"):
+        ExemplarReader(tmp_path / "stored")
+    (tmp_path / "stored" / FILE).write_text("{", encoding="utf-8")
+    with pytest.raises(InvalidFileError, match="the file is damaged"):
+        ExemplarReader(tmp_path / "stored")

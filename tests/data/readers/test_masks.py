@@ -1,4 +1,4 @@
-"""What each reader of masks makes of sound data, what it refuses, and that the pixels are those of the files."""
+"""Readers of masks: classes of valid files, messages for invalid ones, and pixels of real data."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +11,12 @@ from PIL import Image
 from torch import Tensor
 
 from polyhead.contracts.reader import Subset
-from polyhead.data.doctor import check, fingerprint, require_sound
+from polyhead.data.doctor import check, fingerprint, require_valid
 from polyhead.data.loading.cache import Cached
 from polyhead.data.readers.coco_masks import CocoMasks
 from polyhead.data.readers.merge import Merge
 from polyhead.data.readers.png_masks import PngMasks
-from polyhead.data.readers.recognize import READERS, recognise
+from polyhead.data.readers.recognize import READERS, recognize
 from polyhead.data.readers.voc import CLASSES
 from polyhead.data.readers.voc_masks import VocMasks
 from polyhead.data.splits.stratify import split
@@ -33,22 +33,22 @@ KINDS = ("coco_masks", "voc_masks", "png_masks")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_masks_are_samples_of_a_mask_and_nothing_else(kind: str, tiny: Tiny) -> None:
+def test_samples_have_a_mask_and_no_other_target(kind: str, tiny: Tiny) -> None:
     reader = READERS[kind](tiny(kind))
-    assert reader.masked
+    assert reader.has_masks
     assert reader.names[0] == "background"
     for wrapped in (reader, Subset(reader, range(len(reader))), Cached(reader, [""] * len(reader), 0)):
-        assert wrapped.masked
+        assert wrapped.has_masks
         assert wrapped.digest == reader.digest
-        sample, truth = wrapped[1], wrapped.annotation(1)
+        sample, target = wrapped[1], wrapped.annotation(1)
         assert sample.mask is not None
         assert sample.mask.dtype == torch.uint8
         assert sample.mask.shape == sample.input.shape[1:]
         assert torch.equal(sample.mask.as_subclass(Tensor), numbers(wrapped, 1))
-        assert truth.boxes.shape == (0, 4)
-        assert truth.labels.shape == (0,)
-        assert truth.value is None
-        assert truth.annotated.shape == (len(reader.names),)
+        assert target.boxes.shape == (0, 4)
+        assert target.labels.shape == (0,)
+        assert target.value is None
+        assert target.annotated.shape == (len(reader.names),)
 
 
 def test_voc(tiny: Tiny) -> None:
@@ -75,13 +75,15 @@ def test_voc_splits_years_and_classes(tiny: Tiny) -> None:
     own = VocMasks(root, labels=[f"class {number}" for number in range(1, 13)])
     assert own.names[8] == "class 8"
     assert VocMasks(root, labels=["background", *CLASSES]).names == reader_names
-    with pytest.raises(PolyheadError, match="room for 255 classes with the background, got 301; choose some"):
+    with pytest.raises(
+        PolyheadError, match=r"expected at most 255 classes with the background, got 301\. Name fewer classes"
+    ):
         VocMasks(root, labels=[f"class {number}" for number in range(300)])
     with pytest.raises(PolyheadError, match="the masks have no class 'catt'; did you mean 'cat'"):
         VocMasks(root, classes=["catt"])
-    with pytest.raises(PolyheadError, match="no such list of ids; did you mean 'train'"):
+    with pytest.raises(PolyheadError, match="the list of ids does not exist; did you mean 'train'"):
         VocMasks(root, "trian")
-    with pytest.raises(PolyheadError, match="looked for SegmentationClass and JPEGImages"):
+    with pytest.raises(PolyheadError, match="expected the folders SegmentationClass and JPEGImages"):
         VocMasks(root / "VOCdevkit" / "VOC2012" / "JPEGImages")
 
 
@@ -97,51 +99,57 @@ FILES = {"voc_masks": YEAR / "SegmentationClass" / "000001.png", "png_masks": Pa
 
 
 CORRUPTIONS: list[tuple[str, Callable[[Path], object], str]] = [
-    ("voc_masks", Path.unlink, r"trainval.txt: line 2, mask: .*'000001.png': there is no such file"),
-    ("png_masks", Path.unlink, r"2.jpg: there is no mask of this name in .*masks; add the mask"),
-    ("voc_masks", lambda path: path.write_bytes(b""), "000001.png: the picture file is empty"),
-    ("voc_masks", lambda path: path.write_bytes(path.read_bytes()[:150]), "000001.png: the picture cannot be decoded"),
-    ("png_masks", lambda path: path.write_bytes(b"<html>"), "2.png: the picture cannot be decoded"),
-    ("voc_masks", save(np.zeros((48, 65), np.uint8)), "has 65 x 48 pixels, its upright picture 64 x 48; make both"),
+    ("voc_masks", Path.unlink, r"trainval.txt: line 2, mask: .*'000001.png': does not exist in"),
+    ("png_masks", Path.unlink, r"2.jpg: has no mask of this name in .*masks; add the mask"),
+    ("voc_masks", lambda path: path.write_bytes(b""), "000001.png: the image file is empty"),
+    ("voc_masks", lambda path: path.write_bytes(path.read_bytes()[:150]), "000001.png: the image cannot be decoded"),
+    ("png_masks", lambda path: path.write_bytes(b"<html>"), "2.png: the image cannot be decoded"),
+    (
+        "voc_masks",
+        save(np.zeros((48, 65), np.uint8)),
+        r"expected a mask of 64 x 48 pixels as its image \(.*\), got 65 x 48; make both",
+    ),
     (
         "voc_masks",
         save(np.zeros((48, 64, 3), np.uint8)),
-        "numbers, or a palette, found pixels of the kind RGB",
+        "numbers or a palette, got pixels of mode RGB",
     ),
-    ("voc_masks", save(np.zeros((48, 64), np.uint16)), "found pixels of the kind I;16"),
+    ("voc_masks", save(np.zeros((48, 64), np.uint16)), "got pixels of mode I;16"),
     (
         "png_masks",
         save(np.zeros((48, 64), np.uint16)),
-        "expected RGB, grey or palette colours, found pixels of the kind I;16",
+        "expected RGB, gray or palette colors, got pixels of mode I;16",
     ),
     (
         "voc_masks",
         save(np.full((48, 64), 21, np.uint8)),
-        "000001.png: 3072 pixels have the number 21, which is no",
+        "000001.png: 3072 pixels have the number 21, which is not a class",
     ),
     (
         "png_masks",
         save(np.repeat(np.arange(48, dtype=np.uint8)[:, None, None], 64 * 3).reshape(48, 64, 3)),
-        r"2.png: 64 pixels have the colour \(1, 1, 1\), which is no class \(46 more such values in 2944 pixels\)",
+        r"2.png: 64 pixels have the color \(1, 1, 1\), which is not a class \(46 more such values in 2944 pixels\)",
     ),
 ]
 
 
 @pytest.mark.parametrize(("kind", "corrupt", "message"), CORRUPTIONS)
-def test_mask_files_that_are_refused(tiny: Tiny, kind: str, corrupt: Callable[[Path], object], message: str) -> None:
+def test_invalid_mask_files_are_rejected(
+    tiny: Tiny, kind: str, corrupt: Callable[[Path], object], message: str
+) -> None:
     root = tiny(kind)
     corrupt(root / FILES[kind])
     with pytest.raises(DataError, match=f"tiny: 1 problem.*\n.*{message}"):
-        require_sound(READERS[kind](root), "tiny")
-    skipped = require_sound(READERS[kind](root, on_bad="skip", cap=0.5), "tiny")
+        require_valid(READERS[kind](root), "tiny")
+    skipped = require_valid(READERS[kind](root, on_bad="skip", cap=0.5), "tiny")
     assert (skipped.left_out, skipped.problems) == (1, [])
 
 
-def test_names_that_leave_the_folder_are_refused(tiny: Tiny) -> None:
+def test_paths_that_leave_the_folder_are_rejected(tiny: Tiny) -> None:
     root = tiny("voc_masks")
     (root / YEAR / "ImageSets" / "Segmentation" / "trainval.txt").write_text("000000\n../000001\n")
     (problem,) = VocMasks(root).problems
-    assert "line 2: the id '../000001' leaves its folder" in str(problem)
+    assert "line 2: expected an id, got the path '../000001', which leaves the folder" in str(problem)
     other = tiny("png_masks")
     outside = other.parent / "outside.png"
     (other / FILES["png_masks"]).rename(outside)
@@ -150,52 +158,52 @@ def test_names_that_leave_the_folder_are_refused(tiny: Tiny) -> None:
     assert "leads out of" in str(problem)
 
 
-def test_pictures_and_masks_without_each_other(tiny: Tiny) -> None:
+def test_images_and_masks_without_each_other(tiny: Tiny) -> None:
     root = tiny("png_masks")
     (root / "images/a/1.jpg").rename(root / "images/a/3.jpg")
-    told = sorted(str(problem) for problem in PngMasks(root).problems)
-    assert "3.jpg: there is no mask of this name" in told[0]
-    assert "1.png: there is no picture of this name" in told[1]
+    messages = sorted(str(problem) for problem in PngMasks(root).problems)
+    assert "3.jpg: has no mask of this name" in messages[0]
+    assert "1.png: has no image of this name" in messages[1]
     (root / "images/a/3.jpg").rename(root / "images/a/1.jpg")
     (root / "images/a/1.png").write_bytes((root / "images/a/1.jpg").read_bytes())
     (root / "masks/b/2.bmp").write_bytes((root / "masks/b/2.png").read_bytes())
-    told = sorted(str(problem) for problem in PngMasks(root).problems)
-    assert "another picture has the same mask" in told[0]
-    assert "2.bmp is a mask of the same picture" in told[1]
+    messages = sorted(str(problem) for problem in PngMasks(root).problems)
+    assert "another image has the same mask" in messages[0]
+    assert "2.bmp is a mask of the same image" in messages[1]
 
 
-def test_a_picture_turned_by_exif_needs_an_upright_mask(tiny: Tiny) -> None:
+def test_an_image_with_exif_rotation_needs_an_upright_mask(tiny: Tiny) -> None:
     root = tiny("voc_masks")
     path = root / YEAR / "JPEGImages" / "000001.jpg"
     exif = Image.Exif()
     exif[0x0112] = 6
-    with Image.open(path) as picture:
-        picture.save(path, exif=exif)
+    with Image.open(path) as image:
+        image.save(path, exif=exif)
     (problem,) = VocMasks(root).problems
-    assert "has 64 x 48 pixels, its upright picture 48 x 64" in str(problem)
+    assert "expected a mask of 48 x 64 pixels as its image (after EXIF rotation), got 64 x 48" in str(problem)
 
 
-@pytest.mark.parametrize("turn", range(1, 9))
-def test_a_mask_with_the_same_exif_turn_is_turned_as_its_picture_is(tmp_path: Path, turn: int) -> None:
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_mask_with_the_same_exif_rotation_is_rotated_like_its_image(tmp_path: Path, orientation: int) -> None:
     pixels = np.zeros((40, 60), dtype=np.uint8)
     pixels[:10, :30] = 255
     exif = Image.Exif()
-    exif[0x0112] = turn
-    for name, colour in (("images", 1), ("masks", 255), ("coloured", 1)):
+    exif[0x0112] = orientation
+    for name, color in (("images", 1), ("masks", 255), ("colored", 1)):
         (tmp_path / name).mkdir()
-        content = pixels // 255 if name == "masks" else np.repeat(pixels[..., None] // colour, 3, axis=2)
+        content = pixels // 255 if name == "masks" else np.repeat(pixels[..., None] // color, 3, axis=2)
         Image.fromarray(content).save(tmp_path / name / "a.png", exif=exif)
     for reader in (
         PngMasks(tmp_path, classes=["thing"]),
-        PngMasks(tmp_path, masks="coloured", colours={"background": [0, 0, 0], "thing": [255, 255, 255]}),
+        PngMasks(tmp_path, masks="colored", colors={"background": [0, 0, 0], "thing": [255, 255, 255]}),
     ):
         assert check(reader) == []
         sample = reader[0]
         assert torch.equal(sample.input[0] > 0, numbers(reader, 0) == 1)
-        assert sample.input.shape[1:] == ((60, 40) if turn > 4 else (40, 60))
+        assert sample.input.shape[1:] == ((60, 40) if orientation > 4 else (40, 60))
 
 
-def test_a_fingerprint_tells_of_masks(tiny: Tiny) -> None:
+def test_the_fingerprint_depends_on_the_masks(tiny: Tiny) -> None:
     root = tiny("voc_masks")
     before = fingerprint(VocMasks(root))
     assert fingerprint(VocMasks(root, classes=["dog", "cat"])) != before
@@ -209,31 +217,31 @@ def test_a_fingerprint_tells_of_masks(tiny: Tiny) -> None:
     assert fingerprint(CocoMasks(coco)) != before
 
 
-def test_a_mask_that_changes_is_looked_at_again(tiny: Tiny) -> None:
+def test_a_changed_mask_is_checked_again(tiny: Tiny) -> None:
     root = tiny("voc_masks")
     assert check(VocMasks(root)) == []
     save(np.full((48, 64), 99, np.uint8))(root / FILES["voc_masks"])
     assert len(check(VocMasks(root))) == 1
 
 
-def test_formats_with_boxes_are_recognised_first(tiny: Tiny) -> None:
-    assert recognise(tiny("coco_masks")).reader == "coco"
+def test_formats_with_boxes_are_recognized_first(tiny: Tiny) -> None:
+    assert recognize(tiny("coco_masks")).reader == "coco"
     root = tiny("voc_masks")
-    assert recognise(root / YEAR).reader == "voc_masks"  # not pictures in two class folders
-    assert recognise(root).counts == {"train": 2}
-    colours = tiny("png_masks")
+    assert recognize(root / YEAR).reader == "voc_masks"  # not class folders
+    assert recognize(root).counts == {"train": 2}
+    colors = tiny("png_masks")
     for name in ("images", "masks"):
-        (colours / name / "train").mkdir()
-        (colours / name / "a").rename(colours / name / "train" / "a")
-        (colours / name / "b").rename(colours / name / "val")
-    assert recognise(colours).counts == {"train": 1, "val": 1}
+        (colors / name / "train").mkdir()
+        (colors / name / "a").rename(colors / name / "train" / "a")
+        (colors / name / "b").rename(colors / name / "val")
+    assert recognize(colors).counts == {"train": 1, "val": 1}
 
 
 def test_merged_masks_have_the_classes_of_both(tiny: Tiny) -> None:
     root = tiny("voc_masks")
     one, other = VocMasks(root, classes=["cat", "dog"]), VocMasks(root, classes=["dog", "cat"])
     merged = Merge({"one": one, "other": other})
-    assert merged.masked
+    assert merged.has_masks
     assert merged.names == one.names
     for index in range(3):
         assert torch.equal(numbers(merged, index), numbers(one, index))
@@ -241,14 +249,16 @@ def test_merged_masks_have_the_classes_of_both(tiny: Tiny) -> None:
         sample = merged[3 + index]
         assert sample.mask is not None
         assert torch.equal(sample.mask.as_subclass(Tensor), numbers(one, index))
-    with pytest.raises(PolyheadError, match="part 'one' has masks of the classes background, cat, dog, and"):
+    with pytest.raises(
+        PolyheadError, match="part 'one' has masks of the classes background, cat, dog, and another part"
+    ):
         Merge({"one": one, "birds": VocMasks(root, classes=["bird"])})
     with pytest.raises(PolyheadError, match="give each part a task of its own"):
         Merge({"one": one, "boxes": Scenes(2)})
 
 
-def test_splits_put_every_class_of_masks_into_each_part() -> None:
-    scenes = Scenes(40, size=48, truth="masks")
+def test_every_class_of_masks_is_in_each_split() -> None:
+    scenes = Scenes(40, size=48, target="masks")
     found = split(scenes, {"train": 0.5, "val": 0.5}, 0)
     for members in found.values():
         indices = [index for index in range(40) if scenes.id(index) in members]
@@ -256,11 +266,11 @@ def test_splits_put_every_class_of_masks_into_each_part() -> None:
         assert set(range(len(scenes.names))) <= classes
 
 
-def test_scenes_tell_what_is_asked_for() -> None:
-    boxes, masks, times = (Scenes(6, size=64, truth=truth) for truth in ("boxes", "masks", "times"))
+def test_scenes_have_the_requested_target() -> None:
+    boxes, masks, times = (Scenes(6, size=64, target=target) for target in ("boxes", "masks", "times"))
     assert masks.names == ["background", *boxes.names]
     assert times.names == list(Scenes.times)
-    assert [masks.masked, boxes.masked, times.masked] == [True, False, False]
+    assert [masks.has_masks, boxes.has_masks, times.has_masks] == [True, False, False]
     for index in range(6):
         assert torch.equal(boxes[index].input, masks[index].input)
         assert torch.equal(numbers(boxes, index), numbers(masks, index))
@@ -280,5 +290,5 @@ def test_real_masks(data_root: Path) -> None:
     for index in range(0, 60, 7):
         with Image.open(reader.annotation(index).mask) as file:
             assert (numbers(reader, index).numpy() == np.array(file)).all()
-    layout = recognise(root, "voc_masks")
+    layout = recognize(root, "voc_masks")
     assert layout.counts == {"train": 240, "val": 60}

@@ -1,3 +1,5 @@
+"""Merged data sets: shared classes, partial labels, splits, and recipes."""
+
 from pathlib import Path
 
 import pytest
@@ -15,23 +17,23 @@ def both(count: int = 12, **settings: object) -> Merge:
     return Merge(parts, **settings)  # type: ignore[arg-type]
 
 
-def test_every_picture_keeps_its_truth_under_merged_names() -> None:
+def test_every_image_keeps_its_target_under_merged_names() -> None:
     merged = both()
     assert len(merged) == 24
-    places = [(part, inner) for part in ("a", "b") for inner in range(12)]
-    for index, (part, inner) in enumerate(places):
-        own, truth, seen = merged.parts[part].annotation(inner), merged.annotation(index), merged[index]
-        assert truth.id == seen.id == f"{part}/{own.id}"
+    indices = [(part, inner) for part in ("a", "b") for inner in range(12)]
+    for index, (part, inner) in enumerate(indices):
+        own, target, sample = merged.parts[part].annotation(inner), merged.annotation(index), merged[index]
+        assert target.id == sample.id == f"{part}/{own.id}"
         names = [merged.parts[part].names[label] for label in own.labels]
-        assert [merged.names[label] for label in truth.labels] == names
-        assert torch.equal(seen.labels, truth.labels)
-        assert torch.equal(truth.boxes, own.boxes)
-        looked_for = [name for name, yes in zip(merged.names, truth.annotated, strict=True) if yes]
-        assert looked_for == merged.parts[part].names
-        assert torch.equal(seen.annotated, truth.annotated)
+        assert [merged.names[label] for label in target.labels] == names
+        assert torch.equal(sample.labels, target.labels)
+        assert torch.equal(target.boxes, own.boxes)
+        annotated = [name for name, yes in zip(merged.names, target.annotated, strict=True) if yes]
+        assert annotated == merged.parts[part].names
+        assert torch.equal(sample.annotated, target.annotated)
 
 
-def test_without_partial_labels_training_believes_that_all_was_looked_for_and_scoring_does_not() -> None:
+def test_without_partial_labels_all_classes_count_as_annotated_in_training_only() -> None:
     merged = both(partial=False)
     assert all(merged[index].annotated.all() for index in (0, 20))
     assert not any(merged.annotation(index).annotated.all() for index in (0, 20))
@@ -43,39 +45,41 @@ def test_shared_and_renamed_classes_are_one() -> None:
     merged = Merge({"a": first, "b": second, "c": Scenes(3, "shapes", seed=9, size=48)}, {two: one})
     assert merged.names == [*first.names, *(name for name in second.names if name != two)]
     assert merged.annotation(3).annotated[0]
-    with pytest.raises(PolyheadError, match="classes: no part has a class 'tv'; choose from"):
+    with pytest.raises(PolyheadError, match="merge: classes: no part has a class 'tv'; choose from"):
         Merge({"a": first}, {"tv": "television"})
     with pytest.raises(PolyheadError, match="parts is empty"):
         Merge({})
 
 
-def test_a_merged_reader_is_cut_as_its_parts_are() -> None:
+def test_a_merged_reader_is_split_as_its_parts_are() -> None:
     merged = open_tasks({"all": Source(both(20))}, (48, 48), 3)["all"]
     alone = open_tasks({name: Source(part) for name, part in both(20).parts.items()}, (48, 48), 3)
     for split in ("train", "val", "test"):
         assert set(merged.ids(split)) == {
-            f"{name}/{ident}" for name, task in alone.items() for ident in task.ids(split)
+            f"{name}/{image_id}" for name, task in alone.items() for image_id in task.ids(split)
         }
 
 
-def test_folds_test_every_picture_once_whatever_the_seed() -> None:
+def test_folds_test_every_image_once_for_every_seed() -> None:
     def folds(seed: int) -> list[set[str]]:
         sources = [Source(both(12), split={"folds": 3, "fold": fold}) for fold in range(3)]
         opened = [open_tasks({"all": source}, (48, 48), seed)["all"] for source in sources]
         assert all(len(task.ids("val")) > 0 for task in opened)
         return [set(task.ids("test")) for task in opened]
 
-    parts = folds(0)
-    assert sum(map(len, parts)) == 24
-    assert len(set.union(*parts)) == 24
-    assert folds(1) == parts
-    with pytest.raises(PolyheadError, match="split: fold must be a whole number, 0 to 2, got 3"):
+    tested = folds(0)
+    assert sum(map(len, tested)) == 24
+    assert len(set.union(*tested)) == 24
+    assert folds(1) == tested
+    with pytest.raises(PolyheadError, match="split: fold must be an integer from 0 to 2, got 3"):
         open_tasks({"all": Source(both(12), split={"folds": 3, "fold": 3})}, (48, 48), 0)
-    with pytest.raises(PolyheadError, match=r"data\.all: split: each fold is tested once, .* no reader of its own"):
+    with pytest.raises(
+        PolyheadError, match=r"data\.all: split: with folds, each fold is tested once, but test has a reader"
+    ):
         open_tasks({"all": Source(both(12), test=both(3), split={"folds": 3, "fold": 0})}, (48, 48), 0)
 
 
-def test_a_recipe_names_the_parts_in_short(tmp_path: Path) -> None:
+def test_a_recipe_names_the_parts_in_short_form(tmp_path: Path) -> None:
     file = tmp_path / "r.yaml"
     part = "{reader: scenes, count: 4, size: 48, domain: %s}"
     file.write_text(

@@ -1,4 +1,4 @@
-"""Scenes: the same in every process, boxes around what is visible, masks that agree."""
+"""Scenes are the same in every process, and boxes, areas and masks agree."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from polyhead.data.doctor import check
-from polyhead.data.synthetic.draw import SIGNS, SKIES
-from polyhead.data.synthetic.scenes import DOMAINS, SHOWN, Scenes
+from polyhead.data.synthetic.scenes import DOMAINS, MIN_VISIBLE, Scenes
+from polyhead.data.synthetic.shapes import SIGNS, SKIES
 from polyhead.errors import PolyheadError
 
 domains = pytest.mark.parametrize("domain", [*DOMAINS])
@@ -20,23 +20,23 @@ def test_masks_boxes_and_areas_agree(domain: str) -> None:
     scenes = Scenes(60, domain, size=96, mixed="shapes" if domain == "signs" else None)
     for index in range(60):
         scene = scenes.scene(index)
-        assert scene.picture.shape == (96, 96, 3)
-        assert scene.picture.dtype == np.uint8
-        assert scene.owner.max() <= len(scene.things)
-        for number, thing in enumerate(scene.things, 1):
+        assert scene.image.shape == (96, 96, 3)
+        assert scene.image.dtype == np.uint8
+        assert scene.owner.max() <= len(scene.objects)
+        for number, item in enumerate(scene.objects, 1):
             rows, columns = np.nonzero(scene.owner == number)
-            assert thing.box == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-            assert thing.area == len(rows)
+            assert item.box == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+            assert item.area == len(rows)
         sample = scenes[index]
         assert sample.mask is not None
-        for thing in scene.things:
-            left, top, right, bottom = map(int, thing.box)
+        for item in scene.objects:
+            left, top, right, bottom = map(int, item.box)
             inside = sample.mask[top:bottom, left:right].as_subclass(torch.Tensor)
-            assert (inside == (255 if thing.ignore else 1 + thing.label)).any()
+            assert (inside == (255 if item.ignore else 1 + item.label)).any()
 
 
 @domains
-def test_scenes_are_functions_of_seed_domain_and_index(domain: str) -> None:
+def test_scenes_are_a_function_of_seed_domain_and_index(domain: str) -> None:
     scenes = Scenes(6, domain, seed=3)
     again = pickle.loads(pickle.dumps(scenes))
     with ThreadPoolExecutor(2) as pool:
@@ -51,14 +51,14 @@ def test_scenes_are_functions_of_seed_domain_and_index(domain: str) -> None:
     assert not torch.equal(scenes[1].input, scenes[0].input)
 
 
-def test_global_generator_is_left_alone() -> None:
+def test_the_global_generator_is_not_used() -> None:
     state = torch.random.get_rng_state()
     assert len(Scenes(1)[0].input) == 3
     assert torch.equal(state, torch.random.get_rng_state())
 
 
 @domains
-def test_domains_have_own_classes_and_every_one_occurs(domain: str) -> None:
+def test_domains_have_their_own_classes_and_every_class_occurs(domain: str) -> None:
     scenes = Scenes(80, domain, size=64)
     annotations = [scenes.annotation(index) for index in range(80)]
     labels = torch.cat([annotation.labels for annotation in annotations])
@@ -67,24 +67,24 @@ def test_domains_have_own_classes_and_every_one_occurs(domain: str) -> None:
     assert any(annotation.boxes.shape[0] == 0 for annotation in annotations)
     assert len({annotation.id for annotation in annotations}) == 80
     assert all(annotation.annotated.shape == (len(scenes.names),) for annotation in annotations)
-    assert len({kind.name for kinds in DOMAINS.values() for kind in kinds}) == sum(map(len, DOMAINS.values()))
+    assert len({each.name for types in DOMAINS.values() for each in types}) == sum(map(len, DOMAINS.values()))
 
 
-def test_hidden_objects_are_ignored() -> None:
+def test_occluded_objects_are_ignored() -> None:
     scenes = Scenes(100, "signs", size=48)
-    things = [thing for index in range(100) for thing in scenes.scene(index).things]
-    ignored = [thing for thing in things if thing.ignore]
-    assert 0.002 < len(ignored) / len(things) < 0.05
-    assert 0 < SHOWN < 1
-    for thing in things:
-        left, top, right, bottom = thing.box
+    objects = [item for index in range(100) for item in scenes.scene(index).objects]
+    ignored = [item for item in objects if item.ignore]
+    assert 0.002 < len(ignored) / len(objects) < 0.05
+    assert 0 < MIN_VISIBLE < 1
+    for item in objects:
+        left, top, right, bottom = item.box
         assert 0 <= left < right <= 48
         assert 0 <= top < bottom <= 48
 
 
 def test_mixed_draws_both_domains_and_annotates_one() -> None:
     plain, mixed = Scenes(20, "signs"), Scenes(20, "signs", mixed="shapes")
-    assert mixed.names == plain.names == [kind.name for kind in SIGNS]
+    assert mixed.names == plain.names == [each.name for each in SIGNS]
     assert any(not torch.equal(plain[index].input, mixed[index].input) for index in range(20))
 
 
@@ -92,14 +92,14 @@ def test_scenes_pass_the_doctor() -> None:
     assert check(Scenes(8, "signs", size=64)) == []
 
 
-def test_bad_arguments_are_refused() -> None:
+def test_invalid_arguments_raise() -> None:
     with pytest.raises(PolyheadError, match="unknown domain 'shape'; did you mean 'shapes'"):
         Scenes(1, "shape")
     with pytest.raises(PolyheadError, match="unknown domain 'fruits'; did you mean 'fruit'"):
         Scenes(1, mixed="fruits")
-    with pytest.raises(PolyheadError, match="mixed='signs': expected a domain beside 'signs' itself"):
+    with pytest.raises(PolyheadError, match="mixed='signs': expected a domain other than 'signs' itself"):
         Scenes(1, "signs", mixed="signs")
-    with pytest.raises(PolyheadError, match="size >= 32, found count 1 and size 8"):
+    with pytest.raises(PolyheadError, match="size >= 32, got count 1 and size 8"):
         Scenes(1, size=8)
     with pytest.raises(IndexError):
         Scenes(2).scene(2)

@@ -1,4 +1,4 @@
-"""What is remembered of an older task: classes in equal parts, and no more than the budget."""
+"""Selection of exemplars: class-balanced, and within the budget."""
 
 from collections import Counter
 from pathlib import Path
@@ -8,13 +8,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyhead.data.splits.stratify import kinds
-from polyhead.engine.continual.exemplars import Budget, balanced, bytes_of, remembered, shuffled, size
+from polyhead.data.splits.stratify import shown_classes
+from polyhead.engine.continual.exemplars import (
+    Budget,
+    balanced_indices,
+    parse_bytes,
+    select_exemplars,
+    shuffled_indices,
+    stored_bytes,
+)
 from polyhead.errors import SettingError
-from polyhead.types import Annotation, Kind
+from polyhead.types import Annotation, ShownClass
 
 
-def truth(name: str, labels: list[int], value: int | None = None) -> Annotation:
+def target(name: str, labels: list[int], value: int | None = None) -> Annotation:
     count = len(labels)
     return Annotation(
         name,
@@ -29,8 +36,8 @@ def truth(name: str, labels: list[int], value: int | None = None) -> Annotation:
     )
 
 
-def shown(truths: list[Annotation]) -> list[set[Kind]]:
-    return [kinds(each) for each in truths]
+def shown(targets: list[Annotation]) -> list[set[ShownClass]]:
+    return [shown_classes(each) for each in targets]
 
 
 @settings(deadline=None, max_examples=50)
@@ -39,47 +46,46 @@ def shown(truths: list[Annotation]) -> list[set[Kind]]:
     count=st.integers(1, 50),
     seed=st.integers(0, 9),
 )
-def test_a_memory_has_no_more_than_its_budget_and_no_picture_twice(
-    labels: list[list[int]], count: int, seed: int
-) -> None:
-    truths = [truth(str(number), each) for number, each in enumerate(labels)]
-    chosen = balanced(shown(truths), count, seed)
-    assert len(chosen) == min(count, len(truths))
-    assert len(set(chosen)) == len(chosen)
-    assert chosen[: count // 2] == balanced(shown(truths), count // 2, seed)
-    assert set(chosen) <= set(range(len(truths)))
-    assert chosen == balanced(shown(truths), count, seed)
+def test_exemplars_are_within_the_budget_and_distinct(labels: list[list[int]], count: int, seed: int) -> None:
+    targets = [target(str(number), each) for number, each in enumerate(labels)]
+    selected = balanced_indices(shown(targets), count, seed)
+    assert len(selected) == min(count, len(targets))
+    assert len(set(selected)) == len(selected)
+    assert selected[: count // 2] == balanced_indices(shown(targets), count // 2, seed)
+    assert set(selected) <= set(range(len(targets)))
+    assert selected == balanced_indices(shown(targets), count, seed)
 
 
-def test_a_memory_does_not_follow_the_order_of_sets() -> None:
-    """Python gives sets of names another order in every process: a resumed training would replay other pictures."""
+def test_exemplars_do_not_depend_on_the_order_of_sets() -> None:
+    """Sets of names have another order in every process: a resumed training would replay other images."""
     draw = torch.Generator().manual_seed(0)
-    pictures = [sorted({("mask", int(kind)) for kind in torch.randint(6, (3,), generator=draw)}) for _ in range(100)]
+    images = [sorted({("mask", int(kind)) for kind in torch.randint(6, (3,), generator=draw)}) for _ in range(100)]
     for count in range(1, 101):
-        assert balanced(pictures, count, 0) == balanced([each[::-1] for each in pictures], count, 0)
+        assert balanced_indices(images, count, 0) == balanced_indices([each[::-1] for each in images], count, 0)
 
 
-def test_a_memory_has_rare_classes_as_often_as_common_ones() -> None:
-    truths = [truth(str(number), [], 0 if number % 20 else 1 + number // 20 % 2) for number in range(200)]
-    kept = Counter(int(truths[place].value) for place in balanced(shown(truths), 12, 0))  # type: ignore[arg-type]
-    assert kept == {0: 4, 1: 4, 2: 4}
+def test_exemplars_have_rare_classes_as_often_as_common_ones() -> None:
+    targets = [target(str(number), [], 0 if number % 20 else 1 + number // 20 % 2) for number in range(200)]
+    selected = balanced_indices(shown(targets), 12, 0)
+    counts = Counter(int(targets[index].value) for index in selected)  # type: ignore[arg-type]
+    assert counts == {0: 4, 1: 4, 2: 4}
 
 
 def test_masks_are_balanced_by_the_classes_that_they_show() -> None:
-    """Every tenth mask shows the rare class beside the background."""
-    pictures: list[set[Kind]] = [{("mask", 0), ("mask", 1 + (place % 10 == 0))} for place in range(100)]
-    kept = balanced(pictures, 10, 0)
-    assert sum(("mask", 2) in pictures[place] for place in kept) == 5
+    """Every tenth mask shows the rare class next to the background."""
+    images: list[set[ShownClass]] = [{("mask", 0), ("mask", 1 + (index % 10 == 0))} for index in range(100)]
+    selected = balanced_indices(images, 10, 0)
+    assert sum(("mask", 2) in images[index] for index in selected) == 5
 
 
-def test_the_class_of_a_picture_is_no_class_of_its_objects() -> None:
-    """Four kinds, of which object 0 and value 0 are two."""
-    assert kinds(truth("a", [0, 1], 0), [0, 255]) == {("object", 0), ("object", 1), ("value", 0), ("mask", 0)}
+def test_the_class_of_an_image_is_not_a_class_of_its_objects() -> None:
+    """Four classes, of which object 0 and value 0 are two."""
+    assert shown_classes(target("a", [0, 1], 0), [0, 255]) == {("object", 0), ("object", 1), ("value", 0), ("mask", 0)}
 
 
-def test_another_seed_remembers_other_pictures() -> None:
-    truths = [truth(str(number), [number % 3]) for number in range(60)]
-    assert balanced(shown(truths), 9, 0) != balanced(shown(truths), 9, 1)
+def test_another_seed_selects_other_images() -> None:
+    targets = [target(str(number), [number % 3]) for number in range(60)]
+    assert balanced_indices(shown(targets), 9, 0) != balanced_indices(shown(targets), 9, 1)
 
 
 @pytest.mark.parametrize(
@@ -97,52 +103,54 @@ def test_another_seed_remembers_other_pictures() -> None:
         ("1 MiB", 20),
     ],
 )
-def test_a_budget_is_a_share_a_number_or_bytes(budget: Budget, count: int) -> None:
-    """A picture of 8 x 8 without a file counts 192 bytes, and one is always kept."""
-    truths = [truth(str(number), [number % 3]) for number in range(20)]
-    held = remembered(truths, shown(truths), budget, 0)
-    assert held.places == balanced(shown(truths), count, 0)
-    assert held.bytes == count * 192
+def test_a_budget_is_a_fraction_a_number_or_bytes(budget: Budget, count: int) -> None:
+    """An image of 8 x 8 pixels without a file has 192 bytes, and one is always selected."""
+    targets = [target(str(number), [number % 3]) for number in range(20)]
+    exemplars = select_exemplars(targets, shown(targets), budget, 0)
+    assert exemplars.indices == balanced_indices(shown(targets), count, 0)
+    assert exemplars.bytes == count * 192
 
 
 @settings(deadline=None, max_examples=50)
 @given(sides=st.lists(st.integers(1, 40), min_size=1, max_size=20), seed=st.integers(0, 9))
-def test_bytes_are_filled_in_the_order_of_the_classes_and_what_is_too_large_is_passed_over(
+def test_bytes_are_filled_in_the_balanced_order_and_images_that_do_not_fit_are_skipped(
     sides: list[int], seed: int
 ) -> None:
-    truths = [truth(str(number), [number % 3])._replace(size=(side, side)) for number, side in enumerate(sides)]
-    held = remembered(truths, shown(truths), "2KiB", seed)
-    order = balanced(shown(truths), len(truths), seed)
-    assert held.places[0] == order[0]
-    assert held.places == [place for place in order if place in held.places]
-    assert held.bytes == sum(size(truths[place]) for place in held.places)
-    assert held.bytes <= 2048 or len(held.places) == 1
-    assert all(held.bytes + size(truths[place]) > 2048 for place in order if place not in held.places)
+    targets = [target(str(number), [number % 3])._replace(size=(side, side)) for number, side in enumerate(sides)]
+    exemplars = select_exemplars(targets, shown(targets), "2KiB", seed)
+    order = balanced_indices(shown(targets), len(targets), seed)
+    assert exemplars.indices[0] == order[0]
+    assert exemplars.indices == [index for index in order if index in exemplars.indices]
+    assert exemplars.bytes == sum(stored_bytes(targets[index]) for index in exemplars.indices)
+    assert exemplars.bytes <= 2048 or len(exemplars.indices) == 1
+    assert all(
+        exemplars.bytes + stored_bytes(targets[index]) > 2048 for index in order if index not in exemplars.indices
+    )
 
 
-@given(pictures=st.integers(10, 60), seed=st.integers(0, 9))
-def test_an_order_of_chance_has_every_place_once(pictures: int, seed: int) -> None:
-    places = shuffled(pictures, seed)
-    assert sorted(places) == list(range(pictures))
-    assert places == shuffled(pictures, seed) != shuffled(pictures, seed + 1)
+@given(images=st.integers(10, 60), seed=st.integers(0, 9))
+def test_a_random_order_has_every_index_once(images: int, seed: int) -> None:
+    indices = shuffled_indices(images, seed)
+    assert sorted(indices) == list(range(images))
+    assert indices == shuffled_indices(images, seed) != shuffled_indices(images, seed + 1)
 
 
-def test_files_count_as_they_are_stored_and_masks_with_their_pictures(tmp_path: Path) -> None:
+def test_the_size_is_that_of_the_files_of_image_and_mask(tmp_path: Path) -> None:
     for name, length in (("a.jpg", 700), ("a.png", 41)):
         (tmp_path / name).write_bytes(bytes(length))
-    stored = truth("a", [0])._replace(path=str(tmp_path / "a.jpg"))
-    assert size(stored) == 700
-    assert size(stored._replace(mask=str(tmp_path / "a.png"))) == 741
+    stored = target("a", [0])._replace(path=str(tmp_path / "a.jpg"))
+    assert stored_bytes(stored) == 700
+    assert stored_bytes(stored._replace(mask=str(tmp_path / "a.png"))) == 741
 
 
-def test_bytes_are_told_with_their_unit() -> None:
-    assert [bytes_of(text) for text in ("16KiB", "1.5 MiB", "2GiB")] == [16384, 1572864, 2147483648]
+def test_bytes_are_given_with_their_unit() -> None:
+    assert [parse_bytes(text) for text in ("16KiB", "1.5 MiB", "2GiB")] == [16384, 1572864, 2147483648]
 
 
 @pytest.mark.parametrize("text", ["16MB", "16", "MiB", "-1MiB", "1e3KiB", ""])
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(SettingError) as caught:
-        bytes_of(text)
+        parse_bytes(text)
     assert str(caught.value) == (
-        f"budget: expected a share (0.1), a number of pictures (200) or bytes (16MiB, in KiB, MiB, GiB), got {text!r}"
+        f"budget: expected a fraction (0.1), a number of images (200) or bytes (16MiB, in KiB, MiB, GiB), got {text!r}"
     )

@@ -14,11 +14,11 @@ SMALL = "test_resnet"
 
 @pytest.fixture
 def state() -> dict[str, torch.Tensor]:
-    """Tensors of a small network."""
+    """Return the tensors of a small network."""
     return timm.create_model(SMALL).state_dict()
 
 
-def test_levels_are_picked_by_stride() -> None:
+def test_levels_are_selected_by_stride() -> None:
     backbone = Timm(SMALL, strides=(32, 4))
     assert backbone.strides == [4, 32]
     levels = backbone(torch.zeros(1, 3, 64, 96)).levels
@@ -28,11 +28,11 @@ def test_levels_are_picked_by_stride() -> None:
     ]
 
 
-def test_pictures_are_normalised_once_and_as_the_weights_want_it() -> None:
+def test_images_are_normalized_once_with_the_given_mean_and_std() -> None:
     backbone = Timm(SMALL, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)).eval()
-    picture = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
-    expected = backbone.net((picture / 255 - 0.5) / 0.25)
-    for given in (picture, picture.float()):
+    image = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
+    expected = backbone.net((image / 255 - 0.5) / 0.25)
+    for given in (image, image.float()):
         torch.testing.assert_close(backbone(given).levels, expected, atol=1e-4, rtol=1e-4)
     assert {"mean", "std"} <= set(backbone.state_dict())
 
@@ -42,43 +42,43 @@ def test_mean_and_std_come_from_the_argument_then_the_file_then_timm(
 ) -> None:
     path = tmp_path / "a.safetensors"
     save_file(state, path, {"mean": "[0.1, 0.2, 0.3]"})
-    told = Timm(SMALL, str(path))
-    torch.testing.assert_close(told.mean.flatten(), 255 * torch.tensor([0.1, 0.2, 0.3]))
+    from_file = Timm(SMALL, str(path))
+    torch.testing.assert_close(from_file.mean.flatten(), 255 * torch.tensor([0.1, 0.2, 0.3]))
     settings = timm.get_pretrained_cfg(SMALL)
     assert settings is not None
-    torch.testing.assert_close(told.std.flatten(), 255 * torch.tensor(settings.std))
+    torch.testing.assert_close(from_file.std.flatten(), 255 * torch.tensor(settings.std))
     given = Timm(SMALL, str(path), mean=(0.0, 0.0, 0.0))
     assert not given.mean.any()
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "pth"])
-def test_weights_come_from_a_file(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole: Any = timm.create_model(SMALL, num_classes=7).eval()  # another classifier does no harm
+def test_weights_are_loaded_from_a_file(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full: Any = timm.create_model(SMALL, num_classes=7).eval()  # another classifier is allowed
     path = tmp_path / f"a.{suffix}"
     if suffix == "pth":
-        torch.save({"state_dict": whole.state_dict()}, path)
+        torch.save({"state_dict": full.state_dict()}, path)
     else:
-        save_file(whole.state_dict(), path)
+        save_file(full.state_dict(), path)
     monkeypatch.setenv("POLYHEAD_WEIGHTS", str(tmp_path))
     backbone = Timm(SMALL, f"a.{suffix}", (32,), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)).eval()
-    picture = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
-    torch.testing.assert_close(backbone(picture).levels[0], whole.forward_features(picture / 255))
+    image = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
+    torch.testing.assert_close(backbone(image).levels[0], full.forward_features(image / 255))
 
 
-def test_weights_are_kept_once() -> None:
+def test_timm_stores_no_second_copy_of_the_weights() -> None:
     backbone = Timm(SMALL)
     held = [value for module in backbone.modules() for value in vars(module).values() if isinstance(value, dict)]
     assert not [value for value in held if value.get("state_dict") or value.get("pretrained_cfg")]
 
 
-def test_faulty_weights_are_refused_by_name(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+def test_the_message_about_faulty_weights_names_the_fault(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
     path = tmp_path / "a.pth"
     key = next(iter(state))
     for fault, message in [
         ({name: value for name, value in state.items() if name != key}, f"{key} is missing"),
         ({**state, "spare.weight": state[key]}, "spare.weight is not part of the network"),
         ({**state, key: torch.zeros(2, 3)}, rf"{key} has shape \[2, 3\] instead of"),
-        ([1, 2], "holds no tensors by name"),
+        ([1, 2], "is not a dictionary of tensors"),
     ]:
         torch.save(fault, path)
         with pytest.raises(PolyheadError, match=message):
@@ -92,7 +92,7 @@ def test_faulty_weights_are_refused_by_name(tmp_path: Path, state: dict[str, tor
         Timm(SMALL, "none.pth")
 
 
-def test_weights_that_cannot_be_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_raises_an_error_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*_: object, **__: object) -> None:
         raise FileNotFoundError("there is no connection\nand more")
 
@@ -100,12 +100,12 @@ def test_weights_that_cannot_be_downloaded(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(PolyheadError) as caught:
         Timm(SMALL, "hub")
     assert str(caught.value) == (
-        f"weights=hub: those of {SMALL!r} could not be downloaded (there is no connection); "
-        "give a file, or null for random ones"
+        f"weights=hub: the weights of {SMALL!r} could not be downloaded (there is no connection). "
+        "Use a weights file, or null for random weights."
     )
 
 
-def test_wrong_names_and_strides_end_in_a_hint() -> None:
+def test_wrong_names_and_strides_raise_an_error_with_a_remedy() -> None:
     with pytest.raises(PolyheadError, match=r"no network 'resnet5O'; did you mean 'resnet50"):
         Timm("resnet5O")
     with pytest.raises(PolyheadError, match=r"levels of strides \[2, 4, 8, 16, 32\], not \[64\]"):
@@ -119,28 +119,28 @@ def test_wrong_names_and_strides_end_in_a_hint() -> None:
 
 def test_the_last_convolution_of_efficientnet() -> None:
     backbone = Timm("test_efficientnet", strides=(16, 32), last_conv=True)
-    whole = timm.create_model("test_efficientnet")
-    assert backbone.channels[-1] == whole.num_features
+    full = timm.create_model("test_efficientnet")
+    assert backbone.channels[-1] == full.num_features
     levels = backbone(torch.zeros(1, 3, 64, 64)).levels
-    assert levels[1].shape == (1, whole.num_features, 2, 2)
+    assert levels[1].shape == (1, full.num_features, 2, 2)
     assert Timm("test_efficientnet", strides=(16, 32), last_conv=None).channels == backbone.channels
 
 
-def test_networks_that_keep_channels_last_give_them_first() -> None:
+def test_channels_last_networks_return_channels_first() -> None:
     backbone = Timm("swin_tiny_patch4_window7_224", strides=(16, 32)).eval()
     with torch.inference_mode():
         levels = backbone(torch.zeros(1, 3, 224, 224, dtype=torch.uint8)).levels
     assert [tuple(level.shape) for level in levels] == [(1, 384, 14, 14), (1, 768, 7, 7)]
 
 
-def test_real_weights_know_what_they_see(weights_root: Path) -> None:
+def test_features_of_real_weights_equal_those_of_timm(weights_root: Path) -> None:
     path = weights_root / "mobilenetv2_100.safetensors"
     half = (0.5, 0.5, 0.5)
     backbone = Timm("mobilenetv2_100", str(path), mean=half, std=half, last_conv=True).eval()
     assert backbone.channels == [32, 96, 1280]
     overlay = {"file": str(path)}
-    whole: Any = timm.create_model("mobilenetv2_100", pretrained=True, pretrained_cfg_overlay=overlay).eval()
-    picture = torch.randint(0, 256, (1, 3, 96, 96), dtype=torch.uint8)
+    full: Any = timm.create_model("mobilenetv2_100", pretrained=True, pretrained_cfg_overlay=overlay).eval()
+    image = torch.randint(0, 256, (1, 3, 96, 96), dtype=torch.uint8)
     with torch.inference_mode():
-        expected = whole.forward_features(picture / 127.5 - 1)
-        torch.testing.assert_close(backbone(picture).levels[-1], expected, atol=1e-4, rtol=1e-3)
+        expected = full.forward_features(image / 127.5 - 1)
+        torch.testing.assert_close(backbone(image).levels[-1], expected, atol=1e-4, rtol=1e-3)

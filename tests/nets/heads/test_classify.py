@@ -30,7 +30,7 @@ def test_probabilities_and_loss() -> None:
     torch.testing.assert_close(loss, -scores[[0, 1], [0, 2]].log().mean())
 
 
-def test_pictures_without_a_class_end_in_a_hint() -> None:
+def test_images_without_a_class_raise_an_error_with_a_remedy() -> None:
     head = Classify([8], [16], ["cat", "dog"])
-    with pytest.raises(PolyheadError, match="use a reader that gives a value"):
+    with pytest.raises(PolyheadError, match=r"needs images with one class each\. Use a reader that provides a value\."):
         head.losses(Logits(torch.zeros(2, 2)), batch(None))

@@ -2,7 +2,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from polyhead.boxes.raw import Raw
+from polyhead.boxes.raw import DensePredictions
 from polyhead.models.ssd import ssd_head
 from polyhead.nets.heads.dense import Dense
 from polyhead.types import Batch, Pyramid
@@ -18,8 +18,8 @@ def head() -> Dense:
 
 
 def pyramid(count: int = 2) -> Pyramid:
-    source = torch.Generator().manual_seed(0)
-    return Pyramid([torch.randn(count, 8, side, side, generator=source) for side in SHAPES], CANVAS)
+    generator = torch.Generator().manual_seed(0)
+    return Pyramid([torch.randn(count, 8, side, side, generator=generator) for side in SHAPES], CANVAS)
 
 
 def batch(boxes: Tensor, labels: Tensor) -> Batch:
@@ -36,36 +36,38 @@ def batch(boxes: Tensor, labels: Tensor) -> Batch:
     )
 
 
-def truth() -> Batch:
+def target() -> Batch:
     boxes = torch.tensor([[[20.0, 30, 120, 200], [100, 100, 130, 140]], [[0, 0, 300, 300], [0, 0, 0, 0]]])
     return batch(boxes, torch.tensor([[0, 2], [1, -1]]))
 
 
-def test_bfloat16_moves_no_anchor_and_costs_no_precision_in_losses() -> None:
+def test_bfloat16_changes_neither_anchors_nor_losses() -> None:
     dense = head()
-    plain: Raw = dense(pyramid())
+    plain: DensePredictions = dense(pyramid())
     with torch.autocast("cpu", torch.bfloat16):
-        raw: Raw = dense(pyramid())
-        losses = dense.losses(raw, truth())
+        raw: DensePredictions = dense(pyramid())
+        losses = dense.losses(raw, target())
         found = dense.decode(raw)
     assert torch.equal(raw.anchors, plain.anchors)
-    assert (plain.anchors.bfloat16().float() - plain.anchors).abs().max() > 0.4  # what is avoided, in pixels
-    assert {raw.codes.dtype, raw.logits.dtype, raw.anchors.dtype, raw.strides.dtype} == {torch.float32}
-    outside = dense.losses(raw, truth())
+    assert (
+        plain.anchors.bfloat16().float() - plain.anchors
+    ).abs().max() > 0.4  # the shift in pixels that float32 avoids
+    assert {raw.deltas.dtype, raw.logits.dtype, raw.anchors.dtype, raw.strides.dtype} == {torch.float32}
+    outside = dense.losses(raw, target())
     assert all(torch.equal(losses[name], outside[name]) for name in ("box", "class"))
     assert torch.equal(found[0].boxes, dense.decode(raw)[0].boxes)
 
 
-def test_perfect_predictions_cost_nothing_and_decode_to_the_truth() -> None:
+def test_perfect_predictions_have_no_loss_and_decode_to_the_targets() -> None:
     dense = head()
-    given = truth()
-    raw: Raw = dense(pyramid())
+    given = target()
+    raw: DensePredictions = dense(pyramid())
     index = dense.matcher(raw, dense.coder, given)
-    at = index.clamp(min=0)
-    boxes = given.boxes.gather(1, at[..., None].expand(-1, -1, 4))
-    labels = torch.where(index >= 0, given.labels.gather(1, at), len(NAMES))
+    assigned = index.clamp(min=0)
+    boxes = given.boxes.gather(1, assigned[..., None].expand(-1, -1, 4))
+    labels = torch.where(index >= 0, given.labels.gather(1, assigned), len(NAMES))
     perfect = raw._replace(
-        codes=dense.coder.encode(boxes, raw.anchors, raw.strides).masked_fill((index < 0)[..., None], 0.0),
+        deltas=dense.coder.encode(boxes, raw.anchors, raw.strides).masked_fill((index < 0)[..., None], 0.0),
         logits=50 * torch.nn.functional.one_hot(labels, len(NAMES) + 1).float(),
     )
     assert all(float(loss) < 1e-5 for loss in dense.losses(perfect, given).values())
@@ -75,30 +77,30 @@ def test_perfect_predictions_cost_nothing_and_decode_to_the_truth() -> None:
         assert (box_iou(given.boxes[i][real], found.boxes).amax(dim=1) > 0.999).all()
 
 
-def test_before_training_nearly_everything_is_background() -> None:
+def test_initially_nearly_every_anchor_predicts_background() -> None:
     dense = head()
     scores = dense.scores(dense(pyramid())).detach()
     assert abs(float(scores.sum(dim=2).mean()) - 0.1) < 0.02
 
 
-def test_detections_lie_inside_the_canvas_best_first() -> None:
+def test_detections_are_inside_the_canvas_and_sorted_by_score() -> None:
     dense = head()
-    raw: Raw = dense(pyramid())
-    for found in dense.decode(raw._replace(codes=30 * torch.randn(raw.codes.shape))):
+    raw: DensePredictions = dense(pyramid())
+    for found in dense.decode(raw._replace(deltas=30 * torch.randn(raw.deltas.shape))):
         assert found.boxes.min() >= 0
         assert found.boxes.max() <= 300
         assert (found.boxes[:, 2:] > found.boxes[:, :2]).all()
         assert found.scores.diff().max() <= 0
 
 
-def test_codes_and_anchors_come_in_one_order() -> None:
-    """A kernel that answers only to its own cell moves only the boxes of that cell."""
+def test_deltas_and_anchors_have_the_same_order() -> None:
+    """A change of one cell changes only predictions at anchors within the reach of the 3x3 convolution."""
     dense = head()
     features = pyramid(1)
-    before: Raw = dense(features)
+    before: DensePredictions = dense(features)
     features.levels[2][0, :, 4, 7] += 10
-    after: Raw = dense(features)
-    moved = (before.codes != after.codes).any(dim=2)[0]
+    after: DensePredictions = dense(features)
+    moved = (before.deltas != after.deltas).any(dim=2)[0]
     middle = torch.tensor([7.5 * 30, 4.5 * 30])
     assert 0 < moved.sum() <= 9 * 6
     assert ((before.anchors[moved, :2] - middle).abs() <= 30).all()

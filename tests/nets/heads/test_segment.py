@@ -25,17 +25,17 @@ def batch(masks: torch.Tensor | None, size: int = 16) -> Batch:
     )
 
 
-def perfect(masks: torch.Tensor, sure: float = 20.0) -> PixelLogits:
+def perfect(masks: torch.Tensor, logit: float = 20.0) -> PixelLogits:
     known = masks.long().clamp(max=2)
-    logits = sure * torch.nn.functional.one_hot(known, 3).movedim(-1, 1).float()
+    logits = logit * torch.nn.functional.one_hot(known, 3).movedim(-1, 1).float()
     return PixelLogits(logits, (masks.shape[1], masks.shape[2]))
 
 
 @settings(deadline=None, max_examples=20)
 @given(seed=st.integers(0, 1000))
-def test_the_truth_costs_nothing_and_decodes_to_itself(seed: int) -> None:
-    source = torch.Generator().manual_seed(seed)
-    masks = torch.randint(0, 3, (2, 16, 16), generator=source, dtype=torch.uint8)
+def test_perfect_predictions_have_no_loss_and_decode_to_the_target(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    masks = torch.randint(0, 3, (2, 16, 16), generator=generator, dtype=torch.uint8)
     head = Segment([4], [16], NAMES)
     raw = perfect(masks)
     assert all(float(loss) < 1e-3 for loss in head.losses(raw, batch(masks)).values())
@@ -44,20 +44,20 @@ def test_the_truth_costs_nothing_and_decodes_to_itself(seed: int) -> None:
 
 @settings(deadline=None, max_examples=20)
 @given(seed=st.integers(0, 1000))
-def test_ignored_pixels_change_nothing(seed: int) -> None:
-    source = torch.Generator().manual_seed(seed)
-    masks = torch.randint(0, 3, (2, 16, 16), generator=source, dtype=torch.uint8)
+def test_ignored_pixels_do_not_change_the_loss(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    masks = torch.randint(0, 3, (2, 16, 16), generator=generator, dtype=torch.uint8)
     masks[:, 4:9] = 255
-    logits = torch.randn(2, 3, 16, 16, generator=source)
+    logits = torch.randn(2, 3, 16, 16, generator=generator)
     other = logits.clone()
-    other[:, :, 4:9] = torch.randn(2, 3, 5, 16, generator=source)
+    other[:, :, 4:9] = torch.randn(2, 3, 5, 16, generator=generator)
     head = Segment([4], [16], NAMES)
     first, second = (head.losses(PixelLogits(each, (16, 16)), batch(masks)) for each in (logits, other))
     for name in first:
         torch.testing.assert_close(first[name], second[name])
 
 
-def test_a_batch_of_ignored_pixels_teaches_nothing_and_breaks_nothing() -> None:
+def test_a_batch_of_ignored_pixels_has_no_loss_and_no_gradient() -> None:
     logits = torch.randn(2, 3, 4, 4, requires_grad=True)
     losses = Segment([4], [16], NAMES).losses(PixelLogits(logits, (16, 16)), batch(torch.full((2, 16, 16), 255).byte()))
     torch.autograd.backward(torch.stack(list(losses.values())).sum())
@@ -66,22 +66,22 @@ def test_a_batch_of_ignored_pixels_teaches_nothing_and_breaks_nothing() -> None:
     assert not logits.grad.any()
 
 
-def test_dice_sees_a_small_class_that_cross_entropy_overlooks() -> None:
+def test_dice_penalizes_a_missed_small_class_more_than_cross_entropy() -> None:
     masks = torch.zeros(2, 16, 16, dtype=torch.uint8)
     masks[0, :2, :2] = 1
-    missed = perfect(torch.zeros_like(masks), sure=8.0)
+    missed = perfect(torch.zeros_like(masks), logit=8.0)
     losses = Segment([4], [16], NAMES).losses(missed, batch(masks))
     assert float(losses["class"]) < 0.1
     assert float(losses["dice"]) > 0.3
 
 
-def test_masks_fill_the_canvas_whatever_the_stride() -> None:
+def test_masks_have_the_size_of_the_canvas_for_any_stride() -> None:
     head = Segment([4], [16], NAMES).eval()
     raw = head(Pyramid([torch.randn(2, 4, 5, 7)], (75, 100)))
     assert [each.classes.shape for each in head.decode(raw)] == [(75, 100)] * 2
 
 
-def test_without_masks_it_says_what_it_wants() -> None:
+def test_images_without_masks_raise_an_error_with_a_remedy() -> None:
     head = Segment([4], [16], NAMES)
-    with pytest.raises(PolyheadError, match="needs pictures with masks; use a reader that gives masks"):
+    with pytest.raises(PolyheadError, match=r"needs images with masks\. Use a reader that provides masks\."):
         head.losses(perfect(torch.zeros(2, 16, 16)), batch(None))

@@ -1,22 +1,22 @@
 import torch
 from torch import nn
 
-from polyhead.nets.heads.towers import SharedLayer, SharedTower, rows
+from polyhead.nets.heads.towers import EfficientDetTower, SharedLayer, rows
 
 SIDES = [6, 3, 2]
 
 
-def tower(depth: int = 2) -> SharedTower:
+def tower(depth: int = 2) -> EfficientDetTower:
     torch.manual_seed(0)
-    return SharedTower([8] * 3, [9] * 3, 5, depth=depth)
+    return EfficientDetTower([8] * 3, [9] * 3, 5, depth=depth)
 
 
 def features(count: int = 2) -> list[torch.Tensor]:
-    source = torch.Generator().manual_seed(0)
-    return [torch.randn(count, 8, side, side, generator=source) for side in SIDES]
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(count, 8, side, side, generator=generator) for side in SIDES]
 
 
-def test_rows_hold_the_numbers_of_one_box_and_go_through_cells_row_by_row() -> None:
+def test_rows_have_one_box_each_and_are_ordered_cell_by_cell() -> None:
     cells = torch.arange(2 * 3.0).view(1, 1, 2, 3)
     numbers = torch.arange(4 * 5.0).view(1, 20, 1, 1)
     out = rows(100 * cells + numbers, 5)
@@ -25,26 +25,26 @@ def test_rows_hold_the_numbers_of_one_box_and_go_through_cells_row_by_row() -> N
     assert out[0, 0].tolist() == [0, 1, 2, 3, 4]
 
 
-def test_rows_of_maps_in_channels_last_memory_copy_nothing() -> None:
+def test_rows_of_channels_last_maps_are_not_copied() -> None:
     feature = torch.randn(2, 20, 3, 4).contiguous(memory_format=torch.channels_last)
     assert rows(feature, 5).data_ptr() == feature.data_ptr()
 
 
-def test_codes_and_logits_of_all_levels() -> None:
-    codes, logits, objects = tower()(features())
+def test_deltas_and_logits_of_all_levels() -> None:
+    deltas, logits, objectness = tower()(features())
     count = 9 * sum(side**2 for side in SIDES)
-    assert codes.shape == (2, count, 4)
+    assert deltas.shape == (2, count, 4)
     assert logits.shape == (2, count, 5)
-    assert objects is None
+    assert objectness is None
 
 
-def test_before_training_every_class_is_improbable() -> None:
+def test_initially_every_class_is_improbable() -> None:
     for depth in (0, 3):
         _, logits, _ = tower(depth)(features())
         assert 0.002 < float(logits.detach().mean().sigmoid()) < 0.03
 
 
-def test_levels_share_all_but_the_norms() -> None:
+def test_levels_share_all_layers_except_batch_norm() -> None:
     layer = SharedLayer(8, 2)
     near, far = torch.randn(4, 8, 5, 5), 3 + torch.randn(4, 8, 5, 5)
     layer([near, far])
@@ -60,8 +60,8 @@ def test_levels_share_all_but_the_norms() -> None:
     torch.testing.assert_close(one, other)
 
 
-def test_the_picture_decides_and_not_the_rest_of_the_batch() -> None:
+def test_predictions_do_not_depend_on_other_images_of_the_batch() -> None:
     net = tower().eval()
-    codes, logits, _ = net(features())
+    deltas, logits, _ = net(features())
     alone, own, _ = net([level[:1] for level in features()])
-    torch.testing.assert_close((alone, own), (codes[:1], logits[:1]))
+    torch.testing.assert_close((alone, own), (deltas[:1], logits[:1]))

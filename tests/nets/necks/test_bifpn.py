@@ -2,13 +2,13 @@ import pytest
 import torch
 from torch import nn
 
-from polyhead.nets.necks.bifpn import Bifpn, Fuse
+from polyhead.nets.necks.bifpn import Bifpn, WeightedFusion
 from polyhead.types import Pyramid, Size
 
 
 def features(shapes: list[Size], count: int = 1) -> list[torch.Tensor]:
-    source = torch.Generator().manual_seed(0)
-    return [torch.randn(count, 4 + 2 * i, *shape, generator=source) for i, shape in enumerate(shapes)]
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(count, 4 + 2 * i, *shape, generator=generator) for i, shape in enumerate(shapes)]
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_levels_of_any_shape(shapes: list[Size], more: list[Size]) -> None:
     assert neck.strides == [8, 16, 32, 64, 128]
 
 
-def test_one_layer_lets_every_level_hear_of_every_other() -> None:
+def test_one_layer_connects_every_level_with_every_other() -> None:
     torch.manual_seed(0)
     neck = Bifpn([4, 6, 8], [8, 16, 32], width=10, repeats=1).eval()
     levels = features([(12, 12), (6, 6), (3, 3)])
@@ -38,8 +38,8 @@ def test_one_layer_lets_every_level_hear_of_every_other() -> None:
         assert not any(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
-def test_maps_are_weighed_and_those_of_negative_weight_left_out() -> None:
-    fuse = Fuse(4, 4, 3)
+def test_maps_are_weighted_and_those_of_negative_weight_are_left_out() -> None:
+    fuse = WeightedFusion(4, 4, 3)
     fuse.after = nn.Sequential()
     maps = [torch.randn(1, 4, 5, 5) for _ in range(3)]
     torch.testing.assert_close(fuse(*maps), (maps[0] + maps[1] + maps[2]) / 3.0001)
@@ -47,8 +47,8 @@ def test_maps_are_weighed_and_those_of_negative_weight_left_out() -> None:
     torch.testing.assert_close(fuse(*maps), (2 * maps[0] + 0.5 * maps[2]) / 2.5001)
 
 
-def test_the_first_layer_brings_levels_to_one_width_once_for_each_node_that_meets_them() -> None:
+def test_each_node_of_the_first_layer_that_needs_it_has_its_own_lateral_convolution() -> None:
     neck = Bifpn([4, 10, 8], [8, 16, 32], width=10, repeats=2)
     sides = {name for name, part in neck.named_modules() if "side" in name and isinstance(part, nn.Conv2d)}
-    # down: levels 32, 8 (16 is as wide as it should be); up: level 32
+    # down: strides 32 and 8 (16 has the right width already); up: stride 32
     assert sides == {"layers.0.down.1.side.0", "layers.0.down.3.side.0", "layers.0.up.1.side.0"}

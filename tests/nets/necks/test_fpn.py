@@ -4,7 +4,7 @@ from polyhead.nets.necks.fpn import Fpn
 from polyhead.types import Pyramid
 
 
-def test_fine_levels_hear_of_coarse_ones_but_not_the_other_way() -> None:
+def test_coarse_levels_affect_fine_ones_but_not_vice_versa() -> None:
     neck = Fpn([4, 6, 8], [8, 16, 32], width=10).eval()
     levels = [torch.randn(1, 4, 10, 10), torch.randn(1, 6, 5, 5), torch.randn(1, 8, 3, 3)]
     before = neck(Pyramid(levels, (75, 75))).levels

@@ -14,7 +14,7 @@ from polyhead.types import Pyramid
         (32, [4, 2, 1]),
     ],
 )
-def test_levels_go_down_to_one_cell(size: int, sides: list[int]) -> None:
+def test_the_last_level_has_a_single_cell(size: int, sides: list[int]) -> None:
     neck = SsdExtras([4, 6, 8], [8, 16, 32], size=(size, size), width=10)
     levels = [torch.randn(2, width, side, side) for width, side in zip([4, 6, 8], sides[:3], strict=True)]
     out = neck(Pyramid(levels, (size, size)))

@@ -2,18 +2,21 @@ import pytest
 import torch
 
 from polyhead.errors import SettingError
-from polyhead.nets.necks.trunk import Trunk
+from polyhead.nets.necks.trunk import SharedStem
 from polyhead.types import Pyramid
 
 
-def test_a_residual_trunk_adds_to_each_level_what_the_plain_one_makes_of_it() -> None:
-    plain, residual = Trunk([4, 6], [8, 16], depth=2).eval(), Trunk([4, 6], [8, 16], depth=2, residual=True).eval()
+def test_a_residual_stem_adds_its_convolutions_to_each_level() -> None:
+    plain, residual = (
+        SharedStem([4, 6], [8, 16], depth=2).eval(),
+        SharedStem([4, 6], [8, 16], depth=2, residual=True).eval(),
+    )
     residual.load_state_dict(plain.state_dict())
     pyramid = Pyramid([torch.randn(2, 4, 8, 8), torch.randn(2, 6, 4, 4)], (64, 64))
     for level, made, added in zip(pyramid.levels, plain(pyramid).levels, residual(pyramid).levels, strict=True):
         torch.testing.assert_close(added, level + made)
 
 
-def test_a_trunk_has_a_layer_at_least() -> None:
+def test_depth_must_be_positive() -> None:
     with pytest.raises(SettingError, match=r"^depth must be 1 or more, got 0$"):
-        Trunk([4], [8], depth=0)
+        SharedStem([4], [8], depth=0)

@@ -5,7 +5,7 @@ import torch
 import yaml
 from torchvision.transforms import v2
 
-from benchmarks.rival import LOOK, Pictures, main
+from benchmarks.reference import LOOK, Images, main
 from polyhead.commands import compare
 from polyhead.config import recipe
 from polyhead.data.loading.source import open_tasks
@@ -36,14 +36,14 @@ def tiny(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_rival_leaves_a_folder_that_compare_accepts(
+def test_the_reference_leaves_a_folder_that_compare_accepts(
     tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(2):
         assert main([str(tiny), "--seed", "3"]) == 0
-    first, second = (Run.open(tmp_path / "runs" / name) for name in ("tiny_rival", "tiny_rival2"))
+    first, second = (Run.open(tmp_path / "runs" / name) for name in ("tiny_reference", "tiny_reference2"))
     assert compare.main([str(first.folder), str(second.folder)]) == 0
-    assert "tiny_rival2" in capsys.readouterr().out
+    assert "tiny_reference2" in capsys.readouterr().out
     rows = read_rows(first.results_csv)
     assert [row["epoch"] for row in rows] == ["0", "1"]
     assert all({"val/shapes/ap50", "train/loss", "time", "lr"} <= row.keys() for row in rows)
@@ -57,26 +57,26 @@ def test_the_rival_leaves_a_folder_that_compare_accepts(
     # the truth is what our own run of that recipe is measured against
     config = recipe.load(tiny, ["seed=3"])
     task = open_tasks(recipe.sources(config), (64, 64), 3)["shapes"]
-    truths, names = store.load_truths(store.truths_of(first.predictions_of("test", "shapes")))
+    targets, names = store.load_targets(store.targets_path(first.predictions_path("test", "shapes")))
     assert names == task.names
-    assert [truth.id for truth in truths] == task.ids("test")
+    assert [target.id for target in targets] == task.ids("test")
 
 
-def test_pictures_are_as_torchvision_wants_them(tiny: Path) -> None:
+def test_images_are_as_torchvision_wants_them(tiny: Path) -> None:
     task = open_tasks(recipe.sources(recipe.load(tiny)), (64, 64), 0)["shapes"]
-    picture, target, name = Pictures(task.readers["val"], LOOK)[0]
-    truth = task.truths("val")[0]
-    assert name == truth.id
-    assert picture.dtype == torch.float32
-    assert 0 <= picture.min() <= picture.max() <= 1
-    assert torch.equal(target["labels"], truth.labels + 1)
-    assert torch.equal(target["boxes"], truth.boxes)
-    flipped, target, _ = Pictures(task.readers["val"], v2.Compose([v2.RandomHorizontalFlip(p=1), LOOK]))[0]
-    assert torch.equal(flipped, picture.flip(2))
-    assert torch.equal(target["boxes"][:, 0], truth.size[1] - truth.boxes[:, 2])
+    image, target, name = Images(task.readers["val"], LOOK)[0]
+    annotation = task.targets("val")[0]
+    assert name == annotation.id
+    assert image.dtype == torch.float32
+    assert 0 <= image.min() <= image.max() <= 1
+    assert torch.equal(target["labels"], annotation.labels + 1)
+    assert torch.equal(target["boxes"], annotation.boxes)
+    flipped, target, _ = Images(task.readers["val"], v2.Compose([v2.RandomHorizontalFlip(p=1), LOOK]))[0]
+    assert torch.equal(flipped, image.flip(2))
+    assert torch.equal(target["boxes"][:, 0], annotation.size[1] - annotation.boxes[:, 2])
 
 
-def test_recipes_that_have_no_rival_are_refused(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recipes_that_have_no_reference_are_refused(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([str(tiny), "model.class_path=classifier"])
     assert "recipe of ssd300" in capsys.readouterr().err

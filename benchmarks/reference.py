@@ -1,10 +1,10 @@
-"""Train torchvision's own SSD on the data of a recipe: the rival that Polyhead's SSD has to beat.
+"""Train torchvision's SSD on the data of a recipe, as a reference for Polyhead's SSD.
 
-    python benchmarks/rival.py ssd_penn_fudan --seed 1 [key=value ...]
+    python benchmarks/reference.py ssd_penn_fudan --seed 1 [key=value ...]
 
-Backbone, weights, levels, splits, picture size, batch size and number of epochs are the recipe's; AdamW at 1e-3 with
-OneCycle, a flip and light colour jitter are what a careful user of torchvision would take. Its best epoch is chosen on
-val as ours is, and test is read once. The folder it leaves can be given to ``polyhead compare``.
+The backbone, weights, levels, splits, image size, batch size and number of epochs are those of the recipe. AdamW at
+1e-3 with OneCycle, a flip and light color jitter are what a careful torchvision user would choose. The best epoch is
+chosen on val, as in Polyhead, and test is read once. ``polyhead compare`` accepts the folder that this script writes.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from torchvision.models.detection.ssd import SSD
 from torchvision.transforms import v2
 
 from benchmarks.torchvision_ssd import ssd
+from polyhead.analysis.reports import box_numbers, plain
 from polyhead.config import overrides, recipe
 from polyhead.contracts.reader import Reader
 from polyhead.data.loading.source import TaskData, begin_worker, open_tasks
@@ -35,10 +36,9 @@ from polyhead.metrics import store
 from polyhead.metrics.score import score
 from polyhead.nets.backbones.timm import Timm
 from polyhead.nets.necks.ssd_extras import SsdExtras
-from polyhead.rng import key, seeded
+from polyhead.rng import derive_seed, fork_rng
 from polyhead.run import Run, write_rows, write_text
 from polyhead.types import Detections
-from polyhead.workflows.evaluate import box_numbers, plain
 from polyhead.workflows.train import describe_run
 
 LR = 1e-3
@@ -50,8 +50,8 @@ AUGMENT = v2.Compose([v2.RandomHorizontalFlip(), JITTER, LOOK])
 Item = tuple[Tensor, dict[str, Tensor], str]
 
 
-class Pictures(Dataset[Item]):
-    """Pictures of any size as torchvision's detectors want them, 0 being background; boxes to ignore are left out."""
+class Images(Dataset[Item]):
+    """Images and targets in the format of torchvision's detectors: label 0 is background, ignored boxes are removed."""
 
     def __init__(self, reader: Reader, transform: v2.Transform) -> None:
         self.reader, self.transform = reader, transform
@@ -62,23 +62,23 @@ class Pictures(Dataset[Item]):
     def __getitem__(self, index: int) -> Item:
         sample = self.reader[index]
         boxes = tv.wrap(sample.boxes[~sample.ignore], like=sample.boxes)
-        picture, target = self.transform(sample.input, {"boxes": boxes, "labels": sample.labels[~sample.ignore] + 1})
+        image, target = self.transform(sample.input, {"boxes": boxes, "labels": sample.labels[~sample.ignore] + 1})
         return (
-            picture.as_subclass(Tensor),
+            image.as_subclass(Tensor),
             {name: value.as_subclass(Tensor) for name, value in target.items()},
             sample.id,
         )
 
 
 def main(argv: Sequence[str]) -> int:
-    """Train the rival and say where its folder is."""
+    """Train the reference and print its run folder."""
     words, changes = overrides.separate(argv, ("--help", "-h"))
     parser = argparse.ArgumentParser(
         description=__doc__,
-        usage="rival.py RECIPE [--seed N] [key=value ...]",
+        usage="reference.py RECIPE [--seed N] [key=value ...]",
         formatter_class=argparse.RawTextHelpFormatter,
     )
-    parser.add_argument("recipe", help="of Polyhead's own SSD: a name that 'polyhead recipes' lists, or a YAML file")
+    parser.add_argument("recipe", help="a recipe of ssd300: a name that 'polyhead recipes' lists, or a YAML file")
     given = parser.parse_args(words)
     try:
         run = train(recipe.load(given.recipe, changes))
@@ -89,27 +89,27 @@ def main(argv: Sequence[str]) -> int:
 
 
 def train(config: dict[str, Any]) -> Run:
-    """Train and measure the rival of a resolved recipe with one task, in a new run folder."""
+    """Train and evaluate the reference for a resolved recipe with one task, in a new run folder."""
     seed = int(config["seed"])
-    with seeded(seed, "weights"):
+    with fork_rng(seed, "weights"):
         parts = recipe.instantiate(config)
     backbone = parts.model.backbone
     if len(parts.sources) != 1 or not any(isinstance(neck, SsdExtras) for neck in parts.model.neck):
-        raise PolyheadError("the rival needs a recipe of ssd300 with one task; give one, such as ssd_penn_fudan")
+        raise PolyheadError("the reference needs a recipe of ssd300 with one task, such as ssd_penn_fudan")
     assert isinstance(backbone, Timm)
     epochs = sum(stage.epochs for stage in parts.stages)
     tasks = open_tasks(parts.sources, parts.model.size, seed)
     name, task = next(iter(tasks.items()))
-    torch.manual_seed(key(seed, "rival"))
+    torch.manual_seed(derive_seed(seed, "rival"))  # "rival" is part of the random key
     model = ssd(backbone, parts.model.size, len(task.names), scaled=True).to(DEVICE)
-    run = Run.create(config["runs"], f"{config['name']}_rival")
+    run = Run.create(config["runs"], f"{config['name']}_reference")
     how = {"model": "torchvision.models.detection.SSD", "epochs": epochs, "optimizer": "adamw", "lr": LR}
-    how |= {"schedule": "onecycle", "transforms": "flip, light colour jitter", "seed": seed}
-    write_text(run.config, yaml.safe_dump({"rival": how, "recipe": config}, sort_keys=False))
+    how |= {"schedule": "onecycle", "transforms": "flip, light color jitter", "seed": seed}
+    write_text(run.config, yaml.safe_dump({"reference": how, "recipe": config}, sort_keys=False))
     settings = replace(parts.settings, precision="32-true")
     run.update_manifest(**describe_run(parts._replace(model=model, settings=settings), tasks))
     log = Log(run)
-    log(f"run folder: {run.folder}; {', '.join(f'{len(task.readers[part])} {part}' for part in SPLITS)} pictures")
+    log(f"run folder: {run.folder}; {', '.join(f'{len(task.readers[part])} {part}' for part in SPLITS)} images")
     fit(model, name, task, epochs, run, log)
     for split in ("val", "test"):
         numbers = measure(model, name, task, split, run)
@@ -120,19 +120,19 @@ def train(config: dict[str, Any]) -> Run:
 
 
 def fit(model: SSD, name: str, task: TaskData, epochs: int, run: Run, log: Log) -> None:
-    """Train, score every epoch on val, and leave the best epoch's weights in the model."""
+    """Train, score each epoch on val, and load the weights of the best epoch into the model."""
     loader = batches(task, "train")
     optimizer = torch.optim.AdamW(model.parameters(), lr=LR)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=LR, total_steps=epochs * len(loader))
     begun = time.monotonic()
     rows: list[dict[str, Any]] = []
-    best, kept = -1.0, model.state_dict()
+    best, best_state = -1.0, model.state_dict()
     for epoch in range(epochs):
         model.train()
         sums = torch.zeros(2)
-        for pictures, targets, _ in loader:
+        for images, targets, _ in loader:
             moved = [{column: value.to(DEVICE) for column, value in target.items()} for target in targets]
-            losses = model([picture.to(DEVICE) for picture in pictures], moved)
+            losses = model([image.to(DEVICE) for image in images], moved)
             total = losses["bbox_regression"] + losses["classification"]
             optimizer.zero_grad()
             total.backward()
@@ -140,25 +140,25 @@ def fit(model: SSD, name: str, task: TaskData, epochs: int, run: Run, log: Log) 
             schedule.step()
             sums += torch.stack([losses["bbox_regression"], losses["classification"]]).detach().cpu()
         box, kind = (sums / len(loader)).tolist()
-        scores = score(task.truths("val"), predict(model, task, "val"), task.names)
+        scores = score(task.targets("val"), predict(model, task, "val"), task.names)
         row = {"stage": 0, "epoch": epoch, "time": time.monotonic() - begun, "train/loss": box + kind}
         row |= {f"train/{name}/box": box, f"train/{name}/class": kind}
         row |= {f"val/{name}/{metric}": value for metric, value in scores.items()}
         rows.append({**row, "lr": schedule.get_last_lr()[0]})
         write_rows(run.results_csv, rows)
         if scores["ap50"] > best:
-            best, kept = scores["ap50"], deepcopy(model.state_dict())
+            best, best_state = scores["ap50"], deepcopy(model.state_dict())
         log(
             f"epoch {epoch + 1}/{epochs} {row['time'] / (epoch + 1):.1f} s each | train loss {box + kind:.3f} "
             f"box {box:.3f} class {kind:.3f} | val ap50 {scores['ap50']:.3f} ap {scores['ap']:.3f}"
         )
-    model.load_state_dict(kept)
+    model.load_state_dict(best_state)
 
 
 def batches(task: TaskData, split: str) -> DataLoader[Item]:
-    """Batches of a split; those for training are always full, as ours are, and as many."""
+    """Return the batches of a split; training batches are always full, and as many as in Polyhead."""
     learning = split == "train"
-    data = Pictures(task.readers[split], AUGMENT if learning else LOOK)
+    data = Images(task.readers[split], AUGMENT if learning else LOOK)
     count = -(-len(data) // task.batch) * task.batch
     workers = min(2, os.cpu_count() or 1, task.workers)
     return DataLoader(
@@ -173,29 +173,29 @@ def batches(task: TaskData, split: str) -> DataLoader[Item]:
 
 
 def columns(items: list[Item]) -> list[Any]:
-    """Pictures, targets and ids; pictures of many sizes are not stacked."""
+    """Return lists of images, targets and ids; images of different sizes are not stacked."""
     return [list(column) for column in zip(*items, strict=True)]
 
 
 @torch.no_grad()
 def predict(model: SSD, task: TaskData, split: str) -> dict[str, Detections]:
-    """Detections of every picture of a split, by id, in original pixels."""
+    """Return the detections of every image of a split, by id, in original pixels."""
     model.eval()
     found: dict[str, Detections] = {}
-    for pictures, _, ids in batches(task, split):
-        for name, said in zip(ids, model([picture.to(DEVICE) for picture in pictures]), strict=True):
-            found[name] = Detections(said["boxes"].cpu(), said["scores"].cpu(), said["labels"].cpu() - 1)
+    for images, _, ids in batches(task, split):
+        for name, output in zip(ids, model([image.to(DEVICE) for image in images]), strict=True):
+            found[name] = Detections(output["boxes"].cpu(), output["scores"].cpu(), output["labels"].cpu() - 1)
     return found
 
 
 def measure(model: SSD, name: str, task: TaskData, split: str, run: Run) -> dict[str, Any]:
-    """The numbers that ``polyhead evaluate`` gives, from predictions that are stored in the run."""
-    truths, found = task.truths(split), predict(model, task, split)
-    path = run.predictions_of(split, name)
+    """Store the predictions in the run and return the numbers that ``polyhead evaluate`` gives."""
+    targets, found = task.targets(split), predict(model, task, split)
+    path = run.predictions_path(split, name)
     store.save(path, found, task.names)
-    store.save_truths(store.truths_of(path), truths, task.names)
-    numbers = box_numbers(truths, found, task.truths("train"), task.names)
-    result: dict[str, Any] = plain({**numbers, "split": split, "images": len(truths)})
+    store.save_targets(store.targets_path(path), targets, task.names)
+    numbers = box_numbers(targets, found, task.targets("train"), task.names)
+    result: dict[str, Any] = plain({**numbers, "split": split, "images": len(targets)})
     return result
 
 
