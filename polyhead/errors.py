@@ -72,7 +72,8 @@ class DataError(PolyheadError):
             alike[MAX_PER_KIND - 1]: len(alike) - MAX_PER_KIND for alike in kinds.values() if len(alike) > MAX_PER_KIND
         }
         listed = sorted(number for alike in kinds.values() for number in alike[:MAX_PER_KIND])[:MAX_LISTED]
-        lines = [f"{data}: {len(self.problems)} problem(s) found, nothing was trained or changed"]
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        lines = [f"{data}: {count} found, nothing was trained or changed"]
         for number in listed:
             more = f" (and {others[number]} more of this kind)" if number in others else ""
             lines.append(f"  {number + 1}. {self.problems[number]}{more}")

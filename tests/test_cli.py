@@ -106,7 +106,7 @@ def test_problems_of_one_kind_are_listed_five_times_and_counted() -> None:
     error = DataError("data", [*alike, *others])
     assert error.problems == [*alike, *others]
     head, *lines = str(error).splitlines()
-    assert head.startswith("data: 150 problem(s) found")
+    assert head.startswith("data: 150 problems found")
     assert lines[4] == "  5. 4.png: no mask; save it (and 85 more of this kind)"
     assert lines[5] == "  91. 0.json: fault A; fix it"
     assert len(lines) == 51

@@ -35,7 +35,7 @@ def parser() -> Parser:
     )
     command.add_argument(
         "--baseline",
-        metavar="WORD",
+        metavar="BASELINE",
         nargs="+",
         default=[],
         help="earlier scores, to measure forgetting: TASK=SCORE[,...], TASK=RUN or RUN",

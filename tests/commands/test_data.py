@@ -29,7 +29,7 @@ def test_all_problems_are_reported_together(folder: Path, capsys: pytest.Capture
     second.write_text("0 0.5 nan 0.1 0.1\n", encoding="utf-8")
     assert cli.main(["data", "check", str(folder)]) == 2
     report = capsys.readouterr().err
-    assert "2 problem(s) found" in report
+    assert "2 problems found" in report
     assert f"{first}: line 1" in report
     assert f"{second}: line 1" in report
 

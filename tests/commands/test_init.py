@@ -25,6 +25,7 @@ def test_a_folder_of_classes(images: Path, capsys: pytest.CaptureFixture[str]) -
         "My pets: folder format, 8 train images, classes: cat, dog",
         "checked: all images can be read, all annotations are valid",
         "wrote my_pets.yaml",
+        "no pretrained weights were found: training starts from random weights unless you add model.weights=hub",
         "next: polyhead train my_pets.yaml",
     ]
     config = recipe.load("my_pets.yaml")
@@ -66,7 +67,7 @@ def test_problems_are_reported_and_nothing_is_written(images: Path, capsys: pyte
     (images / "cat" / "0.jpg").write_bytes(b"not an image")
     assert cli.main(["init", str(images)]) == 2
     shown = capsys.readouterr().err.splitlines()
-    assert shown[0] == "polyhead: error: My pets: 1 problem(s) found, nothing was trained or changed"
+    assert shown[0] == "polyhead: error: My pets: 1 problem found, nothing was trained or changed"
     assert "0.jpg" in shown[1]
     assert not Path("my_pets.yaml").exists()
 

@@ -457,7 +457,7 @@ def test_all_problems_are_in_one_report(tiny: Callable[[str], Path]) -> None:
     cut("train/1.jpg")(root)
     delete("train/2.jpg")(root)
     write("train/5.jpg", b"")(root)
-    with pytest.raises(DataError, match=r"food: 4 problem\(s\) found") as caught:
+    with pytest.raises(DataError, match=r"food: 4 problems found") as caught:
         require_valid(READERS["coco"](root), "food")
     report = str(caught.value)
     assert len(caught.value.problems) == 4
