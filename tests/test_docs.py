@@ -134,7 +134,7 @@ def test_every_link_has_a_target(page: Path) -> None:
 
 def test_the_readme_is_short_and_starts_with_the_installation() -> None:
     lines = (ROOT / "README.md").read_text("utf-8").splitlines()
-    assert len(lines) <= 140
+    assert len(lines) < 150
     assert any("pip install" in line for line in lines[:40])
 
 
