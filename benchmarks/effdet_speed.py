@@ -30,7 +30,7 @@ MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
 def ours(batch: Batch, size: int, precision: str) -> Callable[[], None]:
-    """A step of Polyhead, channels-last."""
+    """Return a function that takes one step of Polyhead, channels-last."""
     work = plain(efficientdet(size=size).build({"task": NAMES}), {"task": batch})
     kind = TYPES[precision]
 
@@ -42,7 +42,10 @@ def ours(batch: Batch, size: int, precision: str) -> Callable[[], None]:
 
 
 def theirs(batch: Batch, size: int) -> Callable[[], None]:
-    """A step of effdet by its defaults: float32, channels first; it counts classes from 1 and puts y before x."""
+    """Return a function that takes one step of effdet with its defaults: float32, channels first.
+
+    effdet numbers classes from 1 and stores y before x.
+    """
     config = get_efficientdet_config("efficientdet_d0")
     config.update({"backbone_name": "efficientnet_b0", "image_size": (size, size), "num_classes": CLASSES})
     network = EfficientDet(config, pretrained_backbone=False)
@@ -58,7 +61,7 @@ def theirs(batch: Batch, size: int) -> Callable[[], None]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measure, and print the table."""
+    """Time both sides and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--size", type=int, default=512, help="side of the images in pixels (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=4, help="images a step (default: %(default)s)")

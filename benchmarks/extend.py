@@ -1,4 +1,4 @@
-"""What a third data set costs two older ones whose folder is gone: told on their probe, and on their whole test set.
+"""Measure what a third data set costs two earlier ones whose folder is gone, on their probe and on their test set.
 
     python benchmarks/extend.py FOLDER [--scenes 500] [--test 1000] [--epochs 4] [--seed 0]
 
@@ -31,7 +31,7 @@ SIZE = 160
 
 
 def main(argv: Sequence[str]) -> int:
-    """Write, train, delete, extend, measure; returns the exit code of the first command that fails."""
+    """Write the data, train, delete the data, extend, evaluate; return the exit code of the first failed command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, help="a folder that does not exist yet")
     parser.add_argument("--scenes", type=int, default=500, help="training scenes of each data set (default: 500)")
@@ -63,14 +63,14 @@ def main(argv: Sequence[str]) -> int:
 
 
 def write(folder: Path, domain: str, counts: dict[str, int]) -> None:
-    """One data set, the same at every call."""
+    """Write one data set; every call writes the same files."""
     for seed, split in enumerate(SPLITS):
         scenes = Scenes(counts[split], domain, seed, SIZE, mixed=OLD.get(domain))
         write_coco(scenes, folder / "data" / domain, split)
 
 
 def settings(root: Path) -> dict[str, Any]:
-    """What a recipe says of such a data set."""
+    """Return the settings of such a data set in a recipe."""
     parts: dict[str, Any] = {
         split: {"annotations": f"annotations/instances_{split}.json", "images": split} for split in SPLITS
     }
@@ -79,7 +79,7 @@ def settings(root: Path) -> dict[str, Any]:
 
 
 def measured(folder: Path, name: str) -> Path:
-    """A run's model on the older data sets' whole test sets, as a run of its own."""
+    """Evaluate the model of a run on the complete test sets of the earlier tasks, as a new run."""
     run = Run.create(folder, f"{name}_on_all")
     config = recipe.load(folder / "two" / "config.yaml")
     write_text(run.config, recipe.dump(config))

@@ -20,13 +20,13 @@ from polyhead.run import Run
 
 
 def command(*words: str) -> subprocess.Popen[bytes]:
-    """A Polyhead command in a process of its own, quiet."""
+    """Start a Polyhead command in its own process, without output."""
     quiet = subprocess.DEVNULL
     return subprocess.Popen([sys.executable, "-m", "polyhead", *words], stdout=quiet, stderr=quiet)
 
 
 def states(run: Run) -> dict[str, torch.Tensor]:
-    """Every tensor of every weights file."""
+    """Return every tensor of every weights file, by file and name."""
     return {
         f"{path.name}:{name}": value
         for path in sorted(run.weights.glob("*.pt"))
@@ -35,7 +35,7 @@ def states(run: Run) -> dict[str, torch.Tensor]:
 
 
 def killed_often(words: Sequence[str], run: Run, moments: list[float]) -> int:
-    """Train into ``run``, each time killed at the next of the moments (seconds), until it ends; returns the kills."""
+    """Train into ``run``, killed at each of the moments (in seconds), until it finishes; return the number of kills."""
     kills = 0
     while True:
         again = ["train", "--resume", str(run.folder)] if run.config.is_file() else [*words, f"name={run.folder.name}"]
@@ -54,7 +54,7 @@ def killed_often(words: Sequence[str], run: Run, moments: list[float]) -> int:
 
 
 def main() -> int:
-    """Run both trainings, the second as often as the kills last; returns 0 when all tensors are equal, bit for bit."""
+    """Run both trainings and compare them; return 0 if all tensors are equal, bit for bit."""
     given, changes = overrides.separate(sys.argv[1:], ("--kills", "--seed", "--runs", "--help", "-h"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe")

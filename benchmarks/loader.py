@@ -1,4 +1,6 @@
-"""Images a second that one process makes ready for training: coco128, mosaic in 0.75 of them, flips, scales, colors.
+"""Measure the images per second that one process prepares for training.
+
+The data is coco128, with mosaic in 0.75 of the images, flips, scales and colors.
 
     POLYHEAD_DATA=FOLDER python benchmarks/loader.py
     POLYHEAD_DATA=FOLDER python benchmarks/loader.py --ultralytics PYTHON
@@ -45,7 +47,7 @@ class Ours:
         self.loader = self.fresh()
 
     def fresh(self) -> StreamLoader:
-        """A loader that holds no image yet."""
+        """Return a loader with an empty cache."""
         length = len(self.reader)
         data = TrainSet(Cached(self.reader, self.paths, ROOM), Train((self.size, self.size), LOOK), 0)
         steps = Steps(length, self.batch, length // self.batch, 0, mix_until=sys.maxsize)
@@ -54,7 +56,7 @@ class Ours:
         return loader
 
     def rate(self, state: str) -> float:
-        """Images a second of one pass."""
+        """Return the images per second of one pass."""
         if state == "cold":
             self.loader = self.fresh()
         begun = self.now()
@@ -63,7 +65,7 @@ class Ours:
 
 
 class Theirs:
-    """Another loader, in a process of its own that is asked for one pass at a time."""
+    """Another loader, in its own process, which makes one pass per request."""
 
     def __init__(self, python: str, size: int, batch: int, clock: str) -> None:
         script = Path(__file__).with_name("ultralytics_loader.py")
@@ -73,7 +75,7 @@ class Theirs:
         )
 
     def rate(self, state: str) -> float:
-        """Images a second of one pass."""
+        """Return the images per second of one pass."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(state + "\n")
@@ -89,7 +91,7 @@ class Theirs:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measure, and print the table."""
+    """Time the loaders and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--size", type=int, default=640, help="side of the images in pixels (default: 640)")
     parser.add_argument("--batch", type=int, default=16, help="images a step (default: 16)")

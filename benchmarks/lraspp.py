@@ -29,14 +29,14 @@ SHARED = ("backbone", "weights", "size", "mean", "std")
 
 
 class LrAspp(Segment):
-    """torchvision's head on the finest and the coarsest level; all else is our own head's."""
+    """torchvision's LR-ASPP head on the finest and the coarsest level; losses and decoding are those of Segment."""
 
     def __init__(self, channels: list[int], strides: list[int], names: list[str]) -> None:
         super().__init__(channels, strides, names)
         self.last = LRASPPHead(channels[0], channels[-1], len(names), 128)
 
     def forward(self, pyramid: Pyramid) -> PixelLogits:
-        """Logits of each cell of the finest level."""
+        """Return the logits of each cell of the finest level."""
         logits: Tensor = self.last({"low": pyramid.levels[0], "high": pyramid.levels[-1]})
         return PixelLogits(logits.float(), pyramid.canvas)
 
@@ -49,12 +49,12 @@ def lraspp(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Model:
-    """LR-ASPP on a timm backbone; arguments as those of :func:`polyhead.models.unified`."""
+    """Return LR-ASPP on a timm backbone; the arguments are those of :func:`polyhead.models.unified`."""
     return Model(Timm(backbone, weights, (8, 32), mean=mean, std=std), [], LrAspp, (size, size))
 
 
 def reference(config: dict[str, Any], task: str) -> dict[str, Any]:
-    """The resolved recipe of the reference of one task of a resolved recipe.
+    """Return the resolved recipe of the reference for one task of a resolved recipe.
 
     Raises:
         PolyheadError: when there is no such task, or no stage that it learns in.

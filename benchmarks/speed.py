@@ -44,7 +44,7 @@ TYPES = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float1
 
 
 class Side(NamedTuple):
-    """One contestant: a training step, inference, and how to make its scores those of a trained network."""
+    """One side of the comparison: a training step, inference, and a way to give it scores of a trained network."""
 
     train: Callable[[], Any]
     infer: Callable[[], Any]
@@ -52,7 +52,7 @@ class Side(NamedTuple):
 
 
 def ours(backbone: str, batch: Batch, size: int, precision: str) -> Side:
-    """Polyhead's SSD as it trains: channels-last, in a precision of :data:`TYPES`."""
+    """Return Polyhead's SSD as it trains: channels-last, in a precision of :data:`TYPES`."""
     names = [f"class {number}" for number in range(CLASSES)]
     model: Model = ssd300(backbone, size=size).build({"task": names}).to(DEVICE).to(memory_format=torch.channels_last)
     head = model.head("task")
@@ -79,7 +79,7 @@ def ours(backbone: str, batch: Batch, size: int, precision: str) -> Side:
 
 
 def theirs(backbone: str, batch: Batch, size: int) -> Side:
-    """The SSD of torchvision by its defaults: float32, channels first."""
+    """Return torchvision's SSD with its defaults: float32, channels first."""
     model: SSD = ssd(Timm(backbone), (size, size), CLASSES).to(DEVICE)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     targets = [{"boxes": boxes, "labels": labels + 1} for boxes, labels in zip(batch.boxes, batch.labels, strict=True)]
@@ -106,7 +106,7 @@ def theirs(backbone: str, batch: Batch, size: int) -> Side:
 
 
 def step(optimizer: torch.optim.Optimizer, losses: dict[str, Tensor]) -> None:
-    """From losses to new weights."""
+    """Take one optimizer step on the sum of the losses."""
     optimizer.zero_grad()
     torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]  # torch has no types here
     optimizer.step()
@@ -114,7 +114,7 @@ def step(optimizer: torch.optim.Optimizer, losses: dict[str, Tensor]) -> None:
 
 @torch.no_grad()
 def set_background(logits: Tensor, biases: Sequence[nn.Parameter | Tensor]) -> None:
-    """Add to the background's bias such that ``ABOVE`` pairs an image have scores above 0.01.
+    """Raise the bias of the background until ``ABOVE`` pairs per image have scores above 0.01.
 
     Args:
         logits: ``[b, n, 1 + classes]``, background first.
@@ -131,7 +131,7 @@ def set_background(logits: Tensor, biases: Sequence[nn.Parameter | Tensor]) -> N
 
 
 def random_batch(count: int, size: int) -> Batch:
-    """Random images with :data:`OBJECTS` random boxes each."""
+    """Return random images with :data:`OBJECTS` random boxes each."""
     draw = torch.Generator().manual_seed(derive_seed("speed"))
     samples = []
     for number in range(count):
@@ -152,7 +152,7 @@ def random_batch(count: int, size: int) -> Batch:
 
 
 def race(steps: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of every side in every round, after two rounds to warm up; one step of each side in turn."""
+    """Return the seconds of each side in each round: one step of each side in turn, after two warm-up rounds."""
     taken: dict[str, list[float]] = {name: [] for name in steps}
     for number in range(rounds + 2):
         for name, work in steps.items():
@@ -164,25 +164,25 @@ def race(steps: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[flo
 
 
 def now() -> float:
-    """Seconds, with all work on a GPU done."""
+    """Return the time in seconds, after all work on a GPU is done."""
     if DEVICE == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process has held: tensors on the GPU where there is one, else all of the process."""
+    """Return the peak memory in MB: of the tensors on the GPU if there is one, else of this process."""
     return torch.cuda.max_memory_allocated() / 2**20 if DEVICE == "cuda" else process_megabytes()
 
 
 def process_megabytes() -> float:
-    """The most memory that this process has held; ``ru_maxrss`` would count what its parent held, too."""
+    """Return the peak memory of this process in MB; ``ru_maxrss`` would include that of its parent."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
 def row(what: str, mine: list[float], other: list[float], unit: float = 1e3) -> str:
-    """Medians, and by how much ours is ahead: the ratio of the medians, and the least and most of one round's."""
+    """Return a table row: the medians, their ratio, and the smallest and largest ratio of a round."""
     ratios = [theirs / ours for theirs, ours in zip(other, mine, strict=True)]
     mine_median, other_median = statistics.median(mine), statistics.median(other)
     spread = f"{min(ratios):.2f} to {max(ratios):.2f}" if len(ratios) > 1 else ""
@@ -191,7 +191,7 @@ def row(what: str, mine: list[float], other: list[float], unit: float = 1e3) -> 
 
 
 def hardware(precision: str) -> str:
-    """What this is measured on."""
+    """Return a description of the hardware and the precision."""
     if DEVICE == "cuda":
         name, native = torch.cuda.get_device_name(), torch.cuda.get_device_capability() >= (8, 0)
     else:
@@ -205,7 +205,7 @@ def hardware(precision: str) -> str:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measure, and print the table."""
+    """Time both sides and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--backbone", default="resnet50", help="timm's name of the backbone (default: resnet50)")
     parser.add_argument("--batch", type=int, default=8, help="images a step (default: 8)")
@@ -253,7 +253,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def peak(argv: Sequence[str], side: str, work: str) -> float:
-    """Peak memory of three steps of one side, in a process of its own."""
+    """Return the peak memory of three steps of one side, measured in its own process."""
     command = [sys.executable, __file__, *argv, "--peak", side, work]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 

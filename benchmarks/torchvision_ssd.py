@@ -1,4 +1,4 @@
-"""torchvision's own SSD on a timm backbone: what Polyhead's SSD is measured against.
+"""torchvision's SSD on a timm backbone, the reference for Polyhead's SSD.
 
 Network head, default boxes, resizing, loss and suppression are torchvision's; only the backbone and the levels behind
 it are put together here, since torchvision ships its SSD on VGG16 alone.
@@ -16,7 +16,7 @@ from polyhead.types import Size
 
 
 class Levels(nn.Module):
-    """A backbone's levels and further ones of half the size each, until one has a single cell.
+    """The levels of a backbone, and further levels of half the size each until one has a single cell.
 
     The widths are those of torchvision's SSD300 (512, then 256). Batch norm in the extra layers, as torchvision's
     SSDlite has it: without it the reference would need a warm-up. For the same reason the backbone's levels can be
@@ -39,7 +39,7 @@ class Levels(nn.Module):
             stride *= 2
 
     def forward(self, images: Tensor) -> OrderedDict[str, Tensor]:
-        """The levels by number, finest first."""
+        """Return the levels by number, finest first."""
         levels = self.backbone(images)
         for extra in self.extras:
             levels.append(extra(levels[-1]))
@@ -49,7 +49,7 @@ class Levels(nn.Module):
 
 
 def ssd(backbone: Timm, size: Size, classes: int, *, scaled: bool = False) -> SSD:
-    """The SSD of torchvision with the scales and ratios of the SSD paper for so many levels, and all else by default.
+    """Return torchvision's SSD with the SSD paper's scales and ratios, and its defaults for everything else.
 
     Args:
         backbone: its layers, and the mean and std of its weights; its own forward pass is not used.

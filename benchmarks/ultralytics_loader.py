@@ -15,7 +15,7 @@ from typing import Any
 
 
 def main(data: str, size: str, batch: str, mosaic: str, clock: str) -> None:
-    """Answer until standard input ends."""
+    """Answer requests until standard input ends."""
     with tempfile.TemporaryDirectory() as home:
         os.environ |= {"YOLO_CONFIG_DIR": home, "YOLO_OFFLINE": "True", "YOLO_VERBOSE": "False"}
         root = Path(home) / "data"
@@ -27,7 +27,7 @@ def main(data: str, size: str, batch: str, mosaic: str, clock: str) -> None:
 
 
 def make(root: Path, size: int, batch: int, mosaic: float, *, cold: bool) -> Any:
-    """A data set with the package's own settings but for mosaic; warm, it holds every image in memory."""
+    """Return a data set with ultralytics' settings except for mosaic; if warm, it holds every image in memory."""
     import cv2
     import torch
     import yaml
@@ -54,7 +54,7 @@ def make(root: Path, size: int, batch: int, mosaic: float, *, cold: bool) -> Any
 
 
 def rate(data: Any, batch: int, clock: str) -> float:
-    """Images a second of one pass, batches put together."""
+    """Return the images per second of one pass, collation included."""
     import torch
 
     order = torch.randperm(len(data)).tolist()
