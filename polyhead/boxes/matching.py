@@ -14,16 +14,17 @@ from torch import Tensor
 
 from polyhead.boxes.anchors import cxcywh_to_xyxy
 from polyhead.boxes.coders import Coder
+from polyhead.boxes.overlap import fraction_inside, pairwise_iou
 from polyhead.boxes.raw import BACKGROUND, IGNORE, DensePredictions
-from polyhead.types import Batch
+from polyhead.types import BoxBatch
 
-Matcher = Callable[[DensePredictions, Coder, Batch], Tensor]
+Matcher = Callable[[DensePredictions, Coder, BoxBatch], Tensor]
 
 
 def by_iou(
     raw: DensePredictions,
     coder: Coder,  # pylint: disable=unused-argument  # other matchers look at the decoded boxes
-    batch: Batch,
+    batch: BoxBatch,
     *,
     high: float = 0.5,
     low: float = 0.5,
@@ -50,10 +51,7 @@ def by_iou(
     anchors = cxcywh_to_xyxy(raw.anchors)  # [n, 4]
     given = batch.labels >= 0  # [b, m], False where padded
     real, spared = given & ~batch.ignore, given & batch.ignore
-    common = intersection(batch.boxes, anchors)  # [b, m, n]
-    size = (anchors[:, 2:] - anchors[:, :2]).prod(dim=-1)  # [n]
-    area = (batch.boxes[..., 2:] - batch.boxes[..., :2]).prod(dim=-1)  # [b, m]
-    overlap = common / (area[..., None] + size - common).clamp_(min=1e-9)  # IoU, [b, m, n]
+    overlap = pairwise_iou(batch.boxes, anchors)  # [b, m, n]
     overlap.masked_fill_(~real[..., None], -1.0)  # padding and ignored boxes never match
     value, index = overlap.max(dim=1)  # [b, n]
     index.masked_fill_(value < high, IGNORE).masked_fill_(value < low, BACKGROUND)
@@ -62,19 +60,12 @@ def by_iou(
         image, target = (best >= 0).nonzero(as_tuple=True)
         index[image, best[image, target]] = target
     if bool(spared.any()):
-        # The greatest fraction of each anchor that lies in one ignored box: [b, m, n] -> [b, n].
-        inside = (common / size).masked_fill_(~spared[..., None], 0.0).amax(dim=1) >= 0.5
-        index.masked_fill_(inside & (index == BACKGROUND), IGNORE)
+        image = spared.nonzero(as_tuple=True)[0]  # of each of the k ignored boxes, [k]
+        inside = fraction_inside(batch.boxes[spared], anchors) >= 0.5  # [k, n]
+        # The number of ignored boxes of the image that contain each anchor: [k, n] -> [b, n].
+        containing = torch.zeros_like(index).index_add_(0, image, inside.to(index.dtype))
+        index.masked_fill_((containing > 0) & (index == BACKGROUND), IGNORE)
     return index
-
-
-def intersection(boxes: Float[Tensor, "b m 4"], anchors: Float[Tensor, "n 4"]) -> Float[Tensor, "b m n"]:
-    """Return the intersection area of each box with each anchor, both xyxy."""
-    left, top, right, bottom = boxes[..., None].unbind(dim=2)  # each [b, m, 1]
-    x1, y1, x2, y2 = anchors.unbind(dim=1)  # each [n]
-    width = (torch.minimum(right, x2) - torch.maximum(left, x1)).clamp_(min=0)  # [b, m, n]
-    height = (torch.minimum(bottom, y2) - torch.maximum(top, y1)).clamp_(min=0)
-    return width.mul_(height)
 
 
 def distinct_best(overlap: Float[Tensor, "b m n"]) -> Int[Tensor, "b m"]:

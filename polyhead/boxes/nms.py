@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torchvision.ops import batched_nms
 
+from polyhead.boxes.overlap import pairwise_iou
 from polyhead.types import Detections, Size
 
 NMS = Callable[[Tensor, Tensor], list[Detections]]
@@ -25,19 +26,20 @@ def clip(boxes: Float[Tensor, "*b 4"], canvas: Size) -> Float[Tensor, "*b 4"]:
 
 def topk_candidates(
     boxes: Float[Tensor, "b n 4"], scores: Float[Tensor, "b n c"], count: int
-) -> tuple[Float[Tensor, "b k 4"], Float[Tensor, "b k"], Int[Tensor, "b k"]]:
+) -> tuple[Float[Tensor, "b k 4"], Float[Tensor, "b k"], Int[Tensor, "b k"], Int[Tensor, "b k"]]:
     """Select the ``count`` best pairs of box and class of each image.
 
     Returns:
-        Boxes, scores and classes of the pairs, sorted by decreasing score. Boxes without area have a score of 0.
+        Boxes, scores, classes and anchors (indices of the boxes) of the pairs, sorted by decreasing score. Boxes
+        without area have a score of 0.
     """
     empty = (boxes[..., 2:] <= boxes[..., :2]).any(dim=-1, keepdim=True)  # [b, n, 1]
     flat = scores.masked_fill(empty, 0.0).flatten(1)  # [b, n * c]
     values, indices = flat.topk(min(count, flat.shape[1]), dim=1)  # [b, k]
     classes = scores.shape[2]
-    # An index into the flat axis is box * classes + class.
-    chosen = boxes.gather(1, (indices // classes)[..., None].expand(-1, -1, 4))  # [b, k, 4]
-    return chosen, values, indices % classes
+    anchors = indices // classes  # an index into the flat axis is anchor * classes + class
+    chosen = boxes.gather(1, anchors[..., None].expand(-1, -1, 4))  # [b, k, 4]
+    return chosen, values, indices % classes, anchors
 
 
 def class_nms(
@@ -63,10 +65,11 @@ def class_nms(
         Detections of each image, best first.
     """
     found = []
-    for box, score, label in zip(*topk_candidates(boxes, scores, pre_nms_topk), strict=True):  # [k, 4], [k], [k]
+    for candidates in map(Detections, *topk_candidates(boxes, scores, pre_nms_topk)):  # those of each image
+        box, score, label, _ = candidates  # [k, 4], [k], [k]
         count = int((score > score_threshold).sum())  # scores are sorted: the first `count` are above the threshold
         selected = batched_nms(box[:count], score[:count], label[:count], iou_threshold)[:max_detections]
-        found.append(Detections(box[selected], score[selected], label[selected]))
+        found.append(candidates.take(selected))
     return found
 
 
@@ -92,8 +95,8 @@ def soft_nms(
     Returns:
         Detections of each image, best first.
     """
-    box, left, label = topk_candidates(boxes, scores, pre_nms_topk)  # [b, k, 4], [b, k], [b, k]
-    decay = torch.exp(-(pairwise_iou(box) ** 2) / sigma)  # [b, k, k]
+    box, left, label, anchor = topk_candidates(boxes, scores, pre_nms_topk)  # [b, k, 4], [b, k], [b, k], [b, k]
+    decay = torch.exp(-(pairwise_iou(box, box) ** 2) / sigma)  # [b, k, k]
     decay = torch.where(label[:, :, None] == label[:, None, :], decay, 1.0)  # boxes of other classes do not decay
     rounds = []
     # Each round takes the best remaining candidate of every image at once; a score of 0 marks it as taken.
@@ -104,16 +107,8 @@ def soft_nms(
         left = (left * row).scatter(1, best, 0.0)
     values, order = (torch.cat(column, dim=1) for column in zip(*rounds, strict=True))  # [b, rounds]
     counts = (values > score_threshold).sum(dim=1).tolist()
-    return [
-        Detections(box[i, order[i, :count]], values[i, :count], label[i, order[i, :count]])
-        for i, count in enumerate(counts)
-    ]
-
-
-def pairwise_iou(boxes: Float[Tensor, "b k 4"]) -> Float[Tensor, "b k k"]:
-    """Return the IoU of all pairs of boxes of each image; 0 for boxes without area."""
-    low = torch.maximum(boxes[:, :, None, :2], boxes[:, None, :, :2])  # [b, k, k, 2]
-    high = torch.minimum(boxes[:, :, None, 2:], boxes[:, None, :, 2:])
-    common = (high - low).clamp(min=0).prod(dim=-1)  # [b, k, k]
-    area = (boxes[..., 2:] - boxes[..., :2]).prod(dim=-1)  # [b, k]
-    return common / (area[:, :, None] + area[:, None, :] - common).clamp(min=1e-9)
+    found = []
+    for i, count in enumerate(counts):
+        taken = order[i, :count]  # candidates, best first
+        found.append(Detections(box[i, taken], values[i, :count], label[i, taken], anchor[i, taken]))
+    return found

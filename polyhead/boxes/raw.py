@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from polyhead.boxes.coders import Coder
-from polyhead.types import Batch, Size
+from polyhead.types import BoxBatch, Size
 
 BACKGROUND = -1
 """Index of an anchor that should predict no object."""
@@ -47,6 +47,7 @@ class Matched(NamedTuple):
         boxes: target box of each positive anchor, xyxy in pixels.
         labels: target class of each positive anchor.
         annotated: the classes that are exhaustively annotated in each image.
+        progress: fraction of the stage's steps that are done, 0..1, for losses that change during training.
     """
 
     raw: DensePredictions
@@ -57,14 +58,17 @@ class Matched(NamedTuple):
     boxes: Float[Tensor, "p 4"]
     labels: Int[Tensor, " p"]
     annotated: Bool[Tensor, "b c"]
+    progress: float = 0.0
 
     @property
     def positives(self) -> int:
-        """Number of positive anchors in the batch, at least 1."""
-        return max(self.anchor_idx.shape[0], 1)
+        """Number of positive anchors in the batch; it may be 0."""
+        return self.anchor_idx.shape[0]
 
 
-def gather(raw: DensePredictions, coder: Coder, index: Int[Tensor, "b n"], batch: Batch) -> Matched:
+def gather(
+    raw: DensePredictions, coder: Coder, index: Int[Tensor, "b n"], batch: BoxBatch, progress: float = 0.0
+) -> Matched:
     """Collect the targets that ``index`` assigns to the anchors.
 
     Args:
@@ -72,6 +76,7 @@ def gather(raw: DensePredictions, coder: Coder, index: Int[Tensor, "b n"], batch
         coder: the coder of ``raw.deltas``.
         index: result of a matcher.
         batch: the targets.
+        progress: see :class:`Matched`.
     """
     batch_idx, anchor_idx = (index >= 0).nonzero(as_tuple=True)  # each [p]
     target = index[batch_idx, anchor_idx]  # [p]
@@ -84,4 +89,5 @@ def gather(raw: DensePredictions, coder: Coder, index: Int[Tensor, "b n"], batch
         batch.boxes[batch_idx, target],
         batch.labels[batch_idx, target],
         batch.annotated,
+        progress,
     )

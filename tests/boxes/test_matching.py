@@ -6,25 +6,17 @@ from torchvision.ops import box_iou
 
 from polyhead.boxes.anchors import cxcywh_to_xyxy
 from polyhead.boxes.coders import DeltaCoder
-from polyhead.boxes.matching import by_iou, distinct_best, intersection
+from polyhead.boxes.matching import by_iou, distinct_best
+from polyhead.boxes.overlap import intersection
 from polyhead.boxes.raw import BACKGROUND, IGNORE, DensePredictions, gather
-from polyhead.types import Batch
+from polyhead.types import BoxBatch
 
 CODER = DeltaCoder()
 
 
-def batch_of(boxes: Tensor, labels: Tensor, ignore: Tensor | None = None, classes: int = 3) -> Batch:
-    count = boxes.shape[0]
-    return Batch(
-        inputs=torch.zeros(count, 3, 4, 4, dtype=torch.uint8),
-        boxes=boxes,
-        labels=labels,
-        ignore=torch.zeros_like(labels, dtype=torch.bool) if ignore is None else ignore,
-        annotated=torch.ones(count, classes, dtype=torch.bool),
-        frames=torch.zeros(count, 3, 2),
-        sizes=torch.zeros(count, 2, dtype=torch.int64),
-        ids=[str(i) for i in range(count)],
-    )
+def batch_of(boxes: Tensor, labels: Tensor, ignore: Tensor | None = None, classes: int = 3) -> BoxBatch:
+    flags = torch.zeros_like(labels, dtype=torch.bool) if ignore is None else ignore
+    return BoxBatch(boxes, labels, flags, torch.ones(boxes.shape[0], classes, dtype=torch.bool))
 
 
 def raw_of(anchors: Tensor, images: int) -> DensePredictions:

@@ -1,9 +1,10 @@
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.ops import box_iou, nms
 
-from polyhead.boxes.nms import class_nms, clip, pairwise_iou, soft_nms
+from polyhead.boxes.nms import NMS, class_nms, clip, soft_nms
 
 
 def draw(seed: int, images: int = 2, count: int = 60, classes: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
@@ -25,6 +26,16 @@ def test_nms_is_applied_to_each_class_separately(seed: int) -> None:
             selected = nms(boxes[i][good], scores[i, :, label][good], 0.4)
             mine = detections.labels == label
             assert torch.equal(detections.boxes[mine], boxes[i][good][selected])
+
+
+@pytest.mark.parametrize("suppress", [class_nms, soft_nms])
+def test_anchors_are_the_indices_of_the_boxes(suppress: NMS) -> None:
+    boxes, scores = draw(4)
+    for i, found in enumerate(suppress(boxes, scores)):
+        assert found.anchors is not None
+        assert torch.equal(boxes[i, found.anchors], found.boxes)
+        assert (found.scores <= scores[i, found.anchors, found.labels]).all()  # soft-NMS lowers scores
+        assert len(set(zip(found.anchors.tolist(), found.labels.tolist(), strict=True))) == len(found.scores)
 
 
 def test_the_limits_of_counts_and_scores_hold() -> None:
@@ -63,9 +74,3 @@ def test_soft_nms_equals_the_algorithm_of_the_paper(seed: int) -> None:
     expected.sort(key=lambda row: -row[0])
     torch.testing.assert_close(found.scores, torch.tensor([row[0] for row in expected]), atol=1e-5, rtol=0)
     assert found.labels.tolist() == [row[1] for row in expected]
-
-
-def test_pairwise_iou_equals_that_of_torchvision() -> None:
-    boxes, _ = draw(3)
-    torch.testing.assert_close(pairwise_iou(boxes)[1], box_iou(boxes[1], boxes[1]))
-    assert pairwise_iou(torch.zeros(1, 2, 4)).tolist() == [[[0, 0], [0, 0]]]
