@@ -126,11 +126,11 @@ def test_the_last_convolution_of_efficientnet() -> None:
     assert Timm("test_efficientnet", strides=(16, 32), last_conv=None).channels == backbone.channels
 
 
-def test_channels_last_networks_return_channels_first() -> None:
+def test_channels_last_networks_take_images_of_any_size_and_return_channels_first() -> None:
     backbone = Timm("swin_tiny_patch4_window7_224", strides=(16, 32)).eval()
     with torch.inference_mode():
-        levels = backbone(torch.zeros(1, 3, 224, 224, dtype=torch.uint8)).levels
-    assert [tuple(level.shape) for level in levels] == [(1, 384, 14, 14), (1, 768, 7, 7)]
+        levels = backbone(torch.zeros(1, 3, 75, 98, dtype=torch.uint8)).levels
+    assert [tuple(level.shape) for level in levels] == [(1, 384, 5, 7), (1, 768, 3, 4)]
 
 
 def test_features_of_real_weights_equal_those_of_timm(weights_root: Path) -> None:

@@ -1,0 +1,66 @@
+"""Read weights files of timm networks."""
+
+import json
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from polyhead.checkpoint import compare
+from polyhead.errors import PolyheadError, few
+
+
+def load(net: Any, path: Path) -> dict[str, list[float]]:
+    """Load a weights file into a timm network.
+
+    The classifier may differ or be absent; every other tensor must be present with the right shape.
+
+    Returns:
+        ``mean`` and ``std`` where the file has them.
+
+    Raises:
+        PolyheadError: if the file cannot be read or a tensor is missing, unexpected or of another shape.
+    """
+    state, normalization = read(path)
+    expected = net.state_dict()
+    heads = net.pretrained_cfg.get("classifier") or ()
+    heads = tuple(f"{head}." for head in ([heads] if isinstance(heads, str) else heads))
+    state = {key: value for key, value in state.items() if not key.startswith(heads)}
+    expected = {key: value for key, value in expected.items() if not key.startswith(heads)}
+    missing, unexpected, reshaped = compare(state, expected)
+    faults = [f"{key} is missing" for key in missing]
+    faults += [f"{key} is not part of the network" for key in unexpected]
+    faults += [f"{key} has shape {list(state[key].shape)} instead of {list(expected[key].shape)}" for key in reshaped]
+    if faults:
+        name = net.pretrained_cfg.get("architecture", type(net).__name__)
+        raise PolyheadError(
+            f"{path} does not contain weights of timm's {name!r}: {few(faults, 3, '; ')}. "
+            "Use a file of this network with timm's key names."
+        )
+    net.load_state_dict(state, strict=False)
+    return normalization
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, list[float]]]:
+    """Read the tensors of a safetensors or pth file, and ``mean`` and ``std`` where its metadata has them.
+
+    Raises:
+        PolyheadError: if the file cannot be read or is not a state dict.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata() or {}
+                normalization = {key: json.loads(metadata[key]) for key in ("mean", "std") if key in metadata}
+                return {key: file.get_tensor(key) for key in file.keys()}, normalization  # noqa: SIM118  # not a mapping
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
+        reason = type(error).__name__  # torch's message recommends to let the file run code
+        raise PolyheadError(f"{path} cannot be read as weights ({reason}). Use a safetensors or pth file.") from error
+    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise PolyheadError(f"{path} is not a dictionary of tensors. Use the state dict of a network.")
+    return state, {}
