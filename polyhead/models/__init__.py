@@ -1,4 +1,4 @@
-"""Models, one module per paper; recipes refer to them by the names in this module."""
+"""Models, one module per paper, and the heads and backbones of any model; recipes name the functions listed here."""
 
 from polyhead.models.classifier import classifier
 from polyhead.models.efficientdet import efficientdet

@@ -9,12 +9,14 @@ from polyhead.boxes.coders import DeltaCoder
 from polyhead.boxes.matching import by_iou
 from polyhead.boxes.nms import NMS, class_nms
 from polyhead.errors import PolyheadError, suggest
-from polyhead.nets.backbones.timm import Timm
+from polyhead.models.backbones import AnyBackbone, backbone_of
+from polyhead.models.heads import Heads, head_factories
 from polyhead.nets.heads.dense import Dense, sigmoid_scores
 from polyhead.nets.heads.towers import EfficientDetTower
 from polyhead.nets.losses import ciou, focal, huber
-from polyhead.nets.model import Model
+from polyhead.nets.model import OTHERS, Model
 from polyhead.nets.necks.bifpn import Bifpn
+from polyhead.types import PyramidSpec, TaskInfo
 
 SCALES = {
     "d0": ("efficientnet_b0", 512, 64, 3, 3),
@@ -33,10 +35,11 @@ The authors' code differs for the largest ones: d6 and d7 add levels without wei
 
 
 def efficientdet(
-    backbone: str | None = None,
+    backbone: AnyBackbone | None = None,
     weights: str | None = None,
     size: int | str | None = None,
     *,
+    heads: Heads | None = None,
     scale: Literal["d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7"] = "d0",
     width: int | None = None,
     repeats: int | None = None,
@@ -47,14 +50,17 @@ def efficientdet(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Model:
-    """Build EfficientDet on any timm backbone.
+    """Build EfficientDet on any backbone.
 
     See Tan, Pang & Le 2020, "EfficientDet: Scalable and Efficient Object Detection".
 
     Args:
-        backbone: timm's name of the backbone; its levels of strides 8, 16 and 32 are used. None uses the scale's.
+        backbone: timm's name of the backbone, of which the levels of strides 8, 16 and 32 are used; or a module or the
+            factory of one. None uses the scale's.
         weights: weights of the backbone: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
         size: side of the square images in pixels, or the name of a scale. None uses the scale's.
+        heads: heads of other kinds, ``{task: head}``: a short name (:data:`~polyhead.models.heads.HEADS`) or a factory;
+            tasks that are not named get EfficientDet's.
         scale: from ``d0``, the smallest, to ``d7``, the largest; each costs roughly twice as much as the one before.
         width: channels of every level in neck and head. None uses the scale's.
         repeats: number of layers of the neck. None uses the scale's.
@@ -73,41 +79,51 @@ def efficientdet(
     size = None if isinstance(size, str) else size
     given = zip((size, width, repeats, depth), defaults, strict=True)
     side, width, repeats, depth = (default if value is None else value for value, default in given)
-    head = partial(
-        efficientdet_head, depth=depth, anchor_scale=anchor_scale, loss=loss, label_smoothing=label_smoothing
-    )
+    head = partial(EfficientDetHead, depth=depth, anchor_scale=anchor_scale, loss=loss, label_smoothing=label_smoothing)
     neck = partial(Bifpn, width=width, repeats=repeats)
-    return Model(Timm(backbone or default_backbone, weights, mean=mean, std=std), [neck], head, (side, side))
+    factories = head_factories(heads, side, {"efficientdet": head})
+    net = backbone_of(default_backbone if backbone is None else backbone, weights, mean=mean, std=std)
+    return Model(net, [neck], {**factories, OTHERS: head}, (side, side))
 
 
-def efficientdet_head(
-    channels: list[int],
-    strides: list[int],
-    names: list[str],
-    *,
-    depth: int = 3,
-    anchor_scale: float = 4.0,
-    loss: Literal["huber", "ciou"] = "huber",
-    label_smoothing: float = 0.0,
-    suppress: NMS = class_nms,
-) -> Dense:
-    """Build EfficientDet's head: a dense head with EfficientDet's seven components.
+class EfficientDetHead(Dense):
+    """EfficientDet's head: a dense head with EfficientDet's seven components.
 
     What the paper does not specify (matching at 0.5, weights of the losses) follows the authors' code, except for the
     weight of CIoU: it is that of the IoU loss in ATSS (Zhang et al. 2020), which is combined with focal loss too.
+
+    Args:
+        spec: channels and strides of the pyramid's levels; all of them are used, and must have the same channels.
+        info: what is known of the task's data.
+        depth: number of convolutions in the box and class nets before the last.
+        anchor_scale: side of the smallest square anchor of a level, in cells.
+        loss: box loss.
+        label_smoothing: label smoothing of the classes.
+        suppress: selects detections from the boxes and scores of all anchors.
     """
-    return Dense(
-        channels,
-        strides,
-        names,
-        anchors=ScaledAnchors(len(channels), anchor_scale),
-        tower=partial(EfficientDetTower, depth=depth),
-        coder=DeltaCoder(),
-        matcher=partial(by_iou, high=0.5, low=0.5, force_best=True),
-        losses={
-            "box": (50.0, huber) if loss == "huber" else (2.0, ciou),
-            "class": (1.0, partial(focal, label_smoothing=label_smoothing)),
-        },
-        scores=sigmoid_scores,
-        suppress=suppress,
-    )
+
+    def __init__(
+        self,
+        spec: PyramidSpec,
+        info: TaskInfo,
+        *,
+        depth: int = 3,
+        anchor_scale: float = 4.0,
+        loss: Literal["huber", "ciou"] = "huber",
+        label_smoothing: float = 0.0,
+        suppress: NMS = class_nms,
+    ) -> None:
+        super().__init__(
+            spec,
+            info,
+            anchors=ScaledAnchors(len(spec.strides), anchor_scale),
+            tower=partial(EfficientDetTower, depth=depth),
+            coder=DeltaCoder(),
+            matcher=partial(by_iou, high=0.5, low=0.5, force_best=True),
+            losses={
+                "box": (50.0, huber) if loss == "huber" else (2.0, ciou),
+                "class": (1.0, partial(focal, label_smoothing=label_smoothing)),
+            },
+            scores=sigmoid_scores,
+            suppress=suppress,
+        )

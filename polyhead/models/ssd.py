@@ -9,20 +9,23 @@ from polyhead.boxes.coders import DeltaCoder
 from polyhead.boxes.matching import by_iou
 from polyhead.boxes.nms import NMS, class_nms, soft_nms
 from polyhead.contracts.network import NeckFactory
-from polyhead.nets.backbones.timm import Timm
+from polyhead.models.backbones import AnyBackbone, backbone_of
+from polyhead.models.heads import Heads, head_factories
 from polyhead.nets.heads.dense import Dense, softmax_scores
 from polyhead.nets.heads.towers import SSDTower
 from polyhead.nets.losses import hard_negative_ce, smooth_l1
-from polyhead.nets.model import Model
+from polyhead.nets.model import OTHERS, Model
 from polyhead.nets.necks.fpn import Fpn
 from polyhead.nets.necks.ssd_extras import SsdExtras
+from polyhead.types import PyramidSpec, TaskInfo
 
 
 def ssd300(
-    backbone: str = "resnet50",
+    backbone: AnyBackbone = "resnet50",
     weights: str | None = None,
     size: int = 300,
     *,
+    heads: Heads | None = None,
     width: int = 256,
     depth: int = 0,
     smallest: float = 0.15,
@@ -31,12 +34,15 @@ def ssd300(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Model:
-    """Build SSD (Liu et al. 2016, "SSD: Single Shot MultiBox Detector") on any timm backbone.
+    """Build SSD (Liu et al. 2016, "SSD: Single Shot MultiBox Detector") on any backbone.
 
     Args:
-        backbone: timm's name of the backbone; its levels of strides 8, 16 and 32 are used.
+        backbone: timm's name of the backbone, of which the levels of strides 8, 16 and 32 are used; or a module or the
+            factory of one.
         weights: weights of the backbone: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
         size: side of the square images in pixels; the paper uses 300 and 512.
+        heads: heads of other kinds, ``{task: head}``: a short name (:data:`~polyhead.models.heads.HEADS`) or a factory;
+            tasks that are not named get SSD's.
         width: channels of every input level of the head.
         depth: number of additional 3x3 convolutions in the head, for each level.
         smallest: scale of the default boxes of the second level, as a fraction of the image; the first level has half
@@ -49,38 +55,47 @@ def ssd300(
             file or timm.
         std: standard deviation of each color channel, likewise.
     """
-    timm = Timm(backbone, weights, mean=mean, std=std)
+    net = backbone_of(backbone, weights, mean=mean, std=std)
     necks: list[NeckFactory] = [partial(SsdExtras, size=(size, size), width=width)]
     if neck == "fpn":
         necks.append(partial(Fpn, width=width))
     suppress: NMS = soft_nms if nms == "soft" else class_nms
-    return Model(timm, necks, partial(ssd_head, depth=depth, smallest=smallest, suppress=suppress), (size, size))
+    head = partial(SsdHead, depth=depth, smallest=smallest, suppress=suppress)
+    return Model(net, necks, {**head_factories(heads, size, {"ssd": head}), OTHERS: head}, (size, size))
 
 
-def ssd_head(
-    channels: list[int],
-    strides: list[int],
-    names: list[str],
-    *,
-    depth: int = 0,
-    smallest: float = 0.15,
-    suppress: NMS = class_nms,
-) -> Dense:
-    """Build SSD's head: a dense head with SSD's seven components (sections 2.1 to 2.3).
+class SsdHead(Dense):
+    """SSD's head: a dense head with SSD's seven components (sections 2.1 to 2.3).
 
     The aspect ratios are those of the paper: 4 boxes per cell on the first and the last two levels, 6 on the others.
+
+    Args:
+        spec: channels and strides of the pyramid's levels; all of them are used.
+        info: what is known of the task's data.
+        depth: number of additional 3x3 convolutions for each level.
+        smallest: scale of the default boxes of the second level, as a fraction of the image.
+        suppress: selects detections from the boxes and scores of all anchors.
     """
-    levels = len(channels)
-    ratios = [(2.0,) if level == 0 or level >= levels - 2 else (2.0, 3.0) for level in range(levels)]
-    return Dense(
-        channels,
-        strides,
-        names,
-        anchors=DefaultBoxes(ratios, smallest),
-        tower=partial(SSDTower, depth=depth),
-        coder=DeltaCoder(center_variance=0.1, size_variance=0.2),
-        matcher=partial(by_iou, high=0.5, low=0.5, force_best=True),
-        losses={"box": (1.0, smooth_l1), "class": (1.0, hard_negative_ce)},
-        scores=softmax_scores,
-        suppress=suppress,
-    )
+
+    def __init__(
+        self,
+        spec: PyramidSpec,
+        info: TaskInfo,
+        *,
+        depth: int = 0,
+        smallest: float = 0.15,
+        suppress: NMS = class_nms,
+    ) -> None:
+        levels = len(spec.strides)
+        ratios = [(2.0,) if level == 0 or level >= levels - 2 else (2.0, 3.0) for level in range(levels)]
+        super().__init__(
+            spec,
+            info,
+            anchors=DefaultBoxes(ratios, smallest),
+            tower=partial(SSDTower, depth=depth),
+            coder=DeltaCoder(center_variance=0.1, size_variance=0.2),
+            matcher=partial(by_iou, high=0.5, low=0.5, force_best=True),
+            losses={"box": (1.0, smooth_l1), "class": (1.0, hard_negative_ce)},
+            scores=softmax_scores,
+            suppress=suppress,
+        )

@@ -2,27 +2,28 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
 
 from polyhead.boxes.anchors import ScaledAnchors
 from polyhead.boxes.coders import DeltaCoder
 from polyhead.boxes.matching import by_iou
 from polyhead.boxes.nms import NMS, class_nms
-from polyhead.contracts.network import HeadFactory, NeckFactory
-from polyhead.nets.backbones.timm import Timm
+from polyhead.contracts.network import NeckFactory
+from polyhead.models.backbones import AnyBackbone, backbone_of
+from polyhead.models.heads import Heads, head_factories
 from polyhead.nets.heads.classify import Classify
 from polyhead.nets.heads.dense import Dense, softmax_scores
-from polyhead.nets.heads.segment import Segment
 from polyhead.nets.heads.towers import SSDTower
 from polyhead.nets.losses import hard_negative_ce, smooth_l1
 from polyhead.nets.model import Model
 from polyhead.nets.necks.fuse import Fuse
 from polyhead.nets.necks.trunk import SharedStem
+from polyhead.nets.pyramids import level_at
+from polyhead.types import PyramidSpec, TaskInfo
 
 
 def unified(
-    heads: dict[str, Literal["segment", "detect", "classify"]],
-    backbone: str = "efficientnet_b0",
+    heads: Heads,
+    backbone: AnyBackbone = "efficientnet_b0",
     weights: str | None = None,
     size: int = 512,
     *,
@@ -41,8 +42,10 @@ def unified(
     layers. With EfficientNet-B0 and 10, 21 and 10 classes the network has 7.7 million parameters.
 
     Args:
-        heads: kind of each task: ``{task: kind}``.
-        backbone: timm's name of the backbone.
+        heads: head of each task, ``{task: head}``: ``segment``, ``detect`` or ``classify``; or another short name
+            (:data:`~polyhead.models.heads.HEADS`) or a factory.
+        backbone: timm's name of the backbone, of which the levels of strides 16 and 32 are used; or a module, or the
+            factory of one, of which the last two levels are used.
         weights: weights of the backbone: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
         size: side of the square images in pixels.
         last_conv: whether the level of stride 32 goes through the backbone's convolution before its classifier; None
@@ -56,36 +59,39 @@ def unified(
             file or timm.
         std: standard deviation of each color channel, likewise.
     """
-    kinds: dict[str, HeadFactory] = {
-        "segment": Segment,
-        "detect": partial(grid_head, smallest=0.1 * size / 16),
-        "classify": partial(Classify, dropout=0.2),
-    }
-    timm = Timm(backbone, weights, (16, 32), last_conv=last_conv, mean=mean, std=std)
+    net = backbone_of(backbone, weights, (16, 32), last_conv=last_conv, mean=mean, std=std)
     necks: list[NeckFactory] = [
         partial(Fuse, middle=middle, width=width, shortcut=shortcut),
         partial(SharedStem, depth=depth, residual=residual),
     ]
-    return Model(timm, necks, {task: kinds[kind] for task, kind in heads.items()}, (size, size))
+    factories = head_factories(heads, size, {"classify": partial(Classify, dropout=0.2)})
+    return Model(net, necks, factories, (size, size))
 
 
-def grid_head(
-    channels: list[int], strides: list[int], names: list[str], *, smallest: float, suppress: NMS = class_nms
-) -> Dense:
-    """Build a detection head on a single grid, as in YOLOv2 (Redmon & Farhadi 2017, section 2), with SSD's losses.
+class GridHead(Dense):
+    """A detection head on a single grid, as in YOLOv2 (Redmon & Farhadi 2017, section 2), with SSD's losses.
 
-    Its layers are two 1x1 convolutions. Its anchors have five scales, from ``smallest`` cells to 6.3 times as large, in
-    three aspect ratios.
+    Its layers are two 1x1 convolutions. Its anchors have five scales, from ``smallest`` to 6.3 times as large, in three
+    aspect ratios.
+
+    Args:
+        spec: channels and strides of the pyramid's levels; that of stride 16 is used, or the last one if there is none.
+        info: what is known of the task's data.
+        smallest: side of the smallest square anchor in pixels.
+        suppress: selects detections from the boxes and scores of all anchors.
     """
-    return Dense(
-        channels,
-        strides,
-        names,
-        anchors=ScaledAnchors(len(channels), smallest, octaves=5, span=10.0),
-        tower=partial(SSDTower, squeeze=128),
-        coder=DeltaCoder(center_variance=0.1, size_variance=0.2),
-        matcher=partial(by_iou, high=0.5, low=0.5, force_best=True),
-        losses={"box": (1.0, smooth_l1), "class": (1.0, hard_negative_ce)},
-        scores=softmax_scores,
-        suppress=suppress,
-    )
+
+    def __init__(self, spec: PyramidSpec, info: TaskInfo, *, smallest: float = 51.2, suppress: NMS = class_nms) -> None:
+        level = level_at(spec, 16)
+        super().__init__(
+            spec,
+            info,
+            levels=[level],
+            anchors=ScaledAnchors(1, smallest / spec.strides[level], octaves=5, span=10.0),
+            tower=partial(SSDTower, squeeze=128),
+            coder=DeltaCoder(center_variance=0.1, size_variance=0.2),
+            matcher=partial(by_iou, high=0.5, low=0.5, force_best=True),
+            losses={"box": (1.0, smooth_l1), "class": (1.0, hard_negative_ce)},
+            scores=softmax_scores,
+            suppress=suppress,
+        )

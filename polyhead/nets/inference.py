@@ -1,41 +1,44 @@
-"""Inference on a batch, up to predictions in pixels of the original images; val, test and predict all use it."""
+"""Inference on a batch, up to predictions in the space of the original samples; val, test and predict all use it."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
-from polyhead.boxes.postprocess import to_original
+from polyhead.contracts.kind import Kind
+from polyhead.nets.inputs import device_of, to_device
 from polyhead.nets.model import Model
 from polyhead.nets.precision import autocast
-from polyhead.types import Batch, Prediction
+from polyhead.types import Batch
 
 
-def predictions_by_id(predictions: Iterable[Prediction], batch: Batch) -> dict[str, Prediction]:
-    """Map the decoded predictions of a batch to the original images.
+def predictions_by_id(kind: Kind, predictions: Sequence[Any], batch: Batch) -> dict[str, Any]:
+    """Map the decoded predictions of a batch to the original samples, on the CPU, by sample id."""
+    return {meta.id: kind.restore(found, meta) for found, meta in zip(predictions, batch.meta, strict=True)}
 
-    Returns:
-        ``{sample id: prediction}``, on the CPU and in pixels of the original images.
-    """
-    sizes = [(int(height), int(width)) for height, width in batch.sizes.tolist()]
-    frames = batch.frames.cpu()  # [b, 3, 2]
-    parts = zip(batch.ids, predictions, frames, sizes, strict=True)
-    return {image_id: to_original(_cpu(prediction), frame, size) for image_id, prediction, frame, size in parts}
+
+def on_device(batch: Batch, device: torch.device) -> Batch:
+    """Return a batch with its inputs on a device; images have channels last in memory."""
+    return batch._replace(inputs=to_device(batch.inputs, device))
 
 
 @torch.inference_mode()
 def predict_batch(
-    model: Model, batch: Batch, tasks: Iterable[str], precision: str = "32-true"
-) -> dict[str, dict[str, Prediction]]:
-    """Predict with the given heads on one batch; the trunk runs once.
+    model: Model, batch: Batch, kinds: Mapping[str, Kind], precision: str = "32-true"
+) -> dict[str, dict[str, Any]]:
+    """Predict with some heads on one batch; the trunk runs once.
+
+    Args:
+        model: the model.
+        batch: inputs that all of these heads take.
+        kinds: the kind of each head to use, by task.
+        precision: see :func:`polyhead.nets.precision.resolve`.
 
     Returns:
         ``{task: {sample id: prediction}}``.
     """
-    with autocast(precision, batch.inputs.device):
-        pyramid = model.trunk(batch.inputs)
-        raws = {task: model.head(task)(pyramid) for task in tasks}
-    return {task: predictions_by_id(model.head(task).decode(raw), batch) for task, raw in raws.items()}
-
-
-def _cpu(prediction: Prediction) -> Prediction:
-    return type(prediction)(*(value.cpu() for value in prediction))
+    names = list(kinds)
+    with autocast(precision, device_of(batch.inputs)):
+        pyramid = model.trunk(batch.inputs, names[0])
+        raws = {task: model.head(task)(pyramid) for task in names}
+    return {task: predictions_by_id(kinds[task], model.head(task).decode(raw), batch) for task, raw in raws.items()}

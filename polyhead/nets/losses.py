@@ -1,4 +1,8 @@
-"""Loss functions; each returns a float32 scalar.
+"""Loss functions.
+
+A loss of a task is a sum (a float32 scalar) and a count, and its value is ``sum / max(count, 1)``. Several processes
+add up both (:mod:`polyhead.engine.reduce`), so a count is never bounded here. The divergences for distillation are
+means.
 
 The losses of dense detectors are functions of :class:`~polyhead.boxes.raw.Matched`, the others of logits. In shapes,
 ``b`` is the number of images, ``n`` that of anchors, ``p`` that of positive anchors in the batch, ``c`` that of classes
@@ -14,23 +18,24 @@ from torch.nn import functional as F
 from torchvision.ops import complete_box_iou_loss
 
 from polyhead.boxes.raw import BACKGROUND, IGNORE, Matched
+from polyhead.types import SumCount
 
-Loss = Callable[[Matched], Tensor]
-
-
-def smooth_l1(matched: Matched) -> Float[Tensor, ""]:
-    """Compute smooth L1 of the deltas, summed and divided by the number of positives of the batch (SSD, eq. 2)."""
-    return F.smooth_l1_loss(*deltas(matched), reduction="sum") / matched.positives
+Loss = Callable[[Matched], SumCount]
 
 
-def huber(matched: Matched, delta: float = 0.1) -> Float[Tensor, ""]:
-    """Compute the Huber loss as in EfficientDet's code: mean of the four deltas, summed, divided by the positives.
+def smooth_l1(matched: Matched) -> SumCount:
+    """Compute smooth L1 of the deltas, summed; the count is the number of positives of the batch (SSD, eq. 2)."""
+    return F.smooth_l1_loss(*deltas(matched), reduction="sum"), matched.positives
+
+
+def huber(matched: Matched, delta: float = 0.1) -> SumCount:
+    """Compute the Huber loss of the deltas, summed; the count is four times the positives, as in EfficientDet's code.
 
     Args:
         matched: predictions with their targets.
         delta: error above which the loss grows linearly; about the mean of the target deltas.
     """
-    return F.huber_loss(*deltas(matched), reduction="sum", delta=delta) / (4 * matched.positives)
+    return F.huber_loss(*deltas(matched), reduction="sum", delta=delta), 4 * matched.positives
 
 
 def deltas(matched: Matched) -> tuple[Float[Tensor, "p 4"], Float[Tensor, "p 4"]]:
@@ -40,8 +45,8 @@ def deltas(matched: Matched) -> tuple[Float[Tensor, "p 4"], Float[Tensor, "p 4"]
     return raw.deltas[matched.batch_idx, anchor], target
 
 
-def ciou(matched: Matched, min_side: float = 0.01) -> Float[Tensor, ""]:
-    """Compute the complete IoU loss of the decoded boxes (Zheng et al. 2020), summed and divided by the positives.
+def ciou(matched: Matched, min_side: float = 0.01) -> SumCount:
+    """Compute the complete IoU loss of the decoded boxes, summed; the count is that of positives (Zheng et al. 2020).
 
     Args:
         matched: predictions with their targets.
@@ -52,13 +57,14 @@ def ciou(matched: Matched, min_side: float = 0.01) -> Float[Tensor, ""]:
     low, high = torch.split(boxes, 2, dim=1)  # top left and bottom right corners: each [p, 2]
     boxes = torch.cat([low, torch.maximum(high, low + min_side)], dim=1)  # [p, 4]
     total: Tensor = complete_box_iou_loss(boxes, matched.boxes, reduction="sum")
-    return total / matched.positives
+    return total, matched.positives
 
 
-def focal(matched: Matched, alpha: float = 0.25, gamma: float = 1.5, label_smoothing: float = 0.0) -> Float[Tensor, ""]:
-    """Compute the focal loss of all classes at all anchors, divided by the positives (Lin et al. 2017, eq. 5).
+def focal(matched: Matched, alpha: float = 0.25, gamma: float = 1.5, label_smoothing: float = 0.0) -> SumCount:
+    """Compute the focal loss of all classes at all anchors, summed (Lin et al. 2017, eq. 5).
 
-    Classes are independent (sigmoid). Classes that are not exhaustively annotated in an image give no negatives there.
+    The count is the number of positives. Classes are independent (sigmoid). Classes that are not exhaustively annotated
+    in an image give no negatives there.
 
     Args:
         matched: predictions with their targets.
@@ -76,7 +82,7 @@ def focal(matched: Matched, alpha: float = 0.25, gamma: float = 1.5, label_smoot
     negatives = negative_focal(logits, gamma, label_smoothing).masked_fill(~negative, 0.0).sum()
     # Negating a logit turns its positive target into a negative one.
     positives = negative_focal(-logits[positive], gamma, label_smoothing).sum()  # of [p]
-    return (alpha * positives + (1 - alpha) * negatives) / matched.positives
+    return alpha * positives + (1 - alpha) * negatives, matched.positives
 
 
 def negative_focal(logits: Float[Tensor, "*n"], gamma: float, label_smoothing: float) -> Float[Tensor, "*n"]:
@@ -89,7 +95,7 @@ def negative_focal(logits: Float[Tensor, "*n"], gamma: float, label_smoothing: f
     return focus * (entropy - label_smoothing / 2 * logits)
 
 
-def hard_negative_ce(matched: Matched, ratio: int = 3, min_negatives: int = 16) -> Float[Tensor, ""]:
+def hard_negative_ce(matched: Matched, ratio: int = 3, min_negatives: int = 16) -> SumCount:
     """Compute softmax cross-entropy of all positives and of the hardest negatives of each image (SSD, 2.2 and eq. 3).
 
     Background is the last logit. The hardness of a negative is the probability of the annotated classes. Where a class
@@ -100,8 +106,9 @@ def hard_negative_ce(matched: Matched, ratio: int = 3, min_negatives: int = 16) 
         matched: predictions with their targets.
         ratio: negatives per positive in each image.
         min_negatives: minimum number of negatives per image, so that images without objects contribute (in the paper
-            they do not). The sum is divided by the positives of the batch, or by ``negatives / ratio`` if that is
-            larger, so that a batch without objects has no larger weight than another.
+            they do not). The count is that of the positives of the batch, or ``negatives / ratio`` if that is larger,
+            so that a batch without objects has no larger weight than another. Where each image has enough background
+            anchors, the latter is never smaller, so the counts of several processes add up to that of all images.
     """
     logits = matched.raw.logits  # [b, n, k]
     annotated = F.pad(matched.annotated, (0, 1), value=False)  # a column for background: [b, c] -> [b, k]
@@ -120,15 +127,16 @@ def hard_negative_ce(matched: Matched, ratio: int = 3, min_negatives: int = 16) 
     merged = negative.masked_fill(annotated[image], -torch.inf).logsumexp(dim=1)  # [q]
     total = (negative.logsumexp(dim=1) - merged).sum()
     total = total + F.cross_entropy(logits[matched.batch_idx, matched.anchor_idx], matched.labels, reduction="sum")
-    return total / max(matched.positives, anchor.shape[0] / ratio)
+    return total, max(matched.positives, anchor.shape[0] / ratio)
 
 
 def dice(
     probabilities: Float[Tensor, "b c h w"], target: Int[Tensor, "b h w"], ignored: int, smooth: float = 1.0
-) -> Float[Tensor, ""]:
-    """Compute the dice loss: one minus the Dice coefficient of each class, a mean over the classes in the batch.
+) -> SumCount:
+    """Compute the dice loss: one minus the Dice coefficient of each class, summed over the classes in the batch.
 
     The pixels of all images are counted together (Milletari et al. 2016, equation in section 3, without its squares).
+    The count is that of these classes. Each of several processes computes the coefficients of its own images.
 
     Args:
         probabilities: class probabilities of each pixel.
@@ -146,7 +154,7 @@ def dice(
     sizes = torch.einsum("bchw,bhw->c", probabilities, known) + pixels  # predicted plus target pixels per class
     present = pixels > 0
     overlap = (2 * both + smooth) / (sizes + smooth)
-    return (1 - overlap)[present].sum() / present.sum().clamp(min=1)
+    return (1 - overlap)[present].sum(), present.sum()
 
 
 def kullback_leibler(

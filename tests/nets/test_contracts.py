@@ -10,30 +10,39 @@ from builders.subclasses import concrete_subclasses
 from torch import Tensor, nn
 
 from polyhead import nets
-from polyhead.contracts.network import Backbone, Head, Neck
-from polyhead.models.efficientdet import efficientdet_head
-from polyhead.models.ssd import ssd_head
+from polyhead.contracts.network import Backbone, Head, HeadFactory, Neck, NeckFactory
+from polyhead.kinds import kind_of
+from polyhead.models.efficientdet import EfficientDetHead
+from polyhead.models.ssd import SsdHead
+from polyhead.nets.backbones.plain import Plain
 from polyhead.nets.backbones.timm import Timm
+from polyhead.nets.backbones.vit import Vit
 from polyhead.nets.heads.classify import Classify
 from polyhead.nets.heads.dense import Dense
 from polyhead.nets.necks.ssd_extras import SsdExtras
-from polyhead.types import Batch, Pyramid, Size
+from polyhead.types import Batch, BoxBatch, InputSpec, LabelBatch, Meta, Pyramid, PyramidSpec, Size, SumCount, TaskInfo
 
 SIZES: list[Size] = [(96, 64), (75, 100)]
 CHANNELS, STRIDES, NAMES = [16, 24, 32], [8, 16, 32], ["cat", "dog", "owl"]
 SETTINGS: dict[type[nn.Module], Callable[..., Any]] = {
+    Plain: partial(Plain, nn.Conv2d(3, 8, 3, stride=4, padding=1), InputSpec(size=(64, 64))),
     Timm: partial(Timm, "test_resnet"),
+    Vit: partial(Vit, "test_vit"),
     SsdExtras: partial(SsdExtras, size=(100, 100), width=32),
-    Dense: ssd_head,
+    Dense: SsdHead,
+    EfficientDetHead: partial(EfficientDetHead, depth=1, anchor_scale=2.0),
 }
 """Factories of parts that need more arguments than the contract provides."""
+
+SAME_WIDTH = (EfficientDetHead,)
+"""Heads that need levels with the same number of channels."""
 
 Part = TypeVar("Part", bound=nn.Module)
 BACKBONES = concrete_subclasses(Backbone, nets)  # type: ignore[type-abstract]  # their subclasses are listed
 NECKS, HEADS = concrete_subclasses(Neck, nets), concrete_subclasses(Head, nets)  # type: ignore[type-abstract]
 
 
-class Plain(nn.Module):
+class AsTensors(nn.Module):
     """A wrapper with tensors as inputs and outputs, as needed for an export."""
 
     def __init__(self, part: nn.Module, canvas: Size | None = None) -> None:
@@ -60,24 +69,27 @@ def pyramid(size: Size, count: int = 2, channels: Sequence[int] = tuple(CHANNELS
     return Pyramid([torch.randn(count, width, *shape, generator=generator) for width, shape in levels], size)
 
 
-def batch(size: Size, objects: int) -> Batch:
-    """Return a batch of two images: one with objects of all scales, one without objects."""
+def batch(kind: str, size: Size, objects: int) -> Batch:
+    """Return a batch of two images with the targets of a kind."""
+    return Batch(torch.zeros(2, 3, *size, dtype=torch.uint8), target(kind, size, objects), [Meta("a"), Meta("b")])
+
+
+def target(kind: str, size: Size, objects: int) -> Any:
+    """Return the targets of two images: for detection, one has objects of all scales, one has none."""
+    if kind == "classification":
+        return LabelBatch(torch.tensor([0, 2]))
+    if kind != "detection":
+        return kind_of(kind).collate([kind_of(kind).example(NAMES, size)] * 2)
     side = torch.logspace(-1.5, 0, max(objects, 1))[:, None] * torch.tensor([size[1], size[0]])
     boxes = torch.cat([torch.zeros_like(side), side], dim=1).repeat(2, 1, 1)
     labels = torch.arange(max(objects, 1)).remainder(len(NAMES)).repeat(2, 1)
     none = torch.ones_like(labels, dtype=torch.bool)
     none[0] = objects == 0
-    return Batch(
-        torch.zeros(2, 3, *size, dtype=torch.uint8),
+    return BoxBatch(
         boxes.masked_fill(none[..., None], 0.0),
         labels.masked_fill(none, -1),
         torch.zeros_like(none),
         torch.ones(2, len(NAMES), dtype=torch.bool),
-        torch.zeros(2, 3, 2),
-        torch.tensor([size, size]),
-        ["a", "b"],
-        torch.zeros(2, *size, dtype=torch.uint8),
-        torch.tensor([0, 2]),
     )
 
 
@@ -117,7 +129,7 @@ def check_gradients(part: nn.Module, loss: Tensor) -> None:
 
 def check_export(part: nn.Module, canvas: Size | None, inputs: list[Tensor], others: list[Tensor]) -> None:
     """Check that a graph exported at one batch size gives the same results at another."""
-    plain = Plain(part.eval(), canvas)
+    plain = AsTensors(part.eval(), canvas)
     axes = (tuple({0: torch.export.Dim("b")} for _ in inputs),)
     graph = torch.export.export(plain, tuple(inputs), dynamic_shapes=axes).module()
     with torch.inference_mode():
@@ -151,45 +163,53 @@ def check_backbone(make: Callable[[], Backbone]) -> None:
     check_export(backbone, None, [images], [images.repeat(2, 1, 1, 1)[:3]])
 
 
-def check_neck(make: Callable[[list[int], list[int]], Neck]) -> None:
+def check_neck(make: NeckFactory) -> None:
     torch.manual_seed(0)
-    neck = without_zeros(make(list(CHANNELS), list(STRIDES)))
+    neck = without_zeros(make(PyramidSpec(list(CHANNELS), list(STRIDES))))
     for size in SIZES:
-        features: Pyramid = neck(pyramid(size))
+        mask = torch.ones(2, 3, dtype=torch.bool)
+        features: Pyramid = neck(pyramid(size)._replace(mask=mask))
         assert features.canvas == size
+        assert features.mask is mask
         check_levels(neck, features.levels, size)
         check_gradients(neck, weighted_sum(features.levels))
     check_export(neck, size, pyramid(size).levels, pyramid(size, 3).levels)
 
 
-def check_head(
-    make: Callable[[list[int], list[int], list[str]], Head], channels: Sequence[int] = tuple(CHANNELS)
-) -> None:
+def check_head(make: HeadFactory, channels: Sequence[int] = tuple(CHANNELS)) -> None:
     torch.manual_seed(0)
-    head = without_zeros(make(list(channels), list(STRIDES), list(NAMES)))
+    head = without_zeros(make(PyramidSpec(list(channels), list(STRIDES)), TaskInfo(list(NAMES))))
     assert head.names == NAMES
+    assert head.kind
     for size in SIZES:
         features = pyramid(size, channels=channels)
         for objects in (12, 0):
             raw = head.train()(features)
             assert type(raw) is type(head.eval()(features))
-            losses = head.losses(raw, batch(size, objects))
+            losses = head.losses(raw, batch(head.kind, size, objects))
             assert losses
             for name, loss in losses.items():
-                assert loss.shape == (), f"{name} is not a scalar"
-                assert loss.dtype is torch.float32, f"{name} is not float32"
-                assert loss.isfinite(), f"{name} is not finite"
+                assert loss.sum.shape == loss.value.shape == (), f"{name} is not a scalar"
+                assert loss.sum.dtype is loss.value.dtype is torch.float32, f"{name} is not float32"
+                assert loss.value.isfinite(), f"{name} is not finite"
+                assert loss.count >= 0, f"{name} has a negative count"
+            for name, (total, count) in head.stats(raw, batch(head.kind, size, objects)).items():
+                assert total.shape == (), f"{name} is not a scalar"
+                assert total.isfinite(), f"{name} is not finite"
+                assert count >= 0, f"{name} has a negative count"
             if objects:
-                check_gradients(head, torch.stack(list(losses.values())).sum())
+                check_gradients(head, torch.stack([loss.value for loss in losses.values()]).sum())
         assert len(head.decode(raw)) == 2
         check_distillation(head, raw, head(pyramid(size, channels=[*channels])._replace(levels=scaled_up(features))))
     check_export(head, size, features.levels, pyramid(size, 3, channels).levels)
 
 
 def test_all_parts_are_found() -> None:
-    assert {Timm} <= set(BACKBONES)
+    assert {Plain, Timm, Vit} <= set(BACKBONES)
     assert {"Bifpn", "Fpn", "Fuse", "SharedStem", "SsdExtras"} <= {neck.__name__ for neck in NECKS}
-    assert {"Classify", "Dense", "Segment"} <= {head.__name__ for head in HEADS}
+    assert {"Classify", "Dense", "EfficientDetHead", "GridHead", "Segment", "SsdHead"} <= {
+        head.__name__ for head in HEADS
+    }
 
 
 @pytest.mark.parametrize("part", BACKBONES)
@@ -204,12 +224,23 @@ def test_neck(part: type[Neck]) -> None:
 
 @pytest.mark.parametrize("part", HEADS)
 def test_head(part: type[Head]) -> None:
-    check_head(SETTINGS.get(part, part))
+    check_head(SETTINGS.get(part, part), [16] * 3 if part in SAME_WIDTH else CHANNELS)
 
 
-@pytest.mark.parametrize("loss", ["huber", "ciou"])
-def test_heads_that_need_levels_of_the_same_width(loss: str) -> None:
-    check_head(partial(efficientdet_head, depth=1, anchor_scale=2.0, loss=loss), [16] * 3)  # type: ignore[arg-type]
+def test_efficientdet_head_with_ciou() -> None:
+    check_head(partial(EfficientDetHead, depth=1, anchor_scale=2.0, loss="ciou"), [16] * 3)
+
+
+@pytest.mark.parametrize("part", HEADS)
+def test_every_head_can_have_the_distillation_of_the_contract(
+    part: type[Head], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part, "distill", Head.distill)
+    make: Callable[..., Head] = SETTINGS.get(part, part)
+    channels = [16] * 3 if part in SAME_WIDTH else CHANNELS
+    head = make(PyramidSpec(list(channels), list(STRIDES)), TaskInfo(list(NAMES))).eval()
+    features = pyramid(SIZES[0], channels=channels)
+    check_distillation(head, head(features), head(features._replace(levels=scaled_up(features))))
 
 
 class WrongStride(Timm):
@@ -223,19 +254,19 @@ class WrongStride(Timm):
 class IdleLayer(SsdExtras):
     """Has a layer that is not used."""
 
-    def __init__(self, channels: list[int], strides: list[int]) -> None:
-        super().__init__(channels, strides, size=(100, 100), width=32)
+    def __init__(self, spec: PyramidSpec) -> None:
+        super().__init__(spec, size=(100, 100), width=32)
         self.idle = nn.Linear(2, 2)
 
 
 class OtherCanvas(SsdExtras):
     """Changes the canvas."""
 
-    def __init__(self, channels: list[int], strides: list[int]) -> None:
-        super().__init__(channels, strides, size=(100, 100), width=32)
+    def __init__(self, spec: PyramidSpec) -> None:
+        super().__init__(spec, size=(100, 100), width=32)
 
     def forward(self, pyramid: Pyramid) -> Pyramid:
-        return Pyramid(super().forward(pyramid).levels, (1, 1))
+        return super().forward(pyramid)._replace(canvas=(1, 1))
 
 
 class DistillsAlways(Classify):
@@ -245,15 +276,22 @@ class DistillsAlways(Classify):
         return {"class": raw.logits.square().sum() * temperature + 1.0}
 
 
-def with_bad_loss(loss: str) -> Callable[..., Head]:
+class StatsPerImage(Classify):
+    """Has a statistic for each image in place of their sum."""
+
+    def stats(self, raw: Any, batch: Batch) -> dict[str, SumCount]:
+        return {"sure": (raw.logits.amax(dim=1), len(batch.ids))}
+
+
+def with_bad_loss(loss: str) -> HeadFactory:
     """Return a factory of a head with a loss that is not finite without objects, or not a scalar."""
 
-    def bad(matched: Any) -> Tensor:
+    def bad(matched: Any) -> SumCount:
         total: Tensor = matched.raw.deltas[matched.batch_idx, matched.anchor_idx].abs()
-        return total.mean() if loss == "mean" else total
+        return (total.mean() if loss == "mean" else total), 1
 
-    def make(channels: list[int], strides: list[int], names: list[str]) -> Head:
-        head = ssd_head(channels, strides, names)
+    def make(spec: PyramidSpec, info: TaskInfo) -> Head:
+        head = SsdHead(spec, info)
         head.weighted_losses["bad"] = (1.0, bad)
         return head
 
@@ -268,6 +306,7 @@ def with_bad_loss(loss: str) -> Callable[..., Head]:
         (check_neck, OtherCanvas, r"assert \(1, 1\) == "),
         (check_head, with_bad_loss("mean"), "bad is not finite"),
         (check_head, with_bad_loss("rows"), "bad is not a scalar"),
+        (check_head, StatsPerImage, "sure is not a scalar"),
         (check_head, DistillsAlways, "the loss is not 0 where student and teacher agree"),
     ],
 )
@@ -278,4 +317,4 @@ def test_a_broken_part_is_found(check: Callable[[Any], None], broken: Callable[.
 
 def test_broken_parts_of_the_tests_are_not_counted_as_parts_of_the_package() -> None:
     found = {part.__name__ for part in [*BACKBONES, *NECKS, *HEADS]}
-    assert not {"WrongStride", "IdleLayer", "OtherCanvas", "DistillsAlways"} & found
+    assert not {"WrongStride", "IdleLayer", "OtherCanvas", "DistillsAlways", "StatsPerImage"} & found

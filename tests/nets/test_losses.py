@@ -24,7 +24,7 @@ from polyhead.nets.losses import (
     kullback_leibler,
     smooth_l1,
 )
-from polyhead.types import Batch
+from polyhead.types import BoxBatch, LossTerm, SumCount
 
 CLASSES = 5
 ANCHORS, STRIDES = DefaultBoxes([[2.0], [2.0, 3.0], [2.0]])(
@@ -33,7 +33,7 @@ ANCHORS, STRIDES = DefaultBoxes([[2.0], [2.0, 3.0], [2.0]])(
 CODER = DeltaCoder(0.1, 0.2)
 
 
-def draw(seed: int, counts: list[int], annotated: Tensor | None = None) -> tuple[DensePredictions, Batch]:
+def draw(seed: int, counts: list[int], annotated: Tensor | None = None) -> tuple[DensePredictions, BoxBatch]:
     generator = torch.Generator().manual_seed(seed)
     images, most = len(counts), max(1, *counts)
     low = torch.rand(images, most, 2, generator=generator) * 50
@@ -44,21 +44,18 @@ def draw(seed: int, counts: list[int], annotated: Tensor | None = None) -> tuple
     deltas = torch.randn(images, ANCHORS.shape[0], 4, generator=generator).requires_grad_()
     logits = (3 * torch.randn(images, ANCHORS.shape[0], CLASSES + 1, generator=generator)).requires_grad_()
     every = torch.ones(images, CLASSES, dtype=torch.bool)
-    batch = Batch(
-        torch.zeros(images, 3, 4, 4, dtype=torch.uint8),
-        boxes,
-        labels,
-        torch.zeros_like(labels, dtype=torch.bool),
-        every if annotated is None else annotated,
-        torch.zeros(images, 3, 2),
-        torch.zeros(images, 2, dtype=torch.int64),
-        [""] * images,
-    )
+    ignore = torch.zeros_like(labels, dtype=torch.bool)
+    batch = BoxBatch(boxes, labels, ignore, every if annotated is None else annotated)
     return DensePredictions(deltas, logits, None, ANCHORS, STRIDES, (100, 100)), batch
 
 
-def match(raw: DensePredictions, batch: Batch) -> Matched:
+def match(raw: DensePredictions, batch: BoxBatch) -> Matched:
     return gather(raw, CODER, by_iou(raw, CODER, batch), batch)
+
+
+def value(*found: SumCount) -> Tensor:
+    """Return the sum of the values of losses."""
+    return torch.stack([LossTerm(*each).value for each in found]).sum()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -86,7 +83,7 @@ def test_ssd_loss_and_its_gradients_equal_those_of_torchvision(seed: int) -> Non
         # If targets share their best anchor, torchvision gives no anchor to one of them.
         assert shared or torch.equal(index, given)
     matched = gather(raw, CODER, torch.stack(indices), batch)
-    box, label = smooth_l1(matched), hard_negative_ce(matched, min_negatives=0)
+    box, label = value(smooth_l1(matched)), value(hard_negative_ce(matched, min_negatives=0))
     assert float(box.detach()) == pytest.approx(float(expected["bbox_regression"].detach()), abs=2e-6, rel=1e-6)
     assert float(label.detach()) == pytest.approx(float(expected["classification"].detach()), abs=2e-6, rel=1e-6)
     torch.autograd.backward(box + label)
@@ -98,7 +95,7 @@ def test_ssd_loss_and_its_gradients_equal_those_of_torchvision(seed: int) -> Non
 def test_a_batch_without_objects_has_a_bounded_loss_for_background() -> None:
     raw, batch = draw(0, [0, 0])
     matched = match(raw, batch)
-    box, label = smooth_l1(matched), hard_negative_ce(matched)
+    box, label = value(smooth_l1(matched)), value(hard_negative_ce(matched))
     torch.autograd.backward(box + label)
     assert float(box.detach()) == 0
     assert raw.deltas.grad is not None
@@ -116,7 +113,7 @@ def test_ignored_anchors_get_no_gradient() -> None:
     index = torch.full((2, ANCHORS.shape[0]), IGNORE)
     index[0, 7] = 1
     matched = gather(raw, CODER, index, batch)
-    torch.autograd.backward(smooth_l1(matched) + hard_negative_ce(matched))
+    torch.autograd.backward(value(smooth_l1(matched), hard_negative_ce(matched)))
     assert raw.logits.grad is not None
     assert raw.logits.grad.any(dim=2).nonzero().tolist() == [[0, 7]]
 
@@ -124,7 +121,7 @@ def test_ignored_anchors_get_no_gradient() -> None:
 def test_classes_that_are_not_annotated_count_as_background() -> None:
     annotated = torch.tensor([[True, True, False, True, False]])
     raw, batch = draw(2, [0], annotated)
-    torch.autograd.backward(hard_negative_ce(match(raw, batch)))
+    torch.autograd.backward(value(hard_negative_ce(match(raw, batch))))
     gradient = raw.logits.grad
     assert gradient is not None
     has_gradient = gradient.any(dim=2)
@@ -137,7 +134,7 @@ def test_classes_that_are_not_annotated_count_as_background() -> None:
 
 def test_without_annotated_classes_there_is_no_loss() -> None:
     raw, batch = draw(3, [0, 0], torch.zeros(2, CLASSES, dtype=torch.bool))
-    loss = hard_negative_ce(match(raw, batch))
+    loss = value(hard_negative_ce(match(raw, batch)))
     torch.autograd.backward(loss)
     assert float(loss.detach()) == 0
     assert raw.logits.grad is not None
@@ -163,7 +160,7 @@ def test_focal_loss_and_its_gradient_equal_those_of_torchvision(seed: int, alpha
     matched = without_background(match(raw, batch))
     logits = raw.logits.detach()[..., :CLASSES].requires_grad_()
     expected = sigmoid_focal_loss(logits, one_hot_target(matched), alpha, gamma, "sum") / matched.positives
-    loss = focal(matched, alpha, gamma)
+    loss = value(focal(matched, alpha, gamma))
     torch.testing.assert_close(loss, expected)
     torch.autograd.backward(loss)
     torch.autograd.backward(expected)
@@ -180,13 +177,13 @@ def test_label_smoothing_changes_the_entropy_but_not_the_focusing_factor() -> No
     smooth = positive * 0.9 + 0.05
     entropy = -smooth * probability.log() - (1 - smooth) * (1 - probability).log()
     expected = (focus * entropy).sum() / matched.positives
-    torch.testing.assert_close(focal(matched, label_smoothing=0.1), expected)
+    torch.testing.assert_close(value(focal(matched, label_smoothing=0.1)), expected)
 
 
 def focal_gradient(seed: int, annotated: Tensor) -> tuple[Tensor, Matched]:
     raw, batch = draw(seed, [3, 2], annotated)
     matched = match(raw, batch)
-    torch.autograd.backward(focal(without_background(matched)))
+    torch.autograd.backward(value(focal(without_background(matched))))
     assert raw.logits.grad is not None
     return raw.logits.grad[..., :CLASSES], matched
 
@@ -211,7 +208,7 @@ def test_ignored_anchors_get_no_gradient_in_sigmoid_heads() -> None:
     index = torch.full((2, ANCHORS.shape[0]), IGNORE)
     index[0, 7] = 1
     matched = without_background(gather(raw, CODER, index, batch))
-    torch.autograd.backward(focal(matched) + huber(matched) + ciou(matched))
+    torch.autograd.backward(value(focal(matched), huber(matched), ciou(matched)))
     assert raw.logits.grad is not None
     assert raw.deltas.grad is not None
     assert raw.logits.grad.any(dim=2).nonzero().tolist() == [[0, 7]]
@@ -221,7 +218,7 @@ def test_ignored_anchors_get_no_gradient_in_sigmoid_heads() -> None:
 def test_a_batch_without_objects_has_no_box_loss_and_lowers_all_class_scores() -> None:
     raw, batch = draw(0, [0, 0])
     matched = without_background(match(raw, batch))
-    boxes, label = huber(matched) + ciou(matched), focal(matched)
+    boxes, label = value(huber(matched), ciou(matched)), value(focal(matched))
     torch.autograd.backward(boxes + label)
     assert float(boxes.detach()) == 0
     assert raw.logits.grad is not None
@@ -235,7 +232,7 @@ def test_huber_loss_is_quadratic_below_delta_and_linear_above() -> None:
     target = CODER.encode(matched.boxes, anchors, strides)
     error = (raw.deltas[matched.batch_idx, matched.anchor_idx] - target).abs()
     expected = torch.where(error < 0.1, error**2 / 2, 0.1 * (error - 0.05)).mean(dim=1).sum() / matched.positives
-    torch.testing.assert_close(huber(matched), expected)
+    torch.testing.assert_close(value(huber(matched)), expected)
 
 
 def test_ciou_equals_that_of_torchvision_and_is_0_for_perfect_boxes() -> None:
@@ -243,11 +240,11 @@ def test_ciou_equals_that_of_torchvision_and_is_0_for_perfect_boxes() -> None:
     matched = match(raw, batch)
     boxes = CODER.decode(raw.deltas, ANCHORS, STRIDES)[matched.batch_idx, matched.anchor_idx]
     expected = complete_box_iou_loss(boxes, matched.boxes, reduction="sum") / matched.positives
-    torch.testing.assert_close(ciou(matched), expected)
+    torch.testing.assert_close(value(ciou(matched)), expected)
     deltas = raw.deltas.detach().clone()
     anchors, strides = ANCHORS[matched.anchor_idx], STRIDES[matched.anchor_idx]
     deltas[matched.batch_idx, matched.anchor_idx] = CODER.encode(matched.boxes, anchors, strides)
-    assert float(ciou(matched._replace(raw=raw._replace(deltas=deltas)))) == pytest.approx(0, abs=1e-5)
+    assert float(value(ciou(matched._replace(raw=raw._replace(deltas=deltas))))) == pytest.approx(0, abs=1e-5)
 
 
 @pytest.mark.parametrize("loss", [huber, ciou, focal, partial(focal, gamma=0.5), partial(focal, label_smoothing=0.1)])
@@ -255,9 +252,9 @@ def test_ciou_equals_that_of_torchvision_and_is_0_for_perfect_boxes() -> None:
 def test_losses_of_large_predictions_are_finite(loss: Loss, factor: float) -> None:
     raw, batch = draw(4, [2, 0])
     extreme = raw._replace(deltas=raw.deltas * factor, logits=raw.logits * factor)
-    value = loss(without_background(match(extreme, batch)))
-    torch.autograd.backward(value)
-    assert value.isfinite()
+    total = value(loss(without_background(match(extreme, batch))))
+    torch.autograd.backward(total)
+    assert total.isfinite()
     assert all(each.grad is None or each.grad.isfinite().all() for each in (raw.deltas, raw.logits))
 
 
@@ -265,9 +262,9 @@ def test_losses_of_large_predictions_are_finite(loss: Loss, factor: float) -> No
 def test_losses_of_large_logits_are_finite(loss: Loss) -> None:
     raw, batch = draw(4, [2, 0])
     extreme = raw._replace(deltas=raw.deltas * 1e4, logits=raw.logits * 1e4)
-    value = loss(match(extreme, batch))
-    torch.autograd.backward(value)
-    assert value.isfinite()
+    total = value(loss(match(extreme, batch)))
+    torch.autograd.backward(total)
+    assert total.isfinite()
     assert raw.logits.grad is None or raw.logits.grad.isfinite().all()
 
 
@@ -303,6 +300,6 @@ def test_dice_is_averaged_over_the_classes_in_the_batch(seed: int) -> None:
         given, both = (probabilities[:, label] * (target != 255)).sum(), (probabilities[:, label] * is_label).sum()
         losses.append(1 - (2 * both + 1) / (given + is_label.sum() + 1))
     expected = torch.stack(losses).mean()
-    value = dice(probabilities, target, 255)
-    torch.testing.assert_close(value, expected)
-    torch.testing.assert_close(*(torch.autograd.grad(each, logits, retain_graph=True)[0] for each in (value, expected)))
+    found = value(dice(probabilities, target, 255))
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(*(torch.autograd.grad(each, logits, retain_graph=True)[0] for each in (found, expected)))

@@ -1,4 +1,4 @@
-"""A head for image classification: one class for the whole image."""
+"""A head for classification: one class for the whole input."""
 
 from typing import NamedTuple
 
@@ -8,58 +8,56 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from polyhead.contracts.network import Head
-from polyhead.errors import PolyheadError
 from polyhead.nets.losses import kullback_leibler
-from polyhead.types import Batch, Labels, Pyramid
+from polyhead.nets.pyramids import level_at, pool
+from polyhead.types import Batch, Labels, LossTerm, Pyramid, PyramidSpec, TaskInfo
+
+STRIDE = 32
+"""Stride of the level that is pooled, if the pyramid has it."""
 
 
 class Logits(NamedTuple):
-    """Class logits of each image."""
+    """Class logits of each sample."""
 
     logits: Float[Tensor, "b c"]
 
 
 class Classify(Head):
-    """Global average pooling of the last level, dropout and a linear layer.
+    """Global average pooling of one level, dropout and a linear layer.
 
-    The loss is cross-entropy with ``batch.values`` (int64 classes).
+    The level is that of stride 32, where image classifiers pool, or the last one if the pyramid has no such level.
+    The loss is cross-entropy with the class of each sample.
 
     Args:
-        channels: channels of each level of the pyramid.
-        strides: strides of each level; not used.
-        names: class names.
+        spec: channels and strides of the pyramid's levels.
+        info: what is known of the task's data.
         dropout: dropout probability of the pooled features.
     """
 
-    def __init__(
-        self,
-        channels: list[int],
-        strides: list[int],  # pylint: disable=unused-argument  # every head factory gets them
-        names: list[str],
-        *,
-        dropout: float = 0.0,
-    ) -> None:
+    kind = "classification"
+
+    def __init__(self, spec: PyramidSpec, info: TaskInfo, *, dropout: float = 0.0) -> None:
         super().__init__()
-        self.names = names
+        self.names = info.names
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(channels[-1], len(names))
+        self.level = level_at(spec, STRIDE)
+        self.linear = nn.Linear(spec.channels[self.level], len(info.names))
 
     def forward(self, pyramid: Pyramid) -> Logits:
-        """Compute the logits of each image."""
-        pooled = pyramid.levels[-1].mean(dim=(2, 3))  # [b, c, h, w] -> [b, c]
+        """Compute the logits of each sample."""
+        pooled = pool(pyramid.levels[self.level], pyramid.mask)  # [b, c, h, w] or [b, c, t] -> [b, c]
         return Logits(self.linear(self.dropout(pooled)).float())
 
-    def losses(self, raw: Logits, batch: Batch) -> dict[str, Tensor]:
-        """Compute the mean cross-entropy."""
-        if batch.values is None:
-            raise PolyheadError("a classifier needs images with one class each. Use a reader that provides a value.")
+    def losses(self, raw: Logits, batch: Batch, progress: float = 0.0) -> dict[str, LossTerm]:
+        """Compute the cross-entropy of the samples; it does not depend on ``progress``."""
+        labels = batch.target.labels  # [b]
         with torch.autocast(raw.logits.device.type, enabled=False):
-            return {"class": F.cross_entropy(raw.logits, batch.values)}
+            return {"class": LossTerm(F.cross_entropy(raw.logits, labels, reduction="sum"), len(labels))}
 
     def distill(self, raw: Logits, teacher: Logits, temperature: float) -> dict[str, Tensor]:
         """Compute the divergence of the class probabilities from the teacher's, a mean over the images."""
         return {"class": kullback_leibler(raw.logits, teacher.logits, temperature)}
 
-    def decode(self, raw: Logits) -> list[Labels]:  # type: ignore[override]  # a list of one kind of prediction
+    def decode(self, raw: Logits) -> list[Labels]:
         """Return the class probabilities of each image."""
         return [Labels(scores) for scores in raw.logits.softmax(dim=1)]

@@ -4,7 +4,7 @@ A dense detector has seven components: *tower -> anchors x coder x matcher x los
 differ only in these components.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,8 @@ from polyhead.boxes.nms import NMS, clip
 from polyhead.boxes.raw import DensePredictions, gather
 from polyhead.contracts.network import Head
 from polyhead.nets.losses import Loss, binary_divergence
-from polyhead.types import Batch, Detections, Pyramid
+from polyhead.nets.pyramids import canvas_of
+from polyhead.types import Batch, Detections, LossTerm, Pyramid, PyramidSpec, TaskInfo
 
 TowerOutput = tuple[Tensor, Tensor, Tensor | None]
 """Deltas ``[b, n, 4]``, logits ``[b, n, k]`` and objectness ``[b, n]`` (None without objectness)."""
@@ -37,24 +38,26 @@ class Dense(Head):
     to half a pixel.
 
     Args:
-        channels: channels of each level of the pyramid.
-        strides: strides of each level.
-        names: class names.
-        anchors: the anchor boxes, with one entry in ``per_cell`` for each level.
+        spec: channels and strides of the pyramid's levels.
+        info: what is known of the task's data.
+        levels: indices of the levels that it reads; None for all.
+        anchors: the anchor boxes, with one entry in ``per_cell`` for each of these levels.
         tower: builds the layers.
         coder: converts boxes to deltas and back.
         matcher: assigns targets to anchors.
-        losses: ``{name: (weight, loss)}``.
+        losses: ``{name: (weight, loss)}``; a loss can read the progress of the training from what it is given.
         scores: computes class probabilities ``[b, n, c]`` from predictions.
         suppress: selects detections from the boxes and scores of all anchors (NMS).
     """
 
+    kind = "detection"
+
     def __init__(
         self,
-        channels: list[int],
-        strides: list[int],
-        names: list[str],
+        spec: PyramidSpec,
+        info: TaskInfo,
         *,
+        levels: Sequence[int] | None = None,
         anchors: Anchors,
         tower: TowerFactory,
         coder: Coder,
@@ -64,10 +67,11 @@ class Dense(Head):
         suppress: NMS,
     ) -> None:
         super().__init__()
-        self.names = names
-        self.strides = strides
+        self.names = info.names
+        self.levels = list(range(len(spec.strides)) if levels is None else levels)
+        self.strides = [spec.strides[level] for level in self.levels]
         self.anchors = anchors
-        self.tower = tower(channels, anchors.per_cell, len(names))
+        self.tower = tower([spec.channels[level] for level in self.levels], anchors.per_cell, len(info.names))
         self.coder = coder
         self.matcher = matcher
         self.weighted_losses = dict(losses)
@@ -76,20 +80,21 @@ class Dense(Head):
 
     def forward(self, pyramid: Pyramid) -> DensePredictions:
         """Compute the predictions at all anchors, together with the anchors."""
-        deltas, logits, objectness = self.tower(pyramid.levels)  # [b, n, 4], [b, n, k], [b, n] or None
-        shapes = [(level.shape[-2], level.shape[-1]) for level in pyramid.levels]
+        canvas, levels = canvas_of(pyramid), [pyramid.levels[level] for level in self.levels]
+        deltas, logits, objectness = self.tower(levels)  # [b, n, 4], [b, n, k], [b, n] or None
+        shapes = [(level.shape[-2], level.shape[-1]) for level in levels]
         with torch.autocast(deltas.device.type, enabled=False):
-            anchors, strides = self.anchors(shapes, self.strides, pyramid.canvas, deltas.device)  # [n, 4], [n]
+            anchors, strides = self.anchors(shapes, self.strides, canvas, deltas.device)  # [n, 4], [n]
         objectness = None if objectness is None else objectness.float()
-        return DensePredictions(deltas.float(), logits.float(), objectness, anchors, strides, pyramid.canvas)
+        return DensePredictions(deltas.float(), logits.float(), objectness, anchors, strides, canvas)
 
-    def losses(self, raw: DensePredictions, batch: Batch) -> dict[str, Tensor]:
-        """Compute each loss, multiplied by its weight."""
+    def losses(self, raw: DensePredictions, batch: Batch, progress: float = 0.0) -> dict[str, LossTerm]:
+        """Compute each loss."""
         with torch.autocast(raw.deltas.device.type, enabled=False):
             with torch.no_grad():
-                index = self.matcher(raw, self.coder, batch)  # [b, n]
-            matched = gather(raw, self.coder, index, batch)
-            return {name: weight * loss(matched) for name, (weight, loss) in self.weighted_losses.items()}
+                index = self.matcher(raw, self.coder, batch.target)  # [b, n]
+            matched = gather(raw, self.coder, index, batch.target, progress)
+            return {name: LossTerm(*loss(matched), weight) for name, (weight, loss) in self.weighted_losses.items()}
 
     def distill(self, raw: DensePredictions, teacher: DensePredictions, temperature: float) -> dict[str, Tensor]:
         """Compute the divergence of the class probabilities, and smooth L1 of the deltas.
@@ -111,7 +116,7 @@ class Dense(Head):
                 "box": (by_teacher * deltas).sum() / by_teacher.sum(),
             }
 
-    def decode(self, raw: DensePredictions) -> list[Detections]:  # type: ignore[override]  # a list of one kind of prediction
+    def decode(self, raw: DensePredictions) -> list[Detections]:
         """Return the detections of each image, best first, clipped to the canvas."""
         with torch.autocast(raw.deltas.device.type, enabled=False):
             boxes = self.coder.decode(raw.deltas, raw.anchors, raw.strides)  # [b, n, 4]

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from polyhead.contracts.network import Head
-from polyhead.errors import PolyheadError
 from polyhead.nets.losses import dice, kullback_leibler
-from polyhead.types import IGNORED, Batch, Mask, Pyramid, Size
+from polyhead.nets.pyramids import canvas_of
+from polyhead.types import IGNORED, Batch, LossTerm, Mask, Pyramid, PyramidSpec, Size, TaskInfo
 
 
 class PixelLogits(NamedTuple):
@@ -23,48 +23,45 @@ class PixelLogits(NamedTuple):
 class Segment(Head):
     """A 1x1 convolution on the finest level, upsampled to the canvas, trained with cross-entropy and dice loss.
 
-    Background is a class, the first of ``names``. Pixels of class 255 take no part in the loss.
+    Background is a class, the first of the task. Pixels of class 255 take no part in the loss.
 
     Args:
-        channels: channels of each level of the pyramid.
-        strides: strides of each level; not used.
-        names: class names, including background.
+        spec: channels and strides of the pyramid's levels.
+        info: what is known of the task's data; its first class is the background.
         dice_weight: weight of the dice loss; cross-entropy has weight 1.
     """
 
-    def __init__(
-        self,
-        channels: list[int],
-        strides: list[int],  # pylint: disable=unused-argument  # every head factory gets them
-        names: list[str],
-        *,
-        dice_weight: float = 1.0,
-    ) -> None:
+    kind = "segmentation"
+
+    def __init__(self, spec: PyramidSpec, info: TaskInfo, *, dice_weight: float = 1.0) -> None:
         super().__init__()
-        self.names = names
+        self.names = info.names
         self.dice_weight = dice_weight
-        self.last = nn.Conv2d(channels[0], len(names), 1)
+        self.last = nn.Conv2d(spec.channels[0], len(info.names), 1)
 
     def forward(self, pyramid: Pyramid) -> PixelLogits:
         """Compute the logits of each cell of the finest level."""
-        return PixelLogits(self.last(pyramid.levels[0]).float(), pyramid.canvas)
+        return PixelLogits(self.last(pyramid.levels[0]).float(), canvas_of(pyramid))
 
-    def losses(self, raw: PixelLogits, batch: Batch) -> dict[str, Tensor]:
-        """Compute mean cross-entropy of the pixels that are not ignored, and dice loss of the classes in the batch."""
-        if batch.masks is None:
-            raise PolyheadError("a segmentation head needs images with masks. Use a reader that provides masks.")
+    def losses(self, raw: PixelLogits, batch: Batch, progress: float = 0.0) -> dict[str, LossTerm]:
+        """Compute cross-entropy of the pixels that are not ignored, and dice loss of the classes in the batch.
+
+        Neither depends on ``progress``.
+        """
         with torch.autocast(raw.logits.device.type, enabled=False):
             logs = upsample(raw).log_softmax(dim=1)  # [b, c, H, W] of the canvas
-            target = batch.masks.long()  # [b, H, W]
-            known = (target != IGNORED).sum().clamp(min=1)
-            entropy = F.nll_loss(logs, target, ignore_index=IGNORED, reduction="sum") / known
-            return {"class": entropy, "dice": self.dice_weight * dice(logs.exp(), target, IGNORED)}
+            target = batch.target.classes.long()  # [b, H, W]
+            entropy = F.nll_loss(logs, target, ignore_index=IGNORED, reduction="sum")
+            return {
+                "class": LossTerm(entropy, (target != IGNORED).sum()),
+                "dice": LossTerm(*dice(logs.exp(), target, IGNORED), self.dice_weight),
+            }
 
     def distill(self, raw: PixelLogits, teacher: PixelLogits, temperature: float) -> dict[str, Tensor]:
         """Compute the divergence of the class probabilities from the teacher's, a mean over the cells."""
         return {"class": kullback_leibler(raw.logits, teacher.logits, temperature)}
 
-    def decode(self, raw: PixelLogits) -> list[Mask]:  # type: ignore[override]  # a list of one kind of prediction
+    def decode(self, raw: PixelLogits) -> list[Mask]:
         """Return the most probable class of each pixel of the canvas."""
         with torch.autocast(raw.logits.device.type, enabled=False):
             return [Mask(classes) for classes in upsample(raw).argmax(dim=1).to(torch.uint8)]  # [b, H, W]

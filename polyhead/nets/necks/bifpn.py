@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from polyhead.contracts.network import Neck
 from polyhead.nets.blocks import separable_conv, slow_batch_norm
-from polyhead.types import Pyramid
+from polyhead.types import Pyramid, PyramidSpec
 
 
 class Bifpn(Neck):
@@ -16,18 +16,17 @@ class Bifpn(Neck):
     from neighboring levels are resized to exactly the shape of the level that they are fused with.
 
     Args:
-        channels: channels of each input level.
-        strides: strides of each input level.
+        spec: channels and strides of the input levels.
         width: channels of every output level.
         repeats: number of layers.
     """
 
-    def __init__(self, channels: list[int], strides: list[int], *, width: int = 64, repeats: int = 3) -> None:
+    def __init__(self, spec: PyramidSpec, *, width: int = 64, repeats: int = 3) -> None:
         super().__init__()
-        self.strides = [*strides, 2 * strides[-1], 4 * strides[-1]]
+        self.strides = [*spec.strides, 2 * spec.strides[-1], 4 * spec.strides[-1]]
         self.channels = [width] * len(self.strides)
-        self.extra = lateral(channels[-1], width)
-        inputs = [[*channels, width, width], *[self.channels] * (repeats - 1)]
+        self.extra = lateral(spec.channels[-1], width)
+        inputs = [[*spec.channels, width, width], *[self.channels] * (repeats - 1)]
         self.layers = nn.ModuleList(BifpnLayer(each, width) for each in inputs)
 
     def forward(self, pyramid: Pyramid) -> Pyramid:
@@ -36,7 +35,7 @@ class Bifpn(Neck):
         levels = [*pyramid.levels, sixth, halve(sixth)]
         for layer in self.layers:
             levels = layer(levels)
-        return Pyramid(levels, pyramid.canvas)
+        return pyramid._replace(levels=levels)
 
 
 class BifpnLayer(nn.Module):

@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from polyhead.contracts.network import Neck
 from polyhead.nets.blocks import conv_norm_act
-from polyhead.types import Pyramid
+from polyhead.types import Pyramid, PyramidSpec
 
 
 class Fpn(Neck):
@@ -15,17 +15,16 @@ class Fpn(Neck):
     levels and their strides stay the same.
 
     Args:
-        channels: channels of each input level.
-        strides: strides of each input level.
+        spec: channels and strides of the input levels.
         width: channels of every output level.
     """
 
-    def __init__(self, channels: list[int], strides: list[int], *, width: int = 256) -> None:
+    def __init__(self, spec: PyramidSpec, *, width: int = 256) -> None:
         super().__init__()
-        self.strides = list(strides)
-        self.channels = [width] * len(channels)
-        self.sides = nn.ModuleList(nn.Conv2d(each, width, 1) for each in channels)
-        self.outputs = nn.ModuleList(conv_norm_act(width, width, 3) for _ in channels)
+        self.strides = list(spec.strides)
+        self.channels = [width] * len(spec.channels)
+        self.sides = nn.ModuleList(nn.Conv2d(each, width, 1) for each in spec.channels)
+        self.outputs = nn.ModuleList(conv_norm_act(width, width, 3) for _ in spec.channels)
 
     def forward(self, pyramid: Pyramid) -> Pyramid:
         """Compute the output levels, starting with the coarsest."""
@@ -33,4 +32,4 @@ class Fpn(Neck):
         for fine in range(len(levels) - 2, -1, -1):
             levels[fine] = levels[fine] + F.interpolate(levels[fine + 1], size=levels[fine].shape[-2:], mode="nearest")
         outputs = [output(level) for output, level in zip(self.outputs, levels, strict=True)]
-        return Pyramid(outputs, pyramid.canvas)
+        return pyramid._replace(levels=outputs)

@@ -6,17 +6,16 @@ from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
 from polyhead.contracts.network import Neck
-from polyhead.errors import SettingError
+from polyhead.errors import PolyheadError, SettingError
 from polyhead.nets.blocks import conv_norm_act
-from polyhead.types import Pyramid
+from polyhead.types import Pyramid, PyramidSpec
 
 
 class Fuse(Neck):
     """Concatenation of the last two levels (the coarser one upsampled), then a 1x1 and a 3x3 convolution.
 
     Args:
-        channels: channels of each input level; at least two levels.
-        strides: strides of each input level.
+        spec: channels and strides of the input levels; at least two.
         middle: channels between the two convolutions.
         width: channels of the output level.
         shortcut: add a 1x1 convolution of the concatenated levels, initialized to zero, so that the network starts as
@@ -27,8 +26,7 @@ class Fuse(Neck):
 
     def __init__(
         self,
-        channels: list[int],
-        strides: list[int],
+        spec: PyramidSpec,
         *,
         middle: int = 512,
         width: int = 256,
@@ -37,14 +35,19 @@ class Fuse(Neck):
         super().__init__()
         if min(middle, width) < 1:
             raise SettingError(f"middle and width must be 1 or more, got {middle} and {width}")
-        fine, coarse = channels[-2:]
+        if len(spec.channels) < 2:
+            raise PolyheadError(
+                f"the neck fuses two levels, but the backbone has only that of stride {spec.strides[0]}. Use a "
+                "backbone with two levels or more, or another model."
+            )
+        fine, coarse = spec.channels[-2:]
         self.layers = nn.Sequential(conv_norm_act(fine + coarse, middle, 1), conv_norm_act(middle, width, 3))
         self.shortcut: nn.Conv2d | None = None
         if shortcut:
             # skip_init draws no random numbers, so all other parts are initialized as without the shortcut.
             self.shortcut = skip_init(nn.Conv2d, fine + coarse, width, 1, bias=False)  # type: ignore[no-untyped-call]  # torch has no types for it
             nn.init.zeros_(self.shortcut.weight)
-        self.channels, self.strides = [width], [strides[-2]]
+        self.channels, self.strides = [width], [spec.strides[-2]]
 
     def forward(self, pyramid: Pyramid) -> Pyramid:
         """Compute the fused level."""
@@ -54,4 +57,4 @@ class Fuse(Neck):
         level = self.layers(both)  # [b, width, h_fine, w_fine]
         if self.shortcut is not None:
             level = level + self.shortcut(both)
-        return Pyramid([level], pyramid.canvas)
+        return pyramid._replace(levels=[level])

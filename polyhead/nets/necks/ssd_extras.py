@@ -4,7 +4,7 @@ from torch import nn
 
 from polyhead.contracts.network import Neck
 from polyhead.nets.blocks import conv_norm_act
-from polyhead.types import Pyramid, Size
+from polyhead.types import Pyramid, PyramidSpec, Size
 
 
 class SsdExtras(Neck):
@@ -16,19 +16,18 @@ class SsdExtras(Neck):
     batch norm too (those of the paper have none), so that training needs no warm-up.
 
     Args:
-        channels: channels of each input level.
-        strides: strides of each input level.
+        spec: channels and strides of the input levels.
         size: height and width of the images for which the last level has a single cell; with other sizes it may have a
             few more.
         width: channels of every output level.
     """
 
-    def __init__(self, channels: list[int], strides: list[int], *, size: Size, width: int = 256) -> None:
+    def __init__(self, spec: PyramidSpec, *, size: Size, width: int = 256) -> None:
         super().__init__()
-        self.strides = list(strides)
-        self.levels = nn.ModuleList(conv_norm_act(each, width, 1) for each in channels)
+        self.strides = list(spec.strides)
+        self.levels = nn.ModuleList(conv_norm_act(each, width, 1) for each in spec.channels)
         self.extras = nn.ModuleList()
-        inputs = channels[-1]
+        inputs = spec.channels[-1]
         while max(size) > self.strides[-1]:
             self.extras.append(
                 nn.Sequential(conv_norm_act(inputs, width // 2, 1), conv_norm_act(width // 2, width, 3, stride=2))
@@ -44,4 +43,4 @@ class SsdExtras(Neck):
         for extra in self.extras:
             feature = extra(feature)  # half the height and width, rounded up
             levels.append(feature)
-        return Pyramid(levels, pyramid.canvas)
+        return pyramid._replace(levels=levels)

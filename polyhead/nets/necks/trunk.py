@@ -5,7 +5,7 @@ from torch import nn
 from polyhead.contracts.network import Neck
 from polyhead.errors import SettingError
 from polyhead.nets.blocks import conv_norm_act
-from polyhead.types import Pyramid
+from polyhead.types import Pyramid, PyramidSpec
 
 
 class SharedStem(Neck):
@@ -14,21 +14,20 @@ class SharedStem(Neck):
     ``lr_mult`` can address the convolutions one by one (``layers.0.2``).
 
     Args:
-        channels: channels of each input level.
-        strides: strides of each input level.
+        spec: channels and strides of the input levels.
         depth: number of convolutions on each level.
         residual: add the result to the level instead of replacing it (He et al. 2016, section 3.1), so that features
             that one task does not need remain available to the next.
     """
 
-    def __init__(self, channels: list[int], strides: list[int], *, depth: int = 3, residual: bool = False) -> None:
+    def __init__(self, spec: PyramidSpec, *, depth: int = 3, residual: bool = False) -> None:
         super().__init__()
         if depth < 1:
             raise SettingError(f"depth must be 1 or more, got {depth}")
-        self.channels, self.strides = list(channels), list(strides)
+        self.channels, self.strides = list(spec.channels), list(spec.strides)
         self.residual = residual
         self.layers = nn.ModuleList(
-            nn.Sequential(*(conv_norm_act(width, width, 3) for _ in range(depth))) for width in channels
+            nn.Sequential(*(conv_norm_act(width, width, 3) for _ in range(depth))) for width in spec.channels
         )
 
     def forward(self, pyramid: Pyramid) -> Pyramid:
@@ -36,4 +35,4 @@ class SharedStem(Neck):
         levels = [layers(level) for layers, level in zip(self.layers, pyramid.levels, strict=True)]
         if self.residual:
             levels = [level + more for level, more in zip(pyramid.levels, levels, strict=True)]
-        return Pyramid(levels, pyramid.canvas)
+        return pyramid._replace(levels=levels)

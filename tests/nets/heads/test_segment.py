@@ -1,28 +1,15 @@
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyhead.errors import PolyheadError
 from polyhead.nets.heads.segment import PixelLogits, Segment
-from polyhead.types import Batch, Pyramid
+from polyhead.types import Batch, MaskBatch, Meta, Pyramid, PyramidSpec, TaskInfo
 
-NAMES = ["background", "cat", "dog"]
+SPEC, INFO = PyramidSpec([4], [16]), TaskInfo(["background", "cat", "dog"])
 
 
-def batch(masks: torch.Tensor | None, size: int = 16) -> Batch:
-    none = torch.zeros(2, 1)
-    return Batch(
-        torch.zeros(2, 3, size, size, dtype=torch.uint8),
-        torch.zeros(2, 1, 4),
-        none.long() - 1,
-        none.bool(),
-        torch.ones(2, 3, dtype=torch.bool),
-        torch.zeros(2, 3, 2),
-        torch.full((2, 2), size),
-        ["a", "b"],
-        masks,
-    )
+def batch(masks: torch.Tensor) -> Batch:
+    return Batch(torch.zeros(2, 3, 16, 16, dtype=torch.uint8), MaskBatch(masks), [Meta("a"), Meta("b")])
 
 
 def perfect(masks: torch.Tensor, logit: float = 20.0) -> PixelLogits:
@@ -36,9 +23,9 @@ def perfect(masks: torch.Tensor, logit: float = 20.0) -> PixelLogits:
 def test_perfect_predictions_have_no_loss_and_decode_to_the_target(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     masks = torch.randint(0, 3, (2, 16, 16), generator=generator, dtype=torch.uint8)
-    head = Segment([4], [16], NAMES)
+    head = Segment(SPEC, INFO)
     raw = perfect(masks)
-    assert all(float(loss) < 1e-3 for loss in head.losses(raw, batch(masks)).values())
+    assert all(float(loss.value) < 1e-3 for loss in head.losses(raw, batch(masks)).values())
     assert torch.equal(torch.stack([each.classes for each in head.decode(raw)]), masks.long())
 
 
@@ -51,17 +38,17 @@ def test_ignored_pixels_do_not_change_the_loss(seed: int) -> None:
     logits = torch.randn(2, 3, 16, 16, generator=generator)
     other = logits.clone()
     other[:, :, 4:9] = torch.randn(2, 3, 5, 16, generator=generator)
-    head = Segment([4], [16], NAMES)
+    head = Segment(SPEC, INFO)
     first, second = (head.losses(PixelLogits(each, (16, 16)), batch(masks)) for each in (logits, other))
     for name in first:
-        torch.testing.assert_close(first[name], second[name])
+        torch.testing.assert_close(first[name].value, second[name].value)
 
 
 def test_a_batch_of_ignored_pixels_has_no_loss_and_no_gradient() -> None:
     logits = torch.randn(2, 3, 4, 4, requires_grad=True)
-    losses = Segment([4], [16], NAMES).losses(PixelLogits(logits, (16, 16)), batch(torch.full((2, 16, 16), 255).byte()))
-    torch.autograd.backward(torch.stack(list(losses.values())).sum())
-    assert all(float(loss.detach()) == 0 for loss in losses.values())
+    losses = Segment(SPEC, INFO).losses(PixelLogits(logits, (16, 16)), batch(torch.full((2, 16, 16), 255).byte()))
+    torch.autograd.backward(torch.stack([loss.value for loss in losses.values()]).sum())
+    assert all(float(loss.value.detach()) == 0 for loss in losses.values())
     assert logits.grad is not None
     assert not logits.grad.any()
 
@@ -70,18 +57,12 @@ def test_dice_penalizes_a_missed_small_class_more_than_cross_entropy() -> None:
     masks = torch.zeros(2, 16, 16, dtype=torch.uint8)
     masks[0, :2, :2] = 1
     missed = perfect(torch.zeros_like(masks), logit=8.0)
-    losses = Segment([4], [16], NAMES).losses(missed, batch(masks))
-    assert float(losses["class"]) < 0.1
-    assert float(losses["dice"]) > 0.3
+    losses = Segment(SPEC, INFO).losses(missed, batch(masks))
+    assert float(losses["class"].value) < 0.1
+    assert float(losses["dice"].value) > 0.3
 
 
 def test_masks_have_the_size_of_the_canvas_for_any_stride() -> None:
-    head = Segment([4], [16], NAMES).eval()
+    head = Segment(SPEC, INFO).eval()
     raw = head(Pyramid([torch.randn(2, 4, 5, 7)], (75, 100)))
     assert [each.classes.shape for each in head.decode(raw)] == [(75, 100)] * 2
-
-
-def test_images_without_masks_raise_an_error_with_a_remedy() -> None:
-    head = Segment([4], [16], NAMES)
-    with pytest.raises(PolyheadError, match=r"needs images with masks\. Use a reader that provides masks\."):
-        head.losses(perfect(torch.zeros(2, 16, 16)), batch(None))

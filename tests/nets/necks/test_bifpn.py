@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from polyhead.nets.necks.bifpn import Bifpn, WeightedFusion
-from polyhead.types import Pyramid, Size
+from polyhead.types import Pyramid, PyramidSpec, Size
 
 
 def features(shapes: list[Size], count: int = 1) -> list[torch.Tensor]:
@@ -21,7 +21,7 @@ def features(shapes: list[Size], count: int = 1) -> list[torch.Tensor]:
     ],
 )
 def test_levels_of_any_shape(shapes: list[Size], more: list[Size]) -> None:
-    neck = Bifpn([4, 6, 8], [8, 16, 32], width=10, repeats=2)
+    neck = Bifpn(PyramidSpec([4, 6, 8], [8, 16, 32]), width=10, repeats=2)
     out = neck(Pyramid(features(shapes, 2), (1, 1))).levels
     assert [tuple(level.shape) for level in out] == [(2, 10, *shape) for shape in shapes + more]
     assert neck.strides == [8, 16, 32, 64, 128]
@@ -29,7 +29,7 @@ def test_levels_of_any_shape(shapes: list[Size], more: list[Size]) -> None:
 
 def test_one_layer_connects_every_level_with_every_other() -> None:
     torch.manual_seed(0)
-    neck = Bifpn([4, 6, 8], [8, 16, 32], width=10, repeats=1).eval()
+    neck = Bifpn(PyramidSpec([4, 6, 8], [8, 16, 32]), width=10, repeats=1).eval()
     levels = features([(12, 12), (6, 6), (3, 3)])
     before = neck(Pyramid(levels, (96, 96))).levels
     for changed in range(3):
@@ -48,7 +48,7 @@ def test_maps_are_weighted_and_those_of_negative_weight_are_left_out() -> None:
 
 
 def test_each_node_of_the_first_layer_that_needs_it_has_its_own_lateral_convolution() -> None:
-    neck = Bifpn([4, 10, 8], [8, 16, 32], width=10, repeats=2)
+    neck = Bifpn(PyramidSpec([4, 10, 8], [8, 16, 32]), width=10, repeats=2)
     sides = {name for name, part in neck.named_modules() if "side" in name and isinstance(part, nn.Conv2d)}
     # down: strides 32 and 8 (16 has the right width already); up: stride 32
     assert sides == {"layers.0.down.1.side.0", "layers.0.down.3.side.0", "layers.0.up.1.side.0"}

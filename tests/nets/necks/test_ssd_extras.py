@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from polyhead.nets.necks.ssd_extras import SsdExtras
-from polyhead.types import Pyramid
+from polyhead.types import Pyramid, PyramidSpec
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from polyhead.types import Pyramid
     ],
 )
 def test_the_last_level_has_a_single_cell(size: int, sides: list[int]) -> None:
-    neck = SsdExtras([4, 6, 8], [8, 16, 32], size=(size, size), width=10)
+    neck = SsdExtras(PyramidSpec([4, 6, 8], [8, 16, 32]), size=(size, size), width=10)
     levels = [torch.randn(2, width, side, side) for width, side in zip([4, 6, 8], sides[:3], strict=True)]
     out = neck(Pyramid(levels, (size, size)))
     assert [level.shape[-1] for level in out.levels] == sides

@@ -3,13 +3,13 @@ import torch
 
 from polyhead.errors import SettingError
 from polyhead.nets.necks.trunk import SharedStem
-from polyhead.types import Pyramid
+from polyhead.types import Pyramid, PyramidSpec
 
 
 def test_a_residual_stem_adds_its_convolutions_to_each_level() -> None:
     plain, residual = (
-        SharedStem([4, 6], [8, 16], depth=2).eval(),
-        SharedStem([4, 6], [8, 16], depth=2, residual=True).eval(),
+        SharedStem(PyramidSpec([4, 6], [8, 16]), depth=2).eval(),
+        SharedStem(PyramidSpec([4, 6], [8, 16]), depth=2, residual=True).eval(),
     )
     residual.load_state_dict(plain.state_dict())
     pyramid = Pyramid([torch.randn(2, 4, 8, 8), torch.randn(2, 6, 4, 4)], (64, 64))
@@ -19,4 +19,4 @@ def test_a_residual_stem_adds_its_convolutions_to_each_level() -> None:
 
 def test_depth_must_be_positive() -> None:
     with pytest.raises(SettingError, match=r"^depth must be 1 or more, got 0$"):
-        SharedStem([4], [8], depth=0)
+        SharedStem(PyramidSpec([4], [8]), depth=0)
