@@ -8,6 +8,12 @@ from inspect import Parameter, signature
 from polyhead.config.renamed import suggest_key
 from polyhead.errors import suggest
 
+FACTORY = re.compile(
+    r"Type \S*Callable\[.*\] expects a function or a callable class: "
+    r"((?:.|\n)*?)\. Got value: Namespace\(.*class_path='([^']+)'.*"
+)
+"""A problem with a class that is built later, and the class: the last one, since ``init_args`` come first."""
+
 PARTS = {"continual": "polyhead.engine.continual"}
 """Settings that are lists of objects, and the module with the classes that Polyhead provides for them."""
 
@@ -20,6 +26,7 @@ def explain(text: str, where: str, more_keys: Iterable[str] = ()) -> str:
         where: key path of the section that was parsed, such as ``stages.0``.
         more_keys: keys that are valid there in addition to the parameters of the class that refused a key.
     """
+    text = FACTORY.sub(r"Problem with given class_path '\2': \1", text)  # as for a class that is built at once
     # The first key is the parser's own. The settings of a reader are written next to those of its source.
     chain = [key for key in re.findall(r'Parser key "([^"]+)"', text)[1:] if key != "reader"]
     path = ".".join([where, *chain] if where else chain)
@@ -55,6 +62,8 @@ def _explain_class(text: str, chain: list[str]) -> str:
         return f"there is no {absent[2]!r} in {absent[1]}{suggest(absent[2], _classes(absent[1]))}"
     if short := re.search(r"Expected a dot import path string: (\S+)", text):
         return f"there is no {short[1]!r}{suggest(short[1], _choices(chain))}"
+    if wrong := re.search(r"Expected '([^']+)' to be a subclass of <class '(\w+)'>", text):
+        return f"expected a {wrong[2]}, got {wrong[1]!r}"
     if other := re.search(r"Not a valid subclass of (\w+)\. Got value: (\S+)", text):
         return f"expected {' or '.join(_choices(chain)) or other[1]}, got {'null' if other[2] == 'None' else other[2]}"
     return ""
@@ -78,6 +87,7 @@ def _classes(module: str) -> list[str]:
 def _type_names(types: str) -> str:
     """Convert ``<class 'int'>, <class 'NoneType'>`` to ``int or null``."""
     named = re.sub(r"<class '(?:[\w]+\.)*(\w+)'>", r"\1", types).replace("NoneType", "null")
+    named = re.sub(r"collections\.abc\.Callable\[\[.*?\], (?:\w+\.)*(\w+)\]", r"a factory of \1", named)
     named = re.sub(r"typing\.Literal\[([^\]]*)\]", r"one of \1", named)
     return named if named.startswith("one of") else " or ".join(re.split(r", (?![^\[]*\])", named))
 

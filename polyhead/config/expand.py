@@ -36,6 +36,9 @@ READERS = {
 AUGMENTATIONS = {"yolov4": "polyhead.data.augment.yolov4.Yolov4"}
 """Transform presets that have settings."""
 
+OWN_MODELS = "polyhead.models."
+"""Where the models are whose short names recipes use."""
+
 _TYPES: dict[str, type | tuple[type, ...]] = {"model": (str, dict), "data": dict, "stages": list}
 
 
@@ -64,8 +67,35 @@ def expand_model(model: str | dict[str, Any]) -> dict[str, Any]:
     path = check_keys(given, ("class_path", "init_args"), "model").get("class_path")
     if not isinstance(path, str):
         raise PolyheadError(f"model.class_path: expected the name of a model, got {path!r}")
-    path = path if "." in path else f"polyhead.models.{path}"
-    return {"class_path": path, "init_args": dict(given.get("init_args") or {})}
+    path = path if "." in path else f"{OWN_MODELS}{path}"
+    arguments = dict(given.get("init_args") or {})
+    if path.startswith(OWN_MODELS) and arguments.get("heads") is not None:
+        arguments["heads"] = _expand_heads(arguments["heads"], "model.heads")
+    return {"class_path": path, "init_args": arguments}
+
+
+def _expand_heads(given: object, where: str) -> dict[str, Any]:
+    """Expand the heads of a model: short names with settings, and import paths, become ``{class_path, init_args}``.
+
+    Tasks whose head is null are left out.
+    """
+    from polyhead.models.heads import HEADS, head_path  # imports torch, which no recipe without this setting needs yet
+
+    if not isinstance(given, dict):
+        raise PolyheadError(f"{where}: expected the head of each task, {{TASK: NAME}}, got {given!r}")
+    heads: dict[str, Any] = {}
+    for task, head in given.items():
+        at = f"{where}.{task}"
+        name = check_keys(head, ("class_path", "init_args"), at).get("class_path") if isinstance(head, dict) else head
+        if head is None:
+            continue
+        if not isinstance(name, str):
+            raise PolyheadError(f"{at}: expected a head ({', '.join(HEADS)}), or {{class_path: NAME}}, got {head!r}")
+        path = name if "." in name else head_path(name, at)
+        arguments = (head.get("init_args") or {}) if isinstance(head, dict) else {}
+        is_short = isinstance(head, str) and "." not in head
+        heads[str(task)] = head if is_short else {"class_path": path, "init_args": dict(arguments)}
+    return heads
 
 
 def expand_task(entry: object, own: Collection[str], where: str) -> dict[str, Any]:

@@ -90,8 +90,16 @@ def apply(config: dict[str, Any], change: str, known: Collection[str]) -> None:
     _put(config, path, value, change)
 
 
-def _put(node: Any, path: list[str], value: Any, change: str) -> None:
-    """Set the value at ``path`` below ``node``; missing mappings on the way are created."""
+def _put(node: Any, path: list[str], value: Any, change: str, parent: str = "") -> None:
+    """Set the value at ``path`` below ``node``; missing mappings on the way are created.
+
+    Args:
+        node: settings, or a list of them; changed in place.
+        path: the keys and indices that remain.
+        value: the value to set.
+        change: the override, for error messages.
+        parent: the key of ``node``.
+    """
     step, rest = path[0], path[1:]
     if isinstance(node, dict):
         if "class_path" in node and step not in ("class_path", "init_args"):
@@ -105,9 +113,9 @@ def _put(node: Any, path: list[str], value: Any, change: str) -> None:
         if rest:
             if isinstance(node, dict) and node.get(key) is None:
                 node[key] = {}
-            if key in ("model", "reader", "transforms") and isinstance(node[key], str):
+            if (parent == "heads" or key in ("model", "reader", "transforms")) and isinstance(node[key], str):
                 node[key] = {"class_path": node[key]}  # a short name, which now gets settings
-            _put(node[key], rest, value, change)
+            _put(node[key], rest, value, change, str(key))
         else:
             node[key] = value
 

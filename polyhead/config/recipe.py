@@ -6,7 +6,7 @@ Stages are checked before any slow import.
 """
 
 from argparse import ArgumentError
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import yaml
 
-from polyhead.config import overrides
-from polyhead.config.errors import explain, parameters
-from polyhead.config.expand import SECTIONS, check_keys, check_sections, expand_model, expand_task
+from polyhead.config import files, overrides
+from polyhead.config.errors import explain
+from polyhead.config.expand import OWN_MODELS, SECTIONS, check_keys, check_sections, expand_model, expand_task
+from polyhead.config.nested import ordered, refuse_nulls
+from polyhead.contracts.classes import ALLOWED
 from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError, SettingError, suggest
 from polyhead.paths import shipped
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
 
 _SOURCE, _MODEL = "polyhead.data.loading.source.Source", "polyhead.nets.model.Model"
 _READER, _AUGMENTATION = "polyhead.contracts.reader.Reader", "polyhead.data.augment.base.Augmentation"
+_MODALITY = "polyhead.contracts.modality.Modality"
+_HEAD = "polyhead.contracts.network.HeadFactory"
 _CHECK = "polyhead.data.loading.source.check_settings"
-_importable = ["polyhead"]
 
 
 @dataclass
@@ -81,29 +84,40 @@ class Parts(NamedTuple):
     settings: Settings
 
 
-def allow(packages: Iterable[str]) -> None:
-    """Allow recipes to import from these packages in this process; by default they may only import from polyhead."""
-    _importable.extend(packages)
-
-
-def load(recipe: str | Path, changes: Sequence[str] = (), patch: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def load(
+    recipe: str | Path,
+    changes: Sequence[str] = (),
+    patch: Mapping[str, Any] | None = None,
+    folders: Sequence[Path] = (),
+    *,
+    must_exist: bool = False,
+) -> dict[str, Any]:
     """Return the fully resolved settings of a recipe: plain types, with all defaults. No data is opened.
+
+    Relative paths of files next to the recipe or in the current folder become absolute (:mod:`polyhead.config.files`).
 
     Args:
         recipe: path of a YAML file, or the name of a recipe that comes with Polyhead. Tasks that are null are left out.
         changes: overrides ``key=value`` (:mod:`polyhead.config.overrides`).
         patch: a partial recipe, merged into it before the overrides (:func:`polyhead.config.overrides.merge`).
+        folders: folders in which relative paths are looked up after that of the recipe.
+        must_exist: whether to check that all files and folders that the recipe names exist.
 
     Raises:
-        PolyheadError: when the recipe does not exist, a key is unknown or a value has the wrong type.
+        PolyheadError: when the recipe does not exist, a key is unknown, a value has the wrong type, or a file is
+            missing.
     """
     path = find(recipe)
     base = _read(path)
     _check_removed_tasks((patch or {}).get("data"), _tasks(base))
-    return resolve(overrides.merge(base, patch or {}), changes, path.stem)
+    folders = [*files.recipe_folders(path), *folders]
+    config = resolve(overrides.merge(base, patch or {}), changes, path.stem, folders)
+    if must_exist:
+        files.require(config, folders)
+    return config
 
 
-def resolve(config: dict[str, Any], changes: Sequence[str], name: str) -> dict[str, Any]:
+def resolve(config: dict[str, Any], changes: Sequence[str], name: str, folders: Sequence[Path] = ()) -> dict[str, Any]:
     """Return the fully resolved settings of a recipe that is given as a mapping; see :func:`load`.
 
     Settings and stages are built once to check their values, and discarded.
@@ -112,6 +126,7 @@ def resolve(config: dict[str, Any], changes: Sequence[str], name: str) -> dict[s
         config: the recipe; changed in place by the overrides.
         changes: overrides ``key=value``.
         name: name of the run where the recipe has none.
+        folders: folders in which relative paths are looked up before the current one.
     """
     tasks = _tasks(config)
     for change in changes:
@@ -129,7 +144,8 @@ def resolve(config: dict[str, Any], changes: Sequence[str], name: str) -> dict[s
     for task, entry in data.items():
         with _error_prefix(f"data.{task}"):
             _import(_CHECK)(entry)
-    return {"model": _resolve(_import(_MODEL), config["model"], "model"), "data": data, "stages": stages, **settings}
+    model = _resolve_model(config["model"])
+    return files.make_absolute({"model": model, "data": data, "stages": stages, **settings}, folders)
 
 
 def instantiate(config: Mapping[str, Any]) -> Parts:
@@ -141,8 +157,8 @@ def instantiate(config: Mapping[str, Any]) -> Parts:
     return Parts(
         settings=_build(Settings, _settings(config), ""),
         stages=[_build(Stage, stage, f"stages.{number}") for number, stage in enumerate(config["stages"])],
+        model=_build(_import(_MODEL), config["model"], "model"),  # before the data: reading it can take minutes
         sources=sources(config),
-        model=_build(_import(_MODEL), config["model"], "model"),
     )
 
 
@@ -152,21 +168,15 @@ def sources(config: Mapping[str, Any]) -> "dict[str, Source]":
 
 
 def build_model(spec: Mapping[str, Any]) -> "Model":
-    """Build the model of a weights file, without heads. No pretrained file is read: the weights file has all tensors.
+    """Build the model of a weights file, without heads and without what is built with them.
+
+    No pretrained file is read: the weights file has all tensors.
 
     Args:
         spec: ``{class_path, init_args}``, as in a resolved recipe.
     """
-    model: Model = _build(_import(_MODEL), without_files(expand_model(dict(spec))), "model")
+    model: Model = _build(_import(_MODEL), files.without_weights(expand_model(dict(spec))), "model")
     return model
-
-
-def without_files(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a model with ``weights`` set to None at all levels, so that no pretrained file is read."""
-    return {
-        key: None if key == "weights" else without_files(value) if isinstance(value, dict) else value
-        for key, value in spec.items()
-    }
 
 
 def dump(config: Mapping[str, Any]) -> str:
@@ -260,11 +270,25 @@ def _import(path: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def _resolve(kind: type, given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return ``given`` with all defaults filled in."""
+def _resolve(kind: Any, given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return ``given``, the settings of a class or of a factory of one, with all defaults filled in."""
     parser, config = _parse(kind, given, where)
-    resolved: dict[str, Any] = yaml.safe_load(parser.dump(config, skip_unset=False))["part"][0]
+    dumped = yaml.safe_load(parser.dump(config, skip_unset=False))["part"][0]
+    resolved: dict[str, Any] = ordered(dumped, first="class_path")
     return resolved
+
+
+def _resolve_model(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a model with all defaults filled in.
+
+    Heads with settings are resolved first, one by one, so that a message can name the task.
+    """
+    heads = given["init_args"].get("heads")
+    if isinstance(heads, dict) and given["class_path"].startswith(OWN_MODELS):
+        own = {task: head for task, head in heads.items() if isinstance(head, dict) and "class_path" in head}
+        resolved = {task: _resolve(_import(_HEAD), head, f"model.heads.{task}") for task, head in own.items()}
+        given = {**given, "init_args": {**given["init_args"], "heads": {**heads, **resolved}}}
+    return _resolve(_import(_MODEL), given, "model")
 
 
 def _source(entry: Mapping[str, Any], where: str) -> "Source":
@@ -272,7 +296,7 @@ def _source(entry: Mapping[str, Any], where: str) -> "Source":
 
     Its readers and transforms are built first: where null is allowed too, jsonargparse would hide their error messages.
     """
-    types = {"reader": _READER, "val": _READER, "test": _READER, "transforms": _AUGMENTATION}
+    types = {"reader": _READER, "val": _READER, "test": _READER, "transforms": _AUGMENTATION, "modality": _MODALITY}
     built = {
         key: _build(_import(path), entry[key], f"{where}.{key}")
         for key, path in types.items()
@@ -299,33 +323,19 @@ def _error_prefix(where: str) -> Iterator[None]:
         raise PolyheadError(f"{where}: {error}" if where else str(error)) from error
 
 
-def _parse(kind: type, given: Mapping[str, Any], where: str) -> "tuple[ArgumentParser, Namespace]":
+def _parse(kind: Any, given: Mapping[str, Any], where: str) -> "tuple[ArgumentParser, Namespace]":
     """Check one section of a recipe. Sections are parsed one by one, so that a message can name the key path."""
     from jsonargparse import ArgumentParser, set_parsing_settings
 
-    _refuse_nulls(f"{kind.__module__}.{kind.__name__}", given, where)
-    set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=_importable)
+    refuse_nulls(f"{kind.__module__}.{kind.__name__}", given, where, ALLOWED)
+    set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=ALLOWED)
     parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
-    parser.add_argument("--part", type=list[kind])  # type: ignore[valid-type]  # a class that is only known at run time
+    parser.add_argument("--part", type=list[kind])
+    # It tries the types of a union in turn, and changes what is nested. As a mapping of names, a class whose init_args
+    # come first is refused before that.
+    given = ordered(given, first="init_args")
     try:
-        return parser, parser.parse_object({"part": [dict(given)]})
+        return parser, parser.parse_object({"part": [given]})
     except ArgumentError as error:
         more_keys = [field.name for field in fields(kind)] if where.startswith("data.") else ()
         raise PolyheadError(explain(str(error), where, more_keys)) from error
-
-
-def _refuse_nulls(owner: str, given: Mapping[str, Any], where: str) -> None:
-    """Refuse ``key: null`` where None is not allowed; jsonargparse would treat the key as not given."""
-    if "class_path" in given:
-        owner, given = given["class_path"], given.get("init_args") or {}
-    known = parameters(owner) if owner.split(".")[0] in _importable else {}
-    for key, value in given.items():
-        path = f"{where}.{key}" if where else key
-        if isinstance(value, dict):
-            _refuse_nulls("", value, path)
-        elif isinstance(value, list):
-            for number, each in enumerate(value):
-                if isinstance(each, dict):
-                    _refuse_nulls("", each, f"{path}.{number}")
-        elif value is None and key in known and "None" not in str(known[key].annotation):
-            raise PolyheadError(f"{path}: expected a value, got null. Remove the key to use the default.")

@@ -63,6 +63,14 @@ def test_key_paths_go_through_lists_and_init_args() -> None:
     assert changed("data.new.deep=[1, 2]")["data"]["new"] == {"deep": [1, 2]}
 
 
+def test_a_head_by_name_gets_settings() -> None:
+    settings = config()
+    overrides.apply(settings, "model.heads.a=segment", KNOWN)
+    assert settings["model"]["init_args"]["heads"] == {"a": "segment"}
+    overrides.apply(settings, "model.heads.a.dice_weight=2", KNOWN)
+    assert settings["model"]["init_args"]["heads"] == {"a": {"class_path": "segment", "init_args": {"dice_weight": 2}}}
+
+
 def test_short_keys() -> None:
     assert changed("epochs=5")["stages"] == [{"epochs": 5}]
     assert changed("batch=2")["data"] == {"a": {"batch": 2}, "b": {"batch": 2}}

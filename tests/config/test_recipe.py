@@ -9,6 +9,7 @@ import yaml
 
 from polyhead import cli
 from polyhead.config import recipe
+from polyhead.contracts.classes import ALLOWED, allow
 from polyhead.errors import PolyheadError
 from polyhead.nets.model import Model
 from polyhead.paths import shipped
@@ -155,9 +156,11 @@ def test_other_packages_must_be_allowed(tmp_path: Path, monkeypatch: pytest.Monk
     assert (
         str(caught.value) == "model: recipes may not import 'other.net'. If you trust this package, add --allow other"
     )
-    monkeypatch.setattr(recipe, "_importable", ["polyhead"])
-    recipe.allow(["other"])
-    assert recipe.load(path)["model"] == {"class_path": "other.net", "init_args": {"size": 224}}
+    allow(["other"])
+    try:
+        assert recipe.load(path)["model"] == {"class_path": "other.net", "init_args": {"size": 224}}
+    finally:
+        ALLOWED.remove("other")
 
 
 NO_BATCH = (
