@@ -7,6 +7,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from polyhead.contracts.kind import Kind
+from polyhead.metrics import columns
 from polyhead.plotting.figures import FAINT, escape, rgb, save, style_axes
 
 TRAIN, VAL = "#2b6cb0", "#d1495b"
@@ -14,9 +16,15 @@ WIDE, HIGH = 4.2, 3.1
 """Inches of a panel. Margins are fixed: a layout engine draws all panels twice to find them, which takes seconds."""
 
 
-def progress(rows: Sequence[Mapping[str, str]], path: Path) -> Path:
-    """Plot every numeric column of ``results.csv`` over the epochs; train and val of one loss share a panel."""
-    panels = group(rows)
+def progress(rows: Sequence[Mapping[str, str]], kinds: Mapping[str, Kind], path: Path) -> Path:
+    """Plot every numeric column of ``results.csv`` over the epochs; train and val of one loss share a panel.
+
+    Args:
+        rows: the rows.
+        kinds: the kind of each task.
+        path: the PNG file.
+    """
+    panels = group(rows, kinds)
     columns = max(1, min(4, math.ceil(math.sqrt(len(panels)))))
     lines = max(1, math.ceil(len(panels) / columns))
     width, height = WIDE * columns, HIGH * lines
@@ -40,7 +48,9 @@ def progress(rows: Sequence[Mapping[str, str]], path: Path) -> Path:
     return save(figure, path)
 
 
-def group(rows: Sequence[Mapping[str, str]]) -> dict[str, dict[str, tuple[list[int], list[float]]]]:
+def group(
+    rows: Sequence[Mapping[str, str]], kinds: Mapping[str, Kind]
+) -> dict[str, dict[str, tuple[list[int], list[float]]]]:
     """Group the columns into panels; empty and non-finite cells are left out.
 
     Returns:
@@ -52,19 +62,27 @@ def group(rows: Sequence[Mapping[str, str]]) -> dict[str, dict[str, tuple[list[i
         finite = [(number, value) for number, value in filled if math.isfinite(value)]
         if column in ("epoch", "stage") or not finite:
             continue
-        title, name = panel_of(column)
+        title, name = panel_of(column, kinds)
         panels.setdefault(title, {})[name] = ([number for number, _ in finite], [value for _, value in finite])
     return panels
 
 
-def panel_of(column: str) -> tuple[str, str]:
+def panel_of(column: str, kinds: Mapping[str, Kind]) -> tuple[str, str]:
     """Return the panel title and the line name of a column.
 
-    ``train/food/box`` and ``val/food/box`` share the panel ``food/box``. The average precisions of a task share a
+    ``train/food/box`` and ``val/food/box`` share the panel ``food/box``, and so do the two columns of a statistic
+    (``stats/train/food/recall``). Scores of a task with the same :attr:`polyhead.contracts.score.Score.panel` share a
     panel, and so do the learning rates.
     """
+    found = columns.parse(column)
+    if found:
+        panels = {each.name: each.panel for each in kinds[found.task].scores} if found.task in kinds else {}
+        panel = panels.get(found.name, "") if found.split == "val" else ""
+        return (f"{found.task}: {panel}", found.name) if panel else (f"{found.task}/{found.name}", found.split)
     first, _, rest = column.partition("/")
-    if first in ("train", "val"):
-        task, _, last = rest.rpartition("/")
-        return (f"{task}: average precision", last) if last.startswith("ap") and task else (rest, first)
+    if first == "stats":
+        split, _, name = rest.partition("/")
+        return f"{name} (statistic)", split
+    if first in columns.SPLITS:
+        return rest, first
     return ("time / seconds" if column == "time" else first, rest or first)

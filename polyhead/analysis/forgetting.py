@@ -3,13 +3,16 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from polyhead.analysis.table import compare
+from polyhead.contracts.kind import Kind
+from polyhead.contracts.score import Score
 from polyhead.errors import PolyheadError, suggest
+from polyhead.kinds import kind_of, kinds_of_run
 from polyhead.metrics.forgetting import ScoreHistory, drop, score_history
 from polyhead.metrics.intervals import LEVEL
 from polyhead.plotting.figures import save
@@ -18,6 +21,9 @@ from polyhead.run import Run, read_json, read_rows
 FROM_BASELINE = f"forgetting relative to the baseline ({LEVEL:.0%} intervals over images and the baseline's seeds)"
 SINCE_LEARNED = "forgetting on val: score after the last stage vs. score after the stage that last trained the task"
 """Titles of :func:`text`, for the drops of :func:`drops_from_baselines` and of :func:`drops_since_learned`."""
+
+NOT_DEFINED = " (the baseline is not better than the dummy baseline, or is 0)"
+"""Why a drop is not defined."""
 
 Baseline = float | Sequence[str]
 """A score, or the folders of runs that were tested on the same images, one for each seed."""
@@ -34,9 +40,13 @@ class ScoreDrop(NamedTuple):
         images: number of images that both were scored on.
         runs: number of runs of the baseline, one for each seed; 0 where the baseline is a number, or an earlier score
             of the same run.
-        drop: the fraction of the baseline that was lost; negative where the score is higher.
+        drop: the fraction of the baseline that was lost; negative where the score is better. Where lower scores are
+            better, it is the fraction of the baseline's skill. None where it is not defined, because the baseline (or
+            its skill) is not above 0.
         interval: of the drop, over the images (both sides are resampled together) and the baseline's seeds; None where
             the baseline is a number, or is 0 on many resamples of the images.
+        skill: skill of the run's score, relative to its dummy baseline; None where that is not known.
+        baseline_skill: skill of the baseline, relative to the same dummy baseline.
     """
 
     task: str
@@ -45,8 +55,10 @@ class ScoreDrop(NamedTuple):
     baseline: float
     images: int
     runs: int
-    drop: float
+    drop: float | None
     interval: tuple[float, float] | None
+    skill: float | None = None
+    baseline_skill: float | None = None
 
 
 def drops_from_baselines(folder: str, baselines: Mapping[str, Baseline], split: str = "test") -> list[ScoreDrop]:
@@ -58,20 +70,29 @@ def drops_from_baselines(folder: str, baselines: Mapping[str, Baseline], split: 
     tested = read_json(Run.open(folder).results_json).get(split, {}).get("tasks", {})
     drops: list[ScoreDrop] = []
     for task, baseline in baselines.items():
-        metric = str(tested[task]["metric"])
+        main = kind_of(tested[task]["kind"]).main
         if tested[task]["score"] is None:
             raise PolyheadError(f"task {task!r} has no score on {split}: the split has no annotated objects for it")
-        score, images = float(tested[task]["score"]), int(tested[task]["images"])
         if isinstance(baseline, float):
-            drops.append(ScoreDrop(task, metric, score, baseline, images, 0, drop(score, baseline), None))
+            drops.append(_drop(task, tested[task], main, baseline))
             continue
-        rows = compare({"baseline": [[run] for run in baseline], "run": [[folder]]}, metric.lower(), split, task)
-        mean = rows[0].scores[metric.lower()][0]
+        rows = compare({"baseline": [[run] for run in baseline], "run": [[folder]]}, main.name, split, task)
+        mean = rows[0].scores[main.name][0]
         relative = rows[1].relative
         # The drop is the negative of the relative difference, so its limits swap.
         interval = None if relative is None else (-relative[2], -relative[1])
-        drops.append(ScoreDrop(task, metric, score, mean, images, len(baseline), drop(score, mean), interval))
+        drops.append(_drop(task, tested[task], main, mean)._replace(runs=len(baseline), interval=interval))
     return drops
+
+
+def _drop(task: str, numbers: Mapping[str, Any], main: Score, baseline: float) -> ScoreDrop:
+    """Return the drop of a task from a baseline that is a number; ``numbers`` is the report of the task."""
+    score, dummy = float(numbers["score"]), numbers.get("dummy_baseline", {}).get("score")
+    skills = [None, None] if dummy is None else [main.skill(each, dummy) for each in (score, baseline)]
+    lost = drop(score, baseline) if main.higher_is_better else None
+    if not main.higher_is_better and skills[0] is not None and skills[1] is not None:
+        lost = drop(skills[0], skills[1])
+    return ScoreDrop(task, str(numbers["metric"]), score, baseline, int(numbers["images"]), 0, lost, None, *skills)
 
 
 def drops_since_learned(
@@ -79,7 +100,7 @@ def drops_since_learned(
 ) -> list[ScoreDrop]:
     """Compute the drop of each earlier task on val, relative to its score after the last stage that trained it.
 
-    Tasks that scored 0 then have no drop, and are left out (:func:`unscored`).
+    Tasks that scored 0 (or had no skill) then have no drop, and are left out (:func:`unscored`).
 
     Args:
         history: val scores of the run.
@@ -97,8 +118,8 @@ def drops_since_learned(
 
 
 def unscored(history: ScoreHistory) -> list[str]:
-    """Return the earlier tasks that scored 0 on val after the last stage that trained them."""
-    return [history.tasks[index] for index in np.flatnonzero(history.is_earlier & (history.learned == 0))]
+    """Return the earlier tasks that scored 0 (or had no skill) on val after the last stage that trained them."""
+    return [history.tasks[index] for index in np.flatnonzero(history.is_earlier & (history.learned <= 0))]
 
 
 def transfer(run: Run, baselines: Mapping[str, Baseline] | None = None) -> dict[str, float]:
@@ -122,7 +143,7 @@ def transfer(run: Run, baselines: Mapping[str, Baseline] | None = None) -> dict[
         scores = [tasks.get(task, {}).get("score") for tasks in results]
         if scores and None not in scores:
             single_task[task] = math.fsum(scores) / len(scores)
-    history = score_history(rows)
+    history = score_history(rows, kinds_of_run(run))
     values = {"backward": history.backward_transfer, "forward": history.forward_transfer(single_task)}
     return {name: value for name, value in values.items() if not math.isnan(value)}
 
@@ -141,15 +162,24 @@ def transfer_text(values: Mapping[str, float]) -> str:
     return "transfer on val: " + ", ".join(f"{name} {value:+z.3f} ({meaning[name]})" for name, value in values.items())
 
 
-def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> dict[str, Baseline]:
+def parse(
+    words: Sequence[str], tasks: Sequence[str], split: str = "test", kinds: Mapping[str, Kind] | None = None
+) -> dict[str, Baseline]:
     """Parse the baselines of the command line: ``seg=0.56,det=0.2``, ``seg=RUN,RUN``, or a RUN with some of the tasks.
 
     Several runs of one task are its seeds.
 
+    Args:
+        words: the words.
+        tasks: the tasks of the run.
+        split: the split that the run is scored on.
+        kinds: the kind of each task; without one, higher scores are better.
+
     Raises:
-        PolyheadError: when a word has none of these forms, there is no such task, a score is not above 0 and at most 1,
-            a run has no score for a task or is given twice for it, or a task has two scores, or a score and runs.
+        PolyheadError: when a word has none of these forms, there is no such task, a score is out of range, a run has no
+            score for a task or is given twice for it, or a task has two scores, or a score and runs.
     """
+    lower = {task for task, kind in (kinds or {}).items() if not kind.main.higher_is_better}
     numbers: dict[str, float] = {}
     runs: dict[str, list[str]] = {}
     for word in _split_words(words):
@@ -168,7 +198,7 @@ def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> di
                 f"--baseline: task {task!r} has two scores, {numbers[task]:g} and {value}. Give only one."
             )
         else:
-            numbers[task] = _parse_score(word, value)
+            numbers[task] = _parse_score(word, value, lower_is_better=task in lower)
     for task in (*numbers, *runs):
         if task not in tasks:
             raise PolyheadError(
@@ -178,7 +208,7 @@ def parse(words: Sequence[str], tasks: Sequence[str], split: str = "test") -> di
     if both:
         raise PolyheadError(f"--baseline: task {min(both)!r} has both a score and a run. Give only one of them.")
     for task, folders in runs.items():
-        _check_seeds(task, folders, split)
+        _check_seeds(task, folders, split, lower_is_better=task in lower)
     return {**numbers, **runs}
 
 
@@ -192,11 +222,11 @@ def _split_words(words: Sequence[str]) -> Iterator[str]:
             yield f"{task}={part}" if task and not equals and Path(part).is_dir() else part
 
 
-def _check_seeds(task: str, folders: Sequence[str], split: str) -> None:
+def _check_seeds(task: str, folders: Sequence[str], split: str, *, lower_is_better: bool) -> None:
     """Refuse a baseline run that has no score for the task, or is given twice for it."""
     seen: set[Path] = set()
     for folder in folders:
-        _check_scored(folder, task, split)
+        _check_scored(folder, task, split, lower_is_better=lower_is_better)
         if Path(folder).resolve() in seen:
             raise PolyheadError(
                 f"--baseline: run {folder!r} is given twice for {task!r} and would count as two seeds. Give it once."
@@ -204,7 +234,7 @@ def _check_seeds(task: str, folders: Sequence[str], split: str) -> None:
         seen.add(Path(folder).resolve())
 
 
-def _parse_score(word: str, value: str) -> float:
+def _parse_score(word: str, value: str, *, lower_is_better: bool) -> float:
     try:
         score = float(value)
     except ValueError:
@@ -212,14 +242,17 @@ def _parse_score(word: str, value: str) -> float:
             f"--baseline: {value or word!r} is neither a number nor a folder (expected TASK=SCORE, TASK=RUN or the "
             f"folder of a run, got {word!r})"
         ) from None
+    if lower_is_better and math.isfinite(score):
+        return score
     if not 0 < score <= 1:
         raise PolyheadError(f"--baseline: the score is out of range (expected above 0 and at most 1, got {word!r})")
     return score
 
 
-def _check_scored(folder: str, task: str, split: str) -> None:
+def _check_scored(folder: str, task: str, split: str, *, lower_is_better: bool) -> None:
     tasks = read_json(Run.open(folder).results_json).get(split, {}).get("tasks", {})
-    if not tasks.get(task, {}).get("score"):
+    score = tasks.get(task, {}).get("score")
+    if score is None or (score <= 0 and not lower_is_better):
         what = "a score of 0" if task in tasks else "no score"
         raise PolyheadError(
             f"--baseline: run {folder!r} has {what} on {split} for {task!r}, so the drop is not defined. "
@@ -245,14 +278,24 @@ def text(
     width = max((len(each.task) for each in drops), default=0)
     for each in drops:
         interval = "" if each.interval is None else f" [{each.interval[0]:+z.1%}, {each.interval[1]:+z.1%}]"
-        gate = "" if max_drop is None else f"   {'within' if each.drop <= max_drop else 'exceeds'} {max_drop:.1%}"
         score = f"{each.metric} {each.score:.3f} vs. {each.baseline:.3f}"
+        if each.skill is not None and each.baseline_skill is not None:
+            score += f", skill {each.skill:.3f} vs. {each.baseline_skill:.3f}"
         seeds = f", {each.runs} run{'s' * (each.runs > 1)}" if each.runs else ""
-        lines.append(
-            f"  {each.task:<{width}}  {score} ({each.images} images{seeds}): drop {each.drop:+z.1%}{interval}{gate}"
-        )
+        what = f"drop not defined{NOT_DEFINED}" if each.drop is None else f"drop {each.drop:+z.1%}{interval}"
+        gate = "" if max_drop is None or each.drop is None else f"   {_gate(each.drop, max_drop)} {max_drop:.1%}"
+        lines.append(f"  {each.task:<{width}}  {score} ({each.images} images{seeds}): {what}{gate}")
     lines += [f"  {task:<{width}}  has no baseline, so its drop is not checked" for task in unjudged]
     return "\n".join(lines)
+
+
+def _gate(lost: float, max_drop: float) -> str:
+    return "within" if lost <= max_drop else "exceeds"
+
+
+def exceeds(drops: Sequence[ScoreDrop], max_drop: float | None) -> bool:
+    """Return whether a drop is above the limit, or not defined, so that nothing shows that it is within."""
+    return max_drop is not None and any(each.drop is None or each.drop > max_drop for each in drops)
 
 
 def heat_map(history: ScoreHistory, path: Path) -> Path:

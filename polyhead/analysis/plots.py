@@ -1,42 +1,34 @@
 """The plots in a run's ``plots/`` folder: of the training data before training, and of the results after it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from polyhead.analysis.box_plots import f1, labels, precision_recall, targets_and_predictions
 from polyhead.analysis.curves import progress
-from polyhead.analysis.errors import CONFIDENT
-from polyhead.analysis.mask_plots import iou_bars, pixel_fractions
 from polyhead.data.loading.source import TaskData
-from polyhead.data.loading.streams import Steps, collate
-from polyhead.metrics import store
-from polyhead.metrics.curves import confusion, curves
-from polyhead.metrics.masks import PixelCounts, masks
-from polyhead.metrics.matching import match
+from polyhead.data.loading.streams import Steps
+from polyhead.kinds import kinds_of_run, stored_kind
 from polyhead.plotting import draw
-from polyhead.plotting.figures import confusion_matrix, save_image
+from polyhead.plotting.figures import CELL, evenly_spaced, save_image
 from polyhead.run import Run, read_rows
-from polyhead.types import Batch
+from polyhead.types import Sample
+
+SHOWN = 8
+"""Samples of a split that are drawn with targets and predictions."""
+BATCH_CELL, BATCH_SHOWN = 320, 16
+"""Pixels of an image of a training batch, and maximum number of images."""
 
 
 def data(run: Run, task: TaskData) -> list[Path]:
-    """Plot the training data of a task: its classes and boxes, and its first training batch; return the files."""
+    """Plot the training data of a task: statistics of its targets, and its first training batch; return the files."""
+    path = task.kind.plot_data(task.targets("train"), task.name, run.plots / f"labels.{task.name}.png")
     loader = task.train(1, lambda: 0, 0, 1)
     samples: Any = loader.dataset  # DataLoader is typed by its batches, not by its samples
     sampler = loader.batch_sampler
     assert isinstance(sampler, Steps)
-    first = collate([samples[index] for index in sampler.at(0)])
-    path = run.plots / f"labels.{task.name}.png"
-    return [
-        pixel_fractions(task.class_pixels("train"), task.names, task.name, path)
-        if task.has_masks
-        else labels(task.targets("train"), task.names, task.name, path),
-        train_batch(first, task.names, run.plots / f"train_batch.{task.name}.png"),
-    ]
+    first = [samples[index] for index in sampler.at(0)[:BATCH_SHOWN]]
+    batch = train_batch(first, task, run.plots / f"train_batch.{task.name}.png")
+    return [each for each in (path, batch) if each is not None]
 
 
 def results(run: Run, tasks: Iterable[TaskData]) -> list[Path]:
@@ -45,48 +37,50 @@ def results(run: Run, tasks: Iterable[TaskData]) -> list[Path]:
     A plot is left out where its numbers do not exist: no rows in ``results.csv``, or no stored predictions.
     """
     rows = read_rows(run.results_csv)
-    made = [progress(rows, run.plots / "results.png")] if rows else []
-    return [*made, *(path for task in tasks for path in _task_plots(run, task))]
+    made = [progress(rows, kinds_of_run(run), run.plots / "results.png")] if rows else []
+    for task in tasks:
+        stored = run.predictions_path("val", task.name)
+        if stored.is_file():
+            made += task.kind.plot_results(stored_kind(stored).load(stored, task.name), run.plots)
+    return made
 
 
-def _task_plots(run: Run, task: TaskData) -> list[Path]:
-    """Plot the stored val predictions of a task."""
-    stored = run.predictions_path("val", task.name)
-    if not stored.is_file():
-        return []
-    kind = store.kind(stored)
-    if kind == "pixels":
-        return _pixel_plots(run, task.name, *store.load_pixels(stored))
-    if kind == "labels":
-        predicted, names = store.load_labels(stored)
-        matrix = np.zeros((len(names), len(names)), dtype=np.int64)
-        np.add.at(matrix, (predicted.target, predicted.probabilities.argmax(axis=1)), 1)
-        return [confusion_matrix(matrix, names, run.plots / f"confusion_matrix.{task.name}.png")]
-    found, names = store.load(stored)
-    targets = task.targets("val")
-    steps = curves(match(targets, found, names, np.array([0.5])))
-    matrix = confusion(targets, found, names, CONFIDENT)
-    title = f"confusion, IoU 0.5, score {CONFIDENT} and above"
-    return [
-        targets_and_predictions(
-            task.readers["val"], found, names, run.plots / f"val_target_prediction.{task.name}.png"
-        ),
-        precision_recall(steps, names, run.plots / f"pr_curve.{task.name}.png"),
-        f1(steps, names, run.plots / f"f1_curve.{task.name}.png"),
-        confusion_matrix(matrix, names, run.plots / f"confusion_matrix.{task.name}.png", title),
-    ]
+def examples(run: Run, task: TaskData, predict: Callable[[Sample], Any]) -> Path | None:
+    """Draw evenly spaced val samples of a task, targets on the left and confident predictions on the right.
+
+    Args:
+        run: the run.
+        task: the task.
+        predict: returns the prediction for a decoded sample.
+
+    Returns:
+        The file; None where inputs cannot be drawn.
+    """
+    images, titles = [], []
+    for index in evenly_spaced(len(task.readers["val"]), SHOWN):
+        sample = task.sample("val", index)
+        original = task.modality.draw(sample.input)
+        if original is None:
+            return None
+        image = draw.fit(original, CELL)
+        scale = max(image.size) / max(original.size)
+        found = task.kind.confident(predict(sample), draw.CONFIDENT)
+        pair = task.kind.target_marks(sample.target, task.names), task.kind.marks(found, task.names)
+        images += [draw.draw(image, [marks.scaled(scale)]) for marks in pair]
+        titles += [f"{Path(sample.meta.id).name}: target", "prediction"]
+    path = run.plots / f"val_target_prediction.{task.name}.png"
+    return save_image(draw.grid(images, columns=4, cell=CELL, titles=titles), path)
 
 
-def _pixel_plots(run: Run, task: str, found: Mapping[str, PixelCounts], names: Sequence[str]) -> list[Path]:
-    """Plot the IoU of each class and the confusion matrix of the pixels."""
-    counts = [*found.values()]
-    matrix = torch.stack([image.counts for image in counts]).sum(0).numpy()  # [c, c + 1]
-    return [
-        iou_bars(masks(counts, names), task, run.plots / f"iou.{task}.png"),
-        confusion_matrix(matrix, names, run.plots / f"confusion_matrix.{task}.png"),
-    ]
-
-
-def train_batch(batch: Batch, names: Sequence[str], path: Path) -> Path:
-    """Draw training images as the network sees them."""
-    return save_image(draw.batch(batch, names), path)
+def train_batch(samples: Sequence[Sample], task: TaskData, path: Path) -> Path | None:
+    """Draw training samples as the network gets them, with their targets; None where inputs cannot be drawn."""
+    images = []
+    for sample in samples:
+        original = task.modality.draw(sample.input)
+        if original is None:
+            return None
+        image = draw.fit(original, BATCH_CELL)
+        marks = task.kind.target_marks(sample.target, task.names).scaled(max(image.size) / max(original.size))
+        images.append(draw.draw(image, [marks]))
+    titles = [Path(sample.meta.id).name for sample in samples]
+    return save_image(draw.grid(images, cell=BATCH_CELL, titles=titles), path)

@@ -1,26 +1,18 @@
 """The comparison table of runs that were tested on the same images: scores, intervals, paired differences, costs."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import fmean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from polyhead.analysis.costs import costs
-from polyhead.analysis.stored_predictions import (
-    MEASURES,
-    TITLES,
-    ScoredRun,
-    check_same_targets,
-    join_tasks,
-    kind_of,
-    read_predictions,
-    stored_tasks,
-)
+from polyhead.analysis.stored_predictions import check_same_targets, join_tasks, read_predictions, stored_tasks
+from polyhead.contracts.score import Score
 from polyhead.errors import PolyheadError, suggest
-from polyhead.metrics.coco import FREQUENT
-from polyhead.metrics.forgetting import MAIN
+from polyhead.kinds import kind_of
 from polyhead.metrics.intervals import LEVEL, bootstrap_weights, mean_over_runs, percentile_interval
 from polyhead.run import Run, read_json
 
@@ -36,14 +28,16 @@ class Row(NamedTuple):
 
     Attributes:
         name: name of the row.
+        kind: name of the kind of task.
         seeds: number of runs (or groups of runs) that the scores are means of.
         images, objects, classes: how many the runs were tested on.
         scores: ``{metric: [value, low, high]}``.
         metric: the score that the next three are of.
         spread: standard deviation of the metric over the seeds; None for one seed.
         difference: ``[value, low, high]`` of the metric minus that of the first row; None in the first row.
-        relative: the difference as a fraction of the first row's metric; None in the first row, and where that metric
-            is 0 on all images or on more than :data:`MAX_UNDEFINED` of the resamples.
+        relative: the difference as a fraction of the first row's metric; where lower is better, the difference of the
+            skills as a fraction of the first row's skill. None in the first row, and where that is not above 0 on all
+            images or on more than :data:`MAX_UNDEFINED` of the resamples.
         parameters: total over all networks of the row; folds of one network are averaged. None where the runs do not
             report it, and likewise for the next two.
         minutes: of training a seed.
@@ -53,6 +47,7 @@ class Row(NamedTuple):
     """
 
     name: str
+    kind: str
     seeds: int
     images: int
     objects: int
@@ -68,19 +63,43 @@ class Row(NamedTuple):
     dummy_baselines: dict[str, float]
 
 
-def compare(rows: Rows, metric: str | None = None, split: str = "test", task: str | None = None) -> list[Row]:
+def rows_of(rows: Mapping[str, Any]) -> Rows:
+    """Return the rows of a table, where a row may also be one run, or a list with a run for each seed.
+
+    >>> rows_of({"a": "runs/a", "b": ["runs/b0", "runs/b1"], "pooled": [["runs/c", "runs/d"]]})
+    {'a': [['runs/a']], 'b': [['runs/b0'], ['runs/b1']], 'pooled': [['runs/c', 'runs/d']]}
+    """
+
+    def seeds(given: Any) -> list[list[str]]:
+        if isinstance(given, str | Path | Run):
+            return [[folder_of(given)]]
+        return [
+            [folder_of(each)] if isinstance(each, str | Path | Run) else list(map(folder_of, each)) for each in given
+        ]
+
+    def folder_of(run: Any) -> str:
+        return str(run.folder if isinstance(run, Run) else run)
+
+    return {name: seeds(given) for name, given in rows.items()}
+
+
+def compare(
+    rows: Mapping[str, Any], metric: str | None = None, split: str = "test", task: str | None = None
+) -> list[Row]:
     """Score every row on the same resamples of the same images, and of its seeds.
 
     Args:
-        rows: at least one; differences are relative to the first. Rows with the same number of seeds are paired seed by
-            seed.
-        metric: the score that differences are of, see :data:`MEASURES`; None takes the first of its kind of task.
+        rows: the runs of each row, at least one (:func:`rows_of`); differences are relative to the first. Rows with the
+            same number of seeds are paired seed by seed.
+        metric: the score that differences are of (:attr:`polyhead.contracts.kind.Kind.measures`); None takes the first
+            of its kind of task.
         split: which stored predictions to read.
         task: the only task to compare; None pools the tasks of a run.
 
     Raises:
         PolyheadError: when a run was not evaluated, or two runs were not tested on the same targets.
     """
+    rows = rows_of(rows)
     tested = {
         name: [
             join_tasks([part for folder in seed for part in read_predictions(folder, split, task)]) for seed in seeds
@@ -92,28 +111,30 @@ def compare(rows: Rows, metric: str | None = None, split: str = "test", task: st
         for number, other in enumerate(seeds):
             label = name if len(seeds) == 1 else f"{name} ({number + 1})"
             check_same_targets(reference, other, (next(iter(rows)), label))
-    measures = MEASURES[kind_of(reference)]
-    metric = metric or measures[0]
-    if metric not in measures:
-        raise PolyheadError(f"tasks of {kind_of(reference)} have no metric {metric!r}{suggest(metric, measures)}")
-    size = ScoredRun.of(reference, reference)
-    if not size.rare:  # all classes are frequent: the metric would have the same value twice
-        measures = tuple(each for each in measures if each == metric or not each.endswith("frequent"))
+    scores = {each.name: each for each in reference.kind.measures}
+    metric = metric or next(iter(scores))
+    if metric not in scores:
+        raise PolyheadError(f"tasks of {reference.kind.title} have no metric {metric!r}{suggest(metric, scores)}")
+    size = reference.counts()
+    # Where all classes are frequent, the scores of the frequent ones alone would be the same again.
+    measures = [name for name, each in scores.items() if size.rare or name == metric or not each.frequent_only]
+    dummy = None if scores[metric].higher_is_better else _dummy_of(rows, split, reference.task)
     weights = bootstrap_weights(size.images)  # [b, p]
     result: list[Row] = []
     first: Float[np.ndarray, " b"] | None = None
     for name, seeds in tested.items():
-        runs = [ScoredRun.of(seed, reference) for seed in seeds]
-        single = {each: np.stack([run.bootstrap(each, weights) for run in runs]) for each in measures}  # [seeds, b]
+        runs = [seed.bootstrap(reference) for seed in seeds]
+        single = {each: np.stack([run(each, weights) for run in runs]) for each in measures}  # [seeds, b]
         resampled = {each: mean_over_runs(samples) for each, samples in single.items()}  # [b]
         difference = relative = None
         if first is not None:
             difference = list(percentile_interval(resampled[metric] - first))
-            relative = _relative(resampled[metric], first)
+            relative = _relative(resampled[metric], first, scores[metric], dummy)
         first = resampled[metric] if first is None else first
         result.append(
             Row(
                 name,
+                reference.kind.name,
                 len(seeds),
                 size.images,
                 size.objects,
@@ -132,8 +153,17 @@ def compare(rows: Rows, metric: str | None = None, split: str = "test", task: st
     return result
 
 
-def _relative(samples: Float[np.ndarray, " b"], first: Float[np.ndarray, " b"]) -> list[float] | None:
-    """Return the difference as a fraction of the first row's metric, or None where too often that is not defined."""
+def _relative(
+    samples: Float[np.ndarray, " b"], first: Float[np.ndarray, " b"], score: Score, dummy: float | None
+) -> list[float] | None:
+    """Return the difference as a fraction of the first row's metric, or None where too often that is not defined.
+
+    Where lower is better, metrics are replaced by skills; the dummy baseline is the same on all resamples.
+    """
+    if not score.higher_is_better:
+        if dummy is None or dummy == score.best:
+            return None
+        samples, first = ((each - dummy) / (score.best - dummy) for each in (samples, first))
     fractions = np.divide(samples - first, first, out=np.full_like(first, np.nan), where=first > 0)
     defined = not np.isnan(fractions[0]) and np.isnan(fractions).mean() <= MAX_UNDEFINED
     return list(percentile_interval(fractions)) if defined else None
@@ -144,7 +174,7 @@ def by_task(rows: Rows, metric: str | None = None, split: str = "test") -> dict[
 
     Args:
         rows: as for :func:`compare`.
-        metric: the score that differences are of, where the task has it; else the first of its kind of task.
+        metric: the score that differences are of, where the task has it; else the main score of its kind.
         split: which stored predictions to read.
 
     Raises:
@@ -162,14 +192,22 @@ def by_task(rows: Rows, metric: str | None = None, split: str = "test") -> dict[
             raise PolyheadError(
                 f"{', '.join(lacking)}: no run was tested on task {task!r}, but runs of other rows were"
             )
-        tables[task] = compare(with_task, supported_metric(with_task, metric, split, task), split, task)
+        tables[task] = compare(with_task, study_metric(with_task, metric, split, task), split, task)
     return tables
 
 
-def supported_metric(rows: Rows, metric: str | None, split: str = "test", task: str | None = None) -> str | None:
-    """Return the metric if the rows' kind of task has it, else None."""
+def study_metric(rows: Rows, metric: str | None = None, split: str = "test", task: str | None = None) -> str | None:
+    """Return the metric if the rows' kind of task has it, else the main score of the kind, if that is a measure."""
     first = next(iter(rows.values()))[0][0]
-    return metric if metric in MEASURES[kind_of(read_predictions(first, split, task)[0])] else None
+    kind = read_predictions(first, split, task)[0].kind
+    measures = [each.name for each in kind.measures]
+    return next((each for each in (metric, kind.main.name) if each in measures), None)
+
+
+def _dummy_of(rows: Rows, split: str, task: str) -> float | None:
+    """Return the score of a task's dummy baseline that the first row's first run reports; None if it reports none."""
+    folder = next(iter(rows.values()))[0][0]
+    return _dummy_baselines([folder], split, task).get(task)
 
 
 def _dummy_baselines(folders: Sequence[str], split: str, task: str | None) -> dict[str, float]:
@@ -186,13 +224,15 @@ def _dummy_baselines(folders: Sequence[str], split: str, task: str | None) -> di
 def text(rows: Sequence[Row]) -> str:
     """Format the table as text, with a note on what its intervals mean."""
     measures = list(rows[0].scores)
-    title = TITLES[rows[0].metric]
+    kind = kind_of(rows[0].kind)
+    shown = {each.name: each for each in kind.measures if each.name in measures}
+    title = shown[rows[0].metric].title
     columns: dict[str, list[str]] = {
         "run": [row.name for row in rows],
         "seeds": [str(row.seeds) for row in rows],
         "images": [str(row.images) for row in rows],
-        "objects": [str(row.objects) if "ap50" in measures else "" for row in rows],
-        **{TITLES[each]: [_triple(row.scores[each]) for row in rows] for each in measures},
+        "objects": [str(row.objects) if kind.counts_objects else "" for row in rows],
+        **{shown[each].title: [_triple(row.scores[each]) for row in rows] for each in measures},
         f"{title} sd": ["-" if row.spread is None else f"{row.spread:.3f}" for row in rows],
         f"{title} vs. first row": [_triple(row.difference, "+z.3f") if row.difference else "-" for row in rows],
         "relative": [_triple(row.relative, "+z.1%") if row.relative else "" for row in rows],
@@ -200,9 +240,9 @@ def text(rows: Sequence[Row]) -> str:
         "training": [f"{row.minutes:.1f} min" if row.minutes else "" for row in rows],
         "inference": [f"{row.milliseconds:.0f} ms" if row.milliseconds else "" for row in rows],
     }
-    shown = {name: cells for name, cells in columns.items() if any(cells)}
-    widths = [max(len(name), *map(len, cells)) for name, cells in shown.items()]
-    lines = [list(shown), *(list(cells) for cells in zip(*shown.values(), strict=True))]
+    columns = {name: cells for name, cells in columns.items() if any(cells)}
+    widths = [max(len(name), *map(len, cells)) for name, cells in columns.items()]
+    lines = [list(columns), *(list(cells) for cells in zip(*columns.values(), strict=True))]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     resamples = bootstrap_weights(1).shape[0] - 1
     several = any(row.seeds > 1 for row in rows)
@@ -210,14 +250,13 @@ def text(rows: Sequence[Row]) -> str:
     note = f"[low, high]: {LEVEL:.0%} interval, {resamples} resamples of {resampled}, the same for all runs"
     if several:
         note += "; scores are means over seeds, sd is between seeds"
-    if any(each.endswith("frequent") for each in measures):
-        note += f"; ({FREQUENT}+): classes with at least {FREQUENT} test objects"
+    note += "".join(f"; {text}" for text in dict.fromkeys(each.note for each in shown.values() if each.note))
     return "\n".join([*table, note, *_dummy_text(rows)])
 
 
 def _dummy_text(rows: Sequence[Row]) -> list[str]:
     """Return a line with the scores of the dummy baselines, or no line where no run reports any."""
-    title = next(TITLES[each] for each in MAIN if each in rows[0].scores)
+    title = kind_of(rows[0].kind).main.title
     scores = []
     for task in dict.fromkeys(task for row in rows for task in row.dummy_baselines):
         # twice, so that a single value is both the least and the most

@@ -1,30 +1,19 @@
 """The verdict of a run: what its numbers mean, in plain words.
 
 A sentence appears only if the numbers that it follows from are present, and it quotes them. Nothing is computed from
-images here: the numbers come from ``results.json``, ``results.csv`` and :mod:`polyhead.analysis.errors`.
+images here: the numbers come from ``results.json`` and ``results.csv``, and the kind of the task explains its own.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from polyhead.errors import few
+from polyhead.contracts.kind import Kind
+from polyhead.kinds import kind_of
+from polyhead.metrics import columns
 
-FEW_OBJECTS = 50
-"""A class with fewer training objects than this is reported as rare."""
 FEW_IMAGES = 10
 """With fewer images than this, the percentiles of a bootstrap are meaningless: there is almost nothing to resample."""
-MANY_SMALL = 10
-"""Recall of small objects is reported only for at least this many of them."""
-
-ADVICE = {
-    "classification": "boxes are correct, classes wrong: check labels of the confused classes, add images of them",
-    "localisation": "boxes are loose: train longer or at a larger size, and check how tight the data's boxes are",
-    "both": "boxes and classes are both wrong: the model is undertrained; train longer or add data",
-    "duplicate": "one object gets several boxes: lower the IoU of the non-maximum suppression",
-    "background": "boxes where no object is: raise --conf, add images without objects, and look for unlabeled ones",
-    "missed": "objects are missed: lower --conf, train longer or at a larger size, or add images like those",
-}
 
 
 def verdict(results: Mapping[str, Any]) -> str:
@@ -33,11 +22,12 @@ def verdict(results: Mapping[str, Any]) -> str:
     Args:
         results: ``{"tasks": {name: numbers}}``. All numbers are optional; None stands for one that is not defined:
 
-            * ``score`` (0..1), ``metric`` (its name), ``split``, ``images`` (number of test images),
+            * ``kind``: name of the kind of task;
+            * ``score``, ``metric`` (its name), ``split``, ``images`` (number of test images),
               ``interval`` (``[low, high]``) and its ``level`` (0.9);
             * ``dummy_baseline``: ``{"name": what it predicts, "score": the same metric}``, a model that looks at no
               image;
-            * ``errors``: :meth:`polyhead.analysis.errors.Errors.summary`;
+            * ``errors``: :meth:`polyhead.metrics.box_errors.Errors.summary`;
             * ``confusions``: ``[target class, predicted class, fraction of the target class]``, most frequent first;
             * ``train_objects``: training objects of each class; or ``train_images``: training images that show it;
             * ``history``: see :func:`history`.
@@ -48,40 +38,40 @@ def verdict(results: Mapping[str, Any]) -> str:
     lines = []
     for task, numbers in results["tasks"].items():
         known = {name: value for name, value in numbers.items() if value is not None and value != [None, None]}
-        sentences = [sentence for rule in RULES for sentence in rule(known)]
+        kind = kind_of(known["kind"]) if "kind" in known else None
+        facts = [] if kind is None else kind.facts(known)
+        sentences = [*_score(known, kind), *facts, *_learning_curves(known, kind), *_wide(known, kind)]
         lines += [f"{task}:", *(f"  {sentence}" for sentence in sentences or ["No results."])]
     return "\n".join(lines)
 
 
-def history(rows: Sequence[Mapping[str, str]], task: str, metric: str = "ap50") -> dict[str, list[float]]:
+def history(rows: Sequence[Mapping[str, str]], task: str, kind: Kind) -> dict[str, list[float]]:
     """Return the learning curves of a task from the rows of ``results.csv``.
 
     Rows in which a column is empty are left out of that column's list. Losses are those of the last stage that trained
     the task: other stages may weight them differently.
 
     Returns:
-        ``train`` and ``val``: sums of the task's losses. ``score``: its val score. ``epochs``: the epochs of the rows
-        that have a val score, counted from 1 through all stages.
+        ``train`` and ``val``: sums of the task's losses. ``score``: its main score on val. ``epochs``: the epochs of
+        the rows that have a val score, counted from 1 through all stages.
     """
-    score = f"val/{task}/{metric}"
+    score = str(columns.Column("val", task, kind.main.name))
+    scores = {str(columns.Column("val", task, name)) for name in columns.score_names(kind)}
     curves: dict[str, list[float]] = {"epochs": [], "score": [], "train": [], "val": []}
-    trained = [row["stage"] for row in rows if any(row[key] for key in row if key.startswith(f"train/{task}/"))]
+    trained = [row["stage"] for row in rows if columns.filled(row, columns.task_columns(row, task, "train"))]
     for number, row in enumerate(rows, 1):
-        for split in ("train", "val"):
-            losses = [row[key] for key in row if key.startswith(f"{split}/{task}/") and not _is_score(key) and row[key]]
+        for split in columns.SPLITS:
+            names = [each for each in columns.task_columns(row, task, split) if each not in scores]
+            losses = columns.filled(row, names)
             if losses and row["stage"] in trained[-1:]:
-                curves[split].append(math.fsum(map(float, losses)))
+                curves[split].append(math.fsum(losses))
         if row.get(score):
             curves["epochs"].append(float(number))
             curves["score"].append(float(row[score]))
     return curves
 
 
-def _is_score(column: str) -> bool:
-    return column.rsplit("/", 1)[1].startswith(("ap", "accuracy", "f1", "miou", "pixel_accuracy"))
-
-
-def _score(numbers: Mapping[str, Any]) -> list[str]:
+def _score(numbers: Mapping[str, Any], kind: Kind | None) -> list[str]:
     """Report the score, its interval, and the dummy baseline."""
     if "score" not in numbers:
         return []
@@ -96,87 +86,32 @@ def _score(numbers: Mapping[str, Any]) -> list[str]:
     dummy = numbers.get("dummy_baseline", {}).get("score")
     if dummy is not None:
         name = numbers["dummy_baseline"]["name"]
-        sentences.append(f"The dummy baseline ({name}) has {dummy:.3f}: {_against_dummy(numbers, dummy)}.")
+        sentences.append(f"The dummy baseline ({name}) has {dummy:.3f}: {_against_dummy(numbers, dummy, kind)}.")
     return sentences
 
 
-def _against_dummy(numbers: Mapping[str, Any], dummy: float) -> str:
+def _against_dummy(numbers: Mapping[str, Any], dummy: float, kind: Kind | None) -> str:
     """Say whether the model is better than the dummy baseline."""
-    if round(numbers["score"], 3) <= round(dummy, 3):  # compared as they are printed
+    higher = kind is None or kind.main.higher_is_better
+    sign = 1 if higher else -1
+    if sign * round(numbers["score"], 3) <= sign * round(dummy, 3):  # compared as they are printed
         return "the model is not better, so it has learned nothing useful yet"
     if "interval" not in numbers:
-        return f"the model is {numbers['score'] - dummy:.3f} better"
+        return f"the model is {abs(numbers['score'] - dummy):.3f} better"
     if numbers.get("images", FEW_IMAGES) < FEW_IMAGES:
         return "the model is better, but the result is inconclusive with so few images"
-    if numbers["interval"][0] <= dummy:
+    worst = numbers["interval"][0 if higher else 1]
+    if sign * worst <= sign * dummy:
         return "the model is better, but the difference is not significant: the baseline is within the interval"
-    return "the model is better, and its whole interval is above the baseline"
+    return f"the model is better, and its whole interval is {'above' if higher else 'below'} the baseline"
 
 
-def _errors(numbers: Mapping[str, Any]) -> list[str]:
-    """Report the main kind of error, and what helps against it."""
-    if "errors" not in numbers:
-        return []
-    errors = numbers["errors"]
-    counts: dict[str, int] = errors["counts"]
-    total = sum(counts.values())
-    found = f"{errors['found']} of {errors['objects']} objects found"
-    if not total:
-        return [f"No errors: {found}."]
-    kind = max(counts, key=lambda name: counts[name])
-    details = f"{counts[kind]} of {total} errors, {counts[kind] / total:.0%}; {found}"
-    sentences = [f"Main kind of error: {kind} ({details}); {ADVICE[kind]}."]
-    if kind == "classification" and errors.get("confusions"):
-        target, predicted, count = errors["confusions"][0]
-        sentences.append(f"Most frequent confusion: {target} is detected as {predicted} ({count} times).")
-    return sentences
-
-
-def _small(numbers: Mapping[str, Any]) -> list[str]:
-    """Report small objects that are found less than half as often as large ones."""
-    sizes = numbers.get("errors", {}).get("sizes", {})
-    small, large = sizes.get("small"), sizes.get("large")
-    if not small or not large or small["objects"] < MANY_SMALL or large["objects"] == 0:
-        return []
-    if small["found"] / small["objects"] >= large["found"] / large["objects"] / 2:
-        return []
-    few_found = f"{small['found']} of {small['objects']} below 32 × 32 pixels are found"
-    many_found = f"{large['found']} of {large['objects']} above 96 × 96"
-    return [f"Small objects are missed: {few_found}, and {many_found}. Try a larger input size first."]
-
-
-def _confused(numbers: Mapping[str, Any]) -> list[str]:
-    """Report the most frequent confusion of images or pixels."""
-    if not numbers.get("confusions"):
-        return []
-    target, predicted, fraction = numbers["confusions"][0]
-    unit = "pixels" if "pixel_accuracy" in numbers else "images"
-    how_many = f"{fraction:.0%} of its {unit}"
-    return [f"Most frequent confusion: {target} is predicted as {predicted} ({how_many}); see the plots in plots/."]
-
-
-def _few(numbers: Mapping[str, Any]) -> list[str]:
-    """Report classes with too few training objects or images."""
-    unit = "objects" if "train_objects" in numbers else "images"
-    counts = list(numbers.get(f"train_{unit}", {}).items())
-    if "pixel_accuracy" in numbers:
-        counts = counts[1:]  # without the background
-    rare = [
-        f"{name} ({count})" for count, name in sorted((count, name) for name, count in counts) if count < FEW_OBJECTS
-    ]
-    if not rare:
-        return []
-    return [f"Fewer than {FEW_OBJECTS} training {unit}: {few(rare, 5)}; more images of these classes help most."]
-
-
-def _learning_curves(numbers: Mapping[str, Any]) -> list[str]:
+def _learning_curves(numbers: Mapping[str, Any], kind: Kind | None) -> list[str]:
     """Report not learning, still improving, or overfitting: the first that the losses and scores show."""
     curves = numbers.get("history", {})
-    for rule in (_not_learning, _improving, _overfitting):
-        sentence = rule(curves)
-        if sentence:
-            return [sentence]
-    return []
+    higher = kind is None or kind.main.higher_is_better
+    sentence = _not_learning(curves) or (_improving(curves) if higher else _falling(curves)) or _overfitting(curves)
+    return [sentence] if sentence else []
 
 
 def _not_learning(curves: Mapping[str, Sequence[float]]) -> str:
@@ -202,6 +137,19 @@ def _improving(curves: Mapping[str, Sequence[float]]) -> str:
     )
 
 
+def _falling(curves: Mapping[str, Sequence[float]]) -> str:
+    scores, epochs = curves.get("score", []), curves.get("epochs", [])
+    if len(scores) < 4:  # the last quarter needs four scores
+        return ""
+    before = min(scores[: -(len(scores) // 4)])
+    if min(scores) != scores[-1] or scores[-1] > 0.98 * before:  # a smaller gain is not worth more epochs
+        return ""
+    return (
+        f"The val score, which is better when lower, was still falling at the end, from {before:.3g} before the last "
+        f"quarter to {scores[-1]:.3g} at epoch {epochs[-1]:.0f}: train longer."
+    )
+
+
 def _overfitting(curves: Mapping[str, Sequence[float]]) -> str:
     train, val = curves.get("train", []), curves.get("val", [])
     if not val or len(train) != len(val):
@@ -216,7 +164,7 @@ def _overfitting(curves: Mapping[str, Sequence[float]]) -> str:
     )
 
 
-def _wide(numbers: Mapping[str, Any]) -> list[str]:
+def _wide(numbers: Mapping[str, Any], kind: Kind | None) -> list[str]:
     """Report an interval that is too wide to choose between models."""
     if "interval" not in numbers or "images" not in numbers:
         return []
@@ -224,17 +172,9 @@ def _wide(numbers: Mapping[str, Any]) -> list[str]:
     images = numbers["images"]
     if images < FEW_IMAGES:
         return [f"{images} images are too few for a reliable interval: the printed one is too narrow. Add more."]
-    if high - low <= 0.1:  # a good change of the model is worth about a tenth
+    dummy = numbers.get("dummy_baseline", {}).get("score")
+    lower = kind is not None and not kind.main.higher_is_better and dummy is not None
+    scale = abs(kind.main.best - dummy) if kind and lower else 1.0  # from the dummy baseline to the best value
+    if high - low <= 0.1 * scale:  # a good change of the model is worth about a tenth
         return []
     return [f"The interval is {high - low:.3f} wide with {images} images: test on more before choosing between models."]
-
-
-RULES: list[Callable[[Mapping[str, Any]], list[str]]] = [
-    _score,
-    _errors,
-    _small,
-    _confused,
-    _few,
-    _learning_curves,
-    _wide,
-]

@@ -1,37 +1,46 @@
 """The contract of a reader: it turns a data format on disk into samples.
 
 A reader checks all annotations when it is built and collects every fault in ``problems``.
-:func:`polyhead.data.doctor.check` adds the faults that are only found by opening the images. Readers never modify the
+:func:`polyhead.data.doctor.check` adds the faults that are only found by opening the files. Readers never modify the
 user's data.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
-import torch
 from torch import Tensor
-from torchvision import tv_tensors as tv
 
-from polyhead.errors import Problem
-from polyhead.types import Annotation, Sample
+from polyhead.errors import InvalidFileError, Problem
+from polyhead.types import Entry, Meta, Sample, ShownClass, TaskInfo
 
 
 class Reader(ABC):
-    """A sequence of annotated images.
+    """A sequence of annotated samples.
 
     Attributes:
-        names: class names; the index of a name is the label.
+        kind: short name or class path of the kind of its targets (:class:`polyhead.contracts.kind.Kind`).
+        modality: short name or class path of the modality of its inputs
+            (:class:`polyhead.contracts.modality.Modality`).
+        names: class names, where the index of a name is the label; or names of the numbers to predict.
         categories: the data's own id of each class (COCO's category ids, names of folders), for writing results back.
         problems: all faults found in the annotations. A reader with problems must not be used for training.
-        skipped: problems whose images ``on_bad="skip"`` left out; they are counted and listed in the run.
-        left_out: number of images (and of annotations without an image) that ``skipped`` refers to.
-        on_bad: ``"stop"`` at a fault, or ``"skip"`` the image.
-        cap: maximum fraction of the images that may be skipped.
+        skipped: problems whose samples ``on_bad="skip"`` left out; they are counted and listed in the run.
+        left_out: number of samples (and of annotations without a sample) that ``skipped`` refers to.
+        on_bad: ``"stop"`` at a fault, or ``"skip"`` the sample.
+        cap: maximum fraction of the samples that may be skipped.
         license: the license as stated by the data, or an empty string.
-        has_masks: whether the target is a mask. Then ``names`` are the classes of its pixels, background first.
-        digest: a digest of everything that affects the targets and is visible neither in the annotations nor in files.
+        stored: whether the samples are exemplars that a run has stored, a few of those that it was trained on.
+        stored_info: of exemplars, what the head was built from in the earlier training.
+        stored_state: of exemplars, the state of the modality in the earlier training.
+        background: whether the first class is the background of masks, where all classes must be annotated.
+        digest: a digest of everything that affects the targets and is visible neither in them nor in files.
+        parts: the readers that this one merges, by name. The sample ``ID`` of a part has the id ``PART/ID`` here.
     """
 
+    kind: str = "detection"
+    modality: str = "image"
     names: list[str]
     categories: list[int | str]
     problems: list[Problem]
@@ -40,44 +49,83 @@ class Reader(ABC):
     on_bad: str = "stop"
     cap: float = 0.1
     license: str = ""
-    has_masks: bool = False
+    stored_info: TaskInfo | None = None
+    stored_state: Mapping[str, Any] | None = None
+    background: bool = False
     digest: str = ""
+    stored: bool = False
+    parts: Mapping[str, "Reader"] = MappingProxyType({})
 
     @abstractmethod
     def __len__(self) -> int:
-        """Return the number of images."""
+        """Return the number of samples."""
 
     @abstractmethod
-    def annotation(self, index: int) -> Annotation:
-        """Return the annotation of an image in pixels of the original image, without decoding the image."""
+    def entry(self, index: int) -> Entry:
+        """Return the id and the files of a sample, without reading them."""
 
-    # pylint: disable-next=unused-argument  # readers of masks use it
-    def mask(self, index: int) -> tv.Mask | None:
-        """Return the class of each pixel, uint8 ``[h, w]``, 255 = ignored; None for data without masks.
+    @abstractmethod
+    def raw(self, index: int) -> Any:
+        """Return the raw input of a sample, which its modality decodes."""
+
+    @abstractmethod
+    def target(self, index: int) -> Any:
+        """Return the target of a sample, in the space of the original input.
 
         Raises:
-            InvalidFileError: if the mask cannot be read or its size differs from the image's.
+            InvalidFileError: if the target is in a file that cannot be read or does not fit the input.
         """
+
+    def content(self, index: int) -> str:
+        """Return a text that changes when a target changes that is not in files of its own (:attr:`Entry.files`).
+
+        By default it has every number of the target; readers of files return an empty text.
+        """
+        columns = self.target(index)._asdict().values()
+        return repr([column.tolist() if isinstance(column, Tensor) else column for column in columns])
+
+    # pylint: disable-next=unused-argument  # generated data uses it
+    def also_shows(self, index: int) -> set[ShownClass]:
+        """Return what a sample shows besides its target, by which splits and exemplars are balanced too."""
+        return set()
+
+    def verify(self, index: int) -> Problem | None:
+        """Return why a sample cannot be read, which only opening its files shows; None if it can."""
+        try:
+            self[index]  # reading is the check
+        except InvalidFileError as error:
+            return error.problem
         return None
 
-    @abstractmethod
+    def bind(self, kind: Any, modality: Any) -> None:  # noqa: B027  # most readers need neither
+        """Receive the kind and the modality of the task, for readers of stored samples."""
+
     def __getitem__(self, index: int) -> Sample:
-        """Return the decoded image with its annotation."""
+        """Return the raw input with its target."""
+        return Sample(self.raw(index), self.target(index), Meta(self.entry(index).id))
 
 
 class Wrapped(Reader, ABC):
-    """A base class for readers that wrap another reader and take over its classes and problems."""
+    """A base class for readers that wrap another reader and take over its attributes.
+
+    Its ``parts`` are not taken over: they may contain samples that the wrapping reader leaves out.
+    """
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
+        self.kind, self.modality = reader.kind, reader.modality
         self.names, self.categories, self.license = reader.names, reader.categories, reader.license
         self.problems, self.skipped, self.left_out = reader.problems, reader.skipped, reader.left_out
-        self.on_bad, self.cap = reader.on_bad, reader.cap
-        self.has_masks, self.digest = reader.has_masks, reader.digest
+        self.on_bad, self.cap, self.digest = reader.on_bad, reader.cap, reader.digest
+        self.background, self.stored = reader.background, reader.stored
+
+    def bind(self, kind: Any, modality: Any) -> None:
+        """Pass the kind and the modality on."""
+        self.reader.bind(kind, modality)
 
 
 class Subset(Wrapped):
-    """A reader for some images of another reader, in the order of ``indices``."""
+    """A reader for some samples of another reader, in the order of ``indices``."""
 
     def __init__(self, reader: Reader, indices: Sequence[int]) -> None:
         super().__init__(reader)
@@ -86,32 +134,26 @@ class Subset(Wrapped):
     def __len__(self) -> int:
         return len(self.indices)
 
-    def annotation(self, index: int) -> Annotation:
-        """Return the annotation of an image of the subset."""
-        return self.reader.annotation(self.indices[index])
+    def entry(self, index: int) -> Entry:
+        """Return the id and the files of a sample of the subset."""
+        return self.reader.entry(self.indices[index])
 
-    def mask(self, index: int) -> tv.Mask | None:
-        """Return the mask of an image of the subset."""
-        return self.reader.mask(self.indices[index])
+    def raw(self, index: int) -> Any:
+        """Return the raw input of a sample of the subset."""
+        return self.reader.raw(self.indices[index])
 
-    def __getitem__(self, index: int) -> Sample:
-        """Return the decoded image as the wrapped reader returns it."""
-        return self.reader[self.indices[index]]
+    def target(self, index: int) -> Any:
+        """Return the target of a sample of the subset."""
+        return self.reader.target(self.indices[index])
 
+    def content(self, index: int) -> str:
+        """Return a text that changes when a target of the subset changes."""
+        return self.reader.content(self.indices[index])
 
-def sample(annotation: Annotation, image: Tensor, mask: tv.Mask | None = None) -> Sample:
-    """Build a sample from an image (uint8 ``[3, h, w]``), its annotation and, if there is one, its mask."""
-    height, width = annotation.size
-    canvas = (height, width)
-    return Sample(
-        input=tv.Image(image),
-        boxes=tv.BoundingBoxes(annotation.boxes, format="XYXY", canvas_size=canvas),
-        labels=annotation.labels,
-        ignore=annotation.ignore,
-        annotated=annotation.annotated,
-        frame=tv.KeyPoints(torch.tensor([[0.0, 0.0], [width, 0.0], [0.0, height]]), canvas_size=canvas),
-        id=annotation.id,
-        size=canvas,
-        mask=mask,
-        value=annotation.value,
-    )
+    def also_shows(self, index: int) -> set[ShownClass]:
+        """Return what a sample of the subset shows besides its target."""
+        return self.reader.also_shows(self.indices[index])
+
+    def verify(self, index: int) -> Problem | None:
+        """Return why a sample of the subset cannot be read."""
+        return self.reader.verify(self.indices[index])

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
-from torch import Tensor
-
-from polyhead.types import Annotation, Batch, ShownClass
+from polyhead.contracts.kind import Kind, Targets
+from polyhead.types import Batch, InputSpec, ShownClass, TaskInfo
 
 
 @runtime_checkable
@@ -14,13 +13,23 @@ class Task(Protocol):
 
     Attributes:
         name: name of the task and its head.
-        names: class names.
+        kind: the kind of the targets.
+        names: class names, or names of the numbers to predict.
         batch: batch size.
     """
 
     name: str
+    kind: Kind
     names: list[str]
     batch: int
+
+    @property
+    def inputs_spec(self) -> InputSpec:
+        """What the task's backbone is built from."""
+
+    @property
+    def info(self) -> TaskInfo:
+        """What the task's head is built from."""
 
     def __len__(self) -> int:
         """Return the number of training samples."""
@@ -41,11 +50,11 @@ class Task(Protocol):
     def evaluation(self, split: str) -> Iterable[Batch]:
         """Return the batches of a split: every sample once, in order."""
 
-    def targets(self, split: str) -> Sequence[Annotation]:
-        """Return the annotation of every sample of a split, in pixels of the original images."""
+    def targets(self, split: str) -> Targets:
+        """Return the targets of a split, in the space of the original samples."""
 
     def shown_classes(self, split: str) -> Sequence[Collection[ShownClass]]:
         """Return the classes that each sample of a split shows."""
 
-    def mask(self, split: str, image_id: str) -> Tensor:
-        """Return the target mask of one sample of a split, uint8 ``[h, w]`` in pixels of the original image."""
+    def stored_bytes(self, index: int) -> int:
+        """Return the size of a training sample's files; of its input where it has no file."""

@@ -9,9 +9,12 @@ from pathlib import Path
 from polyhead.contracts.reader import Reader, Subset
 from polyhead.data.readers.recognize import DatasetLayout
 from polyhead.data.splits.make import class_difference
-from polyhead.errors import DataError, InvalidFileError, Problem
+from polyhead.errors import DataError, Problem
 from polyhead.paths import cache
 from polyhead.types import IGNORED
+
+FINGERPRINT = "2:"
+"""Version of the digests of :func:`fingerprint`."""
 
 
 def check(reader: Reader) -> list[Problem]:
@@ -34,22 +37,22 @@ def check_layout(layout: DatasetLayout) -> list[Problem]:
 
 def empty_masks(reader: Reader) -> Problem | None:
     """Return a problem if no mask has a pixel of a class other than the background; None if the data has no masks."""
+    if not reader.background:
+        return None
     ignored = 0
-    for index in range(len(reader) if reader.has_masks else 0):
-        mask = reader.mask(index)  # uint8 [h, w]
-        assert mask is not None
+    for index in range(len(reader)):
+        mask = reader.target(index).classes  # uint8 [h, w]
         if bool(((mask > 0) & (mask < len(reader.names))).any()):
             return None
         ignored += int((mask == IGNORED).sum())
-    if not reader.has_masks:
-        return None
-    target = reader.annotation(0)
-    where = str(Path(target.mask or target.path).parent)
+    entry = reader.entry(0)
+    own_file = len(entry.files) > 1  # the mask is a file of its own
+    where = str(Path(entry.files[-1] if own_file else entry.path).parent)
     what = (
         "expected training pixels of a class other than the background, "
         f"got background and {ignored} ignored pixels ({IGNORED}) only"
     )
-    if not target.mask:
+    if not own_file:
         return Problem(where, what, "add images with objects that are not crowds; crowds are ignored")
     if not ignored:
         return Problem(
@@ -85,23 +88,17 @@ def require_valid(reader: Reader, name: str) -> Reader:
 
 
 def fingerprint(reader: Reader) -> str:
-    """Return a digest of the class names, the annotations, and the names and file sizes of images and masks.
+    """Return a digest of the class names, the targets, and the names and sizes of the files.
 
-    The pixels are not part of it.
+    The content of files is not part of it. It begins with :data:`FINGERPRINT`; others cannot be compared with it.
     """
     digest = blake2b(repr((reader.names, reader.categories)).encode(), digest_size=16)
     for index in range(len(reader)):
-        target = reader.annotation(index)
-        path = Path(target.path)
-        length = path.stat().st_size if target.path and path.is_file() else 0
-        value = None if target.value is None else target.value.tolist()
-        objects = (target.boxes.tolist(), target.labels.tolist(), target.ignore.tolist(), target.areas.tolist())
-        digest.update(repr((target.id, path.name, length, target.size, objects, value)).encode())
-        if target.mask:
-            mask = Path(target.mask)
-            digest.update(repr((mask.name, mask.stat().st_size if mask.is_file() else 0)).encode())
+        entry = reader.entry(index)
+        files = [(path.name, path.stat().st_size if path.is_file() else 0) for path in map(Path, entry.files)]
+        digest.update(repr((entry.id, files, reader.content(index))).encode())
     digest.update(reader.digest.encode())
-    return digest.hexdigest()
+    return FINGERPRINT + digest.hexdigest()
 
 
 def _undecodable(reader: Reader) -> dict[int, Problem]:
@@ -113,17 +110,10 @@ def _undecodable(reader: Reader) -> dict[int, Problem]:
     if checked.is_file():
         return {}
 
-    def decode(index: int) -> Problem | None:
-        try:
-            reader[index]
-        except InvalidFileError as error:
-            return error.problem
-        return None
-
-    indices = [index for index in range(len(reader)) if reader.annotation(index).path]
+    indices = [index for index in range(len(reader)) if reader.entry(index).files]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         problems = {
-            index: problem for index, problem in zip(indices, pool.map(decode, indices), strict=True) if problem
+            index: problem for index, problem in zip(indices, pool.map(reader.verify, indices), strict=True) if problem
         }
     if not problems:
         with suppress(OSError):  # without a writable cache the check is only repeated
@@ -136,8 +126,7 @@ def _state(reader: Reader) -> str:
     """Return a digest of all that decoding depends on: annotations, and paths, sizes and times of the files."""
     digest = blake2b(fingerprint(reader).encode(), digest_size=16)
     for index in range(len(reader)):
-        target = reader.annotation(index)
-        for path in (Path(file) for file in (target.path, target.mask) if file):
+        for path in map(Path, reader.entry(index).files):
             changed = path.stat().st_mtime_ns if path.is_file() else 0
             digest.update(repr((str(path), changed)).encode())
     return digest.hexdigest()

@@ -6,14 +6,14 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TypeVar
 
-from polyhead.types import Annotation
+from polyhead.types import Entry
 
 Group = TypeVar("Group")
 
 
-def image_paths(targets: Iterable[Annotation]) -> set[str]:
-    """Return the image files of annotations; those without a file are left out."""
-    return {target.path for target in targets if target.path}
+def image_paths(entries: Iterable[Entry]) -> set[str]:
+    """Return the files of the inputs; samples without a file are left out."""
+    return {entry.path for entry in entries if entry.path}
 
 
 def content_keys(groups: Mapping[Group, set[str]]) -> dict[Group, set[str]]:

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from polyhead.errors import PolyheadError
-from polyhead.types import Annotation, Detections
+from polyhead.types import Boxes, Detections
 
 
 class TargetBoxes(NamedTuple):
@@ -76,24 +76,24 @@ class BoxPairs(NamedTuple):
 
 
 def gather_boxes(
-    targets: Sequence[Annotation], predictions: Mapping[str, Detections], names: Sequence[str]
+    targets: Mapping[str, Boxes], predictions: Mapping[str, Detections], names: Sequence[str]
 ) -> tuple[TargetBoxes, PredictedBoxes]:
     """Convert targets and predictions to arrays.
 
     An image without an entry in ``predictions`` has no detections. Detections of classes that are not annotated in
-    their image (``Annotation.annotated``) are left out, because nobody knows whether they are correct.
+    their image (``Boxes.annotated``) are left out, because nobody knows whether they are correct.
 
     Raises:
-        PolyheadError: when there is no image, an image id is not unique, or a prediction cannot be scored.
+        PolyheadError: when there is no image, or a prediction cannot be scored.
     """
-    ids = [target.id for target in targets]
+    ids = [*targets]
     _check_ids(ids, predictions)
     target_boxes = TargetBoxes(
-        _image_index([target.boxes.shape[0] for target in targets]),
-        _concat_float64([target.boxes for target in targets]),
-        _concat([target.labels for target in targets]).astype(np.int64),
-        _concat([target.ignore for target in targets]).astype(np.bool_),
-        _concat_float64([target.areas for target in targets]),
+        _image_index([target.boxes.shape[0] for target in targets.values()]),
+        _concat_float64([target.boxes for target in targets.values()]),
+        _concat([target.labels for target in targets.values()]).astype(np.int64),
+        _concat([target.ignore for target in targets.values()]).astype(np.bool_),
+        _concat_float64([target.areas for target in targets.values()]),
     )
     found = [predictions[image_id] for image_id in ids if image_id in predictions]
     # position in `targets` of each image that has predictions
@@ -115,7 +115,7 @@ def gather_boxes(
             f"image {image_id!r}: a detection has a score or a box that is not a finite number: training has diverged. "
             "Try a lower learning rate."
         )
-    annotated = _concat([target.annotated for target in targets]).reshape(len(ids), len(names))  # [p, c]
+    annotated = _concat([target.annotated for target in targets.values()]).reshape(len(ids), len(names))  # [p, c]
     return target_boxes, predicted_boxes.take(annotated[predicted_boxes.image_idx, predicted_boxes.labels])
 
 
@@ -175,12 +175,9 @@ def _concat_float64(tensors: Sequence[torch.Tensor]) -> np.ndarray:
 
 
 def _check_ids(ids: list[str], predictions: Mapping[str, Detections]) -> None:
-    """Refuse an empty split, ids that are not unique, and predictions of images that have no target."""
+    """Refuse an empty split, and predictions of images that have no target."""
     if not ids:
         raise PolyheadError("cannot compute scores: the split has no images. Check the split.")
-    if len(set(ids)) != len(ids):
-        duplicate = next(image_id for image_id in ids if ids.count(image_id) > 1)
-        raise PolyheadError(f"image {duplicate!r} appears twice in the targets. The ids of a split must be unique.")
     unknown = sorted(set(predictions) - set(ids))
     if unknown:
         raise PolyheadError(

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from polyhead.metrics.boxes import PredictedBoxes, TargetBoxes, gather_boxes
 from polyhead.metrics.matching import average_precision, match
-from polyhead.types import Annotation, Detections
+from polyhead.types import Boxes, Detections
 
 FREQUENT = 5
 """A class needs at least this many test objects for its own AP to be meaningful."""
@@ -29,7 +29,7 @@ class CocoScores(NamedTuple):
     Attributes:
         ap: mean over ten IoU thresholds (.5 to .95) and all classes that have objects.
         ap50, ap75: at one IoU threshold.
-        ap_small, ap_medium, ap_large: objects of less than 32², up to 96², and more pixels (``Annotation.areas``).
+        ap_small, ap_medium, ap_large: objects of less than 32², up to 96², and more pixels (``Boxes.areas``).
         ar1, ar10, ar100: recall with at most 1, 10 and 100 detections of each class in an image.
         ar_small, ar_medium, ar_large: recall by object size.
         classes: scores of every class, in the order of ``names``.
@@ -58,7 +58,7 @@ class CocoScores(NamedTuple):
     objects: int
 
 
-def coco(targets: Sequence[Annotation], predictions: Mapping[str, Detections], names: Sequence[str]) -> CocoScores:
+def coco(targets: Mapping[str, Boxes], predictions: Mapping[str, Detections], names: Sequence[str]) -> CocoScores:
     """Compute COCO's scores.
 
     Args:
@@ -92,7 +92,7 @@ def coco(targets: Sequence[Annotation], predictions: Mapping[str, Detections], n
     )
 
 
-def map50(targets: Sequence[Annotation], predictions: Mapping[str, Detections], names: Sequence[str]) -> float:
+def map50(targets: Mapping[str, Boxes], predictions: Mapping[str, Detections], names: Sequence[str]) -> float:
     """Compute COCO's AP50 alone, for validation during training; NaN without objects.
 
     It is about ten times faster than :func:`coco`.

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from polyhead.metrics.boxes import gather_boxes
 from polyhead.metrics.matching import Matches, assign
-from polyhead.types import Annotation, Detections
+from polyhead.types import Boxes, Detections
 
 THRESHOLDS = np.linspace(0.0, 1.0, 101)
 
@@ -51,7 +51,7 @@ def curves(matches: Matches) -> Curves:
 
 
 def confusion(
-    targets: Sequence[Annotation], predictions: Mapping[str, Detections], names: Sequence[str], threshold: float = 0.25
+    targets: Mapping[str, Boxes], predictions: Mapping[str, Detections], names: Sequence[str], threshold: float = 0.25
 ) -> Int[np.ndarray, "k k"]:
     """Count how often objects of one class (row) were detected as another (column).
 

@@ -1,16 +1,20 @@
 """How much of its earlier tasks a run has retained: validation scores after each stage, and drops from baselines."""
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from polyhead.contracts.kind import Kind
+from polyhead.contracts.score import Score
 from polyhead.errors import PolyheadError
+from polyhead.metrics import columns
 
-MAIN = ("ap50", "miou", "accuracy")
-"""The main score of a task is the first of these that it has."""
+SMALLEST_LOG = -700.0
+"""The exponential of a smaller number is 0 as a float."""
 
 
 class ScoreHistory(NamedTuple):
@@ -18,7 +22,7 @@ class ScoreHistory(NamedTuple):
 
     Attributes:
         tasks: in the order in which they were first scored.
-        scores: NaN before a task's first stage.
+        scores: NaN before a task's first stage; the skill of a task whose main score is better when lower.
         last_trained: index of the last stage that trained each task; for a task that no stage trained (its weights were
             loaded), the first stage that scored it.
     """
@@ -62,31 +66,56 @@ class ScoreHistory(NamedTuple):
         return float(np.mean(gains)) if gains else float("nan")
 
 
-def combined_score(scores: Sequence[float], least: float = 1e-3) -> float:
+def rank_by(kind: Kind, scores: Mapping[str, float]) -> tuple[Score, float]:
+    """Return the main score of a kind with the value that epochs are ranked by: its skill where lower is better."""
+    return kind.main, scores[columns.ranking_name(kind)]
+
+
+def combined_score(scores: Mapping[str, tuple[Score, float]], least: float = 1e-3) -> float:
     """Return the geometric mean of the tasks' scores: losing a given fraction of any of them weighs the same.
 
     The best geometric mean is also the best one relative to any baselines of the tasks, so baselines need not be known.
 
     Args:
-        scores: one for each task, in 0..1.
-        least: a lower score counts as this one, so that a score of 0 does not hide the other tasks.
+        scores: for each task its main score, and the value that ranks it (:func:`rank_by`).
+        least: a lower value counts as this one, so that a score of 0 does not hide the other tasks. A skill has no
+            lower limit: below ``least``, its logarithm is continued as a straight line with the same slope, so that
+            models below the dummy baseline are ranked, too.
+
+    Returns:
+        The mean, above 0; where it would be too small for a float, its logarithm, which is negative.
     """
-    return math.exp(sum(math.log(max(score, least)) for score in scores) / len(scores))
+    logs = [
+        _log_of_skill(value, least) if not score.higher_is_better else math.log(max(value, least))
+        for score, value in scores.values()
+    ]
+    mean = sum(logs) / len(logs)
+    return math.exp(mean) if mean > SMALLEST_LOG else mean
 
 
-def score_history(rows: Sequence[Mapping[str, str]]) -> ScoreHistory:
+def _log_of_skill(skill: float, least: float) -> float:
+    """Return the logarithm of a skill, continued below ``least``; NaN is worse than any skill."""
+    if math.isnan(skill):
+        return -sys.float_info.max / 1e9
+    return math.log(skill) if skill > least else math.log(least) + skill / least - 1
+
+
+def score_history(rows: Sequence[Mapping[str, str]], kinds: Mapping[str, Kind]) -> ScoreHistory:
     """Build the history from the rows of ``results.csv``: of each stage, the epoch whose weights were selected.
+
+    Args:
+        rows: the rows.
+        kinds: the kind of each task. Where lower scores are better, the history has the skill.
 
     Raises:
         PolyheadError: when no row has a validation score.
     """
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    main = _main_columns(columns)
+    main = {task: str(columns.Column("val", task, columns.ranking_name(kind))) for task, kind in kinds.items()}
     selected: dict[int, dict[str, float]] = {}  # stage -> scores of its selected epoch, by task
     for row in rows:
         scores = {task: float(row[column]) for task, column in main.items() if row.get(column)}
         stage = int(row["stage"])
-        if scores and (stage not in selected or _replaces(row, scores, selected[stage])):
+        if scores and (stage not in selected or _replaces(row, scores, selected[stage], kinds)):
             selected[stage] = scores
     if not selected:
         raise PolyheadError("results.csv has no validation score. Train the run for at least one whole epoch.")
@@ -95,46 +124,27 @@ def score_history(rows: Sequence[Mapping[str, str]]) -> ScoreHistory:
     table = np.array([[scores.get(task, np.nan) for task in tasks] for scores in stages])  # [s, t]
     last_trained = (~np.isnan(table)).argmax(axis=0)  # [t] the first stage with a score, where no stage trains the task
     for index, stage in enumerate(sorted(selected)):
-        trained = _trained_tasks(rows, stage)
+        trained = columns.trained_tasks(row for row in rows if int(row["stage"]) == stage)
         last_trained[[task in trained for task in tasks]] = index
     return ScoreHistory(tasks, table, last_trained)
 
 
-def _main_columns(columns: Sequence[str]) -> dict[str, str]:
-    """Return the column of each task's main score on val."""
-    tasks = dict.fromkeys(column.split("/")[1] for column in columns if column.startswith("val/"))
-    candidates = {task: [f"val/{task}/{score}" for score in MAIN] for task in tasks}
-    return {
-        task: next(column for column in options if column in columns)
-        for task, options in candidates.items()
-        if any(column in columns for column in options)
-    }
-
-
-def _trained_tasks(rows: Sequence[Mapping[str, str]], stage: int) -> set[str]:
-    """Return the tasks that have a training loss (``train/TASK/...``) in a stage."""
-    own = [row for row in rows if int(row["stage"]) == stage]
-    return {column.split("/")[1] for row in own for column in row if column.startswith("train/") and row[column]}
-
-
-def _replaces(row: Mapping[str, str], scores: Mapping[str, float], before: Mapping[str, float]) -> bool:
+def _replaces(
+    row: Mapping[str, str], scores: Mapping[str, float], before: Mapping[str, float], kinds: Mapping[str, Kind]
+) -> bool:
     """Return whether an epoch's weights replaced those of an earlier epoch of its stage.
 
     Rows without the column ``selected`` are of runs that selected the best weights.
     """
     if row.get("selected"):
         return row["selected"] == "1"
-    return combined_score([*scores.values()]) > combined_score([*before.values()])
+    now, then = ({task: (kinds[task].main, value) for task, value in each.items()} for each in (scores, before))
+    return combined_score(now) > combined_score(then)
 
 
-def drop(score: float, baseline: float) -> float:
+def drop(score: float, baseline: float) -> float | None:
     """Return the fraction of a baseline's score that was lost; negative where the score is higher.
 
-    Raises:
-        PolyheadError: when the baseline is not above zero, so that no fraction of it is defined.
+    It is None where the baseline is not above zero, so that no fraction of it is defined.
     """
-    if baseline <= 0:
-        raise PolyheadError(
-            f"the drop from a baseline of {baseline:g} is not defined (expected a score above 0 and at most 1)"
-        )
-    return (baseline - score) / baseline
+    return None if not baseline > 0 else (baseline - score) / baseline

@@ -12,6 +12,7 @@ cancels.
 Shapes: ``b`` resamples, ``p`` images, ``r`` runs. In every array of resamples, row 0 is the full sample.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -23,12 +24,14 @@ from polyhead import rng
 from polyhead.errors import PolyheadError
 from polyhead.metrics.coco import FREQUENT
 from polyhead.metrics.matching import Matches, average_precision, match
-from polyhead.types import Annotation, Detections
+from polyhead.types import Boxes, Detections
 
 BoxMetric = Literal["ap", "ap50", "ap_frequent", "ap50_frequent"]
 METRICS: tuple[BoxMetric, ...] = ("ap", "ap50")
 RESAMPLES = 1000
 LEVEL = 0.9
+Z_90 = 1.6449
+"""Standard normal quantile of a two-sided 90 % interval."""
 _FEWEST = 200
 
 
@@ -44,7 +47,7 @@ class Interval(NamedTuple):
 
 
 def intervals(
-    targets: Sequence[Annotation],
+    targets: Mapping[str, Boxes],
     predictions: Mapping[str, Detections],
     names: Sequence[str],
     *,
@@ -71,7 +74,7 @@ def intervals(
 
 
 def paired(
-    targets: Sequence[Annotation],
+    targets: Mapping[str, Boxes],
     a: Sequence[Mapping[str, Detections]],
     b: Sequence[Mapping[str, Detections]],
     names: Sequence[str],
@@ -155,6 +158,14 @@ def mean_over_runs(samples: Float[np.ndarray, "r b"]) -> Float[np.ndarray, " b"]
     weights = bootstrap_weights(len(samples), samples.shape[1] - 1, seed=1) / len(samples)  # [b, r]
     mean: np.ndarray = (samples * weights.T).sum(axis=0)  # [b]
     return mean
+
+
+def wilson(fraction: float, count: int) -> tuple[float, float]:
+    """Return the 90 % confidence interval of a fraction of ``count`` independent cases (Wilson, JASA 1927)."""
+    z = Z_90
+    center = (fraction + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(fraction * (1 - fraction) / count + z * z / (4 * count * count))
+    return max(0.0, center - half), min(1.0, center + half)  # rounding may leave 0..1
 
 
 def percentile_interval(samples: Float[np.ndarray, " b"], level: float = LEVEL) -> Interval:

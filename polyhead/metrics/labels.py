@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from polyhead.errors import PolyheadError
-from polyhead.types import Annotation, Labels
+from polyhead.types import ClassLabel, Labels
 
 BINS = 15
 FEW = 6
@@ -38,11 +38,11 @@ class LabelScores(NamedTuple):
     confusion: Int[np.ndarray, "c c"]
 
 
-def labels(targets: Sequence[Annotation], predictions: Mapping[str, Labels], names: Sequence[str]) -> LabelScores:
-    """Compute the scores of a classifier; the target of an image is its ``value``, a class index.
+def labels(targets: Mapping[str, ClassLabel], predictions: Mapping[str, Labels], names: Sequence[str]) -> LabelScores:
+    """Compute the scores of a classifier; all images of the split have a target.
 
     Raises:
-        PolyheadError: when there is no image, or an image has no target or no prediction.
+        PolyheadError: when there is no image, or an image has no prediction.
     """
     target, scores = gather_labels(targets, predictions)  # [p], [p, c]
     best = scores.argmax(axis=1)  # [p]
@@ -63,27 +63,23 @@ def labels(targets: Sequence[Annotation], predictions: Mapping[str, Labels], nam
 
 
 def gather_labels(
-    targets: Sequence[Annotation], predictions: Mapping[str, Labels]
+    targets: Mapping[str, ClassLabel], predictions: Mapping[str, Labels]
 ) -> tuple[Int[np.ndarray, " p"], Float[np.ndarray, "p c"]]:
     """Return the target class of each image and its class scores, in the order of the targets.
 
     Raises:
-        PolyheadError: when there is no image, or an image has no target or no prediction.
+        PolyheadError: when there is no image, or an image has no prediction.
     """
     if not targets:
         raise PolyheadError("cannot compute scores: the split has no images. Check the split.")
     classes: list[int] = []
-    for target in targets:
-        if target.value is None:
+    for image_id, target in targets.items():
+        if image_id not in predictions:
             raise PolyheadError(
-                f"image {target.id!r} has no class. A classifier needs a data set that has a class for each image."
+                f"image {image_id!r} has no prediction. Predictions and targets must come from the same split."
             )
-        if target.id not in predictions:
-            raise PolyheadError(
-                f"image {target.id!r} has no prediction. Predictions and targets must come from the same split."
-            )
-        classes.append(int(target.value))
-    scores = torch.stack([predictions[target.id].scores for target in targets]).float().cpu().numpy()
+        classes.append(int(target.label))
+    scores = torch.stack([predictions[image_id].scores for image_id in targets]).float().cpu().numpy()
     return np.array(classes, dtype=np.int64), scores
 
 

@@ -6,8 +6,8 @@ never in memory together. Every score is computed from these counts, and so is e
 Shapes: ``p`` images, ``b`` resamples (row 0 is the full sample), ``c`` classes, ``d = c + 1`` columns of counts.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,11 +23,9 @@ from polyhead.metrics.intervals import (
     mean_over_runs,
     percentile_interval,
 )
-from polyhead.types import IGNORED, Mask, Prediction
+from polyhead.types import IGNORED, Mask
 
-MaskMetric = Literal["miou", "miou_foreground", "pixel_accuracy", "mean_accuracy", "accuracy"]
-"""The last is for labels: an image counts as one pixel (:func:`polyhead.metrics.per_image.of_labels`)."""
-METRICS: tuple[MaskMetric, ...] = ("miou", "miou_foreground", "pixel_accuracy", "mean_accuracy")
+METRICS = ("miou", "miou_foreground", "pixel_accuracy", "mean_accuracy")
 
 
 class PixelCounts(NamedTuple):
@@ -38,10 +36,6 @@ class PixelCounts(NamedTuple):
     """
 
     counts: Int[Tensor, "c d"]
-
-
-ReducedPrediction = Prediction | PixelCounts
-"""A prediction as it is stored until all images are scored: masks are reduced to counts."""
 
 
 class PixelSums(NamedTuple):
@@ -105,22 +99,6 @@ def count_pixels(mask: Mask, target: UInt8[Tensor, "h w"], classes: int) -> Pixe
     return PixelCounts(counts.reshape(classes, classes + 1))  # [c, c + 1]
 
 
-def count_masks(
-    predictions: Mapping[str, Prediction], target: Callable[[str], Tensor], classes: int
-) -> dict[str, ReducedPrediction]:
-    """Reduce the predicted masks of a batch to counts; predictions of other kinds are returned unchanged.
-
-    Args:
-        predictions: by image id, in original pixels.
-        target: returns the target mask of an image id.
-        classes: number of classes of the task.
-    """
-    return {
-        image_id: count_pixels(found, target(image_id), classes) if isinstance(found, Mask) else found
-        for image_id, found in predictions.items()
-    }
-
-
 def masks(counts: Sequence[PixelCounts], names: Sequence[str]) -> MaskScores:
     """Compute the scores of all images together.
 
@@ -138,7 +116,7 @@ def masks(counts: Sequence[PixelCounts], names: Sequence[str]) -> MaskScores:
             )
     correct, target, predicted = (part.sum(axis=0, keepdims=True) for part in sum_pixels(counts))  # [1, c] each
     iou, present = _iou(correct, target, predicted)  # [1, c] each
-    values = {metric: float(_metric(metric, correct, target, predicted)[0]) for metric in METRICS}
+    values = {metric: float(measure(metric, correct, target, predicted)[0]) for metric in METRICS}
     return MaskScores(
         **values,
         iou=dict(zip(names, np.where(present, iou, np.nan)[0].tolist(), strict=True)),
@@ -165,19 +143,10 @@ def constant_baseline(counts: Sequence[PixelCounts], label: int) -> list[PixelCo
     return baseline
 
 
-def intervals(
-    counts: Sequence[PixelCounts], *, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0
-) -> dict[MaskMetric, Interval]:
-    """Compute every score with its interval: bootstrap over the images, see :mod:`polyhead.metrics.intervals`."""
-    weights = bootstrap_weights(len(counts), resamples, seed)
-    sums = sum_pixels(counts)
-    return {metric: percentile_interval(bootstrap_scores([sums], metric, weights), level) for metric in METRICS}
-
-
 def paired(
     a: Sequence[Sequence[PixelCounts]],
     b: Sequence[Sequence[PixelCounts]],
-    metric: MaskMetric = "miou",
+    metric: str = "miou",
     *,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
@@ -199,23 +168,23 @@ def paired(
 
 
 def bootstrap_scores(
-    runs: Sequence[PixelSums], metric: MaskMetric, weights: Int[np.ndarray, "b p"]
+    runs: Sequence[PixelSums], metric: str, weights: Int[np.ndarray, "b p"]
 ) -> Float[np.ndarray, " b"]:
     """Compute a score on each resample of images and runs; NaN where a resample has no pixels."""
     if not runs:
         raise PolyheadError("there is no run to score. Give at least one on each side.")
     # [b, p] @ [p, c] -> [b, c]: the pixels of each resample, by class
-    return mean_over_runs(np.stack([_metric(metric, *(weights @ part for part in run)) for run in runs]))
+    return mean_over_runs(np.stack([measure(metric, *(weights @ part for part in run)) for run in runs]))
 
 
-def _metric(
-    metric: MaskMetric,
+def measure(
+    metric: str,
     correct: Float[np.ndarray, "b c"],
     target: Float[np.ndarray, "b c"],
     predicted: Float[np.ndarray, "b c"],
 ) -> Float[np.ndarray, " b"]:
     """Compute a score from the pixels of each resample."""
-    if metric in ("pixel_accuracy", "accuracy"):
+    if metric == "pixel_accuracy":
         return _fraction(correct.sum(axis=1), target.sum(axis=1))
     if metric == "mean_accuracy":
         return _mean(_fraction(correct, target), target > 0)

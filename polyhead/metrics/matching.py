@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from polyhead.metrics.boxes import PredictedBoxes, TargetBoxes, gather_boxes, pair_boxes
-from polyhead.types import Annotation, Detections
+from polyhead.types import Boxes, Detections
 
 IOUS = np.linspace(0.5, 0.95, 10)
 """The IoU thresholds that COCO averages over."""
@@ -67,7 +67,7 @@ class Matches(NamedTuple):
 
 
 def match(
-    targets: Sequence[Annotation],
+    targets: Mapping[str, Boxes],
     predictions: Mapping[str, Detections],
     names: Sequence[str],
     ious: Float[np.ndarray, " t"] = IOUS,

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from polyhead.metrics.boxes import PredictedBoxes, TargetBoxes, gather_boxes, pair_boxes
-from polyhead.types import Annotation, Detections
+from polyhead.types import Boxes, Detections
 
 _IOU = 0.5
 
@@ -33,7 +33,7 @@ class VocScores(NamedTuple):
 
 
 def voc(
-    targets: Sequence[Annotation],
+    targets: Mapping[str, Boxes],
     predictions: Mapping[str, Detections],
     names: Sequence[str],
     year: Literal[2007, 2010] = 2007,

@@ -6,19 +6,16 @@ better box's caption is in its way, and is left out where there is no free space
 
 import colorsys
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from polyhead.types import Batch
+from polyhead.types import Color, Marks, MaskOverlay
 
-Color = tuple[int, int, int]
 Corners = tuple[float, float, float, float]
 
 PALETTE: list[Color] = [
@@ -29,42 +26,10 @@ GRAY: Color = (150, 150, 150)
 WHITE: Color = (255, 255, 255)
 INK: Color = (30, 30, 30)
 GAP = 8
+CONFIDENT = 0.25
+"""Detections with at least this score are drawn by default."""
 OPACITY = 0.5
 """Weight of an overlay's color; the image has the remaining weight."""
-
-
-class MaskOverlay(NamedTuple):
-    """A mask to draw over an image.
-
-    Attributes:
-        classes: class index of each pixel; resized to the image if necessary.
-        names: class index -> name, of the classes in the legend, in its order.
-        colors: class index -> color, of the classes that are painted; pixels of other classes stay as they are.
-    """
-
-    classes: UInt8[np.ndarray, "h w"]
-    names: Mapping[int, str]
-    colors: Mapping[int, Color]
-
-
-class Marks(NamedTuple):
-    """What to draw on an image for one task.
-
-    Attributes:
-        title: the task; shown in the legend.
-        boxes: xyxy in pixels of the image, best first; the first are drawn on top.
-        captions: the caption of each box; an empty one is not drawn.
-        colors: the color of each box.
-        notes: lines about the image as a whole, such as the predicted classes of a classifier.
-        overlay: a mask, drawn under everything else.
-    """
-
-    title: str
-    boxes: Sequence[Sequence[float]]
-    captions: Sequence[str]
-    colors: Sequence[Color]
-    notes: Sequence[str] = ()
-    overlay: MaskOverlay | None = None
 
 
 def color(index: int) -> Color:
@@ -167,33 +132,6 @@ def grid(
             sheet.paste(image, (left + (cell - image.width) // 2, top + title_height))
         top += heights[number] + GAP
     return sheet
-
-
-def batch(samples: Batch, names: Sequence[str], limit: int = 16, cell: int = 320) -> Image.Image:
-    """Draw the first images of a batch as the network sees them, with their boxes or masks; ignored boxes are gray.
-
-    Args:
-        samples: a batch of one task.
-        names: class names.
-        limit: maximum number of images.
-        cell: longer side of each image, in pixels.
-    """
-    images = []
-    masked = bool((samples.labels < 0).all())  # generated scenes have both masks and boxes: draw the boxes only
-    for index in range(min(limit, samples.inputs.shape[0])):
-        real = samples.labels[index] >= 0  # [m] without padding
-        labels, ignored = samples.labels[index][real].tolist(), samples.ignore[index][real].tolist()
-        captions = ["ignored" if skip else names[label] for label, skip in zip(labels, ignored, strict=True)]
-        colors = [GRAY if skip else color(label) for label, skip in zip(labels, ignored, strict=True)]
-        pixels = samples.inputs[index].to(torch.uint8).permute(1, 2, 0)  # [3, h, w] -> [h, w, 3]
-        image = Image.fromarray(pixels.cpu().numpy())
-        boxes = (samples.boxes[index][real] * cell / max(image.size)).tolist()
-        value = samples.values[index] if samples.values is not None else None
-        notes = [names[int(value)]] if value is not None and value.ndim == 0 and masked else []
-        mask = samples.masks[index].cpu().numpy() if samples.masks is not None and masked else None
-        overlay = None if mask is None else mask_overlay(mask, names)
-        images.append(draw(fit(image, cell), [Marks("", boxes, captions, colors, notes, overlay)]))
-    return grid(images, cell=cell, titles=[Path(image_id).name for image_id in samples.ids[: len(images)]])
 
 
 @cache

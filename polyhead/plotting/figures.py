@@ -16,7 +16,6 @@ from PIL import Image
 
 from polyhead.plotting import draw
 from polyhead.run import atomic_write
-from polyhead.types import Sample
 
 INK, FAINT = "#1a202c", "#a0aec0"
 MAX_BARS = 40
@@ -44,6 +43,29 @@ def class_bars(
     axes.bar_label(bars(axes, values, names, order), [tags[index] for index in order], padding=3, fontsize=8)
     axes.margins(x=0.2)
     return save(figure, path)
+
+
+def class_counts(counts: Int[np.ndarray, " c"], names: Sequence[str], title: str, unit: str, path: Path) -> Path:
+    """Plot how many training samples or objects each class has.
+
+    Args:
+        counts: of each class.
+        names: class names.
+        title: written above the bars; the number of classes is added.
+        unit: what is counted, such as ``images``.
+        path: the PNG file.
+    """
+    figure = Figure(figsize=(7, max(3.0, 0.24 * min(MAX_BARS, len(names)) + 1)), layout="constrained")
+    draw_class_counts(figure.add_subplot(), counts, names, title, unit)
+    return save(figure, path)
+
+
+def draw_class_counts(axes: Axes, counts: Int[np.ndarray, " c"], names: Sequence[str], title: str, unit: str) -> None:
+    """Draw a bar for each class with its count; see :func:`class_counts`."""
+    more = f" (the {MAX_BARS} most frequent)" if len(names) > MAX_BARS else ""
+    style_axes(axes, f"{title}, {len(names)} classes{more}", f"training {unit}", "")
+    axes.bar_label(bars(axes, counts, names, largest(counts)), padding=3, fontsize=8)
+    axes.margins(x=0.1)
 
 
 def largest(values: Float[np.ndarray, " c"] | Int[np.ndarray, " c"]) -> list[int]:
@@ -106,11 +128,6 @@ def evenly_spaced(length: int, count: int) -> list[int]:
     """Return up to ``count`` evenly spaced indices below ``length``, including the first and the last."""
     indices: list[int] = np.unique(np.linspace(0, length - 1, count).round().astype(int)).tolist()
     return indices
-
-
-def cell_image(sample: Sample) -> Image.Image:
-    """Return a sample's image, resized to a cell of a grid."""
-    return draw.fit(Image.fromarray(sample.input.permute(1, 2, 0).numpy()), CELL)  # [3, h, w] -> [h, w, 3]
 
 
 def style_axes(axes: Axes, title: str, x: str, y: str) -> None:

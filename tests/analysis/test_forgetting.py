@@ -6,11 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from builders.error_kind import MeanError, Number, Values
+from builders.split_targets import split_targets
 
 from polyhead.analysis.forgetting import (
+    NOT_DEFINED,
     SINCE_LEARNED,
     drops_from_baselines,
     drops_since_learned,
+    exceeds,
     heat_map,
     parse,
     text,
@@ -18,32 +22,17 @@ from polyhead.analysis.forgetting import (
     transfer_text,
     unscored,
 )
+from polyhead.contracts import classes
+from polyhead.contracts.kind import Targets
 from polyhead.errors import PolyheadError
-from polyhead.metrics import store
 from polyhead.metrics.forgetting import ScoreHistory
-from polyhead.run import Run, write_rows
-from polyhead.types import Annotation, Labels
+from polyhead.run import Run, plain, write_rows
+from polyhead.types import ClassLabel, Labels
 
 COUNT = 40
-
-
-def targets() -> list[Annotation]:
-    none = torch.zeros(0)
-    annotated = torch.ones(2, dtype=torch.bool)
-    return [
-        Annotation(
-            str(number),
-            "",
-            (8, 8),
-            none.reshape(0, 4),
-            none.long(),
-            none.bool(),
-            none,
-            annotated,
-            torch.tensor(number % 2),
-        )
-        for number in range(COUNT)
-    ]
+TARGETS = split_targets(
+    "classification", ["even", "odd"], {str(number): ClassLabel(torch.tensor(number % 2)) for number in range(COUNT)}
+)
 
 
 def scored(folder: Path, name: str, **wrong: int) -> str:
@@ -51,12 +40,11 @@ def scored(folder: Path, name: str, **wrong: int) -> str:
     run = Run.create(folder, name)
     run.config.write_text("seed: 0\n", encoding="utf-8")
     for task, count in wrong.items():
-        predicted = {
-            target.id: Labels(torch.eye(2)[(int(target.id) + (int(target.id) < count)) % 2]) for target in targets()
-        }
-        store.save_labels(run.predictions_path("test", task), predicted, targets(), ["even", "odd"])
+        predicted = {each: Labels(torch.eye(2)[(int(each) + (int(each) < count)) % 2]) for each in TARGETS.ids}
+        TARGETS.kind.save(run.predictions_path("test", task), TARGETS, predicted)
     numbers = {
-        task: {"metric": "accuracy", "score": 1 - count / COUNT, "images": COUNT} for task, count in wrong.items()
+        task: {"kind": "classification", "metric": "accuracy", "score": 1 - count / COUNT, "images": COUNT}
+        for task, count in wrong.items()
     }
     run.update_results(test={"tasks": numbers})
     return str(run.folder)
@@ -67,6 +55,7 @@ def test_a_baseline_that_is_a_number_has_no_interval(tmp_path: Path) -> None:
     assert drop[:6] == ("cls", "accuracy", 0.75, 0.8, COUNT, 0)
     assert drop.drop == pytest.approx(0.0625)
     assert drop.interval is None
+    assert drop.skill is None
 
 
 def test_drops_since_learned_are_of_earlier_tasks_that_had_a_score() -> None:
@@ -80,7 +69,7 @@ def test_drops_since_learned_are_of_earlier_tasks_that_had_a_score() -> None:
         ("det", "AP50", 0.55, 0.5),
     ]
     assert unscored(history) == ["poor"]
-    assert [round(drop.drop, 3) for drop in drops] == [0.05, -0.1]
+    assert [drop.drop for drop in drops] == pytest.approx([0.05, -0.1])
     assert text(drops, 0.04, SINCE_LEARNED).splitlines() == [
         "forgetting on val: score after the last stage vs. score after the stage that last trained the task",
         "  seg  mIoU 0.760 vs. 0.800 (20 images): drop +5.0%   exceeds 4.0%",
@@ -102,6 +91,7 @@ def test_a_baseline_of_runs_is_resampled_together_with_the_run(tmp_path: Path) -
     assert "(40 images, 1 run): drop" in text(drops_from_baselines(ours, parse(seeds[:1], ["cls"])))
     assert drop.drop == pytest.approx(1 - 0.75 / 0.875)
     assert drop.interval is not None
+    assert drop.drop is not None
     assert 0 < drop.interval[0] < drop.drop < drop.interval[1] < 0.3
 
 
@@ -164,7 +154,9 @@ def test_a_baseline_run_without_a_score_is_refused(tmp_path: Path) -> None:
 
 def test_a_task_without_a_score_is_named(tmp_path: Path) -> None:
     ours = scored(tmp_path, "ours", cls=10)
-    Run(Path(ours)).update_results(test={"tasks": {"cls": {"metric": "accuracy", "score": None}}})
+    Run(Path(ours)).update_results(
+        test={"tasks": {"cls": {"kind": "classification", "metric": "accuracy", "score": None}}}
+    )
     with pytest.raises(
         PolyheadError, match="task 'cls' has no score on test: the split has no annotated objects for it"
     ):
@@ -173,6 +165,7 @@ def test_a_task_without_a_score_is_named(tmp_path: Path) -> None:
 
 def test_transfer_of_a_run_of_several_stages(tmp_path: Path) -> None:
     run = Run(Path(scored(tmp_path, "ours", seg=0, cls=0)))
+    run.update_manifest(kinds={"seg": "segmentation", "cls": "classification"})
     rows: list[dict[str, Any]] = [
         {"stage": 0, "val/seg/miou": 0.5, "val/cls/accuracy": None},
         {"stage": 1, "val/seg/miou": 0.6, "val/cls/accuracy": 0.9},
@@ -207,3 +200,77 @@ def test_the_heat_map_is_drawn(tmp_path: Path) -> None:
     assert (
         heat_map(ScoreHistory(["seg", "det"], scores, np.array([0, 1])), tmp_path / "stages.png").stat().st_size > 5000
     )
+
+
+@pytest.fixture
+def allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Allow the kind of this test."""
+    monkeypatch.setattr(classes, "ALLOWED", ["polyhead", "builders"])
+
+
+def regressed(folder: Path, name: str, error: float) -> str:
+    """Make a run whose predictions of a number have this error; the dummy baseline's is 10."""
+    kind, run = MeanError(), Run.create(folder, name)
+    run.config.write_text("seed: 0\n", encoding="utf-8")
+    numbers = [Number(torch.tensor(20.0 * (index % 2))) for index in range(COUNT)]
+    targets = Targets(kind, ["age"], [str(index) for index in range(COUNT)], numbers.__getitem__)
+    found = {
+        each: Values(targets[each].value[None] + error * (1 + (index % 5 - 2) / 10))
+        for index, each in enumerate(targets.ids)
+    }
+    kind.save(run.predictions_path("test", "age"), targets, found)
+    report = {"kind": kind.name, **kind.report(targets, found, targets), "images": COUNT}
+    run.update_results(test=plain({"tasks": {"age": report}}))
+    return str(run.folder)
+
+
+@pytest.mark.usefixtures("allowed")
+def test_where_lower_is_better_a_drop_is_of_the_skill(tmp_path: Path) -> None:
+    ours = regressed(tmp_path, "ours", 5.0)
+    drop = drops_from_baselines(ours, {"age": 2.0})[0]
+    assert (drop.score, drop.baseline) == pytest.approx((5, 2), abs=1e-5)
+    assert (drop.skill, drop.baseline_skill) == pytest.approx((0.5, 0.8), abs=1e-5)
+    assert drop.drop == pytest.approx(1 - 0.5 / 0.8, abs=1e-5)
+    line = "  age  MAE 5.000 vs. 2.000, skill 0.500 vs. 0.800 (40 images): drop +37.5%   exceeds 5.0%"
+    assert text([drop], 0.05).splitlines()[1] == line
+    seeds = [regressed(tmp_path, f"seed{error}", error) for error in (1.0, 3.0)]
+    of_runs = drops_from_baselines(ours, {"age": seeds})[0]
+    assert (of_runs.baseline, of_runs.drop) == pytest.approx((2, 1 - 0.5 / 0.8), abs=1e-5)
+    assert of_runs.drop is not None
+    assert of_runs.interval is not None
+    assert 0 < of_runs.interval[0] < of_runs.drop < of_runs.interval[1]
+    better = drops_from_baselines(ours, {"age": 8.0})[0]
+    assert better.drop == pytest.approx(1 - 0.5 / 0.2, abs=1e-5)
+    assert not exceeds([better], 0.0)
+
+
+@pytest.mark.usefixtures("allowed")
+def test_a_drop_from_a_baseline_without_skill_is_not_defined_and_no_proof(tmp_path: Path) -> None:
+    ours = regressed(tmp_path, "ours", 5.0)
+    for baseline in (12.0, [regressed(tmp_path, "poor", 12.0)]):
+        drop = drops_from_baselines(ours, {"age": baseline})[0]
+        assert drop.drop is None
+        assert drop.interval is None
+        assert drop.baseline_skill == pytest.approx(-0.2, abs=1e-5)
+        assert f"drop not defined{NOT_DEFINED}" in text([drop], 0.05)
+        assert exceeds([drop], 0.05)
+        assert not exceeds([drop], None)
+
+
+@pytest.mark.usefixtures("allowed")
+def test_a_baseline_error_may_be_any_number_or_a_run_with_an_error_of_0(tmp_path: Path) -> None:
+    """Where higher scores are better, it is above 0 and at most 1."""
+    kinds = {"age": MeanError()}
+    assert parse(["age=56.5"], ["age"], kinds=kinds) == {"age": 56.5}
+    exact = regressed(tmp_path, "exact", 0.0)
+    assert parse([exact], ["age"], kinds=kinds) == {"age": [exact]}
+    for score in ("nan", "inf"):
+        with pytest.raises(PolyheadError, match=rf"out of range .*got 'age={score}'"):
+            parse([f"age={score}"], ["age"], kinds=kinds)
+    with pytest.raises(PolyheadError, match="out of range"):
+        parse(["age=56.5"], ["age"])
+
+
+def test_only_drops_above_the_limit_exceed_it(tmp_path: Path) -> None:
+    drops = drops_from_baselines(scored(tmp_path, "ours", cls=10), {"cls": 0.8})
+    assert [exceeds(drops, limit) for limit in (0.05, 0.07, None)] == [True, False, False]

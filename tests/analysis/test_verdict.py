@@ -3,17 +3,23 @@
 from typing import Any
 
 import pytest
+from builders.error_kind import MeanError
 
-from polyhead.analysis.errors import KINDS
-from polyhead.analysis.verdict import ADVICE, history, verdict
+from polyhead.analysis.verdict import history, verdict
+from polyhead.contracts import classes
+from polyhead.kinds import kind_of
+
+DETECTION = kind_of("detection")
 
 
 def say(**numbers: Any) -> str:
     return verdict({"tasks": {"person": numbers}})
 
 
-def errors(found: int = 5, objects: int = 10, **counts: int) -> dict[str, Any]:
-    return {"found": found, "objects": objects, "counts": dict.fromkeys(KINDS, 0) | counts}
+def say_lower(monkeypatch: pytest.MonkeyPatch, **numbers: Any) -> str:
+    """Return the verdict on a task whose score is better when lower."""
+    monkeypatch.setattr(classes, "ALLOWED", ["polyhead", "builders"])
+    return say(kind=MeanError().name, **numbers)
 
 
 def test_without_numbers_there_are_no_results() -> None:
@@ -47,40 +53,6 @@ def test_dummy_baseline(interval: list[float] | None, dummy: float, words: str) 
     sentences = say(**numbers)
     assert words in sentences
     assert f"The dummy baseline (the mean boxes everywhere) has {dummy:.3f}" in sentences
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_main_kind_of_error_has_its_own_advice(kind: str) -> None:
-    sentences = say(errors=errors(**dict.fromkeys(KINDS, 1) | {kind: 5}))
-    assert f"Main kind of error: {kind} (5 of 10 errors, 50%; 5 of 10 objects found)" in sentences
-    assert ADVICE[kind] in sentences
-
-
-def test_confused_classes_are_named() -> None:
-    sentences = say(errors=errors(classification=3) | {"confusions": [["bottle", "cup", 2], ["cup", "bowl", 1]]})
-    assert "Most frequent confusion: bottle is detected as cup (2 times)." in sentences
-
-
-def test_no_errors() -> None:
-    assert "No errors: 10 of 10 objects found." in say(errors=errors(found=10))
-
-
-@pytest.mark.parametrize(
-    ("small", "large", "applies"),
-    [((3, 40), (45, 50), True), ((30, 40), (45, 50), False), ((0, 5), (45, 50), False), ((0, 40), (0, 0), False)],
-)
-def test_small_objects(small: tuple[int, int], large: tuple[int, int], applies: bool) -> None:
-    sizes = {name: {"found": size[0], "objects": size[1]} for name, size in (("small", small), ("large", large))}
-    sentences = say(errors=errors(missed=1) | {"sizes": sizes})
-    assert ("3 of 40 below 32 × 32 pixels are found, and 45 of 50 above 96 × 96" in sentences) == applies
-    assert ("Small objects" in sentences) == applies
-
-
-def test_few_objects_are_named_rarest_first() -> None:
-    counts = {"oven": 49, "toaster": 4, "sink": 50}
-    assert "Fewer than 50 training objects: toaster (4), oven (49); more" in say(train_objects=counts)
-    assert "training objects" not in say(train_objects={"sink": 50})
-    assert "a (0), b (0), c (0), d (0), e (0) and 2 more;" in say(train_objects=dict.fromkeys("abcdefg", 0))
 
 
 FALLING = [4.0, 3.0, 2.0, 1.0]
@@ -144,11 +116,6 @@ def test_few_images_are_inconclusive_even_with_a_narrow_interval() -> None:
     assert "whole interval is above" in say(score=0.5, interval=[0.5, 0.5], images=10, dummy_baseline=dummy)
 
 
-def test_the_background_of_masks_is_not_a_rare_class() -> None:
-    sentences = say(train_images={"background": 0, "road": 3}, pixel_accuracy=0.5)
-    assert "Fewer than 50 training images: road (3); more" in sentences
-
-
 def test_history_reads_results_csv() -> None:
     rows = [
         {
@@ -170,8 +137,8 @@ def test_history_reads_results_csv() -> None:
             "val/food/ap50": ".25",
         },
     ]
-    assert history(rows, "food") == {"epochs": [2], "score": [0.25], "train": [3.5, 2.0], "val": [2.0]}
-    assert history(rows, "shapes") == {"epochs": [], "score": [], "train": [], "val": []}
+    assert history(rows, "food", DETECTION) == {"epochs": [2], "score": [0.25], "train": [3.5, 2.0], "val": [2.0]}
+    assert history(rows, "shapes", DETECTION) == {"epochs": [], "score": [], "train": [], "val": []}
 
 
 def test_history_has_the_losses_of_the_last_stage_that_trained_a_task() -> None:
@@ -179,7 +146,7 @@ def test_history_has_the_losses_of_the_last_stage_that_trained_a_task() -> None:
     epochs = [("0", "1", "2", ".1"), ("1", "5", "2", ".2"), ("1", "4", "1", ".3"), ("2", "", "3", ".2")]
     names = ("stage", "train/food/box", "val/food/box", "val/food/ap50")
     rows = [dict(zip(names, row, strict=True)) for row in epochs]
-    assert history(rows, "food") == {
+    assert history(rows, "food", DETECTION) == {
         "epochs": [1, 2, 3, 4],
         "score": [0.1, 0.2, 0.3, 0.2],
         "train": [5, 4],
@@ -187,14 +154,91 @@ def test_history_has_the_losses_of_the_last_stage_that_trained_a_task() -> None:
     }
 
 
-def test_the_most_frequent_confusion_is_named() -> None:
-    numbers = {"confusions": [["cat", "dog", 0.25], ["dog", "cat", 0.1]]}
-    text = verdict({"tasks": {"pets": numbers}})
-    assert "Most frequent confusion: cat is predicted as dog (25% of its images)" in text
-    assert "of its pixels" in verdict({"tasks": {"pets": numbers | {"pixel_accuracy": 0.9}}})
-    assert "confusion" not in verdict({"tasks": {"pets": {"confusions": []}}})
+def test_scores_are_no_losses_and_a_loss_may_be_called_as_a_score_of_another_kind() -> None:
+    rows = [
+        {
+            "stage": "0",
+            "train/age/accuracy": "3",
+            "val/age/accuracy": "4",
+            "val/age/mae": "9",
+            "val/age/bias": "1",
+            "val/age/skill": ".1",
+        }
+    ]
+    assert history(rows, "age", MeanError()) == {"epochs": [1], "score": [9], "train": [3], "val": [4]}
 
 
-def test_classes_with_few_images_are_named() -> None:
-    text = verdict({"tasks": {"pets": {"train_images": {"cat": 3, "dog": 200}}}})
-    assert "Fewer than 50 training images: cat (3); more images" in text
+FACTS: dict[str, tuple[dict[str, Any], str]] = {
+    "detection": (
+        {"errors": {"found": 5, "objects": 10, "counts": {"missed": 5, "both": 1}}, "train_objects": {"oven": 3}},
+        "Main kind of error: missed",
+    ),
+    "segmentation": (
+        {"confusions": [["cat", "dog", 0.25]], "train_images": {"background": 0, "road": 3}},
+        "cat is predicted as dog (25% of its pixels)",
+    ),
+    "classification": (
+        {"confusions": [["cat", "dog", 0.25]], "train_images": {"cat": 3, "dog": 200}},
+        "cat is predicted as dog (25% of its images)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_the_kind_of_the_task_reports_its_facts_between_the_score_and_the_learning_curves(name: str) -> None:
+    numbers, sentence = FACTS[name]
+    curves = {"history": {"train": [4.0, 4.1], "val": [4.0, 5.0]}}
+    lines = say(kind=name, score=0.5, **numbers, **curves).splitlines()
+    assert lines[1] == "  score 0.500."
+    assert sentence in lines[2]
+    assert "Fewer than 50 training" in lines[3]
+    assert "nothing was learned" in lines[4]
+    assert say(score=0.5, **numbers) == "person:\n  score 0.500.", "without the kind, nothing explains its numbers"
+
+
+@pytest.mark.parametrize(
+    ("score", "interval", "dummy", "words"),
+    [
+        (2.0, [1.5, 2.5], 8.0, "the model is better, and its whole interval is below the baseline"),
+        (2.0, [1.5, 2.5], 2.2, "the difference is not significant"),
+        (2.0, [1.5, 2.5], 2.0, "learned nothing useful"),
+        (2.0, [1.5, 2.5], 0.5, "learned nothing useful"),
+        (2.0, None, 8.0, "the model is 6.000 better"),
+    ],
+)
+def test_the_dummy_baseline_where_lower_is_better(
+    score: float, interval: list[float] | None, dummy: float, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = {"score": score, "interval": interval, "dummy_baseline": {"name": "the mean", "score": dummy}}
+    assert words in say_lower(monkeypatch, **numbers)
+
+
+@pytest.mark.parametrize(
+    ("scores", "applies"),
+    [
+        ([9.0, 8.0, 5.0, 4.0], True),
+        ([9.0, 4.0, 3.0, 3.5], False),
+        ([9.0, 8.0, 4.0, 3.99], False),
+        ([9.0, 4.0], False),
+        ([4.0, 5.0, 8.0, 9.0], False),
+    ],
+)
+def test_still_falling_where_lower_is_better(
+    scores: list[float], applies: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curves = {"train": FALLING, "score": scores, "epochs": [2, 4, 6, 8][: len(scores)]}
+    sentences = say_lower(monkeypatch, history=curves)
+    assert ("still falling at the end, from 5 before the last quarter to 4 at epoch 8: train longer" in sentences) == (
+        applies
+    )
+    assert ("train longer" in sentences) == applies
+
+
+def test_the_width_of_an_interval_is_relative_to_the_dummy_baseline_where_lower_is_better(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dummy = {"name": "the mean", "score": 100.0}
+    narrow = say_lower(monkeypatch, score=50.0, interval=[46.0, 54.0], images=20, dummy_baseline=dummy)
+    assert "wide" not in narrow
+    wide = say_lower(monkeypatch, score=50.0, interval=[40.0, 60.0], images=20, dummy_baseline=dummy)
+    assert "The interval is 20.000 wide with 20 images" in wide

@@ -17,9 +17,10 @@ from polyhead import cli
 from polyhead.config import recipe
 from polyhead.data import catalog
 from polyhead.data.catalog import CATALOG, Entry, get
-from polyhead.data.loading.source import open_tasks, overlapping_splits
+from polyhead.data.loading.source import overlapping_splits
 from polyhead.data.splits.make import SPLITS
 from polyhead.errors import PolyheadError
+from polyhead.workflows.tasks import open_tasks
 
 
 class Server:

@@ -213,7 +213,7 @@ CASES = [
         "coco",
         "image_width_other",
         image(width=65),
-        ("train/1.jpg", "expected 65 x 48", "id 1)", "got 64 x 48", "correct"),
+        ("train/1.jpg", "expected 65 x 48", "got 64 x 48", "correct"),
     ),
     Case("coco", "image_resized", resize("train/1.jpg"), ("train/1.jpg", "expected 64 x 48", "got 30 x 20")),
     Case("coco", "image_turned", turn("train/1.jpg"), ("train/1.jpg", "got 48 x 64", "EXIF")),

@@ -4,17 +4,24 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
-import torch
+from builders.colored_images import same
+from builders.fitted_images import decoded
+from builders.mask_data import edit
 from PIL import Image
 
 from polyhead.contracts.reader import Subset
-from polyhead.data.doctor import check, check_layout, empty_masks, fingerprint, require_valid
+from polyhead.data.doctor import FINGERPRINT, check, check_layout, empty_masks, fingerprint, require_valid
 from polyhead.data.readers.coco import Coco
+from polyhead.data.readers.coco_masks import CocoMasks
 from polyhead.data.readers.folder import Folder
+from polyhead.data.readers.merge import Merge
+from polyhead.data.readers.png_masks import PngMasks
 from polyhead.data.readers.recognize import recognize
+from polyhead.data.synthetic.scenes import Scenes
 from polyhead.errors import DataError, PolyheadError
 
 Tiny = Callable[[str], Path]
@@ -65,7 +72,7 @@ def test_images_that_cannot_be_opened_are_skipped_within_the_cap(tiny: Tiny) -> 
     with pytest.raises(DataError, match=r"2\.jpg"):
         require_valid(Coco(root, on_bad="skip", cap=0.3), "tiny")
     valid = require_valid(Coco(root, on_bad="skip", cap=0.4), "tiny")
-    assert [valid[index].id for index in range(len(valid))] == ["1", "5"]
+    assert [valid.entry(index).id for index in range(len(valid))] == ["1", "5"]
     assert (len(valid.skipped), valid.left_out, valid.problems) == (1, 1, [])
 
 
@@ -79,8 +86,8 @@ def test_a_subset_is_a_reader(tiny: Tiny) -> None:
     reader = Folder(tiny("folder"))
     subset = Subset(reader, [2, 0])
     assert (len(subset), subset.names, subset.problems) == (2, reader.names, [])
-    assert [subset.annotation(index).id for index in range(2)] == ["dog/c.jpg", "cat/a.jpg"]
-    assert torch.equal(subset[0].input, reader[2].input)
+    assert [subset.entry(index).id for index in range(2)] == ["dog/c.jpg", "cat/a.jpg"]
+    assert same(decoded(subset, 0), decoded(reader, 2))
 
 
 def test_a_val_set_may_lack_a_class_but_not_differ_otherwise(tiny: Tiny, tmp_path: Path) -> None:
@@ -138,3 +145,85 @@ def test_a_fingerprint_changes_with_the_data_only(tiny: Tiny, tmp_path: Path) ->
     with (root / "train" / "2.jpg").open("ab") as image:
         image.write(b"\0")
     assert fingerprint(Coco(root)) != changed
+
+
+def test_a_fingerprint_changes_with_every_box_label_and_name(tiny: Tiny) -> None:
+    root = tiny("coco")
+    found = [fingerprint(Coco(root))]
+    for old, new in (
+        ('"bbox": [', '"bbox": [0.5, 1, 20, 20], "old": ['),  # a box
+        ('"category_id": 7', '"category_id": 3'),  # a label
+        ('"iscrowd": 1', '"iscrowd": 0'),  # whether an object counts
+        ('"name": "cat"', '"name": "lynx"'),  # a name
+        ('"id": 7', '"id": 8'),  # a category without objects
+        ('"id": 5', '"id": 6'),  # an image
+    ):
+        corrupt(root, old, new)
+        reader = Coco(root)
+        assert reader.problems == []
+        found.append(fingerprint(reader))
+    (root / "train" / "2.jpg").rename(root / "train" / "3.jpg")
+    corrupt(root, "2.jpg", "3.jpg")
+    found.append(fingerprint(Coco(root)))
+    assert len(set(found)) == 8
+    assert all(each.startswith(FINGERPRINT) for each in found)
+
+
+def test_a_fingerprint_changes_with_every_class_of_an_image(tiny: Tiny) -> None:
+    root = tiny("folder")
+    before = fingerprint(Folder(root))
+    (root / "cat" / "b.png").rename(root / "dog" / "b.png")
+    moved = fingerprint(Folder(root))
+    (root / "cat").rename(root / "eel")
+    assert len({before, moved, fingerprint(Folder(root))}) == 3
+
+
+def test_a_fingerprint_changes_with_every_mask_file(tiny: Tiny) -> None:
+    root = tiny("png_masks")
+    found = {fingerprint(PngMasks(root))}
+    mask = root / "masks" / "a" / "1.png"
+    pixels = np.array(Image.open(mask))
+    pixels[::2, ::3] = (0, 0, 142)
+    Image.fromarray(pixels).save(mask)
+    found.add(fingerprint(PngMasks(root)))
+    mask.rename(mask.with_name("1_mask.png"))
+    found.add(fingerprint(PngMasks(root)))
+    (root / "classes.txt").write_text("background 0 0 0\nroad 0 0 142\nsmall car 128 64 128\n")
+    found.add(fingerprint(PngMasks(root)))
+    assert len(found) == 4
+    outlines = tiny("coco_masks")
+    before = fingerprint(CocoMasks(outlines))
+    edit(outlines, 2, segmentation=[[30, 20, 40, 20, 40, 29, 30, 30]])
+    assert fingerprint(CocoMasks(outlines)) != before
+
+
+def test_a_fingerprint_of_merged_data_changes_with_its_parts(tiny: Tiny) -> None:
+    root = tiny("coco")
+    whole = fingerprint(Merge({"a": Coco(root), "b": Coco(root)}))
+    assert fingerprint(Merge({"a": Coco(root), "c": Coco(root)})) != whole
+    assert fingerprint(Merge({"a": Coco(root), "b": Coco(root)}, {"dog": "cat"})) != whole
+    corrupt(root, "333.5", "333.25")
+    assert fingerprint(Merge({"a": Coco(root), "b": Coco(root)})) != whole
+
+
+def test_a_fingerprint_of_merged_masks_changes_with_the_names_of_a_part(tiny: Tiny) -> None:
+    """The files and their numbers are the same, but in one part they mean other classes."""
+    root = tiny("png_masks")
+    for path in (root / "masks").rglob("*.png"):
+        Image.fromarray(np.full((48, 64), 1, np.uint8)).save(path)
+
+    def merged(names: list[str]) -> Merge:
+        return Merge({"a": PngMasks(root, classes=["road", "car"]), "b": PngMasks(root, classes=names)})
+
+    one, other = merged(["road", "car"]), merged(["car", "road"])
+    assert one.names == other.names
+    assert not same(one.target(2), other.target(2))
+    assert fingerprint(one) != fingerprint(other)
+
+
+@pytest.mark.parametrize("target", ["boxes", "masks", "times"])
+def test_a_fingerprint_of_generated_data_changes_with_its_settings(target: Literal["boxes", "masks", "times"]) -> None:
+    settings: list[dict[str, Any]] = [{}, {"size": 64}, {"seed": 1}, {"domain": "signs"}, {"mixed": "signs"}]
+    scenes = [Scenes(4, **{"size": 48, "target": target, **each}) for each in settings]
+    assert len({fingerprint(each) for each in scenes}) == len(scenes)
+    assert fingerprint(Scenes(4, size=48, target=target)) == fingerprint(scenes[0])

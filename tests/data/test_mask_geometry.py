@@ -13,14 +13,15 @@ from polyhead.data.augment.transforms import PRESETS, Eval, train_transform
 from polyhead.data.augment.yolov4 import Yolov4
 from polyhead.data.geometry.affine import Placement, affine_matrix, compose, paste
 from polyhead.data.geometry.crop import flip
+from polyhead.data.geometry.plane import ImageSample
 from polyhead.rng import fork_rng
-from polyhead.types import IGNORED, Sample
+from polyhead.types import IGNORED
 
 SIZE = (96, 128)
 SETTINGS = settings(max_examples=60, deadline=None)
 
 
-def overlap(sample: Sample) -> float:
+def overlap(sample: ImageSample) -> float:
     """Return the IoU of the only box and the bounding box of its mask; 1 if the box was removed or is ignored."""
     assert sample.mask is not None
     boxes = sample.boxes.as_subclass(Tensor)[~sample.ignore]
@@ -33,7 +34,7 @@ def overlap(sample: Sample) -> float:
 
 @SETTINGS
 @given(scenes(), st.sampled_from(sorted(PRESETS)), st.integers(0, 1000))
-def test_presets_keep_masks_and_boxes_together(sample: Sample, preset: str, seed: int) -> None:
+def test_presets_keep_masks_and_boxes_together(sample: ImageSample, preset: str, seed: int) -> None:
     transforms = Yolov4(erase=0.0) if preset == "yolov4" else preset
     with fork_rng(seed):
         result = train_transform(transforms, SIZE)(sample)
@@ -50,12 +51,12 @@ def test_presets_keep_masks_and_boxes_together(sample: Sample, preset: str, seed
 
 @SETTINGS
 @given(scenes(), st.sampled_from(["stretch", "letterbox"]))
-def test_evaluation_keeps_masks_and_boxes_together(sample: Sample, fit: str) -> None:
+def test_evaluation_keeps_masks_and_boxes_together(sample: ImageSample, fit: str) -> None:
     assert overlap(Eval(SIZE, fit)(sample)) >= 0.8
 
 
 @given(scenes())
-def test_flips_are_exact(sample: Sample) -> None:
+def test_flips_are_exact(sample: ImageSample) -> None:
     result = flip(sample)
     assert overlap(result) == 1.0
     assert torch.equal(flip(result).mask, sample.mask)  # type: ignore[arg-type]  # both have masks

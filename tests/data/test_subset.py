@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from polyhead import cli
-from polyhead.data.loading.source import Source, open_tasks
+from polyhead.data.loading.source import Source
 from polyhead.data.readers.coco import Coco
 from polyhead.data.subset import subset
 from polyhead.errors import PolyheadError
+from polyhead.workflows.tasks import open_tasks
 
 FILE = Path("coco_mini/det10/annotations/instances_train2017.json")
 
@@ -25,13 +26,13 @@ def test_a_supercategory_of_real_coco(data_root: Path, tmp_path: Path, capsys: p
     whole = Coco(data_root / "coco_mini/det10", "annotations/instances_train2017.json")
     expected = {}
     for index in range(len(whole)):
-        target = whole.annotation(index)
-        names = sorted(whole.names[label] for label in target.labels if whole.names[label] in reader.names)
+        labels = whole.target(index).labels
+        names = sorted(whole.names[label] for label in labels if whole.names[label] in reader.names)
         if names:
-            expected[target.id] = names
+            expected[whole.entry(index).id] = names
     found = {
-        reader.annotation(i).id: sorted(reader.names[label] for label in reader.annotation(i).labels)
-        for i in range(len(reader))
+        reader.entry(index).id: sorted(reader.names[label] for label in reader.target(index).labels)
+        for index in range(len(reader))
     }
     assert found == expected
     assert f"{len(expected)} images" in shown

@@ -1,65 +1,10 @@
-"""Random and real targets, with detections made by moving the targets."""
+"""Random and real targets with detections."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-import torch
-from torch import Tensor
-
-from polyhead.types import Annotation, Detections
-
-
-class Case(NamedTuple):
-    targets: list[Annotation]
-    predictions: dict[str, Detections]
-    names: list[str]
-
-
-def annotation(name: str, boxes: Tensor, labels: Tensor, ignore: Tensor, areas: Tensor, classes: int) -> Annotation:
-    annotated = torch.ones(classes, dtype=torch.bool)
-    return Annotation(name, "", (480, 640), boxes, labels, ignore, areas, annotated)
-
-
-def jittered(
-    target: Annotation, classes: int, extra: int, generator: torch.Generator, *, ties: bool = True
-) -> Detections:
-    """Move the targets, some twice or with another class, and add boxes of the background."""
-    copies = torch.cat([target.boxes, target.boxes[::2]])
-    noise = (torch.rand(copies.shape, generator=generator) - 0.5) * (copies[:, 2:] - copies[:, :2]).repeat(1, 2) * 0.5
-    labels = torch.cat([target.labels, target.labels[::2]])
-    wrong = torch.rand(labels.shape, generator=generator) < 0.1
-    labels = torch.where(wrong, torch.randint(classes, labels.shape, generator=generator), labels)
-    corner = torch.rand(extra, 2, generator=generator) * 400
-    background = torch.cat([corner, corner + 5 + torch.rand(extra, 2, generator=generator) * 150], 1)
-    boxes = torch.cat([copies + noise, background])
-    labels = torch.cat([labels, torch.randint(classes, (extra,), generator=generator)])
-    scores = torch.rand(boxes.shape[0], generator=generator)
-    scores = (scores * 50).round() / 50 if ties else scores
-    order = scores.argsort(descending=True, stable=True)
-    return Detections(boxes[order], scores[order], labels[order])
-
-
-def random_case(
-    seed: int, *, images: int = 40, classes: int = 4, objects: int = 8, extra: int = 6, ties: bool = True
-) -> Case:
-    """Make images with crowds, without objects, without detections, and a last class without objects."""
-    generator = torch.Generator().manual_seed(seed)
-    targets, predictions = [], {}
-    for index in range(images):
-        count = int(torch.randint(objects + 1, (), generator=generator)) if index % 5 else 0
-        corner = torch.rand(count, 2, generator=generator) * 400
-        sides = torch.exp(torch.rand(count, 2, generator=generator) * 3.5 + 2)
-        boxes = torch.cat([corner, corner + sides], 1)
-        labels = torch.randint(max(1, classes - 1), (count,), generator=generator)
-        crowd = torch.rand(count, generator=generator) < 0.15
-        areas = sides.prod(1) * (0.4 + 0.6 * torch.rand(count, generator=generator))
-        targets.append(annotation(f"p{index:04d}", boxes, labels, crowd, areas, classes))
-        if index % 7 != 3:
-            predictions[targets[-1].id] = jittered(targets[-1], classes, extra, generator, ties=ties)
-    return Case(targets, predictions, [f"class {label}" for label in range(classes)])
+from builders.box_cases import Case, det10, random_case
 
 
 @pytest.fixture(scope="session")
@@ -71,26 +16,3 @@ def make_case() -> Callable[..., Case]:
 def real_case(data_root: Path) -> Case:
     """Return the val images of coco_mini/det10 with jittered targets as detections."""
     return det10(data_root)
-
-
-def det10(root: Path) -> Case:
-    content = json.loads((root / "coco_mini/det10/annotations/instances_val2017.json").read_text())
-    label = {category["id"]: index for index, category in enumerate(content["categories"])}
-    names = [category["name"] for category in content["categories"]]
-    generator = torch.Generator().manual_seed(0)
-    targets = []
-    for image in content["images"]:
-        rows = [row for row in content["annotations"] if row["image_id"] == image["id"]]
-        boxes = torch.tensor([row["bbox"] for row in rows], dtype=torch.float32).reshape(-1, 4)
-        boxes[:, 2:] += boxes[:, :2]
-        target = annotation(
-            str(image["id"]),
-            boxes,
-            torch.tensor([label[row["category_id"]] for row in rows], dtype=torch.int64),
-            torch.tensor([bool(row["iscrowd"]) for row in rows], dtype=torch.bool),
-            torch.tensor([row["area"] for row in rows], dtype=torch.float32),
-            len(names),
-        )
-        targets.append(target)
-    predictions = {target.id: jittered(target, len(names), 20, generator) for target in targets}
-    return Case(targets, predictions, names)

@@ -4,16 +4,14 @@ import torch
 
 from polyhead.errors import PolyheadError
 from polyhead.metrics.boxes import PredictedBoxes, TargetBoxes, gather_boxes, pair_boxes
-from polyhead.types import Annotation, Detections
+from polyhead.types import Boxes, Detections
 
 
-def target(name: str, labels: list[int], annotated: tuple[bool, bool] = (True, True)) -> Annotation:
+def target(labels: list[int], annotated: tuple[bool, bool] = (True, True)) -> Boxes:
     boxes = torch.tensor([[10.0, 10.0, 20.0, 20.0]]).repeat(len(labels), 1)
     flags = torch.zeros(len(labels), dtype=torch.bool)
     areas = torch.full((len(labels),), 100.0)
-    return Annotation(
-        name, "", (50, 50), boxes, torch.tensor(labels, dtype=torch.int64), flags, areas, torch.tensor(annotated)
-    )
+    return Boxes(boxes, torch.tensor(labels, dtype=torch.int64), flags, areas, torch.tensor(annotated), (50, 50))
 
 
 def detections(labels: list[int], score: float = 0.5) -> Detections:
@@ -26,7 +24,7 @@ NAMES = ["cat", "dog"]
 
 def test_images_without_predictions_or_objects_count() -> None:
     boxes, predicted = gather_boxes(
-        [target("a", [0, 1]), target("b", []), target("c", [1])], {"c": detections([0, 1])}, NAMES
+        {"a": target([0, 1]), "b": target([]), "c": target([1])}, {"c": detections([0, 1])}, NAMES
     )
     assert boxes.image_idx.tolist() == [0, 0, 2]
     assert predicted.image_idx.tolist() == [2, 2]
@@ -34,14 +32,14 @@ def test_images_without_predictions_or_objects_count() -> None:
 
 
 def test_no_predictions_at_all() -> None:
-    boxes, predicted = gather_boxes([target("a", [0])], {}, NAMES)
+    boxes, predicted = gather_boxes({"a": target([0])}, {}, NAMES)
     assert predicted.boxes.shape == (0, 4)
     assert pair_boxes(boxes, predicted, crowds=True).iou.shape == (0,)
 
 
 def test_detections_of_classes_that_are_not_annotated_are_left_out() -> None:
     _, predicted = gather_boxes(
-        [target("a", [0], (True, False)), target("b", [])], {"a": detections([0, 1]), "b": detections([1])}, NAMES
+        {"a": target([0], (True, False)), "b": target([])}, {"a": detections([0, 1]), "b": detections([1])}, NAMES
     )
     assert list(zip(predicted.image_idx, predicted.labels, strict=True)) == [(0, 0), (1, 1)]
 
@@ -49,23 +47,22 @@ def test_detections_of_classes_that_are_not_annotated_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("targets", "predictions", "message"),
     [
-        ([], {}, "the split has no images. Check the split."),
-        ([target("a", []), target("a", [])], {}, "image 'a' appears twice in the targets"),
+        ({}, {}, "the split has no images. Check the split."),
         (
-            [target("a", [])],
+            {"a": target([])},
             {"x": detections([]), "b": detections([])},
             r"2 predicted image\(s\) have no target, the first is 'b'",
         ),
-        ([target("a", [2])], {}, "image 'a': a target has label 2, but there are 2 classes"),
-        ([target("z", []), target("a", [])], {"a": detections([0, 3])}, "image 'a': a detection has label 3"),
+        ({"a": target([2])}, {}, "image 'a': a target has label 2, but there are 2 classes"),
+        ({"z": target([]), "a": target([])}, {"a": detections([0, 3])}, "image 'a': a detection has label 3"),
         (
-            [target("a", [])],
+            {"a": target([])},
             {"a": detections([0], float("nan"))},
             "image 'a': a detection has a score .* not a finite number",
         ),
     ],
 )
-def test_invalid_input_is_named(targets: list[Annotation], predictions: dict[str, Detections], message: str) -> None:
+def test_invalid_input_is_named(targets: dict[str, Boxes], predictions: dict[str, Detections], message: str) -> None:
     with pytest.raises(PolyheadError, match=message):
         gather_boxes(targets, predictions, NAMES)
 

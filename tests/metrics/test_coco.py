@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from builders.box_cases import NOTHING
 from torch import Tensor
 
 from polyhead.metrics.coco import coco, map50
-from polyhead.types import Annotation, Detections
+from polyhead.types import Boxes, Detections
 
 
-def pycocotools(targets: list[Annotation], predictions: dict[str, Detections], names: list[str]) -> np.ndarray:
+def pycocotools(targets: dict[str, Boxes], predictions: dict[str, Detections], names: list[str]) -> np.ndarray:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -24,10 +25,10 @@ def pycocotools(targets: list[Annotation], predictions: dict[str, Detections], n
 
     annotated: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
-    for image, target in enumerate(targets, 1):
+    for image, (name, target) in enumerate(targets.items(), 1):
         annotated += rows(image, target.boxes, target.labels, area=target.areas, iscrowd=target.ignore.int())
-        if target.id in predictions:
-            predicted = predictions[target.id]
+        if name in predictions:
+            predicted = predictions[name]
             found += rows(image, predicted.boxes, predicted.labels, score=predicted.scores)
     with contextlib.redirect_stdout(io.StringIO()):
         gold = COCO()
@@ -62,13 +63,12 @@ def test_torchmetrics_agrees(make_case: Callable[..., Any]) -> None:
     from torchmetrics.detection import MeanAveragePrecision
 
     targets, predictions, names = make_case(3)
-    empty = Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
     metric = MeanAveragePrecision(backend="faster_coco_eval")
     metric.update(
-        [predictions.get(target.id, empty)._asdict() for target in targets],
+        [predictions.get(name, NOTHING)._asdict() for name in targets],
         [
             {"boxes": target.boxes, "labels": target.labels, "iscrowd": target.ignore.int(), "area": target.areas}
-            for target in targets
+            for target in targets.values()
         ],
     )
     theirs, own = metric.compute(), coco(targets, predictions, names)
@@ -93,8 +93,8 @@ def test_classes_without_objects_are_named_and_part_of_no_mean(make_case: Callab
 def test_rare_classes_are_part_of_the_mean_but_not_of_that_of_frequent_ones(real_case: Any) -> None:
     targets, predictions, names = real_case
     knife = names.index("knife")  # five of them
-    dropped = next(target.id for target in targets if (target.labels == knife).any())
-    remaining = [target for target in targets if target.id != dropped]
+    dropped = next(name for name, target in targets.items() if (target.labels == knife).any())
+    remaining = {name: target for name, target in targets.items() if name != dropped}
     predictions = {name: found for name, found in predictions.items() if name != dropped}
     scores = coco(remaining, predictions, names)
     frequent = [score for score in scores.classes if score.objects >= 5]
@@ -106,7 +106,7 @@ def test_rare_classes_are_part_of_the_mean_but_not_of_that_of_frequent_ones(real
 
 def test_size_ranges_go_by_area_not_by_box(make_case: Callable[..., Any]) -> None:
     targets, predictions, names = make_case(0)
-    tiny = [target._replace(areas=torch.full_like(target.areas, 10.0)) for target in targets]
+    tiny = {name: each._replace(areas=torch.full_like(each.areas, 10.0)) for name, each in targets.items()}
     scores = coco(tiny, predictions, names)
     assert scores.ar_small == pytest.approx(scores.ar100)
     assert np.isnan(scores.ap_large)
@@ -114,18 +114,20 @@ def test_size_ranges_go_by_area_not_by_box(make_case: Callable[..., Any]) -> Non
 
 def test_targets_as_detections_are_perfect_and_crowds_are_not_objects(make_case: Callable[..., Any]) -> None:
     targets, _, names = make_case(1)
-    perfect = {t.id: Detections(t.boxes, torch.ones(t.labels.shape[0]), t.labels) for t in targets}
+    perfect = {
+        name: Detections(each.boxes, torch.ones(each.labels.shape[0]), each.labels) for name, each in targets.items()
+    }
     scores = coco(targets, perfect, names)
     assert scores.ap == scores.ap50 == pytest.approx(1.0)
-    assert scores.objects == sum(int((~target.ignore).sum()) for target in targets)
+    assert scores.objects == sum(int((~target.ignore).sum()) for target in targets.values())
 
 
 def test_no_detections_score_zero_and_no_objects_score_nan(make_case: Callable[..., Any]) -> None:
     targets, predictions, names = make_case(1)
     nothing = coco(targets, {}, names)
     assert (nothing.ap, nothing.ar100, map50(targets, {}, names)) == (0.0, 0.0, 0.0)
-    empty = [target for target in targets if not target.labels.shape[0]]
-    found = {target.id: predictions[target.id] for target in empty if target.id in predictions}
+    empty = {name: target for name, target in targets.items() if not target.labels.shape[0]}
+    found = {name: predictions[name] for name in empty if name in predictions}
     scores = coco(empty, found, names)
     assert np.isnan(scores[:12]).all()
     assert np.isnan([scores.ap_frequent, map50(empty, found, names)]).all()

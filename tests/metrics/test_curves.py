@@ -4,10 +4,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from builders.box_cases import target
 
 from polyhead.metrics.curves import THRESHOLDS, confusion, curves
 from polyhead.metrics.matching import match
-from polyhead.types import Annotation, Detections
+from polyhead.types import Detections
 
 NAMES = ["cat", "dog", "cow"]
 BOXES = torch.tensor(
@@ -18,13 +19,10 @@ BOXES = torch.tensor(
 @pytest.fixture
 def case() -> Any:
     """Two cats, a crowd of dogs and a dog; detected: a cat, a cat as a dog, one in the crowd, one of the background."""
-    target = Annotation(
-        "a", "", (50, 90), BOXES, torch.tensor([0, 0, 1, 1]), torch.tensor([False, False, True, False]),
-        torch.full((4,), 100.0), torch.tensor([True, True, True]),
-    )  # fmt: skip
+    objects = target(BOXES, [0, 0, 1, 1], 3, ignore=[False, False, True, False], size=(50, 90))
     boxes = torch.cat([BOXES[:3], torch.tensor([[0.0, 30.0, 10.0, 40.0], [70.0, 0.0, 80.0, 10.0]])])
     found = Detections(boxes, torch.tensor([0.9, 0.8, 0.7, 0.6, 0.1]), torch.tensor([0, 1, 1, 0, 1]))
-    return [target], {"a": found}, NAMES
+    return {"a": objects}, {"a": found}, NAMES
 
 
 def test_confusion_counts_every_object_and_detection_once(case: Any) -> None:
@@ -49,7 +47,7 @@ def test_no_detections_are_all_missed(case: Any) -> None:
 def test_rows_add_up_to_the_objects(make_case: Callable[..., Any]) -> None:
     targets, predictions, names = make_case(3)
     matrix = confusion(targets, predictions, names, threshold=0.0)
-    objects = torch.cat([target.labels[~target.ignore] for target in targets]).bincount(minlength=len(names))
+    objects = torch.cat([each.labels[~each.ignore] for each in targets.values()]).bincount(minlength=len(names))
     assert matrix[:-1].sum(axis=1).tolist() == objects.tolist()
     assert matrix[:-1].trace() > 0
 

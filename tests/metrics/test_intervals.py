@@ -15,6 +15,7 @@ from polyhead.metrics.intervals import (
     mean_over_runs,
     paired,
     percentile_interval,
+    wilson,
 )
 from polyhead.metrics.matching import match
 from polyhead.types import Detections
@@ -113,13 +114,21 @@ def test_no_run_on_a_side_is_refused(make_case: Callable[..., Any]) -> None:
 
 def test_resamples_without_objects_are_left_out_and_no_objects_give_nan(make_case: Callable[..., Any]) -> None:
     targets, predictions, names = make_case(2)
-    empty = [target for target in targets if not target.labels.shape[0]][:4]
-    full = next(target for target in targets if target.labels.shape[0] and target.id in predictions)
-    few = {full.id: predictions[full.id]}
-    own = intervals([*empty, full], few, names, resamples=200)["ap50"]
+    empty = dict([(name, each) for name, each in targets.items() if not each.labels.shape[0]][:4])
+    full = next(name for name, each in targets.items() if each.labels.shape[0] and name in predictions)
+    few = {full: predictions[full]}
+    own = intervals({**empty, full: targets[full]}, few, names, resamples=200)["ap50"]
     assert not np.isnan(own).any()
     assert np.isnan(intervals(empty, {}, names, resamples=200)["ap50"]).all()
 
 
 def test_an_interval_as_text() -> None:
     assert str(Interval(0.51234, 0.4, 0.6)) == "0.512 [0.400, 0.600]"
+
+
+@pytest.mark.parametrize(
+    ("fraction", "count", "low", "high"),
+    [(0.0, 10, 0.0, 0.2130), (1.0, 10, 0.7870, 1.0), (0.5, 100, 0.4189, 0.5811)],
+)
+def test_wilson_intervals_stay_in_range(fraction: float, count: int, low: float, high: float) -> None:
+    assert wilson(fraction, count) == pytest.approx((low, high), abs=1e-4)

@@ -9,15 +9,13 @@ from hypothesis import strategies as st
 
 from polyhead.errors import PolyheadError
 from polyhead.metrics.labels import calibration_error, labels
-from polyhead.types import Annotation, Labels
+from polyhead.types import ClassLabel, Labels
 
 NAMES = ["cat", "dog", "cow", "hen"]
 
 
-def image(name: str, label: int | None) -> Annotation:
-    none = torch.zeros(0)
-    value = None if label is None else torch.tensor(label)
-    return Annotation(name, "", (9, 9), none.reshape(0, 4), none.long(), none.bool(), none, torch.ones(4).bool(), value)
+def targets_of(**classes: int) -> dict[str, ClassLabel]:
+    return {name: ClassLabel(torch.tensor(label)) for name, label in classes.items()}
 
 
 def predicted(label: int) -> Labels:
@@ -25,7 +23,7 @@ def predicted(label: int) -> Labels:
 
 
 def test_scores_by_hand() -> None:
-    targets = [image("a", 0), image("b", 0), image("c", 1), image("d", 2)]
+    targets = targets_of(a=0, b=0, c=1, d=2)
     own = labels(targets, {"a": predicted(0), "b": predicted(1), "c": predicted(1), "d": predicted(3)}, NAMES)
     assert own.accuracy == 0.5
     assert own.f1["cat"] == own.f1["dog"] == pytest.approx(2 / 3)
@@ -36,7 +34,7 @@ def test_scores_by_hand() -> None:
 
 
 def test_confusion_by_hand() -> None:
-    targets = [image("a", 0), image("b", 0), image("c", 1), image("d", 2)]
+    targets = targets_of(a=0, b=0, c=1, d=2)
     own = labels(targets, {"a": predicted(0), "b": predicted(1), "c": predicted(1), "d": predicted(3)}, NAMES)
     assert own.confusion.tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
     assert math.isnan(own.top5)
@@ -68,7 +66,7 @@ def test_top5_and_calibration_are_equal_to_torchmetrics(classes: int) -> None:
     scores = (3 * torch.randn(80, classes, generator=generator)).softmax(1)
     target = torch.randint(classes, (80,), generator=generator)
     own = labels(
-        [image(str(index), int(label)) for index, label in enumerate(target)],
+        {str(index): ClassLabel(label) for index, label in enumerate(target)},
         {str(index): Labels(row) for index, row in enumerate(scores)},
         [str(label) for label in range(classes)],
     )
@@ -84,7 +82,7 @@ def test_equal_to_torchmetrics() -> None:
     generator = torch.Generator().manual_seed(0)
     scores, target = torch.rand(60, 4, generator=generator), torch.randint(4, (60,), generator=generator)
     own = labels(
-        [image(str(index), int(label)) for index, label in enumerate(target)],
+        {str(index): ClassLabel(label) for index, label in enumerate(target)},
         {str(index): Labels(row) for index, row in enumerate(scores)},
         NAMES,
     )
@@ -95,11 +93,10 @@ def test_equal_to_torchmetrics() -> None:
 @pytest.mark.parametrize(
     ("targets", "message"),
     [
-        ([], "the split has no images"),
-        ([image("a", None)], "image 'a' has no class"),
-        ([image("b", 0)], "image 'b' has no prediction"),
+        ({}, "the split has no images"),
+        (targets_of(b=0), "image 'b' has no prediction"),
     ],
 )
-def test_invalid_input_is_named(targets: list[Annotation], message: str) -> None:
+def test_invalid_input_is_named(targets: dict[str, ClassLabel], message: str) -> None:
     with pytest.raises(PolyheadError, match=message):
         labels(targets, {"a": predicted(0)}, NAMES)

@@ -12,9 +12,8 @@ from torch import Tensor
 from polyhead.errors import PolyheadError
 from polyhead.metrics import masks as own
 from polyhead.metrics.intervals import bootstrap_weights, mean_over_runs
-from polyhead.metrics.masks import PixelCounts, constant_baseline, count_masks, count_pixels, intervals, masks, paired
-from polyhead.metrics.score import score
-from polyhead.types import Annotation, Labels, Mask
+from polyhead.metrics.masks import PixelCounts, constant_baseline, count_pixels, masks, paired
+from polyhead.types import Mask
 
 NAMES = ["background", "cat", "dog"]
 
@@ -107,18 +106,6 @@ def test_the_target_is_its_own_best_prediction(seed: int) -> None:
     assert scores.pixel_accuracy == scores.miou == 1.0
 
 
-def test_intervals_hold_the_score_and_shrink_with_more_images() -> None:
-    few, many = intervals(counted(1, count=6)), intervals(counted(1, count=60))
-    scores = masks(counted(1, count=60), list("abcde"))
-    for metric in own.METRICS:
-        value, low, high = many[metric]
-        assert value == pytest.approx(getattr(scores, metric))
-        assert low <= value <= high
-        assert high - low < few[metric].high - few[metric].low
-    assert intervals(counted(1)) == intervals(counted(1))
-    assert intervals(counted(1), seed=1) != intervals(counted(1))
-
-
 def test_a_resample_is_the_score_of_its_images() -> None:
     found = counted(2, count=4)
     weights = np.array([[2, 0, 1, 1], [0, 4, 0, 0]])
@@ -142,20 +129,6 @@ def test_the_dummy_baseline_predicts_one_class_everywhere() -> None:
     target = image([[0, 0, 1], [0, 255, 1]])
     baseline = constant_baseline([count_pixels(Mask(image([[0, 1, 1], [0, 2, 0]])), target, 3)], 0)[0]
     assert torch.equal(baseline.counts, count_pixels(Mask(torch.zeros_like(target)), target, 3).counts)
-
-
-def test_only_masks_are_reduced_to_counts() -> None:
-    target, label = image([[0, 1]]), Labels(torch.ones(3))
-    reduced = count_masks({"a": Mask(target), "b": label}, {"a": target}.__getitem__, 3)
-    assert reduced["b"] is label
-    found = reduced["a"]
-    assert isinstance(found, PixelCounts)
-    assert found.counts.trace() == 2
-    none = torch.zeros(0)
-    known = Annotation("a", "", (1, 2), none.reshape(0, 4), none.long(), none.bool(), none, torch.ones(3).bool())
-    assert score([known], {"a": found}, NAMES) == {"miou": 1.0, "pixel_accuracy": 1.0}
-    with pytest.raises(PolyheadError, match="all Labels or all PixelCounts, got Labels, PixelCounts"):
-        score([known], reduced, NAMES)
 
 
 @pytest.mark.parametrize(

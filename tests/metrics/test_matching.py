@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from builders.box_cases import target
 
 from polyhead.metrics.coco import coco
 from polyhead.metrics.matching import TOP, average_precision, match
@@ -27,11 +28,9 @@ def test_equal_to_the_library_on_real_images(real_case: Any) -> None:
 def test_weights_are_copies_of_images(make_case: Callable[..., Any]) -> None:
     targets, predictions, names = make_case(5, images=30, ties=False)
     weights = np.random.default_rng(0).integers(0, 4, len(targets))
-    copies = [
-        (target, f"{target.id} {copy}") for target, times in zip(targets, weights, strict=True) for copy in range(times)
-    ]
-    copied = [target._replace(id=name) for target, name in copies]
-    found = {name: predictions[target.id] for target, name in copies if target.id in predictions}
+    copies = {f"{name} {copy}": name for name, times in zip(targets, weights, strict=True) for copy in range(times)}
+    copied = {copy: targets[name] for copy, name in copies.items()}
+    found = {copy: predictions[name] for copy, name in copies.items() if name in predictions}
     own = average_precision(match(targets, predictions, names), weights[None])[0].mean(axis=0)
     np.testing.assert_allclose(own, [score.ap for score in coco(copied, found, names).classes], atol=1e-9)
 
@@ -51,19 +50,16 @@ def test_only_the_best_of_a_class_in_an_image_are_evaluated(make_case: Callable[
     count = TOP + 5
     scores = torch.linspace(0, 1, count)
     many = Detections(torch.rand(count, 4).sort(dim=1).values, scores, torch.zeros(count, dtype=torch.int64))
-    matches = match(targets, {targets[0].id: many, targets[1].id: many}, names)
+    matches = match(targets, dict.fromkeys(targets, many), names)
     assert matches.scores.shape[0] == 2 * TOP
     assert matches.scores.min() == pytest.approx(float(scores[5]))
 
 
-def test_an_object_is_found_once_and_a_crowd_often(make_case: Callable[..., Any]) -> None:
-    targets, _, names = make_case(8, images=2, classes=2)
+def test_an_object_is_found_once_and_a_crowd_often() -> None:
     box = torch.tensor([[10.0, 10.0, 50.0, 50.0]])
-    one = torch.zeros(1, dtype=torch.int64)
-    alone = targets[0]._replace(boxes=box, labels=one, ignore=one.bool(), areas=torch.tensor([1600.0]))
-    crowd = targets[1]._replace(boxes=box, labels=one, ignore=~one.bool(), areas=torch.tensor([1600.0]))
+    targets = {"alone": target(box, [0], 2), "crowd": target(box, [0], 2, ignore=[True])}
     thrice = Detections(box.repeat(3, 1), torch.tensor([0.9, 0.8, 0.7]), torch.zeros(3, dtype=torch.int64))
-    matches = match([alone, crowd], {alone.id: thrice, crowd.id: thrice}, names)
+    matches = match(targets, dict.fromkeys(targets, thrice), ["a", "b"])
     assert matches.image_idx.tolist() == [0, 1, 0, 1, 0, 1]
     assert matches.hit[0].tolist() == [True, False, False, False, False, False]
     assert matches.skip[0].tolist() == [False, True, False, True, False, True]

@@ -4,16 +4,14 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
+from builders.box_cases import target
 
 from polyhead.metrics.voc import area, eleven_points, voc
-from polyhead.types import Annotation, Detections
+from polyhead.types import Boxes, Detections
 
 
-def image(name: str, boxes: list[list[float]], difficult: list[bool]) -> Annotation:
-    flags = torch.tensor(difficult, dtype=torch.bool)
-    classes = torch.zeros(len(boxes), dtype=torch.int64)
-    corners = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
-    return Annotation(name, "", (100, 100), corners, classes, flags, torch.ones(len(boxes)), torch.tensor([True, True]))
+def image(boxes: list[list[float]], difficult: list[bool]) -> Boxes:
+    return target(boxes, [0] * len(boxes), 2, ignore=difficult, size=(100, 100))
 
 
 def detections(boxes: list[list[float]], scores: list[float]) -> Detections:
@@ -39,9 +37,9 @@ def test_area_by_hand() -> None:
 
 def test_difficult_objects_are_neither_found_nor_punished() -> None:
     first, second = [0.0, 0.0, 10.0, 10.0], [50.0, 50.0, 90.0, 90.0]
-    target = [image("a", [first, second], [False, True])]
-    alone = voc(target, {"a": detections([first], [0.5])}, ["thing", "none"])
-    both = voc(target, {"a": detections([second, second, first], [0.9, 0.8, 0.5])}, ["thing", "none"])
+    objects = {"a": image([first, second], [False, True])}
+    alone = voc(objects, {"a": detections([first], [0.5])}, ["thing", "none"])
+    both = voc(objects, {"a": detections([second, second, first], [0.9, 0.8, 0.5])}, ["thing", "none"])
     assert alone.map50 == both.map50 == 1.0
     assert alone.classes[0].objects == 1
     assert alone.absent == ["none"]
@@ -50,36 +48,36 @@ def test_difficult_objects_are_neither_found_nor_punished() -> None:
 
 def test_a_second_detection_of_one_object_is_wrong() -> None:
     box = [0.0, 0.0, 10.0, 10.0]
-    target = [image("a", [box], [False]), image("b", [box], [False])]
+    objects = {"a": image([box], [False]), "b": image([box], [False])}
     found = {"a": detections([box, box], [0.9, 0.8]), "b": detections([box], [0.7])}
-    assert voc(target, found, ["thing", "none"], 2010).map50 == pytest.approx(0.5 + 0.5 * 2 / 3)
+    assert voc(objects, found, ["thing", "none"], 2010).map50 == pytest.approx(0.5 + 0.5 * 2 / 3)
 
 
 def test_a_detection_looks_only_at_the_object_that_it_overlaps_most() -> None:
     left, right = [0.0, 0.0, 10.0, 10.0], [2.0, 0.0, 12.0, 10.0]
-    target = [image("a", [left, right], [False, False])]
-    greedy = voc(target, {"a": detections([left, [0.5, 0.0, 10.5, 10.0]], [0.9, 0.8])}, ["thing", "none"], 2010)
+    objects = {"a": image([left, right], [False, False])}
+    greedy = voc(objects, {"a": detections([left, [0.5, 0.0, 10.5, 10.0]], [0.9, 0.8])}, ["thing", "none"], 2010)
     assert greedy.map50 == pytest.approx(0.5)  # the second would be COCO's match of `right`
 
 
 def test_half_is_enough() -> None:
-    target = [image("a", [[0.0, 0.0, 10.0, 10.0]], [False])]
-    assert voc(target, {"a": detections([[0.0, 0.0, 10.0, 5.0]], [0.9])}, ["thing", "none"]).map50 == 1.0
-    assert voc(target, {"a": detections([[0.0, 0.0, 10.0, 4.99]], [0.9])}, ["thing", "none"]).map50 == 0.0
+    objects = {"a": image([[0.0, 0.0, 10.0, 10.0]], [False])}
+    assert voc(objects, {"a": detections([[0.0, 0.0, 10.0, 5.0]], [0.9])}, ["thing", "none"]).map50 == 1.0
+    assert voc(objects, {"a": detections([[0.0, 0.0, 10.0, 4.99]], [0.9])}, ["thing", "none"]).map50 == 0.0
 
 
 def test_nothing_to_find() -> None:
-    scores = voc([image("a", [], [])], {"a": detections([[0.0, 0.0, 9.0, 9.0]], [0.5])}, ["thing", "none"])
+    scores = voc({"a": image([], [])}, {"a": detections([[0.0, 0.0, 9.0, 9.0]], [0.5])}, ["thing", "none"])
     assert np.isnan(scores.map50)
     assert scores.absent == ["thing", "none"]
 
 
-def most_overlapped(box: list[float], target: Annotation, label: int) -> tuple[float, int]:
+def most_overlapped(box: list[float], objects: Boxes, label: int) -> tuple[float, int]:
     best, which = 0.0, -1
     x1, y1, x2, y2 = box
-    for index, (a1, b1, a2, b2) in enumerate(target.boxes.tolist()):
+    for index, (a1, b1, a2, b2) in enumerate(objects.boxes.tolist()):
         width, height = min(x2, a2) - max(x1, a1), min(y2, b2) - max(y1, b1)
-        if target.labels[index] == label and width > 0 and height > 0:
+        if objects.labels[index] == label and width > 0 and height > 0:
             shared = width * height
             overlap = shared / ((x2 - x1) * (y2 - y1) + (a2 - a1) * (b2 - b1) - shared)
             if overlap > best:
@@ -87,25 +85,25 @@ def most_overlapped(box: list[float], target: Annotation, label: int) -> tuple[f
     return best, which
 
 
-def brute_force(targets: list[Annotation], predictions: dict[str, Detections], label: int, year: int) -> float:
+def brute_force(targets: dict[str, Boxes], predictions: dict[str, Detections], label: int, year: int) -> float:
     """Run the procedure of VOC's development kit, one detection at a time."""
     lines = []
-    for order, target in enumerate(targets):
-        if target.id in predictions:
-            found = predictions[target.id]
+    for order, name in enumerate(targets):
+        if name in predictions:
+            found = predictions[name]
             lines += [
-                (-score, order, index, target, box)
-                for index, (box, score, own) in enumerate(zip(*[column.tolist() for column in found], strict=True))
+                (-score, order, index, name, box)
+                for index, (box, score, own) in enumerate(zip(*[column.tolist() for column in found[:3]], strict=True))
                 if own == label
             ]
-    total = sum(int(((target.labels == label) & ~target.ignore).sum()) for target in targets)
+    total = sum(int(((each.labels == label) & ~each.ignore).sum()) for each in targets.values())
     taken, correct, wrong, points = set(), 0, 0, []
-    for _, _, _, target, box in sorted(lines, key=lambda line: line[:3]):
-        best, which = most_overlapped(box, target, label)
-        if best >= 0.5 and target.ignore[which]:
+    for _, _, _, name, box in sorted(lines, key=lambda line: line[:3]):
+        best, which = most_overlapped(box, targets[name], label)
+        if best >= 0.5 and targets[name].ignore[which]:
             continue
-        if best >= 0.5 and (target.id, which) not in taken:
-            taken.add((target.id, which))
+        if best >= 0.5 and (name, which) not in taken:
+            taken.add((name, which))
             correct += 1
         else:
             wrong += 1

@@ -2,15 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from polyhead.data.loading.streams import collate
-from polyhead.data.synthetic.scenes import Scenes
-from polyhead.plotting.draw import GRAY, INK, PALETTE, Marks, batch, color, draw, fit, grid, mask_overlay
-from polyhead.types import Batch
+from polyhead.plotting.draw import GRAY, INK, PALETTE, color, draw, fit, grid, mask_overlay
+from polyhead.types import Marks
 
 BLACK = (0, 0, 0)
 
@@ -118,14 +115,6 @@ def test_an_overlay_names_the_largest_classes_first_and_shifts_their_colors() ->
     assert overlay.colors == {1: color(6), 3: color(8)}
 
 
-def test_a_batch_of_masks_shows_them() -> None:
-    scenes = Scenes(4, size=64, target="masks")
-    masked = np.array(batch(collate([scenes[index] for index in range(4)]), scenes.names))
-    boxes_only = np.array(batch(collate([scenes[index]._replace(mask=None) for index in range(4)]), scenes.names))
-    assert masked.shape == boxes_only.shape
-    assert (masked != boxes_only).any()
-
-
 def test_grid_places_images_row_by_row() -> None:
     sheet = grid([blank(fill=PALETTE[0]), blank(50, 100, PALETTE[1]), blank(fill=PALETTE[2])], columns=2, cell=100)
     assert sheet.size == (2 * 108 + 8, 100 + 50 + 3 * 8)
@@ -139,23 +128,3 @@ def test_grid_places_images_row_by_row() -> None:
 @settings(max_examples=20, deadline=None)
 def test_fit_keeps_the_longer_side(width: int, height: int) -> None:
     assert max(fit(blank(width, height), 100).size) == 100
-
-
-def test_batch_shows_padded_rows_nowhere_and_ignored_ones_in_gray() -> None:
-    samples = Batch(
-        inputs=torch.zeros(2, 3, 100, 100, dtype=torch.uint8),
-        boxes=torch.tensor([[[20.0, 30, 60, 70], [70, 70, 90, 90]], [[0, 0, 0, 0], [0, 0, 0, 0]]]),
-        labels=torch.tensor([[1, 0], [-1, -1]]),
-        ignore=torch.tensor([[False, True], [False, False]]),
-        annotated=torch.ones(2, 2, dtype=torch.bool),
-        frames=torch.zeros(2, 3, 2),
-        sizes=torch.full((2, 2), 100),
-        ids=["a/first.jpg", "second.jpg"],
-    )
-    sheet = batch(samples, ["cup", "cap"], cell=100)
-    first, second = sheet.crop((8, 0, 108, sheet.height)), sheet.crop((116, 24, 216, sheet.height - 8))
-    assert {PALETTE[1], GRAY} <= colors_of(first)
-    assert PALETTE[0] not in colors_of(first)
-    assert PALETTE[0] not in colors_of(second)
-    assert GRAY not in colors_of(second)
-    assert batch(samples, ["cup", "cap"], limit=1, cell=100).size[0] == 116

@@ -3,9 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from polyhead.types import Sample, Size
+import torch
 
-Partner = Callable[[], Sample]
+from polyhead.data.geometry.plane import ImageSample
+from polyhead.types import Size
+
+Partner = Callable[[], ImageSample]
 """Returns a random other sample of the same training set, a new one at each call."""
 
 
@@ -27,7 +30,7 @@ class Augmentation(ABC):
         return False
 
     @abstractmethod
-    def __call__(self, sample: Sample, size: Size, partner: Partner | None) -> Sample:
+    def __call__(self, sample: ImageSample, size: Size, partner: Partner | None) -> ImageSample:
         """Return the augmented sample on a canvas of ``size``.
 
         Args:
@@ -35,3 +38,8 @@ class Augmentation(ABC):
             size: height and width of the canvas in pixels.
             partner: returns samples to mix in; None if images must not be mixed.
         """
+
+
+def happens(probability: float) -> bool:
+    """Return True with the given probability; draws one number even for 0."""
+    return float(torch.rand(())) < probability

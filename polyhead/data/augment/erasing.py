@@ -13,14 +13,15 @@ from torchvision import tv_tensors as tv
 
 from polyhead.data.geometry.affine import ImageArray, to_array, to_image
 from polyhead.data.geometry.crop import GRAY
+from polyhead.data.geometry.plane import ImageSample
 from polyhead.data.geometry.visible import as_plain, update_visible
-from polyhead.types import IGNORED, Sample
+from polyhead.types import IGNORED
 
 AxisMask = NDArray[np.bool_]
 """The selected pixels along one axis, ``[h]`` or ``[w]``."""
 
 
-def hide(sample: Sample, rows: AxisMask, columns: AxisMask, fill: ImageArray | int = GRAY) -> Sample:
+def hide(sample: ImageSample, rows: AxisMask, columns: AxisMask, fill: ImageArray | int = GRAY) -> ImageSample:
     """Return a copy of the sample with the pixels hidden where ``rows`` and ``columns`` are both true (mask: 255).
 
     Boxes are unchanged, as for any occluded object. Objects that are almost fully hidden become ignored
@@ -47,7 +48,7 @@ def hide(sample: Sample, rows: AxisMask, columns: AxisMask, fill: ImageArray | i
     return update_visible(sample, boxes, 1 - hidden, size)._replace(input=to_image(image), mask=mask)
 
 
-def erase(sample: Sample, min_area: float = 0.02, max_area: float = 0.2) -> Sample:
+def erase(sample: ImageSample, min_area: float = 0.02, max_area: float = 0.2) -> ImageSample:
     """Fill a random rectangle inside the image with noise; its aspect ratio is 3/10 to 10/3.
 
     Args:
@@ -65,7 +66,7 @@ def erase(sample: Sample, min_area: float = 0.02, max_area: float = 0.2) -> Samp
     return hide(sample, rows, columns, noise.numpy())
 
 
-def grid_mask(sample: Sample, min_period: float = 0.125, max_period: float = 0.5) -> Sample:
+def grid_mask(sample: ImageSample, min_period: float = 0.125, max_period: float = 0.5) -> ImageSample:
     """Hide a quarter of the image with a grid of gray squares.
 
     Args:

@@ -11,15 +11,17 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors as tv
 
+from polyhead.boxes.overlap import box_area
 from polyhead.data.geometry.affine import Matrix, Placement, compose, paste, to_array, to_image
-from polyhead.data.geometry.visible import areas, as_plain, concat, update_visible
-from polyhead.types import IGNORED, Sample, Size
+from polyhead.data.geometry.plane import ImageSample
+from polyhead.data.geometry.visible import as_plain, concat, update_visible
+from polyhead.types import IGNORED, Size
 
 Hole = tuple[int, int, int, int]
 """x1, y1, x2, y2 in whole pixels of a canvas."""
 
 
-def single(sample: Sample, size: Size, matrix: Matrix) -> Sample:
+def single(sample: ImageSample, size: Size, matrix: Matrix) -> ImageSample:
     """Return one image on a canvas, scaled to fit it and then transformed.
 
     Args:
@@ -32,7 +34,7 @@ def single(sample: Sample, size: Size, matrix: Matrix) -> Sample:
     return paste([Placement(sample, compose(matrix, scale, (-scale * width / 2, -scale * height / 2)))], size)
 
 
-def mosaic(samples: Sequence[Sample], size: Size, center: tuple[float, float], matrix: Matrix) -> Sample:
+def mosaic(samples: Sequence[ImageSample], size: Size, center: tuple[float, float], matrix: Matrix) -> ImageSample:
     """Return four images that meet in a point, each scaled to fit the whole canvas (paper, section 3.3 and figure 3).
 
     Args:
@@ -52,13 +54,13 @@ def mosaic(samples: Sequence[Sample], size: Size, center: tuple[float, float], m
     return paste(patches, size)
 
 
-def fit_scale(sample: Sample, size: Size) -> float:
+def fit_scale(sample: ImageSample, size: Size) -> float:
     """Return the factor by which an image just fits the canvas."""
     height, width = (int(side) for side in sample.input.shape[-2:])
     return min(size[0] / height, size[1] / width)
 
 
-def mixup(first: Sample, second: Sample, weight: float) -> Sample:
+def mixup(first: ImageSample, second: ImageSample, weight: float) -> ImageSample:
     """Return the weighted mean of two images of the same size, with the objects of both.
 
     All objects count fully, whatever the weight. Pixels whose classes in the two masks differ become ignored (255).
@@ -76,7 +78,7 @@ def mixup(first: Sample, second: Sample, weight: float) -> Sample:
     return concat([first, second])._replace(input=to_image(image), mask=mask)  # type: ignore[arg-type]  # cv2 says any dtype
 
 
-def cutmix(first: Sample, second: Sample, hole: Hole) -> Sample:
+def cutmix(first: ImageSample, second: ImageSample, hole: Hole) -> ImageSample:
     """Return the first image with a rectangle replaced by the same rectangle of the second; both have the same size.
 
     Boxes of the first image shrink where the hole covers one end of them completely; boxes of the second are clipped
@@ -116,7 +118,7 @@ def _clip(boxes: Tensor, hole: Hole) -> Tensor:
 
 def _inside_fraction(boxes: Tensor, hole: Hole) -> Tensor:
     """Return the fraction of each box ``[n, 4]`` that lies in the hole, as ``[n]``."""
-    return areas(_clip(boxes, hole)) / areas(boxes)
+    return box_area(_clip(boxes, hole)) / box_area(boxes)
 
 
 def _outside(boxes: Tensor, hole: Hole) -> Tensor:

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchvision.ops import box_iou
 
-from polyhead.data.augment.base import Augmentation, Partner
+from polyhead.boxes.overlap import pairwise_iou
+from polyhead.data.augment.base import Augmentation, Partner, happens
 from polyhead.data.augment.color import PhotometricDistortion
 from polyhead.data.augment.yolov4 import Yolov4
 from polyhead.data.geometry.crop import Window, crop_resize, flip, full_window
+from polyhead.data.geometry.plane import ImageSample
 from polyhead.errors import PolyheadError, suggest
-from polyhead.types import Sample, Size
+from polyhead.types import Size
 
 TRIALS = 40
 """Random crops that are tried at once; the first valid one is used."""
@@ -33,7 +34,7 @@ def zoom_out(window: Window, max_ratio: float = 4.0) -> Window:
 
     The old window lies at a random position inside the new one.
     """
-    if _coin():
+    if happens(0.5):
         return window
     left, top, right, bottom = window
     draws = torch.rand(3)
@@ -44,7 +45,7 @@ def zoom_out(window: Window, max_ratio: float = 4.0) -> Window:
     return x, y, x + width, y + height
 
 
-def iou_crop(sample: Sample, window: Window) -> Window:
+def iou_crop(sample: ImageSample, window: Window) -> Window:
     """Return a random crop of ``window`` that overlaps an object by a randomly chosen minimum IoU (SSD, section 2.2).
 
     The crop contains the object's center. Its sides are 0.3 to 1 of the window's, and their ratio is 0.5 to 2. If no
@@ -65,19 +66,19 @@ def iou_crop(sample: Sample, window: Window) -> Window:
         crops = torch.cat([first, first + crop_sides], 1)  # [t, 4]
         inside = ((centers > crops[:, None, :2]) & (centers < crops[:, None, 2:])).all(2)  # [t, n]
         ratio = crop_sides[:, 0] / crop_sides[:, 1]  # [t]
-        valid = (inside & (box_iou(crops, objects) >= min_iou)).any(1) & (ratio >= 0.5) & (ratio <= 2)  # [t]
+        valid = (inside & (pairwise_iou(crops, objects) >= min_iou)).any(1) & (ratio >= 0.5) & (ratio <= 2)  # [t]
         if valid.any():
             left, top, right, bottom = crops[int(valid.int().argmax())].tolist()  # argmax: the first valid trial
             return left, top, right, bottom
     return window
 
 
-def ssd_window(sample: Sample) -> Window:
+def ssd_window(sample: ImageSample) -> Window:
     """Draw a window by zooming out and then cropping, as in SSD."""
     return iou_crop(sample, zoom_out(full_window(sample)))
 
 
-def scale_jitter(sample: Sample) -> Window:
+def scale_jitter(sample: ImageSample) -> Window:
     """Draw a window of 3/4 to 4/3 of the image's sides, with each side scaled and shifted by up to a tenth more."""
     _, _, width, height = full_window(sample)
     draws = 2 * torch.rand(5) - 1
@@ -87,7 +88,7 @@ def scale_jitter(sample: Sample) -> Window:
     return x - new_width / 2, y - new_height / 2, x + new_width / 2, y + new_height / 2
 
 
-def area_crop(sample: Sample) -> Window:
+def area_crop(sample: ImageSample) -> Window:
     """Draw a crop of 0.08 to 1 of the image's area with aspect ratio 3/4 to 4/3 (Szegedy et al. 2015, section 6)."""
     height, width = sample.input.shape[-2:]
     area = height * width * (0.08 + 0.92 * torch.rand(TRIALS))  # [t]
@@ -111,14 +112,14 @@ class Windowed(Augmentation):
         color: changes pixel values only, such as a torchvision v2 color transform.
     """
 
-    window: Callable[[Sample], Window] = full_window
-    color: Callable[[Sample], Sample] | None = None
+    window: Callable[[ImageSample], Window] = full_window
+    color: Callable[[ImageSample], ImageSample] | None = None
 
-    def __call__(self, sample: Sample, size: Size, partner: Partner | None) -> Sample:
+    def __call__(self, sample: ImageSample, size: Size, partner: Partner | None) -> ImageSample:
         """Return the sample on a canvas of ``size``; no other image is mixed in."""
         del partner
         result = crop_resize(sample, self.window(sample), size)
-        if _coin():
+        if happens(0.5):
             result = flip(result)
         return self.color(result) if self.color else result
 
@@ -144,7 +145,7 @@ class Train:
     size: Size
     augmentation: Augmentation
 
-    def __call__(self, sample: Sample, partner: Partner | None = None) -> Sample:
+    def __call__(self, sample: ImageSample, partner: Partner | None = None) -> ImageSample:
         """Return the augmented sample; ``partner`` returns other samples that may be mixed in."""
         return self.augmentation(sample, self.size, partner)
 
@@ -165,7 +166,7 @@ class Eval:
         if self.fit not in FITS:
             raise PolyheadError(f"unknown fit {self.fit!r}{suggest(self.fit, FITS)}")
 
-    def __call__(self, sample: Sample) -> Sample:
+    def __call__(self, sample: ImageSample) -> ImageSample:
         """Return the sample on the canvas."""
         window = full_window(sample)
         if self.fit == "letterbox":
@@ -196,8 +197,3 @@ def _augmentation(transforms: str | Augmentation) -> Augmentation:
     if transforms not in PRESETS:
         raise PolyheadError(f"unknown transforms {transforms!r}{suggest(transforms, PRESETS)}")
     return PRESETS[transforms]
-
-
-def _coin() -> bool:
-    """Return True with probability 0.5."""
-    return float(torch.rand(())) < 0.5

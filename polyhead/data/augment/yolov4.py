@@ -4,13 +4,14 @@ from dataclasses import dataclass, fields
 
 import torch
 
-from polyhead.data.augment.base import Augmentation, Partner
+from polyhead.data.augment.base import Augmentation, Partner, happens
 from polyhead.data.augment.color import color_matrix, recolor
 from polyhead.data.augment.erasing import erase, grid_mask
 from polyhead.data.augment.mixing import cutmix, draw_hole, mixup, mosaic, single
 from polyhead.data.geometry.affine import Matrix, affine_matrix, to_array, to_image
+from polyhead.data.geometry.plane import ImageSample
 from polyhead.errors import PolyheadError
-from polyhead.types import Sample, Size
+from polyhead.types import Size
 
 LIMITS = {"degrees": 180.0, "shear": 44.0, "scale": 0.95, "translate": 1.0, "hue": 0.5, "saturation": 1.0, "value": 1.0}
 """The largest value of each setting; 1 for all others, which are probabilities."""
@@ -68,22 +69,22 @@ class Yolov4(Augmentation):
         """Whether mosaic, MixUp or CutMix is enabled."""
         return bool(self.mosaic or self.mixup or self.cutmix)
 
-    def __call__(self, sample: Sample, size: Size, partner: Partner | None) -> Sample:
+    def __call__(self, sample: ImageSample, size: Size, partner: Partner | None) -> ImageSample:
         """Return the sample, with others mixed in if ``partner`` is given, on a canvas of ``size``."""
         result = self._canvas(sample, size, partner)
-        if partner is not None and _happens(self.mixup):
+        if partner is not None and happens(self.mixup):
             weight = float(torch.distributions.Beta(8.0, 8.0).sample())
             result = mixup(result, self._canvas(partner(), size, partner), weight)
-        if partner is not None and _happens(self.cutmix):
+        if partner is not None and happens(self.cutmix):
             result = cutmix(result, self._canvas(partner(), size, partner), draw_hole(size))
         result = self._recolored(result)
-        if _happens(self.erase):
+        if happens(self.erase):
             result = erase(result)
-        return grid_mask(result) if _happens(self.grid) else result
+        return grid_mask(result) if happens(self.grid) else result
 
-    def _canvas(self, sample: Sample, size: Size, partner: Partner | None) -> Sample:
+    def _canvas(self, sample: ImageSample, size: Size, partner: Partner | None) -> ImageSample:
         """Return one image, or a mosaic of four, after a random affine transform."""
-        if partner is None or not _happens(self.mosaic):
+        if partner is None or not happens(self.mosaic):
             return single(sample, size, self._matrix(size))
         x, y = (torch.rand(2) - 0.5).tolist()  # where the four meet, as a fraction of the canvas from its center
         samples = [sample, partner(), partner(), partner()]
@@ -98,16 +99,11 @@ class Yolov4(Augmentation):
             (self.shear * shear_x, self.shear * shear_y),
             1 + self.scale * scale,
             (self.translate * x, self.translate * y),
-            (_happens(self.flip), _happens(self.upside_down)),
+            (happens(self.flip), happens(self.upside_down)),
         )
 
-    def _recolored(self, sample: Sample) -> Sample:
+    def _recolored(self, sample: ImageSample) -> ImageSample:
         """Return the sample with a random change of hue, saturation and value."""
         hue, saturation, value = (2 * torch.rand(3) - 1).tolist()
         matrix = color_matrix(360 * self.hue * hue, 1 + self.saturation * saturation, 1 + self.value * value)
         return sample._replace(input=to_image(recolor(to_array(sample.input), matrix)))
-
-
-def _happens(probability: float) -> bool:
-    """Return True with the given probability; draws one number even for 0."""
-    return float(torch.rand(())) < probability

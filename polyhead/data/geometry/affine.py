@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision import tv_tensors as tv
 
+from polyhead.boxes.overlap import box_area
 from polyhead.data.geometry.crop import GRAY, Spans
-from polyhead.data.geometry.visible import areas, as_plain, concat, update_visible
-from polyhead.types import IGNORED, Sample, Size
+from polyhead.data.geometry.plane import ImageSample
+from polyhead.data.geometry.visible import as_plain, concat, update_visible
+from polyhead.types import IGNORED, Size
 
 Matrix = NDArray[np.float64]
 """``[2, 3]``: maps the point (x, y) to ``matrix @ (x, y, 1)``. Whole numbers are borders of pixels, not centers."""
@@ -35,7 +37,7 @@ FLIP_CODES = {(True, False): 1, (False, True): 0, (True, True): -1}
 class Placement(NamedTuple):
     """A sample, and the matrix that maps its image to the canvas."""
 
-    sample: Sample
+    sample: ImageSample
     matrix: Matrix
 
 
@@ -72,7 +74,7 @@ def compose(matrix: Matrix, scale: float, corner: tuple[float, float]) -> Matrix
     return np.concatenate([scale * matrix[:, :2], origin[:, None]], 1)  # [2, 3]
 
 
-def paste(placements: Sequence[Placement], size: Size) -> Sample:
+def paste(placements: Sequence[Placement], size: Size) -> ImageSample:
     """Return several images on one canvas; it is gray (mask: 255) where there is no image.
 
     Boxes become the bounding boxes of their transformed corners, clipped to the canvas
@@ -91,7 +93,7 @@ def paste(placements: Sequence[Placement], size: Size) -> Sample:
     hulls = torch.cat([_hulls(placement) for placement in placements])  # [n, 4], not clipped yet
     limit = torch.tensor([size[1], size[0]], dtype=hulls.dtype).repeat(2)  # [4]: width, height, width, height
     boxes = hulls.clamp(min=0).minimum(limit)
-    fraction = areas(boxes) / areas(hulls).clamp(min=1e-6)  # [n]: visible fraction of each box
+    fraction = box_area(boxes) / box_area(hulls).clamp(min=1e-6)  # [n]: visible fraction of each box
     frame = transform_points(as_plain(first.sample.frame), first.matrix)
     return update_visible(concat([sample for sample, _ in placements]), boxes, fraction, size)._replace(
         input=to_image(canvas), frame=tv.KeyPoints(frame, canvas_size=size), mask=_masks(placements, size)

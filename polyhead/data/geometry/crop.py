@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torchvision import tv_tensors as tv
 
-from polyhead.types import IGNORED, Sample, Size
+from polyhead.data.geometry.plane import ImageSample
+from polyhead.types import IGNORED, Size
 
 Window = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels of the image; may extend beyond the image."""
@@ -24,13 +25,13 @@ Spans = tuple[Span, Span]
 """Along one axis, the visible pixels of the image and the pixels of the canvas that show them."""
 
 
-def full_window(sample: Sample) -> Window:
+def full_window(sample: ImageSample) -> Window:
     """Return the window that shows exactly the image."""
     height, width = sample.input.shape[-2:]
     return 0.0, 0.0, float(width), float(height)
 
 
-def crop_resize(sample: Sample, window: Window, size: Size) -> Sample:
+def crop_resize(sample: ImageSample, window: Window, size: Size) -> ImageSample:
     """Return the part of a sample inside ``window``, resized to a canvas of ``size``.
 
     The canvas is gray (mask: 255) where the window extends beyond the image. The window is rounded to whole pixels of
@@ -76,7 +77,7 @@ def crop_resize(sample: Sample, window: Window, size: Size) -> Sample:
     )
 
 
-def flip(sample: Sample) -> Sample:
+def flip(sample: ImageSample) -> ImageSample:
     """Mirror a sample left and right.
 
     Coordinates are borders of pixels: x becomes ``width - x`` (torchvision maps points to ``width - 1 - x``).

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors as tv
 
-from polyhead.types import Sample, Size
+from polyhead.data.geometry.plane import ImageSample
+from polyhead.types import Size
 
 MIN_VISIBLE = 0.1
 """An object with a smaller visible fraction of its box becomes ignored."""
@@ -20,12 +21,7 @@ def as_plain(boxes: Tensor) -> Tensor:
     return boxes.as_subclass(Tensor)
 
 
-def areas(boxes: Tensor) -> Tensor:
-    """Return the areas ``[n]`` of xyxy boxes ``[n, 4]``; 0 for a box without width or height."""
-    return (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(1)
-
-
-def update_visible(sample: Sample, boxes: Tensor, fraction: Tensor, size: Size) -> Sample:
+def update_visible(sample: ImageSample, boxes: Tensor, fraction: Tensor, size: Size) -> ImageSample:
     """Return the sample with its objects reduced to their visible parts.
 
     Objects that are not visible at all are removed. Objects that are barely visible (:data:`MIN_VISIBLE`,
@@ -47,7 +43,7 @@ def update_visible(sample: Sample, boxes: Tensor, fraction: Tensor, size: Size) 
     )
 
 
-def concat(samples: Sequence[Sample]) -> Sample:
+def concat(samples: Sequence[ImageSample]) -> ImageSample:
     """Return the first sample with the objects of all samples.
 
     A class counts as annotated only if it is annotated in every sample. Objects of a class that was not annotated in

@@ -10,6 +10,7 @@ without an error.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -56,6 +57,30 @@ def read_image(path: str | Path) -> tv.Image:
         orientation = _orientation(image)  # before the pixels are decoded, which may load further EXIF data
         pixels = _upright(to_rgb(image, path), orientation)
         return tv.Image(torch.from_numpy(np.array(pixels)).permute(2, 0, 1))  # [h, w, 3] -> [3, h, w]
+
+
+class ImageFile(NamedTuple):
+    """An image file; ``size`` is the expected height and width of the upright image, or None."""
+
+    path: str
+    size: Size | None = None
+
+
+def read_sized(file: ImageFile) -> tv.Image:
+    """Read an image as :func:`read_image` does, and check its size.
+
+    Raises:
+        InvalidFileError: if the image cannot be read, or does not have the expected size.
+    """
+    image = read_image(file.path)  # [3, h, w]
+    if file.size is not None and tuple(image.shape[1:]) != file.size:
+        what = (
+            f"expected {file.size[1]} x {file.size[0]} pixels as in its annotation, got {image.shape[2]} x "
+            f"{image.shape[1]} (after EXIF rotation)"
+        )
+        remedy = "correct the size in the annotation; if only the EXIF rotation differs, save the image rotated"
+        raise InvalidFileError(file.path, what, remedy)
+    return image
 
 
 def image_size(path: str | Path) -> Size:

@@ -2,30 +2,29 @@
 
 import multiprocessing
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Int
-from torch import Tensor
 from torch.utils.data import DataLoader
 
+from polyhead.contracts.kind import Kind, Targets
+from polyhead.contracts.modality import Modality
 from polyhead.contracts.reader import Reader, Subset
 from polyhead.data.augment.base import Augmentation
-from polyhead.data.augment.transforms import Eval, Train, fit_of, train_transform
 from polyhead.data.doctor import require_valid
 from polyhead.data.duplicates import content_keys, image_paths
 from polyhead.data.loading.cache import GIB, Cached
-from polyhead.data.loading.streams import EvalSet, Steps, StreamLoader, TrainSet, collate, peers
-from polyhead.data.readers.exemplars import ExemplarReader
+from polyhead.data.loading.streams import Collate, Decoded, EvalSet, Steps, StreamLoader, TrainSet
 from polyhead.data.splits.make import SPLITS, check_names, check_split, make_splits
 from polyhead.data.splits.stratify import shown_classes
-from polyhead.errors import PolyheadError, SettingError
+from polyhead.errors import SettingError
 from polyhead.rng import derive_seed
-from polyhead.types import Annotation, Sample, ShownClass, Size
+from polyhead.types import InputSpec, Sample, ShownClass, TaskInfo
 
 MINIMUM = {"batch": 1, "val_batch": 1, "workers": 0, "cache": 0}
 """The smallest valid value of each numeric setting of a source."""
@@ -51,6 +50,7 @@ class Source:
         val_batch: samples per evaluation batch; four times ``batch`` if None.
         workers: loader processes; if None, one per core, at most 8.
         cache: GiB of decoded training images that are cached in memory, over all loader processes together.
+        modality: how inputs are read; if None, the default of the reader's modality.
         license: license of the data, stored with every copy; if None, what the data set itself states.
     """
 
@@ -63,6 +63,7 @@ class Source:
     val_batch: int | None = None
     workers: int | None = None
     cache: float = 0.5
+    modality: Modality | None = None
     license: str | None = None
 
     def __post_init__(self) -> None:
@@ -87,7 +88,8 @@ class TaskData:
     Args:
         name: name of the task.
         source: the settings.
-        size: height and width of the model's images.
+        kind: the kind of the targets.
+        modality: the modality of the inputs; it must be fitted before samples are loaded.
         seed: seed of the run.
         ids: the ids of each split, if they are known from an earlier run.
 
@@ -97,103 +99,81 @@ class TaskData:
     """
 
     def __init__(
-        self, name: str, source: Source, size: Size, seed: int, ids: dict[str, list[str]] | None = None
+        self,
+        name: str,
+        source: Source,
+        kind: Kind,
+        modality: Modality,
+        seed: int,
+        ids: dict[str, list[str]] | None = None,
     ) -> None:
         self.name = name
         self.source = source
+        self.kind, self.modality = kind, modality
         self.batch = source.batch
         self.workers = min(8, os.cpu_count() or 1) if source.workers is None else source.workers
         self.seed = derive_seed(seed, name)
         self.license = source.reader.license if source.license is None else source.license
         given: dict[str, Reader] = {"train": source.reader}
         given |= {split: reader for split, reader in (("val", source.val), ("test", source.test)) if reader is not None}
+        for reader in given.values():
+            reader.bind(kind, modality)
         given = {split: require_valid(reader, f"data.{name} ({split})") for split, reader in given.items()}
         for split, reader in given.items():
             check_names(f"data.{name}", split, source.reader.names, reader.names)
         self.skipped = [problem for reader in given.values() for problem in reader.skipped]
-        self.readers = make_splits(name, given, source.split, seed, ids)
-        self._targets: dict[str, list[Annotation]] = {}
-        self._indices: dict[str, dict[str, int]] = {}
-        self._class_pixels: dict[str, Tensor] = {}
+        self.readers = make_splits(name, kind, given, source.split, seed, ids)
+        self._targets: dict[str, Targets] = {}
         self.names = source.reader.names
         self.categories = source.reader.categories
-        self.train_transform: Train = train_transform(source.transforms, size)
-        if self.train_transform.augmentation.mixes and self.image_level:
-            raise PolyheadError(
-                f"data.{name}: the transforms mix several images into one, but each image here has a single class. "
-                "Use transforms: classify or light, or {preset: yolov4, mosaic: 0, mixup: 0, cutmix: 0}."
-            )
-        self.eval_transform = Eval(size, fit_of(source.transforms))
+
+    @property
+    def info(self) -> TaskInfo:
+        """What the task's head is built from."""
+        stored = self.source.reader.stored_info  # exemplars are too few for statistics of their own
+        return self.kind.info(self.targets("train"), self.categories) if stored is None else stored
+
+    @property
+    def inputs_spec(self) -> InputSpec:
+        """What the task's backbone is built from."""
+        return self.modality.spec()
 
     def __len__(self) -> int:
         """Return the number of training samples."""
         return len(self.readers["train"])
 
+    @property
+    def stored(self) -> bool:
+        """Whether the data are exemplars of an earlier run."""
+        return self.source.reader.stored
+
     def ids(self, split: str) -> list[str]:
         """Return the sample ids of a split, in order."""
-        return [annotation.id for annotation in self.targets(split)]
+        return self.targets(split).ids
 
-    def targets(self, split: str) -> list[Annotation]:
-        """Return the annotation of every sample of a split, in pixels of the original images."""
+    def targets(self, split: str) -> Targets:
+        """Return the targets of a split, in the space of the original samples."""
         if split not in self._targets:
-            reader = self.readers[split]
-            self._targets[split] = [reader.annotation(index) for index in range(len(reader))]
+            self._targets[split] = Targets.of(self.kind, self.readers[split])
         return self._targets[split]
 
-    @property
-    def has_masks(self) -> bool:
-        """Whether the targets are masks."""
-        return self.readers["train"].has_masks
+    def inputs(self, split: str) -> Iterator[Any]:
+        """Yield the raw inputs of a split."""
+        reader = self.readers[split]
+        return (reader.raw(index) for index in range(len(reader)))
 
-    @property
-    def image_level(self) -> bool:
-        """Whether the targets are one class or number per image, without boxes and masks."""
-        targets = self.targets("train")
-        return not self.has_masks and targets[0].value is not None and not any(len(target.boxes) for target in targets)
-
-    def mask(self, split: str, image_id: str) -> Tensor:
-        """Return the target mask of one sample of a split, uint8 ``[h, w]`` in pixels of the original image.
-
-        Raises:
-            PolyheadError: if the data has no masks.
-        """
-        if split not in self._indices:
-            self._indices[split] = {target.id: index for index, target in enumerate(self.targets(split))}
-        mask = self.readers[split].mask(self._indices[split][image_id])
-        if mask is None:
-            raise PolyheadError(
-                f"data.{self.name}: sample {image_id!r} has no mask. Use a reader of masks for a segmentation head."
-            )
-        plain: Tensor = mask.as_subclass(Tensor)
-        return plain
-
-    def class_pixels(self, split: str) -> Int[Tensor, "p c"]:
-        """Return the number of pixels of each class in each mask of a split; ignored pixels do not count.
-
-        The first call reads every mask.
-        """
-        if split not in self._class_pixels:
-            counts = [
-                torch.bincount(self.mask(split, target.id).flatten(), minlength=256) for target in self.targets(split)
-            ]
-            self._class_pixels[split] = torch.stack(counts)[:, : len(self.names)]  # [p, 256] -> [p, c]
-        return self._class_pixels[split]
-
-    def has_content(self, split: str) -> list[bool]:
-        """Return whether each sample of a split has something to predict: an object, a foreground pixel or a class."""
-        if self.has_masks:
-            return [bool(row[1:].any()) for row in self.class_pixels(split)]  # class 0 is the background
-        image_level = self.image_level  # evaluated once: it looks at every training sample
-        return [image_level or not bool(target.ignore.all()) for target in self.targets(split)]
+    def sample(self, split: str, index: int) -> Sample:
+        """Return one decoded sample, before any transform."""
+        return Decoded(self.readers[split], self.modality)(index)
 
     def shown_classes(self, split: str) -> list[set[ShownClass]]:
         """Return the classes that each sample of a split shows; the first call reads every mask."""
-        targets = self.targets(split)
-        shown = (self.class_pixels(split) > 0).tolist() if self.has_masks else [[]] * len(targets)
-        return [
-            shown_classes(target, [label for label, present in enumerate(row) if present])
-            for target, row in zip(targets, shown, strict=True)
-        ]
+        return shown_classes(self.readers[split], self.targets(split))
+
+    def stored_bytes(self, index: int) -> int:
+        """Return the size of a training sample's files; of its input where it has no file."""
+        entry = self.readers["train"].entry(index)
+        return sum(Path(file).stat().st_size for file in entry.files) if entry.files else entry.bytes
 
     def train(self, steps: int, position: Callable[[], int], stage: int, mix_until: int) -> StreamLoader:
         """Return an endless stream of training batches.
@@ -205,15 +185,20 @@ class TaskData:
             mix_until: the step of the stage from which samples are no longer mixed with others.
         """
         seed = derive_seed(self.seed, stage)
-        reader, targets = self.readers["train"], self.targets("train")
+        reader = self.readers["train"]
+        read: Callable[[int], Sample] = Decoded(reader, self.modality)
         if self.source.cache:
             limit = int(self.source.cache * GIB / max(1, self.workers))
-            reader = Cached(reader, [target.path for target in targets], limit)
+            entries = [reader.entry(index) for index in range(len(reader))]
+            read = Cached(read, entries, self.modality.cached_bytes, limit)
+        peers = self.kind.peers(self.targets("train")) if self.modality.train.mixes else None
+        lengths = [self.modality.length(raw) for raw in self.inputs("train")]
+        sampler = Steps(len(self), self.batch, steps, seed, mix_until, lengths if len(set(lengths)) > 1 else None)
         loader = StreamLoader(
-            TrainSet(reader, self.train_transform, seed, peers(targets)),
-            batch_sampler=Steps(len(self), self.batch, steps, seed, mix_until),
+            TrainSet(read, len(self), self.modality.train, seed, peers),
+            batch_sampler=sampler,
             num_workers=self.workers,
-            collate_fn=collate,
+            collate_fn=Collate(self.kind, self.modality),
             persistent_workers=self.workers > 0,
             worker_init_fn=begin_worker,
         )
@@ -224,28 +209,22 @@ class TaskData:
         """Return the same task with only these training samples and another batch size."""
         task = copy(self)
         task.readers = {**self.readers, "train": Subset(self.readers["train"], indices)}
-        vars(task).update(_targets={}, _indices={}, _class_pixels={})  # caches of the full task
+        task._targets = {}  # pylint: disable=protected-access  # those here are of the full task
         task.batch = batch
         return task
 
     def evaluation(self, split: str) -> DataLoader[Sample]:
         """Return the batches of a split: every sample once, in order."""
+        reader = self.readers[split]
         return DataLoader(
-            EvalSet(self.readers[split], self.eval_transform),
+            EvalSet(Decoded(reader, self.modality), len(reader), self.modality.eval),
             batch_size=self.source.val_batch or 4 * self.batch,
             num_workers=self.workers if split == "val" else 0,
-            collate_fn=collate,
+            collate_fn=Collate(self.kind, self.modality),
             persistent_workers=self.workers > 0 and split == "val",
             worker_init_fn=begin_worker,
             generator=torch.Generator(),
         )
-
-
-def open_tasks(
-    sources: Mapping[str, Source], size: Size, seed: int, ids: Mapping[str, dict[str, list[str]]] | None = None
-) -> dict[str, TaskData]:
-    """Open every source of a recipe; ``ids`` are the splits of an earlier run, by task."""
-    return {name: TaskData(name, source, size, seed, (ids or {}).get(name)) for name, source in sources.items()}
 
 
 def overlapping_splits(tasks: Mapping[str, TaskData]) -> list[str]:
@@ -255,9 +234,13 @@ def overlapping_splits(tasks: Mapping[str, TaskData]) -> list[str]:
     Copies in other files count. One file in two splits of a task is an error instead
     (:func:`polyhead.data.splits.make.make_splits`).
     """
-    stored = {name for name, task in tasks.items() if isinstance(task.source.reader, ExemplarReader)}
+    stored = {name for name, task in tasks.items() if task.stored}
     keys = content_keys(
-        {(name, split): image_paths(task.targets(split)) for name, task in tasks.items() for split in SPLITS}
+        {
+            (name, split): image_paths(map(task.readers[split].entry, range(len(task.readers[split]))))
+            for name, task in tasks.items()
+            for split in SPLITS
+        }
     )
     warnings = []
     for name, task in tasks.items():

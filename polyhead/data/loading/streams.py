@@ -12,11 +12,14 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from polyhead.contracts.kind import Kind
+from polyhead.contracts.modality import EvalTransform, Modality, TrainTransform
 from polyhead.contracts.reader import Reader
-from polyhead.data.augment.transforms import Eval, Train
 from polyhead.rng import derive_seed, fork_rng
-from polyhead.types import Annotation, Batch, Sample
+from polyhead.types import Batch, Sample
 
+BUCKET = 32
+"""Batches whose samples are sorted by length together."""
 Index = tuple[int, int, bool]
 """Cycle (number of completed passes over the set), index within the set, and whether other samples may be mixed in."""
 
@@ -25,7 +28,8 @@ class Steps(Sampler[list[Index]]):
     """A batch sampler over an endless stream of indices.
 
     Every index comes once per cycle. Batches are always full; a batch may contain the end of one cycle and the
-    beginning of the next.
+    beginning of the next. Where the samples have different lengths, those of a batch have similar ones, so that less
+    has to be padded; which samples share a batch still changes from cycle to cycle.
 
     Args:
         length: samples in the set.
@@ -33,10 +37,20 @@ class Steps(Sampler[list[Index]]):
         steps: steps per epoch.
         seed: seed of the order.
         mix_until: the step, counted from the beginning of the stage, from which samples are no longer mixed.
+        lengths: the length of each sample; None where all are equal.
     """
 
-    def __init__(self, length: int, batch: int, steps: int, seed: int, mix_until: int = 0) -> None:
+    def __init__(
+        self,
+        length: int,
+        batch: int,
+        steps: int,
+        seed: int,
+        mix_until: int = 0,
+        lengths: Sequence[int] | None = None,
+    ) -> None:
         self.length, self.batch, self.steps, self.seed, self.mix_until = length, batch, steps, seed, mix_until
+        self.lengths = lengths
         self.start = 0
         self._order = lru_cache(maxsize=2)(self._permutation)  # most batches touch one or two cycles
 
@@ -53,11 +67,35 @@ class Steps(Sampler[list[Index]]):
         """Return the order of the samples in a cycle."""
         generator = torch.Generator().manual_seed(derive_seed(self.seed, cycle))
         order: list[int] = torch.randperm(self.length, generator=generator).tolist()
-        return order
+        return order if self.lengths is None else self._by_length(order, cycle, self.lengths, generator)
+
+    def _by_length(self, order: list[int], cycle: int, lengths: Sequence[int], generator: torch.Generator) -> list[int]:
+        """Sort the samples of :data:`BUCKET` batches at a time by length, and shuffle the batches."""
+        window = BUCKET * self.batch
+        first = -cycle * self.length % self.batch  # samples that complete the last batch of the cycle before
+        starts = range(first, len(order), window)
+        rest = [index for start in starts for index in sorted(order[start : start + window], key=lengths.__getitem__)]
+        batches = [rest[start : start + self.batch] for start in range(0, len(rest), self.batch)]
+        full = [each for each in batches if len(each) == self.batch]
+        shuffled = [full[index] for index in torch.randperm(len(full), generator=generator).tolist()]
+        return [*order[:first], *(index for each in [*shuffled, *batches[len(full) :]] for index in each)]
 
     def __iter__(self) -> Iterator[list[Index]]:
         for step in range(self.start, (self.start // self.steps + 1) * self.steps):
             yield self.at(step)
+
+
+class Decoded:
+    """The decoded samples of a reader, before any transform."""
+
+    def __init__(self, reader: Reader, modality: Modality) -> None:
+        self.reader, self.modality = reader, modality
+
+    def __call__(self, index: int) -> Sample:
+        """Return the decoded sample with an index."""
+        raw, target, meta = self.reader[index]
+        decoded = self.modality.decode(raw)
+        return Sample(decoded, target, self.modality.meta(meta.id, decoded))
 
 
 class TrainSet(Dataset[Sample]):
@@ -66,54 +104,47 @@ class TrainSet(Dataset[Sample]):
     All random choices, including those in mixed-in samples, are a function of ``(seed, cycle, index)``.
 
     Args:
-        reader: reader of the training samples.
+        read: returns the decoded sample with an index.
+        length: number of samples.
         transform: the training transform.
         seed: seed of all random choices.
-        peers: for each sample, the indices of those that may be mixed into it (:func:`peers`); all if None.
+        peers: for each sample, the indices of those that may be mixed into it; all if None.
     """
 
     def __init__(
-        self, reader: Reader, transform: Train, seed: int, peers: Sequence[Sequence[int]] | None = None
+        self,
+        read: Callable[[int], Sample],
+        length: int,
+        transform: TrainTransform,
+        seed: int,
+        peers: Sequence[Sequence[int]] | None = None,
     ) -> None:
-        self.reader, self.transform, self.seed, self.peers = reader, transform, seed, peers
+        self.read, self.length, self.transform, self.seed, self.peers = read, length, transform, seed, peers
 
     def __getitem__(self, index: Index) -> Sample:
         cycle, number, mixing = index
         with fork_rng(self.seed, cycle, number):
-            return self.transform(self.reader[number], partial(self._partner, number) if mixing else None)
+            return self.transform(self.read(number), partial(self._partner, number) if mixing else None)
 
     def _partner(self, number: int) -> Sample:
         """Draw one of a sample's peers other than itself; the sample itself if it has no other peer."""
-        peers = range(len(self.reader)) if self.peers is None else self.peers[number]
+        peers = range(self.length) if self.peers is None else self.peers[number]
         # Drawn from all but the last peer; the last one takes the position of the sample itself.
         drawn = peers[int(torch.randint(max(1, len(peers) - 1), ()))]
-        return self.reader[peers[-1] if drawn == number else drawn]
-
-
-def peers(targets: Sequence[Annotation]) -> list[list[int]]:
-    """Return, for each sample, the indices of the samples with the same annotated classes.
-
-    A mixed image has negatives only for classes that are annotated in all of its images. Mixing across merged data
-    sets would leave most classes without negatives.
-    """
-    keys = [target.annotated.numpy().tobytes() for target in targets]
-    groups: dict[bytes, list[int]] = {}
-    for index, key in enumerate(keys):
-        groups.setdefault(key, []).append(index)
-    return [groups[key] for key in keys]
+        return self.read(peers[-1] if drawn == number else drawn)
 
 
 class EvalSet(Dataset[Sample]):
     """The samples of val, test and predict; bitwise the same at every call."""
 
-    def __init__(self, reader: Reader, transform: Eval) -> None:
-        self.reader, self.transform = reader, transform
+    def __init__(self, read: Callable[[int], Sample], length: int, transform: EvalTransform) -> None:
+        self.read, self.length, self.transform = read, length, transform
 
     def __len__(self) -> int:
-        return len(self.reader)
+        return self.length
 
     def __getitem__(self, index: int) -> Sample:
-        return self.transform(self.reader[index])
+        return self.transform(self.read(index))
 
 
 class StreamLoader(DataLoader[Sample]):
@@ -143,39 +174,14 @@ class StreamLoader(DataLoader[Sample]):
         """Do nothing: there is no state to restore."""
 
 
-def collate(samples: list[Sample]) -> Batch:
-    """Stack samples of the same size into a batch.
+class Collate:
+    """Makes batches of the samples of a task."""
 
-    Boxes are padded to the longest list, and to at least one row; padded rows have label -1.
-    """
-    rows = max(1, *(sample.boxes.shape[0] for sample in samples))
-    boxes = torch.zeros(len(samples), rows, 4)
-    labels = torch.full((len(samples), rows), -1, dtype=torch.int64)
-    ignore = torch.zeros(len(samples), rows, dtype=torch.bool)
-    for row, sample in enumerate(samples):
-        count = sample.boxes.shape[0]
-        boxes[row, :count] = sample.boxes.as_subclass(torch.Tensor)
-        labels[row, :count] = sample.labels
-        ignore[row, :count] = sample.ignore
-    masks = [sample.mask for sample in samples if sample.mask is not None]
-    values = [sample.value for sample in samples if sample.value is not None]
-    return Batch(
-        inputs=_stack([sample.input.as_subclass(torch.Tensor) for sample in samples]),  # [b, 3, h, w]
-        boxes=boxes,  # [b, n, 4]
-        labels=labels,  # [b, n]
-        ignore=ignore,  # [b, n]
-        annotated=torch.stack([sample.annotated for sample in samples]),  # [b, c]
-        frames=torch.stack([sample.frame.as_subclass(torch.Tensor) for sample in samples]),  # [b, 3, 2]
-        sizes=torch.tensor([sample.size for sample in samples]),  # [b, 2]
-        ids=[sample.id for sample in samples],
-        masks=torch.stack([mask.as_subclass(torch.Tensor) for mask in masks]) if masks else None,  # [b, h, w]
-        values=torch.stack(values) if values else None,
-    )
+    def __init__(self, kind: Kind | None, modality: Modality) -> None:
+        self.kind, self.modality = kind, modality
 
-
-def _stack(images: list[torch.Tensor]) -> torch.Tensor:
-    """Stack images ``[3, h, w]`` into ``[b, 3, h, w]`` with channels last in memory.
-
-    Decoded images have this memory layout; reordering them takes four times as long.
-    """
-    return torch.stack([image.permute(1, 2, 0) for image in images]).permute(0, 3, 1, 2)
+    def __call__(self, samples: Sequence[Sample]) -> Batch:
+        """Return a batch of transformed samples; without a kind, it has no targets."""
+        inputs, targets, meta = zip(*samples, strict=True)
+        target = None if self.kind is None else self.kind.collate(targets)
+        return Batch(self.modality.collate(inputs), target, list(meta))

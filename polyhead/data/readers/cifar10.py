@@ -13,10 +13,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from polyhead.contracts.reader import Reader, sample
+from polyhead.contracts.reader import Reader
 from polyhead.errors import InvalidFileError, PolyheadError
 from polyhead.paths import find
-from polyhead.types import Annotation, Sample
+from polyhead.types import ClassLabel, Entry
 
 SIDE = 32
 ROW = 3 * SIDE * SIDE
@@ -24,7 +24,7 @@ KEYS = frozenset(["batch_label", "labels", "data", "filenames", "label_names", "
 
 
 class Cifar10(Reader):
-    """Images of 32 x 32 pixels for classification; ``value`` is the class, an int64 scalar.
+    """Images of 32 x 32 pixels for classification.
 
     Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images". All pixels are held in memory.
 
@@ -35,6 +35,8 @@ class Cifar10(Reader):
     Raises:
         PolyheadError: if the folder has none of these files.
     """
+
+    kind = "classification"
 
     def __init__(self, root: str | Path, split: Literal["train", "test"] = "train") -> None:
         folder = find(root)
@@ -66,25 +68,17 @@ class Cifar10(Reader):
     def __len__(self) -> int:
         return len(self._ids)
 
-    def annotation(self, index: int) -> Annotation:
-        """Return the class of one image as an annotation without boxes."""
-        index = range(len(self))[index]
-        none = torch.zeros(0)
-        return Annotation(
-            id=self._ids[index],
-            path="",
-            size=(SIDE, SIDE),
-            boxes=none.reshape(0, 4),
-            labels=none.long(),
-            ignore=none.bool(),
-            areas=none,
-            annotated=torch.ones(len(self.names), dtype=torch.bool),
-            value=torch.tensor(self._labels[index]),
-        )
+    def entry(self, index: int) -> Entry:
+        """Return the id of one image."""
+        return Entry(self._ids[range(len(self))[index]], bytes=3 * SIDE * SIDE)
 
-    def __getitem__(self, index: int) -> Sample:
-        """Return one image with its class."""
-        return sample(self.annotation(index), self._pixels[range(len(self))[index]].clone())
+    def raw(self, index: int) -> Tensor:
+        """Return the pixels of one image, uint8 ``[3, 32, 32]``."""
+        return self._pixels[range(len(self))[index]].clone()
+
+    def target(self, index: int) -> ClassLabel:
+        """Return the class of one image."""
+        return ClassLabel(torch.tensor(self._labels[range(len(self))[index]]))
 
 
 def _batch(path: Path, classes: int) -> tuple[Tensor, list[int]]:

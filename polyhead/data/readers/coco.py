@@ -224,7 +224,7 @@ def _add(entry: Entry, record: Record | None, label: int | None) -> tuple[str, s
     error = check_box(box, record.size)
     if error:
         return error
-    if area is not None and not (_is_number(area) and 0 <= area <= MAX_PIXELS):
+    if area is not None and not (is_number(area) and 0 <= area <= MAX_PIXELS):
         return f"expected a number of pixels as area, got {area!r}", "correct the area, or delete the key"
     if entry.get("iscrowd", 0) not in (0, 1):
         return f"expected 0 or 1 as iscrowd, got {entry['iscrowd']!r}", "correct the value, or delete the key"
@@ -234,7 +234,7 @@ def _add(entry: Entry, record: Record | None, label: int | None) -> tuple[str, s
 
 def _xyxy(value: Any) -> Box | None:
     """Convert ``[x, y, width, height]`` to xyxy; None if it is not four numbers that a float can hold."""
-    if not isinstance(value, list) or len(value) != 4 or not all(_is_number(number) for number in value):
+    if not isinstance(value, list) or len(value) != 4 or not all(is_number(number) for number in value):
         return None
     try:
         x, y, width, height = (float(number) for number in value)
@@ -258,7 +258,8 @@ def _is_id(value: Any) -> bool:
     return isinstance(value, int | str) and not isinstance(value, bool)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Return whether a JSON value is a number; True and False are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

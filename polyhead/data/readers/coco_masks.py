@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torchvision import tv_tensors as tv
 
-from polyhead.data.readers.coco import Coco
+from polyhead.data.readers.coco import Coco, is_number
 from polyhead.data.readers.in_memory import Issues, Record
 from polyhead.data.readers.mask_files import is_background, with_background
 from polyhead.errors import InvalidFileError, Problem
-from polyhead.types import IGNORED, Annotation, Size
+from polyhead.types import IGNORED, Mask, Size
 
 REDRAW = "draw the outline again, or delete the annotation"
 
@@ -48,7 +47,8 @@ class CocoMasks(Coco):
         cap: the largest fraction of images that may be skipped.
     """
 
-    has_masks = True
+    kind = "segmentation"
+    background = True
 
     def __init__(
         self,
@@ -73,17 +73,12 @@ class CocoMasks(Coco):
         numbers = [0 if is_background(name) else all_names.index(name) for name in names]
         return all_names, {category: None if label is None else numbers[label] for category, label in labels.items()}
 
-    def annotation(self, index: int) -> Annotation:
-        """Return id, file and size of one image, without boxes: the target is the mask."""
-        none = torch.zeros(0)
-        return (
-            super()
-            .annotation(index)
-            ._replace(boxes=none.reshape(0, 4), labels=none.long(), ignore=none.bool(), areas=none)
-        )
+    def content(self, index: int) -> str:  # the digest has all outlines
+        """Return an empty text."""
+        return ""
 
-    def mask(self, index: int) -> tv.Mask:
-        """Return the class of each pixel, uint8 ``[h, w]``."""
+    def target(self, index: int) -> Mask:
+        """Return the class of each pixel."""
         from faster_coco_eval.core import mask
 
         size = self._sizes[index]
@@ -94,7 +89,7 @@ class CocoMasks(Coco):
         for label, shape in sorted(shapes, key=lambda shape: (shape[0] != IGNORED, -int(mask.area(shape[1])))):
             inside: np.ndarray = mask.decode(shape)  # [h, w]; one at a time, because each is as large as the image
             classes[inside > 0] = label
-        return tv.Mask(torch.from_numpy(classes))
+        return Mask(torch.from_numpy(classes))
 
     def _run_lengths(self, outline: Outline, size: Size) -> dict[str, Any]:
         """Return the pixels of an object as run lengths, rasterized by COCO's own code."""
@@ -150,7 +145,7 @@ def check_outline(shape: Any, size: Size) -> tuple[str, str] | None:
 def _check_polygons(shape: list[Any], size: Size) -> tuple[str, str] | None:
     for polygon in shape:
         is_list = isinstance(polygon, list)
-        if not is_list or len(polygon) < 6 or len(polygon) % 2 or not all(map(_is_number, polygon)):
+        if not is_list or len(polygon) < 6 or len(polygon) % 2 or not all(map(_is_coordinate, polygon)):
             return "expected polygons [x1, y1, x2, y2, x3, y3, ...] of finite numbers", REDRAW
         farthest = max(map(abs, polygon))
         if farthest > 2 * max(size):
@@ -194,8 +189,8 @@ def run_lengths(text: str) -> list[int]:
     return lengths or [0]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+def _is_coordinate(value: Any) -> bool:
+    return is_number(value) and isfinite(value)
 
 
 def _is_hashable(value: Any) -> bool:

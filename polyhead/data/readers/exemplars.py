@@ -1,6 +1,7 @@
-"""Read and write exemplars: images of an earlier training that a run stores, with their annotations.
+"""Read and write exemplars: samples of an earlier training that a run stores, with their targets.
 
-A later training reads them if the data itself is no longer available.
+A later training reads them if the data itself is no longer available. The kind of the task stores and loads the
+targets, and its modality the inputs.
 """
 
 import json
@@ -10,29 +11,23 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from PIL import Image
-from torchvision import tv_tensors as tv
-
+from polyhead.contracts.kind import Kind
+from polyhead.contracts.modality import Modality
 from polyhead.contracts.reader import Reader
 from polyhead.data.io.files import Listing, read_text
-from polyhead.data.io.images import read_classes
-from polyhead.data.readers.image_file import ImageFileReader
-from polyhead.data.readers.mask_files import require_size
 from polyhead.errors import InvalidFileError, Problem
 from polyhead.paths import find
 from polyhead.run import Run, write_json
-from polyhead.types import Annotation
+from polyhead.types import Entry, Meta, Sample, ShownClass, TaskInfo
 
 FILE = "exemplars.json"
-FORMAT = 1
+FORMAT = 2
 MIB = 2**20
 _REMEDY = "copy the whole folder again ('polyhead train' wrote it)"
 
 
-class ExemplarReader(ImageFileReader):
-    """A reader for a folder that :func:`save_exemplars` wrote.
+class ExemplarReader(Reader):
+    """A reader for a folder that :func:`save_exemplars` wrote; :meth:`bind` must be called before samples are read.
 
     Args:
         root: that folder.
@@ -41,74 +36,109 @@ class ExemplarReader(ImageFileReader):
         InvalidFileError: if its JSON file is missing, invalid, or of an unknown format.
     """
 
+    stored = True
+
     def __init__(self, root: str | Path) -> None:
-        folder = find(root)
-        path = folder / FILE
+        self.folder = find(root)
+        path = self.folder / FILE
+        self._kind: Kind | None = None
+        self._modality: Modality | None = None
         try:
             content = json.loads(read_text(path))
-            if content["format"] != FORMAT:
+            if content["format"] not in (1, FORMAT):
                 what = f"expected format {FORMAT}, got the unknown format {content['format']!r}"
                 raise InvalidFileError(path, what, "use a newer Polyhead")
+            content = content if content["format"] == FORMAT else _upgrade(content)
+            self.kind, self.modality = str(content["kind"]), str(content["modality"])
             self.names, self.categories = list(content["names"]), list(content["categories"])
-            self.license, self.has_masks = str(content["license"]), bool(content["masked"])
-            self.entries: list[dict[str, Any]] = list(content["images"])
-            files = [{key: entry[key] for key in ("image", "mask") if entry[key]} for entry in self.entries]
-        except (ValueError, TypeError, KeyError) as error:
+            self.license, self.background = str(content["license"]), bool(content["background"])
+            self.stored_state = content.get("state")
+            if "info" in content:
+                counts, target = dict(content["info"]["counts"]), dict(content["info"]["target"])
+                self.stored_info = TaskInfo(self.names, self.categories, counts, target)
+            self.entries: list[dict[str, Any]] = list(content["samples"])
+            files = [[*entry["input"].get("files", []), *entry["target"].get("files", [])] for entry in self.entries]
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             what = f"the file is damaged ({type(error).__name__}: {error})"
             raise InvalidFileError(path, what, _REMEDY) from error
-        listing = Listing(folder)
+        listing = Listing(self.folder)
         self.problems, self.skipped = [], []
-        self.files: list[dict[str, str]] = []
+        self.files: list[tuple[str, ...]] = []
         for names in files:
-            found = {key: listing.find(str(name)) for key, name in names.items()}
-            problems = [result for result in found.values() if isinstance(result, Problem)]
+            found = [listing.find(str(name)) for name in names]
+            problems = [result for result in found if isinstance(result, Problem)]
             self.problems += [Problem(f"{path}: {problem.where}", problem.what, _REMEDY) for problem in problems]
-            self.files.append({key: str(result) for key, result in found.items()})
+            self.files.append(tuple(str(result) for result in found))
+
+    def bind(self, kind: Kind, modality: Modality) -> None:
+        """Receive the kind and the modality that read the samples."""
+        self._kind, self._modality = kind, modality
 
     def __len__(self) -> int:
         return len(self.entries)
 
-    def annotation(self, index: int) -> Annotation:
-        """Return the annotation of one image as it was when the image was stored."""
-        entry, files = self.entries[index], self.files[index]
-        value = entry["value"]
-        return Annotation(
-            id=entry["id"],
-            path=files["image"],
-            size=(entry["size"][0], entry["size"][1]),
-            boxes=torch.tensor(entry["boxes"], dtype=torch.float32).reshape(-1, 4),
-            labels=torch.tensor(entry["labels"], dtype=torch.int64),
-            ignore=torch.tensor(entry["ignore"], dtype=torch.bool),
-            areas=torch.tensor(entry["areas"], dtype=torch.float32),
-            annotated=torch.tensor(entry["annotated"], dtype=torch.bool),
-            value=None if value is None else torch.tensor(value),
-            mask=files.get("mask", ""),
-        )
+    def entry(self, index: int) -> Entry:
+        """Return the id and the stored files of one sample."""
+        entry = self.entries[index]
+        return Entry(str(entry["id"]), self.files[index], int(entry["bytes"]))
 
-    def mask(self, index: int) -> tv.Mask | None:
-        """Return the class of each pixel, uint8 ``[h, w]``; None if the image has no mask."""
-        path = self.files[index].get("mask")
-        if path is None:
-            return None
-        classes = read_classes(path)
-        require_size(path, (classes.shape[0], classes.shape[1]), self.annotation(index).size)
-        return tv.Mask(torch.from_numpy(classes))
+    def raw(self, index: int) -> Any:
+        """Return the stored input of one sample."""
+        assert self._modality is not None, "call bind() first"
+        return self._modality.load(self.entries[index]["input"], self.folder)
+
+    def target(self, index: int) -> Any:
+        """Return the target of one sample as it was when the sample was stored."""
+        assert self._kind is not None, "call bind() first"
+        return self._kind.load_target(self.entries[index]["target"], self.folder)
+
+    def content(self, index: int) -> str:
+        """Return the stored target without what is in files."""
+        return repr(self.entries[index]["target"])
+
+    def also_shows(self, index: int) -> set[ShownClass]:
+        """Return what else the sample showed when it was stored."""
+        return {(str(where), int(label)) for where, label in self.entries[index]["also_shows"]}
+
+    def verify(self, index: int) -> Problem | None:
+        """Return why a stored sample cannot be read."""
+        assert self._modality is not None, "call bind() first"
+        try:
+            self._modality.decode(self.raw(index))
+            self.target(index)
+        except InvalidFileError as error:
+            return error.problem
+        return None
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return the stored sample."""
+        return Sample(self.raw(index), self.target(index), Meta(str(self.entries[index]["id"])))
 
 
-def save_exemplars(reader: Reader, indices: Sequence[int], folder: Path, limit: float = 16.0, terms: str = "") -> int:
-    """Copy images of a reader and their annotations into a new folder; do nothing if the folder is complete.
-
-    Image files are copied unchanged. Masks, and images without a file, are written as PNG, without loss.
+def save_exemplars(
+    reader: Reader,
+    indices: Sequence[int],
+    folder: Path,
+    kind: Kind,
+    modality: Modality,
+    limit: float = 16.0,
+    terms: str = "",
+    info: TaskInfo | None = None,
+) -> int:
+    """Copy samples of a reader into a new folder; do nothing if the folder is complete.
 
     Args:
         reader: a reader without problems.
-        indices: which images, the most important first.
+        indices: which samples, the most important first.
         folder: where to write; if an earlier attempt was interrupted there, it is started again.
-        limit: MiB of all files together; images that would exceed it are left out, except the first one.
-        terms: license to store with the images; that of the reader if empty.
+        kind: stores the targets.
+        modality: stores the inputs.
+        limit: MiB of all samples together; those that would exceed it are left out, except the first one.
+        terms: license to store with the samples; that of the reader if empty.
+        info: what the head was built from, for a later training.
 
     Returns:
-        How many images are stored.
+        How many samples are stored.
     """
     if (folder / FILE).is_file():
         return len(ExemplarReader(folder))
@@ -118,17 +148,34 @@ def save_exemplars(reader: Reader, indices: Sequence[int], folder: Path, limit: 
     entries: list[dict[str, Any]] = []
     used = 0
     for index in indices:
-        entry, files = _copy(reader, index, folder, f"{len(entries):05d}")
-        size = sum(file.stat().st_size for file in files)
+        name = f"{len(entries):05d}"
+        known = reader.entry(index)
+        entry = {
+            "input": modality.save(reader.raw(index), folder, name),
+            "target": kind.save_target(reader.target(index), folder, name),
+        }
+        files = [folder / file for part in entry.values() for file in part.get("files", [])]
+        size = sum(file.stat().st_size for file in files) if files else len(json.dumps(entry))
         if entries and used + size > limit * MIB:
             for file in files:
                 file.unlink()
             continue
         used += size
-        entries.append(entry)
-    content = {"format": FORMAT, "license": terms or reader.license, "masked": reader.has_masks}
-    # written last: a folder with this file is complete
-    write_json(folder / FILE, {**content, "names": reader.names, "categories": reader.categories, "images": entries})
+        also = sorted(reader.also_shows(index))
+        entries.append({"id": known.id, "bytes": known.bytes, "also_shows": also, **entry})
+    content = {
+        "format": FORMAT,
+        "kind": reader.kind,
+        "modality": reader.modality,
+        "background": reader.background,
+        "license": terms or reader.license,
+        "names": reader.names,
+        "categories": reader.categories,
+        "state": modality.state(),
+        **({} if info is None else {"info": {"counts": dict(info.counts), "target": dict(info.target)}}),
+        "samples": entries,
+    }
+    write_json(folder / FILE, content)  # written last: a folder with this file is complete
     return len(entries)
 
 
@@ -156,27 +203,34 @@ def with_exemplars(config: Mapping[str, Any], run: Run) -> dict[str, Any]:
 
 
 def _contains(folder: Path, ids: Collection[str]) -> bool:
-    """Return whether a folder is complete and has all images of these ids."""
+    """Return whether a folder is complete and has all samples of these ids."""
     return (folder / FILE).is_file() and {entry["id"] for entry in ExemplarReader(folder).entries} >= set(ids)
 
 
-def _copy(reader: Reader, index: int, folder: Path, name: str) -> tuple[dict[str, Any], list[Path]]:
-    """Write one image and its mask; return its annotation as an entry of the JSON file, and the files."""
-    target = reader.annotation(index)
-    image = folder / f"{name}{Path(target.path).suffix.lower() or '.png'}"
-    if target.path:
-        shutil.copyfile(target.path, image)
-    else:
-        Image.fromarray(reader[index].input.permute(1, 2, 0).numpy()).save(image)  # [3, h, w] -> [h, w, 3]
-    mask = reader.mask(index) if reader.has_masks else None
-    files = [image]
-    if mask is not None:
-        files.append(folder / f"{name}.mask.png")
-        Image.fromarray(np.asarray(mask)).save(files[-1])
-    entry = {key: getattr(target, key).tolist() for key in ("boxes", "labels", "ignore", "areas", "annotated")}
-    entry |= {
-        "id": target.id,
-        "size": list(target.size),
-        "value": None if target.value is None else target.value.tolist(),
-    }
-    return {**entry, "image": image.name, "mask": files[-1].name if mask is not None else ""}, files
+def _upgrade(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a file of format 1, which held images of our kinds only, in the form of today."""
+    images = list(content["images"])
+    labeled = all(image["value"] is not None and not image["boxes"] for image in images)
+    kind = "segmentation" if content["masked"] else "classification" if labeled else "detection"
+
+    def target(image: Mapping[str, Any]) -> dict[str, Any]:
+        if content["masked"]:
+            return {"mask": image["mask"], "files": [image["mask"]]}
+        if labeled:
+            return {"label": image["value"]}
+        return {key: image[key] for key in ("boxes", "labels", "ignore", "areas", "annotated", "size")}
+
+    samples = [
+        {
+            "id": image["id"],
+            "bytes": 3 * image["size"][0] * image["size"][1],
+            "also_shows": [["value", image["value"]]]
+            if not (labeled or content["masked"] or image["value"] is None)
+            else [],
+            "input": {"image": image["image"], "size": image["size"], "files": [image["image"]]},
+            "target": target(image),
+        }
+        for image in images
+    ]
+    known = {key: content[key] for key in ("license", "names", "categories")}
+    return {**known, "kind": kind, "modality": "image", "background": content["masked"], "samples": samples}

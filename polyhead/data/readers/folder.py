@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
+import torch
+
 from polyhead.data.io.files import Listing
 from polyhead.data.io.images import image_size, is_image
 from polyhead.data.readers.in_memory import InMemoryReader, Issues, Record
 from polyhead.errors import InvalidFileError, PolyheadError, Problem, suggest
 from polyhead.paths import find
+from polyhead.types import ClassLabel
 
 
 class Folder(InMemoryReader):
-    """Images for classification; ``value`` is the class, an int64 scalar, and there are no boxes.
+    """Images for classification, each with the class of its folder.
 
     Args:
         root: the folder that contains the class folders.
@@ -22,6 +25,8 @@ class Folder(InMemoryReader):
     Raises:
         PolyheadError: if there are no class folders, or one of ``classes`` is misspelled.
     """
+
+    kind = "classification"
 
     def __init__(
         self, root: str | Path, *, classes: list[str] | None = None, on_bad: str = "stop", cap: float = 0.1
@@ -43,6 +48,12 @@ class Folder(InMemoryReader):
             if name in found:
                 records += _read_class(folder / name, label, issues, may_be_empty=classes is not None)
         super().__init__(folder, names, [*names], records, issues, on_bad, cap)
+
+    def target(self, index: int) -> ClassLabel:
+        """Return the class of one image."""
+        value = self._values[index]
+        assert value is not None
+        return ClassLabel(torch.tensor(value))
 
 
 def class_folders(folder: Path) -> list[str]:

@@ -7,13 +7,15 @@ quickly, and forked processes share its memory.
 from itertools import accumulate
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from polyhead.data.io.images import ImageFile
 from polyhead.data.readers.image_file import ImageFileReader
 from polyhead.errors import PolyheadError, Problem
-from polyhead.types import Annotation, Size
+from polyhead.types import Boxes, Entry, Size
 
 Box = tuple[float, float, float, float]
 
@@ -148,22 +150,26 @@ class InMemoryReader(ImageFileReader):
     def __len__(self) -> int:
         return len(self.ids)
 
-    def annotation(self, index: int) -> Annotation:
-        """Return the annotation of one image; its tensors are copies."""
+    def entry(self, index: int) -> Entry:
+        """Return the id of one image, its file, and that of its mask if it has one."""
         index = range(len(self))[index]
-        value = self._values[index]
+        return Entry(self.ids[index], tuple(file for file in (self._paths[index], self._masks[index]) if file))
+
+    def raw(self, index: int) -> ImageFile:
+        """Return the file of one image, and its size."""
+        return ImageFile(self._paths[index], self._sizes[index])
+
+    def target(self, index: int) -> Any:
+        """Return the objects of one image; the tensors are copies."""
+        index = range(len(self))[index]
         span = slice(self._starts[index], self._starts[index + 1])
-        return Annotation(
-            id=self.ids[index],
-            path=self._paths[index],
-            size=self._sizes[index],
+        return Boxes(
             boxes=torch.tensor(self._boxes[span]),
             labels=torch.tensor(self._labels[span]),
             ignore=torch.tensor(self._ignore[span]),
             areas=torch.tensor(self._areas[span]),
             annotated=torch.ones(len(self.names), dtype=torch.bool),
-            value=None if value is None else torch.tensor(value),
-            mask=self._masks[index],
+            size=self._sizes[index],
         )
 
 

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Int, UInt8
-from torchvision import tv_tensors as tv
 
 from polyhead.data.io.images import image_mode, image_size, read_classes, read_colors
 from polyhead.data.readers.in_memory import InMemoryReader, Issues, Record
 from polyhead.errors import InvalidFileError, PolyheadError, Problem
-from polyhead.types import IGNORED, Size
+from polyhead.types import IGNORED, Mask, Size
 
 BACKGROUND = "background"
 NUMBER_MODES = ("L", "P", "1")
@@ -86,7 +85,8 @@ class MaskReader(InMemoryReader):
         cap: as in ``InMemoryReader``.
     """
 
-    has_masks = True
+    kind = "segmentation"
+    background = True
 
     def __init__(
         self,
@@ -103,11 +103,15 @@ class MaskReader(InMemoryReader):
         self.encoding = encoding
         self.digest = repr((encoding.keys.tolist(), encoding.classes.tolist(), encoding.colors))
 
-    def mask(self, index: int) -> tv.Mask:
-        """Return the class of each pixel, uint8 ``[h, w]``."""
+    def target(self, index: int) -> Mask:
+        """Return the class of each pixel."""
         classes = self.encoding.read(self._masks[index])  # [h, w]
         require_size(self._masks[index], (classes.shape[0], classes.shape[1]), self._sizes[index])
-        return tv.Mask(torch.from_numpy(classes))
+        return Mask(torch.from_numpy(classes))
+
+    def content(self, index: int) -> str:  # the mask is in a file
+        """Return an empty text."""
+        return ""
 
 
 def is_background(name: str) -> bool:

@@ -1,14 +1,13 @@
 """Merge several data sets into one that has the classes of all and notes which classes each image was annotated for."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
-from torch import Tensor
-from torchvision import tv_tensors as tv
 
 from polyhead.contracts.reader import Reader
-from polyhead.errors import PolyheadError, suggest
-from polyhead.types import IGNORED, Annotation, Sample
+from polyhead.errors import PolyheadError, Problem, suggest
+from polyhead.types import Entry, Meta, Sample
 
 
 class Merge(Reader):
@@ -46,15 +45,22 @@ class Merge(Reader):
         own = {part: [renamed.get(name, name) for name in reader.names] for part, reader in parts.items()}
         self.names = list(dict.fromkeys(name for names in own.values() for name in names))
         self.categories = [*self.names]
-        self.has_masks = all(reader.has_masks for reader in parts.values())
+        kinds = {reader.kind for reader in parts.values()}
+        self.kind, self.modality = next(iter(parts.values())).kind, next(iter(parts.values())).modality
+        self.background = all(reader.background for reader in parts.values())
         self.digest = "".join(reader.digest for reader in parts.values())
+        self.stored = all(reader.stored for reader in parts.values())
         for part, reader in parts.items():
-            if reader.has_masks and not (self.has_masks and set(own[part]) == set(self.names)):
+            if reader.background and not (len(kinds) == 1 and set(own[part]) == set(self.names)):
                 raise PolyheadError(
                     f"merge: part {part!r} has masks of the classes {', '.join(own[part])}, and another part has other "
                     "classes or no masks. Classes that were not annotated would be background: give each part a task "
                     "of its own."
                 )
+        if len(kinds) > 1:
+            raise PolyheadError(
+                f"merge: expected parts of one kind, got {', '.join(sorted(kinds))}. Give each part a task of its own."
+            )
         # the merged label of each label of a part
         self._labels = {part: torch.tensor([self.names.index(name) for name in names]) for part, names in own.items()}
         self._indices = [(part, index) for part, reader in parts.items() for index in range(len(reader))]
@@ -68,50 +74,47 @@ class Merge(Reader):
     def __len__(self) -> int:
         return len(self._indices)
 
-    def annotation(self, index: int) -> Annotation:
-        """Return the annotation of one image with merged labels, without ``value``: values of parts may differ."""
+    def entry(self, index: int) -> Entry:
+        """Return the id and the files of one image; the id begins with the name of its part."""
         part, inner = self._indices[index]
-        target = self.parts[part].annotation(inner)
-        return target._replace(
-            id=f"{part}/{target.id}",
-            labels=self._labels[part][target.labels],
-            annotated=self._annotated(part, target.annotated),
-            value=None,
-        )
+        entry = self.parts[part].entry(inner)
+        return entry._replace(id=f"{part}/{entry.id}")
 
-    def mask(self, index: int) -> tv.Mask | None:
-        """Return the mask of one image with merged labels, uint8 ``[h, w]``; None if the parts have no masks."""
+    def raw(self, index: int) -> Any:
+        """Return the raw input of one image."""
         part, inner = self._indices[index]
-        own = self.parts[part].mask(inner) if self.has_masks else None
-        return self._relabel(part, own)
+        return self.parts[part].raw(inner)
+
+    def target(self, index: int) -> Any:
+        """Return the target of one image with merged labels."""
+        part, inner = self._indices[index]
+        return self._relabel(part, self.parts[part].target(inner))
+
+    def content(self, index: int) -> str:
+        """Return a text that changes when the target of one image changes."""
+        part, inner = self._indices[index]
+        return repr((self._labels[part].tolist(), self.parts[part].content(inner)))
+
+    def bind(self, kind: Any, modality: Any) -> None:
+        """Pass the kind and the modality on."""
+        for reader in self.parts.values():
+            reader.bind(kind, modality)
+
+    def verify(self, index: int) -> Problem | None:
+        """Return why one image cannot be read."""
+        part, inner = self._indices[index]
+        return self.parts[part].verify(inner)
 
     def __getitem__(self, index: int) -> Sample:
         """Return the sample of a part with merged labels."""
         part, inner = self._indices[index]
         sample = self.parts[part][inner]
-        return sample._replace(
-            id=f"{part}/{sample.id}",
-            labels=self._labels[part][sample.labels],
-            annotated=self._annotated(part, sample.annotated, training=True),
-            mask=self._relabel(part, sample.mask) if self.has_masks else None,
-            value=None,
-        )
+        target = self._relabel(part, sample.target, training=True)
+        return Sample(sample.input, target, Meta(f"{part}/{sample.meta.id}"))
 
-    def _relabel(self, part: str, own: tv.Mask | None) -> tv.Mask | None:
-        """Return a mask of a part with merged labels; 255 stays 255."""
-        if own is None:
-            return None
-        table = torch.full((256,), IGNORED, dtype=torch.uint8)  # merged label of each pixel value
-        table[: len(self._labels[part])] = self._labels[part].to(torch.uint8)
-        return tv.Mask(table[own.as_subclass(Tensor).long()])  # [h, w]
-
-    def _annotated(self, part: str, own: Tensor, *, training: bool = False) -> Tensor:
-        """Return for which merged classes an image of a part was annotated, bool ``[classes]``."""
-        if training and not self.partial:
-            return torch.ones(len(self.names), dtype=torch.bool)
-        result = torch.zeros(len(self.names), dtype=torch.bool)
-        result[self._labels[part]] = own
-        return result
+    def _relabel(self, part: str, target: Any, *, training: bool = False) -> Any:
+        """Return a target of a part with merged labels."""
+        return target.relabel(self._labels[part], len(self.names), partial=self.partial or not training)
 
 
 def merge_splits(ids: Mapping[str, Mapping[str, list[str]]]) -> dict[str, list[str]]:

@@ -1,11 +1,13 @@
 """Split a task's data into train, val and test as its settings ask, and check the settings and the result."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 
+from polyhead.contracts.kind import Kind
 from polyhead.contracts.reader import Reader
 from polyhead.data.duplicates import content_keys, image_paths
-from polyhead.data.readers.merge import Merge, merge_splits
+from polyhead.data.readers.merge import merge_splits
 from polyhead.data.splits.stratify import check_fractions, read_list, split, split_by_image, subset
 from polyhead.errors import PolyheadError, SettingError, few, suggest
 
@@ -16,12 +18,13 @@ KEYS = (*SPLITS, "by", "folds", "fold")
 DEFAULT_FRACTION = 0.15
 """Fraction of val and of test where the settings give none."""
 
-SplitFunction = Callable[[Reader, dict[str, float], int], dict[str, list[str]]]
-"""Splits a reader by fractions and a seed, and returns the ids of each split."""
+SplitFunction = Callable[..., dict[str, list[str]]]
+"""Splits a reader by ``fractions`` and a ``seed``, and returns the ids of each split."""
 
 
 def make_splits(
     name: str,
+    kind: Kind,
     given: dict[str, Reader],
     settings: dict[str, int | float | str] | None,
     seed: int,
@@ -31,6 +34,7 @@ def make_splits(
 
     Args:
         name: name of the task.
+        kind: the kind of its targets.
         given: the readers that the source has, at least that of train.
         settings: how to split the training reader (:attr:`polyhead.data.loading.source.Source.split`).
         seed: seed of the run.
@@ -57,10 +61,11 @@ def make_splits(
         listed = {split_name: read_list(value) for split_name, value in numbers.items() if isinstance(value, str)}
     elif missing or "folds" in numbers:
         fractions = {key: float(value) for key, value in numbers.items()}
-        listed = _split_ids(name, given["train"], missing, fractions, seed, split_by_image if by else split)
+        function = partial(split_by_image if by else split, kind=kind)
+        listed = _split_ids(name, given["train"], missing, fractions, seed, function, by_part=not by)
     readers = {**given, **{split_name: subset(given["train"], members) for split_name, members in listed.items()}}
     _check_disjoint(name, readers)
-    if isinstance(given["train"], Merge):
+    if given["train"].parts:
         _check_copies(name, readers)
     return {split_name: readers[split_name] for split_name in SPLITS}
 
@@ -126,7 +131,14 @@ def class_difference(split_name: str, expected: Sequence[str], found: Sequence[s
 
 
 def _split_ids(
-    name: str, reader: Reader, missing: list[str], settings: Mapping[str, float], seed: int, function: SplitFunction
+    name: str,
+    reader: Reader,
+    missing: list[str],
+    settings: Mapping[str, float],
+    seed: int,
+    function: SplitFunction,
+    *,
+    by_part: bool,
 ) -> dict[str, list[str]]:
     """Return the ids of train and of each split that has no reader of its own.
 
@@ -139,10 +151,14 @@ def _split_ids(
         settings: the fractions, or ``folds`` and ``fold``.
         seed: seed of the run.
         function: how to split.
+        by_part: split each component of a merged reader by itself.
     """
-    if isinstance(reader, Merge) and function is split:
+    if reader.parts and by_part:
         return merge_splits(
-            {key: _split_ids(name, own, missing, settings, seed, function) for key, own in reader.parts.items()}
+            {
+                key: _split_ids(name, own, missing, settings, seed, function, by_part=True)
+                for key, own in reader.parts.items()
+            }
         )
     fractions = {split_name: settings.get(split_name, DEFAULT_FRACTION) for split_name in missing}
     if "folds" in settings:
@@ -160,12 +176,12 @@ def _split_ids(
         pieces = {"train": 1 - test_fraction, "test": test_fraction}
         fractions = {key: value / (1 - test_fraction) for key, value in fractions.items()}  # of what test leaves
     else:
-        return function(reader, {"train": 1 - sum(fractions.values()), **fractions}, seed)
+        return function(reader, fractions={"train": 1 - sum(fractions.values()), **fractions}, seed=seed)
     # The test split has seed 0 whatever the seed of the run, so that the scores of several seeds can be compared.
-    members = function(reader, pieces, 0)
+    members = function(reader, fractions=pieces, seed=0)
     test = members.pop(test_key)
     rest = subset(reader, [image_id for ids in members.values() for image_id in ids])
-    return {**function(rest, {"train": 1 - sum(fractions.values()), **fractions}, seed), "test": test}
+    return {**function(rest, fractions={"train": 1 - sum(fractions.values()), **fractions}, seed=seed), "test": test}
 
 
 def _check_disjoint(name: str, readers: Mapping[str, Reader]) -> None:
@@ -177,11 +193,11 @@ def _check_disjoint(name: str, readers: Mapping[str, Reader]) -> None:
                 f"data.{name}: the {split_name} split is empty. A run needs train, val and test samples."
             )
         for index in range(len(readers[split_name])):
-            target = readers[split_name].annotation(index)
-            other = seen.setdefault(target.path or target.id, split_name)
+            entry = readers[split_name].entry(index)
+            other = seen.setdefault(entry.path or entry.id, split_name)
             if other != split_name:
                 raise PolyheadError(
-                    f"data.{name}: sample {target.id!r} is in both {other} and {split_name}, and a score on "
+                    f"data.{name}: sample {entry.id!r} is in both {other} and {split_name}, and a score on "
                     "training data means nothing. Give each split its own samples, or remove the readers of val and "
                     "test to split them off from train (split: {by: image} if merged data sets share images)."
                 )
@@ -190,7 +206,7 @@ def _check_disjoint(name: str, readers: Mapping[str, Reader]) -> None:
 def _check_copies(name: str, readers: Mapping[str, Reader]) -> None:
     """Check that no two splits of merged data sets have copies of an image under different file names."""
     paths = {
-        split_name: image_paths(map(readers[split_name].annotation, range(len(readers[split_name]))))
+        split_name: image_paths(map(readers[split_name].entry, range(len(readers[split_name]))))
         for split_name in SPLITS
     }
     keys = content_keys(paths)

@@ -8,30 +8,29 @@ split's fraction.
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import accumulate
 from math import floor, isclose
 from pathlib import Path, PurePath
 
-import torch
-
+from polyhead.contracts.kind import Kind, Targets
 from polyhead.contracts.reader import Reader, Subset
 from polyhead.data.io.files import read_text
 from polyhead.errors import PolyheadError
-from polyhead.paths import RECIPES
+from polyhead.paths import find
 from polyhead.rng import derive_seed
-from polyhead.types import IGNORED, Annotation, ShownClass
+from polyhead.types import ShownClass
 
 ANY: ShownClass = ("", 0)
 """A class that every image has; it balances images without a class, and the sizes of the splits, like any class."""
 
 
-def split(reader: Reader, fractions: dict[str, float], seed: int) -> dict[str, list[str]]:
+def split(reader: Reader, kind: Kind, fractions: dict[str, float], seed: int) -> dict[str, list[str]]:
     """Split a reader's images into disjoint, stratified splits that together contain all of them.
 
     Args:
         reader: the data set.
+        kind: the kind of its targets.
         fractions: the fraction of each split, above 0; they sum to 1. Sizes are exact to one image.
         seed: the split is a function of the seed and does not depend on the order of the reader.
 
@@ -42,7 +41,11 @@ def split(reader: Reader, fractions: dict[str, float], seed: int) -> dict[str, l
         PolyheadError: if the fractions are not valid, or a split would be empty.
     """
     check_fractions(fractions)
-    classes = dict(_presence(reader, index) for index in range(len(reader)))
+    targets = Targets.of(kind, reader)
+    classes = {
+        sample_id: sorted({ANY} | shown)
+        for sample_id, shown in zip(targets.ids, shown_classes(reader, targets), strict=True)
+    }
     capacity = _sizes(len(classes), fractions)
     _check_not_empty(capacity, fractions)
     members: dict[ShownClass, list[str]] = {}
@@ -78,7 +81,7 @@ def split(reader: Reader, fractions: dict[str, float], seed: int) -> dict[str, l
     return {name: [image_id for image_id in classes if assigned[image_id] == name] for name in fractions}
 
 
-def split_by_image(reader: Reader, fractions: dict[str, float], seed: int) -> dict[str, list[str]]:
+def split_by_image(reader: Reader, kind: Kind, fractions: dict[str, float], seed: int) -> dict[str, list[str]]:
     """Split a reader's images by the names of their files only, so that data sets that share images agree.
 
     The split of an image is a function of the seed, the names of the splits and the name of the file (the id if there
@@ -89,11 +92,12 @@ def split_by_image(reader: Reader, fractions: dict[str, float], seed: int) -> di
     check_fractions(fractions)
     names, bounds = [*fractions], [*accumulate(fractions.values())][:-1]
     members: dict[str, list[str]] = {name: [] for name in fractions}
-    for target in (reader.annotation(index) for index in range(len(reader))):
-        file_name = PurePath(target.path).name or target.id
+    del kind
+    for entry in map(reader.entry, range(len(reader))):
+        file_name = PurePath(entry.path).name or entry.id
         # Uniform in 0..1. Another word in the key would change all existing splits.
         position = derive_seed(seed, "picture", *names, file_name) / 2**63  # "picture" is part of the random key
-        members[names[bisect_right(bounds, position)]].append(target.id)
+        members[names[bisect_right(bounds, position)]].append(entry.id)
     _check_not_empty({name: len(ids) for name, ids in members.items()}, fractions)
     return members
 
@@ -101,15 +105,12 @@ def split_by_image(reader: Reader, fractions: dict[str, float], seed: int) -> di
 def read_list(path: str | Path) -> list[str]:
     """Read the ids of a text file, one per line; empty lines do not count.
 
-    A path that does not exist is looked up in the folder of the recipes that come with the package.
-
     Raises:
-        PolyheadError: if the file cannot be read, contains an id twice (with the line), or contains none.
+        PolyheadError: if the file is not found (:func:`polyhead.paths.find`) or cannot be read, contains an id twice
+            (with the line), or contains none.
     """
-    shipped = RECIPES / path
-    file = shipped if shipped.is_file() and not Path(path).is_file() else Path(path)
     seen: dict[str, int] = {}
-    for number, line in enumerate(read_text(file).splitlines(), 1):
+    for number, line in enumerate(read_text(find(path)).splitlines(), 1):
         image_id = line.strip()
         if image_id and seen.setdefault(image_id, number) != number:
             raise PolyheadError(
@@ -126,7 +127,7 @@ def subset(reader: Reader, ids: list[str]) -> Subset:
     Raises:
         PolyheadError: if the reader has no image with an id; the message names the nearest id.
     """
-    indices = {reader.annotation(index).id: index for index in range(len(reader))}
+    indices = {reader.entry(index).id: index for index in range(len(reader))}
     for image_id in ids:
         if image_id not in indices:
             near = get_close_matches(image_id, indices, n=1) or list(indices)[:1]
@@ -154,25 +155,9 @@ def _check_not_empty(sizes: dict[str, int], fractions: dict[str, float]) -> None
             )
 
 
-def shown_classes(target: Annotation, pixels: Iterable[int] = ()) -> set[ShownClass]:
-    """Return the classes of an image: those of its objects (ignored ones excluded), its mask, and the image itself.
-
-    Args:
-        target: the annotation.
-        pixels: the classes in its mask.
-    """
-    found = {("object", label) for label in target.labels[~target.ignore].tolist()}
-    if target.value is not None and not target.value.is_floating_point():
-        found.add(("value", int(target.value)))
-    return found | {("mask", label) for label in pixels if label != IGNORED}
-
-
-def _presence(reader: Reader, index: int) -> tuple[str, list[ShownClass]]:
-    """Return the id and the sorted classes of an image, including ANY."""
-    target = reader.annotation(index)
-    mask = reader.mask(index) if reader.has_masks else None
-    pixels = [] if mask is None else torch.bincount(mask.flatten()).nonzero().flatten().tolist()
-    return target.id, sorted({ANY} | shown_classes(target, pixels))
+def shown_classes(reader: Reader, targets: Targets) -> list[set[ShownClass]]:
+    """Return the classes that each sample of a reader shows: those of its target, and what else the reader knows."""
+    return [shown | reader.also_shows(index) for index, shown in enumerate(targets.kind.shown(targets))]
 
 
 def _sizes(count: int, fractions: dict[str, float]) -> dict[str, int]:

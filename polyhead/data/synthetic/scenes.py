@@ -12,10 +12,11 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from numpy.typing import NDArray
-from torchvision import tv_tensors as tv
+from torch import Tensor
 
-from polyhead.contracts.reader import Reader, sample
+from polyhead.contracts.reader import Reader
 from polyhead.data.readers.mask_files import BACKGROUND
 from polyhead.data.synthetic.draw import (
     Canvas,
@@ -43,7 +44,7 @@ from polyhead.data.synthetic.shapes import (
     rectangle,
 )
 from polyhead.errors import PolyheadError, suggest
-from polyhead.types import IGNORED, Annotation, Sample
+from polyhead.types import IGNORED, Boxes, ClassLabel, Entry, Mask, Meta, Sample, ShownClass
 
 DOMAINS = {"shapes": SHAPES, "signs": SIGNS, "fruit": FRUIT}
 Target = Literal["boxes", "masks", "times"]
@@ -55,6 +56,9 @@ COUNTS = (0.05, 0.3, 0.57, 0.77, 0.9)
 
 HALF = 127
 """A pixel belongs to an object that covers more of it than this, 0..255."""
+
+KINDS = {"boxes": "detection", "masks": "segmentation", "times": "classification"}
+"""The kind of each target."""
 
 POLE = (120.0, 122.0, 126.0)
 MIN_SIZE = 32
@@ -105,8 +109,8 @@ class Scenes(Reader):
         seed: another seed gives other scenes; splits are readers with different seeds.
         size: side of the square images in pixels, at least 32.
         mixed: another domain whose objects are drawn too, without annotations.
-        target: what is annotated, and what the classes are: ``"boxes"`` of objects (a sample also has the mask, and
-            the time of day as its value), ``"masks"`` (background and objects), or ``"times"`` of day.
+        target: what is annotated, and what the classes are: ``"boxes"`` of objects, ``"masks"`` (background and
+            objects), or ``"times"`` of day.
     """
 
     license = "Apache-2.0 (drawn by Polyhead)"
@@ -130,12 +134,14 @@ class Scenes(Reader):
         if count < 0 or size < MIN_SIZE:
             raise PolyheadError(f"expected count >= 0 and size >= {MIN_SIZE}, got count {count} and size {size}")
         self.count, self.domain, self.seed, self.size, self.mixed = count, domain, seed, size, mixed
-        self.target, self.has_masks = target, target == "masks"
+        self.annotated = target
+        self.kind, self.background = KINDS[target], target == "masks"
         classes = [object_type.name for object_type in DOMAINS[domain]]
         self.names = {"boxes": classes, "masks": [BACKGROUND, *classes], "times": [*self.times]}[target]
         self.categories = [*self.names]
         self.problems, self.skipped = [], []
-        self._annotations: dict[int, Annotation] = {}  # drawing takes milliseconds, and annotations are read many times
+        self.digest = repr((size, mixed))
+        self._drawn: dict[int, tuple[Boxes | Mask | ClassLabel, int]] = {}  # drawing takes milliseconds
 
     def __len__(self) -> int:
         return self.count
@@ -150,41 +156,59 @@ class Scenes(Reader):
         """Return the scene's id, which no scene of another seed or domain has."""
         return f"{self.domain}-{self.seed}-{range(self.count)[index]:05d}"
 
-    def annotation(self, index: int) -> Annotation:
-        """Return the annotation of one scene; the scene is drawn for it, because only that shows what is occluded."""
-        if index not in self._annotations:
-            self._annotations[index] = self._annotation(index, self.scene(index))
-        return self._annotations[index]
+    def entry(self, index: int) -> Entry:
+        """Return the id of one scene."""
+        return Entry(self.id(index), bytes=3 * self.size * self.size)
+
+    def raw(self, index: int) -> Tensor:
+        """Draw one scene, uint8 ``[3, h, w]``; in memory the channels come last."""
+        return torch.from_numpy(self.scene(index).image).permute(2, 0, 1)
+
+    def target(self, index: int) -> Boxes | Mask | ClassLabel:
+        """Return the target of one scene; the scene is drawn for it, because only that shows what is occluded."""
+        if self.annotated == "masks":  # too large to store
+            return Mask(_mask(self.scene(index)))
+        if index not in self._drawn:
+            scene = self.scene(index)
+            self._drawn[index] = self._target(scene), scene.time
+        return self._drawn[index][0]
+
+    def also_shows(self, index: int) -> set[ShownClass]:
+        """Return the time of day, unless it is the target itself or the target is a mask."""
+        if self.annotated != "boxes":
+            return set()
+        self.target(index)
+        return {("value", self._drawn[index][1])}
+
+    def content(self, index: int) -> str:
+        """Return an empty text for masks, which are large and follow from the id; else the target."""
+        return "" if self.annotated == "masks" else super().content(index)
 
     def __getitem__(self, index: int) -> Sample:
-        """Return the drawn scene with its target."""
+        """Return the drawn scene with its target; the scene is drawn once."""
         scene = self.scene(index)
         image = torch.from_numpy(scene.image).permute(2, 0, 1)  # [3, h, w]
-        return sample(self._annotation(index, scene), image, None if self.target == "times" else _mask(scene))
+        return Sample(image, self._target(scene), Meta(self.id(index)))
 
-    def mask(self, index: int) -> tv.Mask | None:
-        """Return the class of each pixel of one scene; the scene is drawn for it."""
-        return None if self.target == "times" else _mask(self.scene(index))
-
-    def _annotation(self, index: int, scene: Scene) -> Annotation:
-        objects = scene.objects if self.target == "boxes" else []
-        return Annotation(
-            id=self.id(index),
-            path="",
-            size=(self.size, self.size),
-            boxes=torch.tensor([each.box for each in objects], dtype=torch.float32).reshape(-1, 4),
-            labels=torch.tensor([each.label for each in objects], dtype=torch.int64),
-            ignore=torch.tensor([each.ignore for each in objects], dtype=torch.bool),
-            areas=torch.tensor([each.area for each in objects], dtype=torch.float32),
+    def _target(self, scene: Scene) -> Boxes | Mask | ClassLabel:
+        if self.annotated == "times":
+            return ClassLabel(torch.tensor(scene.time))
+        if self.annotated == "masks":
+            return Mask(_mask(scene))
+        return Boxes(
+            boxes=torch.tensor([each.box for each in scene.objects], dtype=torch.float32).reshape(-1, 4),
+            labels=torch.tensor([each.label for each in scene.objects], dtype=torch.int64),
+            ignore=torch.tensor([each.ignore for each in scene.objects], dtype=torch.bool),
+            areas=torch.tensor([each.area for each in scene.objects], dtype=torch.float32),
             annotated=torch.ones(len(self.names), dtype=torch.bool),
-            value=None if self.has_masks else torch.tensor(scene.time),
+            size=(self.size, self.size),
         )
 
 
-def _mask(scene: Scene) -> tv.Mask:
-    """Return the class of each pixel, ``[h, w]``."""
+def _mask(scene: Scene) -> UInt8[Tensor, "h w"]:
+    """Return the class of each pixel."""
     codes = [0, *(IGNORED if each.ignore else 1 + each.label for each in scene.objects)]
-    return tv.Mask(torch.from_numpy(np.array(codes, np.uint8)[scene.owner]))
+    return torch.from_numpy(np.array(codes, np.uint8)[scene.owner])
 
 
 class _Item(NamedTuple):

@@ -127,8 +127,8 @@ def _require_boxes(scenes: Scenes) -> None:
     Raises:
         PolyheadError: if they are not.
     """
-    if scenes.target != "boxes":
-        raise PolyheadError(f"expected scenes with target='boxes' to write, got {scenes.target!r}")
+    if scenes.annotated != "boxes":
+        raise PolyheadError(f"expected scenes with target='boxes' to write, got {scenes.annotated!r}")
 
 
 def new_split(folder: str | Path, split: str, marker: Path) -> Path:

@@ -1,8 +1,10 @@
 """Random erasing and grid mask: only hidden pixels change, and almost fully hidden objects become ignored."""
 
+from copy import deepcopy
+
 import numpy as np
 import torch
-from builders.colored_images import COLORS, copied, painted, same
+from builders.colored_images import COLORS, painted, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -10,12 +12,13 @@ from torch import Tensor
 from polyhead import rng
 from polyhead.data.augment.erasing import erase, grid_mask, hide
 from polyhead.data.geometry.crop import GRAY
-from polyhead.types import IGNORED, Sample
+from polyhead.data.geometry.plane import ImageSample
+from polyhead.types import IGNORED
 
 SAMPLE = painted((60, 90), (10, 10, 50, 50), COLORS[0])
 
 
-def changed(before: Sample, after: Sample) -> Tensor:
+def changed(before: ImageSample, after: ImageSample) -> Tensor:
     """Return which pixels ``[h, w]`` differ."""
     hit: Tensor = (before.input != after.input).as_subclass(Tensor).any(0)
     return hit
@@ -24,7 +27,7 @@ def changed(before: Sample, after: Sample) -> Tensor:
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000))
 def test_erase_fills_one_rectangle_with_noise(key: int) -> None:
-    before = copied(SAMPLE)
+    before = deepcopy(SAMPLE)
     with rng.fork_rng(key):
         result = erase(SAMPLE)
     assert same(SAMPLE, before)

@@ -4,12 +4,12 @@ import pickle
 
 import pytest
 import torch
+from builders.colored_images import meta_of, same, size_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision import tv_tensors as tv
 
 from polyhead import rng
-from polyhead.boxes.postprocess import to_original
 from polyhead.data.augment.transforms import (
     PRESETS,
     Eval,
@@ -22,15 +22,17 @@ from polyhead.data.augment.transforms import (
     zoom_out,
 )
 from polyhead.data.geometry.crop import GRAY, crop_resize, full_window
+from polyhead.data.geometry.plane import ImageSample
 from polyhead.errors import PolyheadError
-from polyhead.types import Detections, Sample
+from polyhead.kinds.detection import Detection
+from polyhead.types import Detections
 
 SIZE = (48, 64)
 KEYS = st.integers(0, 10_000)
 presets = pytest.mark.parametrize("preset", sorted(PRESETS))
 
 
-def noisy(seed: int, count: int = 4) -> Sample:
+def noisy(seed: int, count: int = 4) -> ImageSample:
     """Return an image of noise with random boxes; the last one is ignored."""
     generator = torch.Generator().manual_seed(seed)
     height, width = torch.randint(30, 120, (2,), generator=generator).tolist()
@@ -40,29 +42,21 @@ def noisy(seed: int, count: int = 4) -> Sample:
     ignore = torch.zeros(count, dtype=torch.bool)
     ignore[-1:] = True
     canvas = (height, width)
-    return Sample(
+    return ImageSample(
         input=tv.Image(torch.randint(0, 256, (3, height, width), generator=generator, dtype=torch.uint8)),
         boxes=tv.BoundingBoxes(torch.cat([low, high], 1), format="XYXY", canvas_size=canvas),
         labels=torch.arange(count),
         ignore=ignore,
         annotated=torch.ones(count + 1, dtype=torch.bool),
         frame=tv.KeyPoints(torch.tensor([[0.0, 0.0], [width, 0.0], [0.0, height]]), canvas_size=canvas),
-        id=f"noisy {seed}",
-        size=canvas,
         mask=tv.Mask(torch.zeros(height, width, dtype=torch.uint8)),
-        value=torch.tensor(1),
     )
 
 
-def drawn(transform: Train, sample: Sample, key: int) -> Sample:
+def drawn(transform: Train, sample: ImageSample, key: int) -> ImageSample:
     """Return the sample after a random transform with a fixed seed."""
     with rng.fork_rng(key):
         return transform(sample)
-
-
-def same(one: Sample, other: Sample) -> bool:
-    """Return whether two samples are equal bit for bit."""
-    return all(torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b for a, b in zip(one, other, strict=True))
 
 
 @presets
@@ -82,7 +76,6 @@ def test_boxes_are_inside_the_canvas_and_labels_match_them(preset: str, seed: in
         assert type(getattr(result, name)) is type(getattr(sample, name))
     assert result.input.dtype == torch.uint8
     assert result.input.shape == (3, *SIZE)
-    assert (result.id, result.size, result.value) == (sample.id, sample.size, sample.value)
     assert torch.equal(result.annotated, sample.annotated)
 
 
@@ -93,7 +86,7 @@ def test_frame_maps_back_to_the_original(preset: str, seed: int) -> None:
     sample = noisy(seed)
     result = drawn(train_transform(preset, SIZE), sample, seed)
     origin, right, down = result.frame.as_subclass(torch.Tensor)
-    step = torch.stack([(right - origin)[0] / sample.size[1], (down - origin)[1] / sample.size[0]])
+    step = torch.stack([(right - origin)[0] / sample.input.shape[2], (down - origin)[1] / sample.input.shape[1]])
     back = (result.boxes.as_subclass(torch.Tensor).reshape(-1, 2, 2) - origin) / step
     low, high = back.amin(1), back.amax(1)
     target = sample.boxes.as_subclass(torch.Tensor)[result.labels]
@@ -136,18 +129,18 @@ def test_eval_is_deterministic_and_uses_no_random_numbers(fit: str) -> None:
 @pytest.mark.parametrize("fit", ["stretch", "letterbox"])
 @settings(max_examples=20, deadline=None)
 @given(seed=KEYS)
-def test_to_original_inverts_eval(fit: str, seed: int) -> None:
+def test_restoring_inverts_eval(fit: str, seed: int) -> None:
     sample = noisy(seed)
     result = Eval((300, 200), fit)(sample)
     found = Detections(result.boxes.as_subclass(torch.Tensor), torch.rand(4), result.labels)
-    back = to_original(found, result.frame, result.size)
+    back = Detection().restore(found, meta_of(result, size_of(sample)))
     assert back.labels.tolist() == sample.labels.tolist()
     assert (back.boxes - sample.boxes.as_subclass(torch.Tensor)).abs().max() <= 1e-3
 
 
 def test_stretch_fills_and_letterbox_pads() -> None:
     flat = tv.Image(torch.full((3, 40, 80), 200, dtype=torch.uint8))
-    sample = noisy(3)._replace(input=flat, size=(40, 80), mask=None)
+    sample = noisy(3)._replace(input=flat, mask=None)
     stretched, boxed = Eval((60, 60))(sample), Eval((60, 60), "letterbox")(sample)
     assert (stretched.input == 200).all()
     assert (boxed.input[:, :15] == GRAY).all()
@@ -195,7 +188,7 @@ def test_scale_jitter_shows_most_of_the_image_and_boxes_follow() -> None:
     image = torch.zeros_like(sample.input)
     left, top, right, bottom = (round(side) for side in (0.4 * width, 0.4 * height, 0.7 * width, 0.7 * height))
     image[:, top:bottom, left:right] = 255
-    boxes = tv.BoundingBoxes([[left, top, right, bottom]], format="XYXY", canvas_size=sample.size).float()
+    boxes = tv.BoundingBoxes([[left, top, right, bottom]], format="XYXY", canvas_size=size_of(sample)).float()
     sample = sample._replace(input=image, boxes=boxes, labels=torch.tensor([0]), ignore=torch.tensor([False]))
     with rng.fork_rng("jitter"):
         windows = [scale_jitter(sample) for _ in range(100)]

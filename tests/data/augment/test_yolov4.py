@@ -2,18 +2,19 @@
 
 import pickle
 from collections.abc import Callable
+from copy import deepcopy
 
 import pytest
 import torch
-from builders.colored_images import COLORS, copied, painted, same
+from builders.colored_images import COLORS, painted, same
 from torch import Tensor
 
 from polyhead import rng
 from polyhead.data.augment.base import Partner
 from polyhead.data.augment.transforms import PRESETS, Eval, Train, fit_of, train_transform
 from polyhead.data.augment.yolov4 import Yolov4
+from polyhead.data.geometry.plane import ImageSample
 from polyhead.errors import PolyheadError
-from polyhead.types import Sample
 
 SIZE = (64, 80)
 DISABLED = {
@@ -28,14 +29,14 @@ def partners() -> Partner:
     return lambda: SAMPLES[int(torch.randint(1, 4, ()))]
 
 
-def draws(augmentation: Yolov4, partner: Partner | None, count: int = 60) -> list[Sample]:
+def draws(augmentation: Yolov4, partner: Partner | None, count: int = 60) -> list[ImageSample]:
     """Return random results of an augmentation, with a fixed seed."""
     transform = Train(SIZE, augmentation)
     with rng.fork_rng("yolov4"):
         return [transform(SAMPLES[0], partner) for _ in range(count)]
 
 
-def unchanged() -> Sample:
+def unchanged() -> ImageSample:
     """Return the result with every step disabled."""
     return draws(Yolov4(**DISABLED), None, 1)[0]
 
@@ -57,7 +58,7 @@ def test_mixing_steps_have_the_given_probability_and_need_a_partner(step: str, l
         assert all(same(result, unchanged()) for result in draws(augmentation, partner, 5))
 
 
-CHANGES: dict[str, Callable[[Sample, Sample], bool]] = {
+CHANGES: dict[str, Callable[[ImageSample, ImageSample], bool]] = {
     "degrees": lambda result, base: not torch.equal(result.frame, base.frame),
     "shear": lambda result, base: not torch.equal(result.frame, base.frame),
     "scale": lambda result, base: not torch.equal(result.frame, base.frame),
@@ -85,7 +86,7 @@ def test_every_step_can_be_used_alone(step: str) -> None:
 
 
 def test_the_inputs_are_not_modified() -> None:
-    before = [copied(sample) for sample in SAMPLES]
+    before = [deepcopy(sample) for sample in SAMPLES]
     augmentation = Yolov4(mosaic=0.5, mixup=0.5, cutmix=0.5, degrees=5.0, erase=0.5, grid=0.5, upside_down=0.5)
     first = draws(augmentation, partners(), 40)
     assert all(
@@ -104,7 +105,7 @@ def test_the_inputs_are_not_modified() -> None:
 def test_only_mixing_presets_call_the_partner(preset: str) -> None:
     calls = 0
 
-    def partner() -> Sample:
+    def partner() -> ImageSample:
         nonlocal calls
         calls += 1
         return SAMPLES[1]

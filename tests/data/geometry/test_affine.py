@@ -1,21 +1,23 @@
 """Affine transforms move pixels, boxes, mask and frame of an image together, and boxes stay on the canvas."""
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from builders.colored_images import COLORS, colored, copied, extent, painted, same, scenes
+from builders.colored_images import COLORS, colored, extent, meta_of, painted, same, scenes, size_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from polyhead.boxes.postprocess import to_original
 from polyhead.data.augment.mixing import single
 from polyhead.data.geometry.affine import Placement, affine_matrix, compose, paste, transform_points
 from polyhead.data.geometry.crop import GRAY
+from polyhead.data.geometry.plane import ImageSample
 from polyhead.data.geometry.visible import MIN_SIDE, MIN_VISIBLE, concat
-from polyhead.types import IGNORED, Detections, Sample
+from polyhead.kinds.detection import Detection
+from polyhead.types import IGNORED, Detections, Size
 
 SIZE = (90, 70)
 SHIFTS = st.floats(-0.3, 0.3)
@@ -37,21 +39,21 @@ ROTATED = st.fixed_dictionaries(
 )
 
 
-def canvas_scale(sample: Sample) -> float:
-    """Return canvas pixels per image pixel."""
-    origin, right, _ = sample.frame.as_subclass(Tensor)
-    return float((right - origin).norm()) / sample.size[1]
+def canvas_scale(result: ImageSample, size: Size) -> float:
+    """Return canvas pixels per pixel of the original image, which has this size."""
+    origin, right, _ = result.frame.as_subclass(Tensor)
+    return float((right - origin).norm()) / size[1]
 
 
 @settings(max_examples=40, deadline=None)
 @given(scenes(), UPRIGHT)
-def test_upright_boxes_match_the_color(sample: Sample, affine: dict[str, Any]) -> None:
-    before = copied(sample)
+def test_upright_boxes_match_the_color(sample: ImageSample, affine: dict[str, Any]) -> None:
+    before = deepcopy(sample)
     result = single(sample, SIZE, affine_matrix(SIZE, **affine))
     assert same(sample, before)
     assert result.input.shape == (3, *SIZE)
     assert result.mask is not None
-    allowed = 1.5 + 0.5 * max(0.0, canvas_scale(result) - 1)
+    allowed = 1.5 + 0.5 * max(0.0, canvas_scale(result, size_of(sample)) - 1)
     for shown in (colored(result, 0), result.mask.as_subclass(Tensor) == 1):
         found = extent(shown)
         if len(result.boxes) and not result.ignore[0]:
@@ -61,22 +63,24 @@ def test_upright_boxes_match_the_color(sample: Sample, affine: dict[str, Any]) -
 
 @settings(max_examples=40, deadline=None)
 @given(scenes(), ROTATED)
-def test_rotated_boxes_contain_the_color(sample: Sample, affine: dict[str, Any]) -> None:
-    before = copied(sample)
+def test_rotated_boxes_contain_the_color(sample: ImageSample, affine: dict[str, Any]) -> None:
+    before = deepcopy(sample)
     result = single(sample, SIZE, affine_matrix(SIZE, **affine))
     assert same(sample, before)
     found = extent(colored(result, 0))
     if found is not None:
         assert len(result.boxes) == 1
         box = result.boxes[0].as_subclass(Tensor)
-        allowed = 1.5 + 0.5 * max(0.0, canvas_scale(result) - 1)
+        allowed = 1.5 + 0.5 * max(0.0, canvas_scale(result, size_of(sample)) - 1)
         assert (box[:2] - found[:2]).max() <= allowed
         assert (found[2:] - box[2:]).max() <= allowed
 
 
 @settings(max_examples=40, deadline=None)
 @given(scenes(), ROTATED)
-def test_boxes_are_on_the_canvas_and_barely_visible_objects_are_ignored(sample: Sample, affine: dict[str, Any]) -> None:
+def test_boxes_are_on_the_canvas_and_barely_visible_objects_are_ignored(
+    sample: ImageSample, affine: dict[str, Any]
+) -> None:
     matrix = affine_matrix(SIZE, **affine)
     result = single(sample, SIZE, matrix)
     boxes = result.boxes.as_subclass(Tensor)
@@ -87,7 +91,7 @@ def test_boxes_are_on_the_canvas_and_barely_visible_objects_are_ignored(sample: 
     assert result.boxes.canvas_size == result.frame.canvas_size == SIZE
     if len(boxes):
         left, top, right, bottom = sample.boxes[0].tolist()
-        size = torch.tensor([sample.size[1], sample.size[0]])
+        size = torch.tensor([sample.input.shape[2], sample.input.shape[1]])
         origin, across, down = result.frame.as_subclass(Tensor)
         linear = torch.stack([across - origin, down - origin], 1) / size
         corners = torch.tensor([[left, top], [right, top], [left, bottom], [right, bottom]]) @ linear.T + origin
@@ -100,10 +104,10 @@ def test_boxes_are_on_the_canvas_and_barely_visible_objects_are_ignored(sample: 
 
 @settings(max_examples=40, deadline=None)
 @given(scenes(), ROTATED)
-def test_the_frame_maps_back_to_the_original(sample: Sample, affine: dict[str, Any]) -> None:
+def test_the_frame_maps_back_to_the_original(sample: ImageSample, affine: dict[str, Any]) -> None:
     result = single(sample, (400, 400), affine_matrix((400, 400), **{**affine, "shift": (0.0, 0.0), "scale": 0.4}))
     found = Detections(result.boxes.as_subclass(Tensor), torch.ones(1), result.labels)
-    back = to_original(found, result.frame, result.size).boxes
+    back = Detection().restore(found, meta_of(result, size_of(sample))).boxes
     target = sample.boxes.as_subclass(Tensor)
     assert (back[:, :2] <= target[:, :2] + 0.01).all()
     assert (back[:, 2:] >= target[:, 2:] - 0.01).all()
@@ -167,5 +171,5 @@ def test_concat_counts_a_class_as_annotated_only_if_it_is_in_every_sample() -> N
     assert both.annotated.tolist() == [True, True, False, True]
     assert both.labels.tolist() == [0, 1]
     assert both.ignore.tolist() == [False, True]
-    assert (both.id, both.size, both.value) == (one.id, one.size, one.value)
+    assert torch.equal(both.frame, one.frame)
     assert type(both.boxes) is type(one.boxes)

@@ -1,89 +1,127 @@
-"""The cache returns the same bits as the reader, respects its limit, and reads changed files again."""
+"""The cache returns the same bits as decoding, respects its limit, and reads changed files again."""
 
 import os
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import torch
-from builders.colored_images import copied, same
+from builders.colored_images import same
+from builders.fitted_images import image_modality
 from PIL import Image
 
-from polyhead.data.augment.transforms import train_transform
+from polyhead.contracts.reader import Reader
 from polyhead.data.loading.cache import Cached
 from polyhead.data.loading.source import Source, TaskData
-from polyhead.data.loading.streams import TrainSet
+from polyhead.data.loading.streams import Decoded, TrainSet
+from polyhead.data.readers.png_masks import PngMasks
 from polyhead.data.readers.yolo import Yolo
 from polyhead.data.synthetic.scenes import Scenes
+from polyhead.workflows.tasks import open_tasks
 
 HEIGHT, WIDTH = 48, 64
 IMAGE_BYTES = 3 * HEIGHT * WIDTH
+OBJECT_BYTES = 4 * 4 + 8 + 1 + 4
+"""Of the box, label, ignore and area of an object."""
+CLASSES = 2
+BYTES = [IMAGE_BYTES + 2 * OBJECT_BYTES + CLASSES, IMAGE_BYTES + CLASSES, IMAGE_BYTES + CLASSES]
+"""Of each image and its target."""
 
 
-def cached(root: Path, limit: int) -> Cached:
-    """Return a cached reader of a YOLO data set."""
-    reader = Yolo(root)
-    return Cached(reader, [reader.annotation(index).path for index in range(len(reader))], limit)
+def both(reader: Reader, limit: int) -> tuple[Cached, Decoded]:
+    """Return the decoded samples of a reader with and without a cache."""
+    modality = image_modality()
+    read = Decoded(reader, modality)
+    entries = [reader.entry(index) for index in range(len(reader))]
+    return Cached(read, entries, modality.cached_bytes, limit), Decoded(reader, modality)
 
 
 def test_hits_and_misses_give_the_same_bits(tiny: Callable[[str], Path]) -> None:
-    reader = cached(tiny("yolo"), 10**9)
-    assert len(reader) == 3
-    assert reader.annotation(1).id == reader.reader.annotation(1).id
-    first = [copied(reader[index]) for index in range(3)]
-    assert all(same(reader[index], first[index]) for index in range(3))
-    assert all(same(reader.reader[index], first[index]) for index in range(3))
-    assert reader[0].input.data_ptr() == reader[0].input.data_ptr()
-    assert reader.used == 3 * IMAGE_BYTES
+    cached, plain = both(Yolo(tiny("yolo")), 10**9)
+    first = [deepcopy(cached(index)) for index in range(3)]
+    assert all(same(cached(index), first[index]) for index in range(3))
+    assert all(same(plain(index), first[index]) for index in range(3))
+    assert cached(0).input.data_ptr() == cached(0).input.data_ptr()
+    assert cached.used == sum(BYTES)
 
 
 def test_training_does_not_modify_cached_images(tiny: Callable[[str], Path]) -> None:
-    reader = cached(tiny("yolo"), 10**9)
+    cached, plain = both(Yolo(tiny("yolo")), 10**9)
     for preset in ("plain", "light", "ssd", "yolov4", "classify"):
         for size in ((HEIGHT, WIDTH), (40, 40)):
-            with_cache = TrainSet(reader, train_transform(preset, size), 0)
-            without = TrainSet(reader.reader, train_transform(preset, size), 0)
+            transform = image_modality(size, preset).train
+            with_cache, without = (TrainSet(read, 3, transform, 0) for read in (cached, plain))
             for cycle in range(4):
                 for index in range(3):
                     assert same(with_cache[cycle, index, True], without[cycle, index, True])
-    assert all(same(reader[index], reader.reader[index]) for index in range(3))
+    assert all(same(cached(index), plain(index)) for index in range(3))
 
 
 def test_the_cache_stays_within_its_limit(tiny: Callable[[str], Path]) -> None:
-    reader = cached(tiny("yolo"), 2 * IMAGE_BYTES)
+    cached, plain = both(Yolo(tiny("yolo")), BYTES[0] + BYTES[1])
     for _ in range(2):
         for index in range(3):
-            assert same(reader[index], reader.reader[index])
-    assert reader.used == 2 * IMAGE_BYTES
-    assert reader[0].input.data_ptr() == reader[0].input.data_ptr()
-    assert reader[2].input.data_ptr() != reader[2].input.data_ptr()
+            assert same(cached(index), plain(index))
+    assert cached.used == BYTES[0] + BYTES[1]
+    assert cached(0).input.data_ptr() == cached(0).input.data_ptr()
+    assert cached(2).input.data_ptr() != cached(2).input.data_ptr()
+
+
+def test_a_target_counts(tiny: Callable[[str], Path]) -> None:
+    """A mask is a third of its image."""
+    reader = PngMasks(tiny("png_masks"))
+    cached, _ = both(reader, IMAGE_BYTES + HEIGHT * WIDTH)
+    assert [same(cached(index), cached(index)) for index in range(2)] == [True, True]
+    assert cached.used == IMAGE_BYTES + HEIGHT * WIDTH
+    cached, _ = both(reader, IMAGE_BYTES + HEIGHT * WIDTH - 1)
+    cached(0)
+    assert cached.used == 0
 
 
 def test_a_changed_file_is_read_again(tiny: Callable[[str], Path]) -> None:
-    root = tiny("yolo")
-    reader = cached(root, 10**9)
-    old = reader[0]
-    path = Path(reader.paths[0])
+    reader = Yolo(tiny("yolo"))
+    cached, plain = both(reader, 10**9)
+    old = cached(0)
+    path = Path(reader.entry(0).path)
     Image.new("RGB", (WIDTH, HEIGHT), "red").save(path)
     os.utime(path, ns=(1, 1))
-    assert not torch.equal(old.input, reader[0].input)
-    assert same(reader[0], reader.reader[0])
-    assert reader.used == IMAGE_BYTES
+    assert not torch.equal(old.input, cached(0).input)
+    assert same(cached(0), plain(0))
+    assert cached.used == BYTES[0]
+
+
+def test_a_changed_mask_is_read_again(tiny: Callable[[str], Path]) -> None:
+    reader = PngMasks(tiny("png_masks"))
+    cached, plain = both(reader, 10**9)
+    old = cached(0)
+    mask = Path(reader.entry(0).files[1])
+    Image.new("RGB", (WIDTH, HEIGHT), (128, 64, 128)).save(mask)
+    os.utime(mask, ns=(1, 1))
+    assert not torch.equal(old.target.classes, cached(0).target.classes)
+    assert same(cached(0), plain(0))
 
 
 def test_generated_images_are_not_cached() -> None:
-    scenes = Scenes(2)
-    reader = Cached(scenes, ["", ""], 10**9)
-    assert same(reader[1], scenes[1])
-    assert reader.used == 0
+    cached, plain = both(Scenes(2), 10**9)
+    assert same(cached(1), plain(1))
+    assert cached.used == 0
+
+
+def test_inputs_that_are_cheap_to_decode_are_not_cached(tiny: Callable[[str], Path]) -> None:
+    reader = Yolo(tiny("yolo"))
+    read = Decoded(reader, image_modality())
+    cached = Cached(read, [reader.entry(index) for index in range(3)], lambda _: None, 10**9)
+    assert same(cached(0), read(0))
+    assert cached(0).input.data_ptr() != cached(0).input.data_ptr()
+    assert cached.used == 0
 
 
 def test_training_uses_the_cache_and_divides_it_among_workers(tiny: Callable[[str], Path]) -> None:
     root = tiny("yolo")
-    readers = [Yolo(root) for _ in range(3)]
     data: list[TaskData] = []
     for cache, workers in ((0.0, 0), (0.5, 0), (0.5, 2)):
-        source = Source(readers[0], split={"val": 0.34, "test": 0.33}, cache=cache, workers=workers, batch=1)
-        data.append(TaskData("x", source, (32, 32), 0))
-    train_readers = [task.train(1, lambda: 0, 0, 0).dataset.reader for task in data]  # type: ignore[attr-defined]  # a TrainSet
-    assert not isinstance(train_readers[0], Cached)
-    assert [reader.limit for reader in train_readers[1:]] == [2**29, 2**28]
+        source = Source(Yolo(root), split={"val": 0.34, "test": 0.33}, cache=cache, workers=workers, batch=1)
+        data.append(open_tasks({"x": source}, (32, 32), 0)["x"])
+    reads = [task.train(1, lambda: 0, 0, 0).dataset.read for task in data]  # type: ignore[attr-defined]  # a TrainSet
+    assert not isinstance(reads[0], Cached)
+    assert [read.limit for read in reads[1:]] == [2**29, 2**28]

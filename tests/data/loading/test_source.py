@@ -2,24 +2,32 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.fitted_images import image_modality
 from builders.toy_parts import Squares, Tints
 from PIL import Image
+from torch import Tensor
 
 from polyhead.contracts.reader import Reader, Subset
 from polyhead.data.augment.base import Augmentation
 from polyhead.data.augment.yolov4 import Yolov4
-from polyhead.data.loading.source import Source, open_tasks, overlapping_splits
+from polyhead.data.loading.source import Source, overlapping_splits
+from polyhead.data.loading.streams import Steps
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.exemplars import ExemplarReader, save_exemplars
 from polyhead.data.readers.folder import Folder
+from polyhead.data.readers.png_masks import PngMasks
 from polyhead.data.splits.make import SPLITS
 from polyhead.data.synthetic.scenes import Scenes
 from polyhead.data.synthetic.writers import write_coco
 from polyhead.errors import PolyheadError, SettingError
+from polyhead.kinds.detection import Detection
+from polyhead.modalities.image import Image as ImageModality
+from polyhead.workflows.tasks import open_tasks
 
 
 @pytest.mark.parametrize(
@@ -48,6 +56,25 @@ def test_the_license_is_that_of_the_data_unless_it_is_set() -> None:
     assert (tasks["own"].license, tasks["changed"].license) == (Scenes.license, "CC BY 4.0")
 
 
+def test_the_stored_size_is_that_of_the_files_of_image_and_mask_or_of_the_pixels(tmp_path: Path) -> None:
+    scenes = Scenes(8, size=48, target="masks")
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    for index in range(8):
+        image, target, _ = scenes[index]
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(tmp_path / "images" / f"{index}.png")
+        Image.fromarray(target.classes.numpy()).save(tmp_path / "masks" / f"{index}.png")
+    (tmp_path / "classes.txt").write_text("\n".join(scenes.names), encoding="utf-8")
+    split: dict[str, int | float | str] = {"val": 0.25, "test": 0.25}
+    sources = {"files": Source(PngMasks(tmp_path), split=split), "drawn": Source(scenes, split=split)}
+    files, drawn = open_tasks(sources, (32, 32), 0).values()
+    for index in range(len(files)):
+        image_file = Path(files.readers["train"].entry(index).path)
+        mask_file = tmp_path / "masks" / image_file.name
+        assert files.stored_bytes(index) == image_file.stat().st_size + mask_file.stat().st_size
+        assert drawn.stored_bytes(index) == 3 * 48 * 48
+
+
 def test_skipped_images_that_cannot_be_decoded_are_reported(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     for name in ("cat", "dog"):
@@ -65,11 +92,12 @@ def test_skipped_images_that_cannot_be_decoded_are_reported(tmp_path: Path) -> N
 def test_tasks_that_train_on_test_images_of_another_task_are_reported(overlapping: dict[str, Reader]) -> None:
     sources = {name: Source(reader) for name, reader in overlapping.items()}
     tasks = open_tasks(sources, (64, 64), 0)
-    trained = {target.path for target in tasks["food"].targets("train")}
-    count = sum(target.path in trained for target in tasks["appliance"].targets("test"))
+    trained, tested = tasks["food"].readers["train"], tasks["appliance"].readers["test"]
+    files = {trained.entry(index).path for index in range(len(trained))}
+    count = sum(tested.entry(index).path in files for index in range(len(tested)))
     assert count > 0
     assert overlapping_splits(tasks)[0] == (
-        f"appliance: {count} of {len(tasks['appliance'].targets('test'))} test images are training images of food. "
+        f"appliance: {count} of {len(tested)} test images are training images of food. "
         "Use data.*.split.by=image to put an image in the same split of every data set that is split automatically."
     )
     separate = {name: Source(reader, split={"by": "image"}) for name, reader in overlapping.items()}
@@ -82,7 +110,7 @@ def test_copies_of_images_that_another_task_trains_on_are_found(tmp_path: Path) 
     write_coco(Scenes(4, size=48, seed=1), tmp_path / "other")
     full, other = Coco(tmp_path / "data"), Coco(tmp_path / "other")
     for name, indices in (("train", [0, 1]), ("val", [2]), ("test", [3, 4, 5])):
-        save_exemplars(full, indices, tmp_path / name)
+        save_exemplars(full, indices, tmp_path / name, Detection(), image_modality())
     old = Source(*(ExemplarReader(tmp_path / name) for name in SPLITS))  # type: ignore[arg-type]  # its first three
     new = Source(Subset(full, [4, 5, 6]), Subset(full, [7]), Subset(full, [0]))
     lines = overlapping_splits(open_tasks({"old": old, "new": new}, (32, 32), 0))
@@ -117,7 +145,7 @@ def test_copies_of_its_own_training_images_are_reported(tmp_path: Path) -> None:
     write_coco(Scenes(6, size=48), tmp_path / "data")
     full = Coco(tmp_path / "data")
     for name, indices in (("val", [2]), ("test", [3, 4])):
-        save_exemplars(full, indices, tmp_path / name)
+        save_exemplars(full, indices, tmp_path / name, Detection(), image_modality())
     sources = {
         "own": Source(Subset(full, [0, 1, 2, 3]), ExemplarReader(tmp_path / "val"), ExemplarReader(tmp_path / "test"))
     }
@@ -137,6 +165,26 @@ def test_mixing_images_with_a_single_class_raises(given: str | Augmentation) -> 
     with pytest.raises(PolyheadError, match=message):
         open_tasks({"tints": Source(Tints(9), transforms=given)}, (32, 32), 0)
     open_tasks({"tints": Source(Tints(9), transforms=Yolov4(mosaic=0.0, mixup=0.0, cutmix=0.0))}, (32, 32), 0)
+
+
+class ByBrightness(ImageModality):
+    """Images whose length is their brightest value; the toy images have two."""
+
+    def length(self, raw: Tensor) -> int:
+        return int(raw.max())
+
+
+def test_samples_are_put_into_batches_by_their_length() -> None:
+    def lengths(modality: ImageModality | None) -> Sequence[int] | None:
+        task = open_tasks({"squares": Source(Squares(30), modality=modality, workers=0)}, (32, 32), 0)["squares"]
+        sampler = task.train(1, lambda: 0, 0, 0).batch_sampler
+        assert isinstance(sampler, Steps)
+        return sampler.lengths
+
+    assert lengths(None) is None, "all images have the same length"
+    found = lengths(ByBrightness())
+    assert found is not None
+    assert set(found) == {110, 240}
 
 
 ORPHAN = """

@@ -20,12 +20,12 @@ def tiny(tmp_path: Path) -> Path:
 def test_images_have_their_pixels_and_classes(tiny: Path) -> None:
     reader = Cifar10(tiny)
     assert reader.names == ["cat", "dog"]
-    assert [reader.annotation(index).id for index in range(3)] == [
+    assert [reader.entry(index).id for index in range(3)] == [
         "data_batch_1/00000",
         "data_batch_1/00001",
         "data_batch_2/00000",
     ]
-    assert [int(reader[index].value) for index in range(3)] == [1, 0, 1]  # type: ignore[arg-type]  # every image has a value
+    assert [int(reader[index].target.label) for index in range(3)] == [1, 0, 1]
     first = reader[0].input
     assert first.shape == (3, 32, 32)
     assert torch.equal(first.flatten(), torch.arange(256).repeat(12).to(torch.uint8))
@@ -33,7 +33,7 @@ def test_images_have_their_pixels_and_classes(tiny: Path) -> None:
     assert int(reader[0].input.max()) == 255
     assert reader[-1].input.unique().tolist() == [7]
     with pytest.raises(IndexError):
-        reader.annotation(3)
+        reader.entry(3)
     assert not check(reader)
     assert len(Cifar10(tiny.parent, "test")) == 1
 
@@ -88,7 +88,5 @@ def test_the_real_files(data_root: Path) -> None:
     assert (len(train), len(test)) == (4000, 1000)
     assert train.names[:3] == ["airplane", "automobile", "bird"]
     assert not train.problems
-    counts = torch.bincount(
-        torch.stack([target for target in (test[i].value for i in range(1000)) if target is not None])
-    )
+    counts = torch.bincount(torch.stack([test.target(index).label for index in range(1000)]))
     assert counts.tolist() == [103, 89, 100, 103, 90, 86, 112, 102, 106, 109]

@@ -115,7 +115,7 @@ def test_invalid_outlines_are_rejected(tiny: Tiny, shape: Any, message: str) -> 
     with pytest.raises(DataError, match=message):
         require_valid(CocoMasks(root), "tiny")
     reader = CocoMasks(root, on_bad="skip", cap=0.4)
-    assert [reader.annotation(index).id for index in range(len(reader))] == ["2", "5"]
+    assert [reader.entry(index).id for index in range(len(reader))] == ["2", "5"]
     assert area(numbers(reader, 0)) == {0: 48 * 64 - 100, 1: 100}
     assert len(Coco(root).problems) == 0
 
@@ -127,15 +127,15 @@ def test_real_outlines(data_root: Path) -> None:
     document = json.loads((data_root / "coco_mini/det10/annotations/instances_val2017.json").read_text())
     label = {entry["id"]: number for number, entry in enumerate(document["categories"], 1)}
     for index in range(0, len(reader), 9):
-        target = reader.annotation(index)
-        own = [entry for entry in document["annotations"] if str(entry["image_id"]) == target.id]
+        own = [entry for entry in document["annotations"] if str(entry["image_id"]) == reader.entry(index).id]
         mask = numbers(reader, index)
-        shown = torch.zeros(target.size, dtype=torch.bool)
+        height, width = mask.shape
+        shown = torch.zeros(height, width, dtype=torch.bool)
         for entry in own:
-            lengths = pycoco.frPyObjects(entry["segmentation"], *target.size)
+            lengths = pycoco.frPyObjects(entry["segmentation"], height, width)
             shape = pycoco.decode(pycoco.merge(lengths) if isinstance(lengths, list) else lengths)
             shown |= torch.from_numpy(shape > 0)
         assert torch.equal(mask > 0, shown)
         smallest = min((entry for entry in own if not entry["iscrowd"]), key=lambda entry: entry["area"])
-        lengths = pycoco.merge(pycoco.frPyObjects(smallest["segmentation"], *target.size))
+        lengths = pycoco.merge(pycoco.frPyObjects(smallest["segmentation"], height, width))
         assert (mask[torch.from_numpy(pycoco.decode(lengths) > 0)] == label[smallest["category_id"]]).all()

@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from builders.fitted_images import decoded
 from builders.mask_data import area, edit, numbers
 from PIL import Image
-from torch import Tensor
 
 from polyhead.contracts.reader import Subset
 from polyhead.data.doctor import check, fingerprint, require_valid
-from polyhead.data.loading.cache import Cached
 from polyhead.data.readers.coco_masks import CocoMasks
 from polyhead.data.readers.merge import Merge
 from polyhead.data.readers.png_masks import PngMasks
@@ -22,6 +21,8 @@ from polyhead.data.readers.voc_masks import VocMasks
 from polyhead.data.splits.stratify import split
 from polyhead.data.synthetic.scenes import Scenes
 from polyhead.errors import DataError, PolyheadError
+from polyhead.kinds.segmentation import Segmentation
+from polyhead.types import Boxes, ClassLabel
 
 Tiny = Callable[[str], Path]
 
@@ -35,26 +36,20 @@ KINDS = ("coco_masks", "voc_masks", "png_masks")
 @pytest.mark.parametrize("kind", KINDS)
 def test_samples_have_a_mask_and_no_other_target(kind: str, tiny: Tiny) -> None:
     reader = READERS[kind](tiny(kind))
-    assert reader.has_masks
     assert reader.names[0] == "background"
-    for wrapped in (reader, Subset(reader, range(len(reader))), Cached(reader, [""] * len(reader), 0)):
-        assert wrapped.has_masks
-        assert wrapped.digest == reader.digest
-        sample, target = wrapped[1], wrapped.annotation(1)
-        assert sample.mask is not None
-        assert sample.mask.dtype == torch.uint8
-        assert sample.mask.shape == sample.input.shape[1:]
-        assert torch.equal(sample.mask.as_subclass(Tensor), numbers(wrapped, 1))
-        assert target.boxes.shape == (0, 4)
-        assert target.labels.shape == (0,)
-        assert target.value is None
-        assert target.annotated.shape == (len(reader.names),)
+    for wrapped in (reader, Subset(reader, range(len(reader)))):
+        assert (wrapped.kind, wrapped.background, wrapped.digest) == ("segmentation", True, reader.digest)
+        sample = decoded(wrapped, 1)
+        assert sample.target._fields == ("classes",)
+        assert sample.target.classes.dtype == torch.uint8
+        assert sample.target.classes.shape == sample.input.shape[1:]
+        assert torch.equal(sample.target.classes, numbers(wrapped, 1))
 
 
 def test_voc(tiny: Tiny) -> None:
     reader = VocMasks(tiny("voc_masks"))
     assert reader.names == ["background", *CLASSES]
-    assert [reader.annotation(index).id for index in range(3)] == ["000000", "000001", "000002"]
+    assert [reader.entry(index).id for index in range(3)] == ["000000", "000001", "000002"]
     assert area(numbers(reader, 0)) == {0: 48 * 64 - 22 * 22, 8: 400, 255: 22 * 22 - 400}
     assert set(area(numbers(reader, 0)[5:25, 10:30])) == {8}
     assert area(numbers(reader, 2)) == {0: 48 * 64}
@@ -198,9 +193,9 @@ def test_a_mask_with_the_same_exif_rotation_is_rotated_like_its_image(tmp_path: 
         PngMasks(tmp_path, masks="colored", colors={"background": [0, 0, 0], "thing": [255, 255, 255]}),
     ):
         assert check(reader) == []
-        sample = reader[0]
-        assert torch.equal(sample.input[0] > 0, numbers(reader, 0) == 1)
-        assert sample.input.shape[1:] == ((60, 40) if orientation > 4 else (40, 60))
+        image = decoded(reader, 0).input
+        assert torch.equal(image[0] > 0, numbers(reader, 0) == 1)
+        assert image.shape[1:] == ((60, 40) if orientation > 4 else (40, 60))
 
 
 def test_the_fingerprint_depends_on_the_masks(tiny: Tiny) -> None:
@@ -241,14 +236,12 @@ def test_merged_masks_have_the_classes_of_both(tiny: Tiny) -> None:
     root = tiny("voc_masks")
     one, other = VocMasks(root, classes=["cat", "dog"]), VocMasks(root, classes=["dog", "cat"])
     merged = Merge({"one": one, "other": other})
-    assert merged.has_masks
+    assert (merged.kind, merged.background) == ("segmentation", True)
     assert merged.names == one.names
     for index in range(3):
         assert torch.equal(numbers(merged, index), numbers(one, index))
         assert torch.equal(numbers(merged, 3 + index), numbers(one, index))
-        sample = merged[3 + index]
-        assert sample.mask is not None
-        assert torch.equal(sample.mask.as_subclass(Tensor), numbers(one, index))
+        assert torch.equal(merged[3 + index].target.classes, numbers(one, index))
     with pytest.raises(
         PolyheadError, match="part 'one' has masks of the classes background, cat, dog, and another part"
     ):
@@ -259,7 +252,7 @@ def test_merged_masks_have_the_classes_of_both(tiny: Tiny) -> None:
 
 def test_every_class_of_masks_is_in_each_split() -> None:
     scenes = Scenes(40, size=48, target="masks")
-    found = split(scenes, {"train": 0.5, "val": 0.5}, 0)
+    found = split(scenes, Segmentation(), {"train": 0.5, "val": 0.5}, 0)
     for members in found.values():
         indices = [index for index in range(40) if scenes.id(index) in members]
         classes = {value for index in indices for value in area(numbers(scenes, index))}
@@ -270,16 +263,18 @@ def test_scenes_have_the_requested_target() -> None:
     boxes, masks, times = (Scenes(6, size=64, target=target) for target in ("boxes", "masks", "times"))
     assert masks.names == ["background", *boxes.names]
     assert times.names == list(Scenes.times)
-    assert [masks.has_masks, boxes.has_masks, times.has_masks] == [True, False, False]
+    assert [each.kind for each in (boxes, masks, times)] == ["detection", "segmentation", "classification"]
+    assert [each.background for each in (boxes, masks, times)] == [False, True, False]
     for index in range(6):
-        assert torch.equal(boxes[index].input, masks[index].input)
-        assert torch.equal(numbers(boxes, index), numbers(masks, index))
-        assert masks[index].value is None
-        assert masks.annotation(index).boxes.shape == times.annotation(index).boxes.shape == (0, 4)
-        assert times[index].mask is None
-        assert times.mask(index) is None
-        assert times.annotation(index).value == boxes.annotation(index).value
-        assert times.annotation(index).annotated.shape == (len(times.names),)
+        for other in (masks, times):
+            assert torch.equal(boxes[index].input, other[index].input)
+        time, objects = times.target(index), boxes.target(index)
+        assert isinstance(time, ClassLabel)
+        assert isinstance(objects, Boxes)
+        assert boxes.also_shows(index) == {("value", int(time.label))}
+        assert masks.also_shows(index) == times.also_shows(index) == set()
+        shown = {1 + label for label in objects.labels[~objects.ignore].tolist()}
+        assert shown <= set(area(numbers(masks, index)))
 
 
 def test_real_masks(data_root: Path) -> None:
@@ -288,7 +283,7 @@ def test_real_masks(data_root: Path) -> None:
     assert len(reader) == 60
     assert check(reader) == []
     for index in range(0, 60, 7):
-        with Image.open(reader.annotation(index).mask) as file:
+        with Image.open(reader.entry(index).files[1]) as file:
             assert (numbers(reader, index).numpy() == np.array(file)).all()
     layout = recognize(root, "voc_masks")
     assert layout.counts == {"train": 240, "val": 60}

@@ -4,12 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from builders.class_folders import class_folders
+from builders.colored_images import same
 
 from polyhead.config import recipe
-from polyhead.data.loading.source import Source, open_tasks
+from polyhead.data.loading.source import Source
+from polyhead.data.readers.folder import Folder
 from polyhead.data.readers.merge import Merge
 from polyhead.data.synthetic.scenes import Scenes
 from polyhead.errors import PolyheadError
+from polyhead.workflows.tasks import open_tasks
 
 
 def both(count: int = 12, **settings: object) -> Merge:
@@ -22,21 +26,20 @@ def test_every_image_keeps_its_target_under_merged_names() -> None:
     assert len(merged) == 24
     indices = [(part, inner) for part in ("a", "b") for inner in range(12)]
     for index, (part, inner) in enumerate(indices):
-        own, target, sample = merged.parts[part].annotation(inner), merged.annotation(index), merged[index]
-        assert target.id == sample.id == f"{part}/{own.id}"
+        own, target, sample = merged.parts[part].target(inner), merged.target(index), merged[index]
+        assert merged.entry(index).id == sample.meta.id == f"{part}/{merged.parts[part].entry(inner).id}"
         names = [merged.parts[part].names[label] for label in own.labels]
         assert [merged.names[label] for label in target.labels] == names
-        assert torch.equal(sample.labels, target.labels)
         assert torch.equal(target.boxes, own.boxes)
         annotated = [name for name, yes in zip(merged.names, target.annotated, strict=True) if yes]
         assert annotated == merged.parts[part].names
-        assert torch.equal(sample.annotated, target.annotated)
+        assert same(sample.target, target)
 
 
 def test_without_partial_labels_all_classes_count_as_annotated_in_training_only() -> None:
     merged = both(partial=False)
-    assert all(merged[index].annotated.all() for index in (0, 20))
-    assert not any(merged.annotation(index).annotated.all() for index in (0, 20))
+    assert all(merged[index].target.annotated.all() for index in (0, 20))
+    assert not any(merged.target(index).annotated.all() for index in (0, 20))
 
 
 def test_shared_and_renamed_classes_are_one() -> None:
@@ -44,11 +47,27 @@ def test_shared_and_renamed_classes_are_one() -> None:
     one, two = first.names[0], second.names[1]
     merged = Merge({"a": first, "b": second, "c": Scenes(3, "shapes", seed=9, size=48)}, {two: one})
     assert merged.names == [*first.names, *(name for name in second.names if name != two)]
-    assert merged.annotation(3).annotated[0]
+    assert merged.target(3).annotated[0]
     with pytest.raises(PolyheadError, match="merge: classes: no part has a class 'tv'; choose from"):
         Merge({"a": first}, {"tv": "television"})
     with pytest.raises(PolyheadError, match="parts is empty"):
         Merge({})
+
+
+def test_classes_of_images_are_merged_by_name(tmp_path: Path) -> None:
+    root = class_folders(tmp_path)
+    merged = Merge({"a": Folder(root, classes=["cat", "dog"]), "b": Folder(root, classes=["dog", "cat"])})
+    assert (merged.kind, merged.names, len(merged)) == ("classification", ["cat", "dog"], 16)
+    for index in range(16):
+        _, name, _ = merged.entry(index).id.split("/")
+        assert merged.names[int(merged.target(index).label)] == name
+        assert same(merged[index].target, merged.target(index))
+
+
+def test_parts_of_different_kinds_raise(tmp_path: Path) -> None:
+    parts = {"a": Scenes(3, size=48), "b": Folder(class_folders(tmp_path))}
+    with pytest.raises(PolyheadError, match=r"merge: expected parts of one kind, got classification, detection\. Give"):
+        Merge(parts)
 
 
 def test_a_merged_reader_is_split_as_its_parts_are() -> None:

@@ -22,7 +22,7 @@ Tiny = Callable[[str], Path]
 def test_png_of_colors(tiny: Tiny) -> None:
     reader = PngMasks(tiny("png_masks"))
     assert reader.names == ["background", "road", "small car"]
-    assert [reader.annotation(index).id for index in range(2)] == ["a/1", "b/2"]
+    assert [reader.entry(index).id for index in range(2)] == ["a/1", "b/2"]
     assert area(numbers(reader, 0)) == {0: 48 * 64 - 400 - 90, 1: 400, 2: 90}
     assert set(area(numbers(reader, 1)[30:, :5])) == {2}
 
@@ -35,7 +35,7 @@ def test_png_settings(tiny: Tiny) -> None:
     reader = PngMasks(root, colors={"background": black, "road": road}, ignored=car)
     assert area(numbers(reader, 0))[255] == 90
     for index in range(2):
-        name = without.annotation(index).mask
+        name = without.entry(index).files[1]
         Image.fromarray(np.clip(numbers(without, index).numpy(), 0, 2)).save(name)
     assert set(area(numbers(PngMasks(root, classes=["road", "car"]), 0))) == {1, 2}
     assert set(area(numbers(PngMasks(root, classes=["road"], ignored=2), 0))) == {1, 255}
@@ -109,7 +109,7 @@ def test_mask_names_may_end_in_mask_and_similar_names_are_suggested(tmp_path: Pa
         Image.new("L", (8, 6), 1).save(tmp_path / name)
     reader = PngMasks(tmp_path, classes=["road"])
     assert reader.ids == ["a", "b_mask"]
-    assert [Path(reader.annotation(index).mask).name for index in range(2)] == ["a_mask.png", "b_mask.png"]
+    assert [Path(reader.entry(index).files[1]).name for index in range(2)] == ["a_mask.png", "b_mask.png"]
     remedies = {Path(problem.where).name: problem.remedy for problem in reader.problems}
     assert remedies == {
         "c.png": "if c_gt.png is its mask, rename it like the image",

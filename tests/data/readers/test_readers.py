@@ -3,10 +3,12 @@
 import json
 import shutil
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 import torch
+from builders.colored_images import same
 
 from polyhead.contracts.reader import Reader
 from polyhead.data.doctor import check
@@ -23,31 +25,48 @@ Tiny = Callable[[str], Path]
 
 
 def boxes(reader: Reader, index: int) -> list[list[float]]:
-    return reader.annotation(index).boxes.tolist()
+    found: list[list[float]] = reader.target(index).boxes.tolist()
+    return found
+
+
+def ids(reader: Reader) -> list[str]:
+    return [reader.entry(index).id for index in range(len(reader))]
+
+
+def labels(reader: Reader, index: int) -> list[int]:
+    found: list[int] = reader.target(index).labels.tolist()
+    return found
 
 
 @pytest.mark.parametrize("kind", READERS)
 def test_samples_are_copies(kind: str, tiny: Tiny) -> None:
     reader = READERS[kind](tiny(kind))
-    for index, target in enumerate([reader.annotation(index) for index in range(len(reader))]):
-        reader[index].boxes.zero_()
-        assert torch.equal(reader.annotation(index).boxes, target.boxes)
+    count = len(reader)
+    for index in range(count):
+        before = deepcopy(reader.target(index))
+        for field in reader[index].target:
+            if isinstance(field, torch.Tensor):
+                field.zero_()
+        assert same(reader.target(index), before)
 
 
 def test_coco(tiny: Tiny) -> None:
-    reader = Coco(tiny("coco"))
+    root = tiny("coco")
+    reader = Coco(root)
     assert reader.names == ["cat", "dog"]
     assert reader.categories == [3, 7]
     assert reader.license == "CC BY 4.0"
-    target = reader.annotation(0)
+    target = reader.target(0)
     assert target.boxes.tolist() == [[10, 5, 30, 25], [0, 0, 64, 48]]
     assert target.labels.tolist() == [1, 0]
     assert target.ignore.tolist() == [False, True]
     assert target.areas.tolist() == [333.5, 64 * 48]
     assert boxes(reader, 1) == [[30.5, 20, 40.5, 30.25]]
-    assert reader.annotation(1).areas.tolist() == [102.5]
-    negative = reader.annotation(2)
-    assert (negative.id, negative.boxes.shape, negative.labels.dtype) == ("5", (0, 4), torch.int64)
+    assert reader.target(1).areas.tolist() == [102.5]
+    assert ids(reader) == ["1", "2", "5"]
+    assert Path(reader.entry(2).path) == root / "train" / "5.jpg"
+    negative = reader.target(2)
+    assert (negative.boxes.shape, negative.labels.dtype) == ((0, 4), torch.int64)
 
 
 def test_coco_classes_select_and_order(tiny: Tiny) -> None:
@@ -55,7 +74,7 @@ def test_coco_classes_select_and_order(tiny: Tiny) -> None:
     reader = Coco(root, "annotations/instances_train.json", "train", classes=["dog", "cat"])
     assert reader.names == ["dog", "cat"]
     assert reader.categories == [7, 3]
-    assert reader.annotation(0).labels.tolist() == [0, 1]
+    assert labels(reader, 0) == [0, 1]
     dogs = Coco(root, classes=["dog"])
     assert [len(boxes(dogs, index)) for index in range(3)] == [1, 0, 0]
     with pytest.raises(PolyheadError, match=r"no category 'catt'; did you mean 'cat'\?"):
@@ -95,10 +114,10 @@ def test_voc(tiny: Tiny) -> None:
     root = tiny("voc")
     reader = Voc(root)
     assert reader.names == list(CLASSES)
-    assert [reader.annotation(index).id for index in range(3)] == ["000000", "000001", "000002"]
+    assert ids(reader) == ["000000", "000001", "000002"]
     assert boxes(reader, 0) == [[10, 5, 30, 25]]
-    assert reader.annotation(0).labels.tolist() == [CLASSES.index("cat")]
-    assert reader.annotation(1).ignore.tolist() == [True, True]
+    assert labels(reader, 0) == [CLASSES.index("cat")]
+    assert reader.target(1).ignore.tolist() == [True, True]
     assert boxes(reader, 2) == []
     assert len(Voc(root, "train")) == 2
     assert len(Voc(root, None)) == 3
@@ -106,7 +125,7 @@ def test_voc(tiny: Tiny) -> None:
         assert len(Voc(folder, "train")) == 2
     (root / "own.txt").write_text("000001\n")
     assert len(Voc(root, "own.txt")) == 1
-    assert Voc(root, classes=["dog", "cat"]).annotation(0).labels.tolist() == [1]
+    assert labels(Voc(root, classes=["dog", "cat"]), 0) == [1]
     with pytest.raises(PolyheadError, match=r"no object in .* has the class 'catt'; did you mean 'cat'\?"):
         Voc(root, classes=["catt"])
 
@@ -139,9 +158,9 @@ def test_yolo(tiny: Tiny) -> None:
     root = tiny("yolo")
     reader = Yolo(root)
     assert reader.names == ["cat", "dog"]
-    assert [reader.annotation(index).id for index in range(3)] == [f"images/train/{number}" for number in range(3)]
+    assert ids(reader) == [f"images/train/{number}" for number in range(3)]
     assert boxes(reader, 0) == [[24, 12, 40, 36], [12, 9, 20, 15]]
-    assert reader.annotation(0).labels.tolist() == [0, 1]
+    assert labels(reader, 0) == [0, 1]
     assert boxes(reader, 1) == boxes(reader, 2) == []
 
 
@@ -169,7 +188,7 @@ def test_penn_fudan(tiny: Tiny) -> None:
     for reader in (PennFudan(root), PennFudan(root / "PennFudanPed")):
         assert reader.names == ["person"]
         assert boxes(reader, 0) == [[10, 5, 30, 25], [60, 40, 61, 41]]
-        assert reader.annotation(0).areas.tolist() == [400, 1]
+        assert reader.target(0).areas.tolist() == [400, 1]
         assert boxes(reader, 1) == []
 
 
@@ -177,13 +196,13 @@ def test_folder(tiny: Tiny) -> None:
     root = tiny("folder")
     reader = Folder(root)
     assert reader.names == reader.categories == ["cat", "dog"]
-    values = [reader.annotation(index).value for index in range(3)]
-    assert [(value.item(), value.dtype, value.shape) for value in values if value is not None] == [
+    values = [reader.target(index).label for index in range(3)]
+    assert [(value.item(), value.dtype, value.shape) for value in values] == [
         (0, torch.int64, ()),
         (0, torch.int64, ()),
         (1, torch.int64, ()),
     ]
-    assert reader.annotation(0).id == "cat/a.jpg"
+    assert ids(reader) == ["cat/a.jpg", "cat/b.png", "dog/c.jpg"]
     dogs = Folder(root, classes=["dog"])
     assert (len(dogs), dogs.names) == (1, ["dog"])
     with pytest.raises(PolyheadError, match=r"no folder 'dogs'; did you mean 'dog'\?"):
@@ -193,11 +212,7 @@ def test_folder(tiny: Tiny) -> None:
             Folder(root, classes=classes)
     more = Folder(root, classes=["eel", "dog", "cat"])  # a small data set may lack a class
     assert more.names == ["eel", "dog", "cat"]
-    assert [int(value) for value in (more.annotation(index).value for index in range(3)) if value is not None] == [
-        1,
-        2,
-        2,
-    ]
+    assert [int(more.target(index).label) for index in range(3)] == [1, 2, 2]
     (root / "eel").mkdir()
     assert not Folder(root, classes=["eel", "dog"]).problems
     assert "contains no images" in str(Folder(root).problems[0])
@@ -246,9 +261,9 @@ def real_sets() -> dict[str, tuple[Callable[[Path], Reader], tuple[int, int, int
 def test_real_data(name: str, data_root: Path) -> None:
     make, (images, classes, objects, ignored) = real_sets()[name]
     reader = make(data_root)
-    targets = [reader.annotation(index) for index in range(len(reader))]
     assert check(reader) == []
     assert (len(reader), len(reader.names)) == (images, classes)
+    targets = [reader.target(index) for index in range(len(reader))] if reader.kind == "detection" else []
     assert sum(len(target.labels) for target in targets) == objects
     assert sum(int(target.ignore.sum()) for target in targets) == ignored
 
@@ -257,10 +272,10 @@ def test_the_two_layouts_of_coco128_agree(data_root: Path) -> None:
     """The boxes in txt equal those in JSON, except crowds, to the six digits that are written."""
     by_json, by_txt = Coco(data_root / "coco128"), Yolo(data_root / "coco128")
     assert by_json.names == by_txt.names
-    targets = {Path(target.path).stem: target for target in (by_json.annotation(i) for i in range(128))}
+    targets = {Path(by_json.entry(index).path).stem: by_json.target(index) for index in range(128)}
     for index in range(len(by_txt)):
-        found = by_txt.annotation(index)
-        target = targets[Path(found.path).stem]
+        found = by_txt.target(index)
+        target = targets[Path(by_txt.entry(index).path).stem]
         assert found.size == target.size
         for box, label in zip(found.boxes, found.labels, strict=True):
             assert ((target.boxes - box).abs().amax(1) < 0.02)[target.labels == label].any()

@@ -8,7 +8,7 @@ from builders.toy_parts import Squares
 from PIL import Image
 
 from polyhead.contracts.reader import Reader, Subset
-from polyhead.data.loading.source import Source, TaskData, open_tasks
+from polyhead.data.loading.source import Source
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.folder import Folder
 from polyhead.data.readers.merge import Merge
@@ -16,6 +16,7 @@ from polyhead.data.splits.make import SPLITS
 from polyhead.data.synthetic.scenes import Scenes
 from polyhead.data.synthetic.writers import write_coco
 from polyhead.errors import PolyheadError, SettingError
+from polyhead.workflows.tasks import open_tasks
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_splits_with_other_classes_raise(tmp_path: Path, val: list[str], message
     classes = ["cat", "dog", "horse"]
     readers = {split: Folder(tmp_path / split, classes=val if split == "val" else classes) for split in SPLITS}
     with pytest.raises(PolyheadError) as caught:
-        TaskData("pets", Source(readers["train"], readers["val"], readers["test"]), (32, 32), 0)
+        open_tasks({"pets": Source(readers["train"], readers["val"], readers["test"])}, (32, 32), 0)
     expected = "data.pets: val and train do not have the same 3 classes in the same order"
     assert str(caught.value).startswith(f"{expected} ({message}). Give every reader the same 'classes'")
     assert str(caught.value).endswith("or remove the reader of val (data.pets.val=null) to split it off from train.")

@@ -9,14 +9,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyhead.data.readers.image_file import ImageFileReader
+from polyhead.contracts.reader import Reader
+from polyhead.data.readers.folder import Folder
+from polyhead.data.readers.yolo import Yolo
 from polyhead.data.splits.make import SplitFunction
 from polyhead.data.splits.stratify import read_list, split, split_by_image, subset
+from polyhead.data.synthetic.scenes import Scenes
 from polyhead.errors import PolyheadError
-from polyhead.types import Annotation
+from polyhead.kinds.classification import Classification
+from polyhead.kinds.detection import Detection
+from polyhead.types import Boxes, Entry
+
+KIND = Detection()
 
 
-class InMemoryReader(ImageFileReader):
+class ClassesOnly(Reader):
     """A reader that knows only the classes in each image."""
 
     def __init__(self, classes: list[set[int]]) -> None:
@@ -28,11 +35,17 @@ class InMemoryReader(ImageFileReader):
     def __len__(self) -> int:
         return len(self.classes)
 
-    def annotation(self, index: int) -> Annotation:
+    def entry(self, index: int) -> Entry:
+        return Entry(f"p{index}")
+
+    def raw(self, index: int) -> None:
+        raise AssertionError("a split reads no input")
+
+    def target(self, index: int) -> Boxes:
         labels = torch.tensor(sorted(self.classes[index]), dtype=torch.int64)
         zeros = torch.zeros(len(labels))
         known = torch.ones(10, dtype=torch.bool)
-        return Annotation(f"p{index}", "", (9, 9), zeros[:, None].expand(-1, 4), labels, zeros.bool(), zeros, known)
+        return Boxes(zeros[:, None].expand(-1, 4), labels, zeros.bool(), zeros, known, (9, 9))
 
 
 FRACTIONS = {"train": 0.7, "val": 0.15, "test": 0.15}
@@ -41,12 +54,12 @@ FRACTIONS = {"train": 0.7, "val": 0.15, "test": 0.15}
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.sets(st.integers(0, 9), max_size=4), min_size=10, max_size=60), st.integers(0, 2**40))
 def test_splits_are_disjoint_complete_of_the_right_size_and_repeatable(classes: list[set[int]], seed: int) -> None:
-    reader = InMemoryReader(classes)
-    splits = split(reader, FRACTIONS, seed)
+    reader = ClassesOnly(classes)
+    splits = split(reader, KIND, FRACTIONS, seed)
     members = [image_id for ids in splits.values() for image_id in ids]
     assert sorted(members) == sorted(f"p{index}" for index in range(len(classes)))
     assert all(abs(len(splits[name]) - value * len(classes)) <= 1 for name, value in FRACTIONS.items())
-    assert split(reader, FRACTIONS, seed) == splits
+    assert split(reader, KIND, FRACTIONS, seed) == splits
 
 
 @settings(max_examples=20, deadline=None)
@@ -54,8 +67,8 @@ def test_splits_are_disjoint_complete_of_the_right_size_and_repeatable(classes: 
 def test_a_split_by_image_does_not_depend_on_the_other_images(one: set[int], two: set[int], seed: int) -> None:
     split_of: dict[str, str] = {}
     for members in (one, two):
-        reader = subset(InMemoryReader([{0}] * 100), [f"p{index}" for index in sorted(members)])
-        splits = split_by_image(reader, FRACTIONS, seed)
+        reader = subset(ClassesOnly([{0}] * 100), [f"p{index}" for index in sorted(members)])
+        splits = split_by_image(reader, KIND, FRACTIONS, seed)
         found = sorted(image_id for ids in splits.values() for image_id in ids)
         assert found == sorted(f"p{index}" for index in members)
         for name, ids in splits.items():
@@ -64,20 +77,22 @@ def test_a_split_by_image_does_not_depend_on_the_other_images(one: set[int], two
 
 
 def test_a_split_by_image_has_about_its_fractions_and_depends_on_the_seed() -> None:
-    reader = InMemoryReader([{0}] * 2000)
-    splits = split_by_image(reader, FRACTIONS, 0)
+    reader = ClassesOnly([{0}] * 2000)
+    splits = split_by_image(reader, KIND, FRACTIONS, 0)
     for name, fraction in FRACTIONS.items():
         assert abs(len(splits[name]) / 2000 - fraction) < 0.04  # four standard deviations
-    assert split_by_image(reader, FRACTIONS, 1) != splits
+    assert split_by_image(reader, KIND, FRACTIONS, 1) != splits
     rest = subset(reader, [*splits["train"], *splits["val"]])
-    assert len(split_by_image(rest, {"train": 0.8, "val": 0.2}, 0)["val"]) > 200  # split anew, not by the same numbers
+    assert (
+        len(split_by_image(rest, KIND, {"train": 0.8, "val": 0.2}, 0)["val"]) > 200
+    )  # split anew, not by the same numbers
 
 
 def test_classes_are_stratified() -> None:
     rare = [{0, 9}] * 4 + [{label % 9, (label * 7) % 9} for label in range(270)] + [set()] * 46
-    reader = InMemoryReader(rare)
+    reader = ClassesOnly(rare)
     for seed in range(2):
-        splits = split(reader, {"train": 0.5, "val": 0.25, "test": 0.25}, seed)
+        splits = split(reader, KIND, {"train": 0.5, "val": 0.25, "test": 0.25}, seed)
         counts = {
             name: Counter(label for image_id in ids for label in rare[int(image_id[1:])])
             for name, ids in splits.items()
@@ -91,33 +106,41 @@ def test_classes_are_stratified() -> None:
 
 def test_the_split_depends_on_the_seed_but_not_on_the_order() -> None:
     classes = [{index % 3} for index in range(50)]
-    reader = InMemoryReader(classes)
-    assert split(reader, FRACTIONS, 1) != split(reader, FRACTIONS, 2)
+    reader = ClassesOnly(classes)
+    assert split(reader, KIND, FRACTIONS, 1) != split(reader, KIND, FRACTIONS, 2)
     backwards = subset(reader, [f"p{index}" for index in reversed(range(50))])
-    again = split(backwards, FRACTIONS, 1)
+    again = split(backwards, KIND, FRACTIONS, 1)
     assert {name: sorted(ids) for name, ids in again.items()} == {
-        name: sorted(ids) for name, ids in split(reader, FRACTIONS, 1).items()
+        name: sorted(ids) for name, ids in split(reader, KIND, FRACTIONS, 1).items()
     }
 
 
 def test_image_classes_are_stratified_too(data_root: Path) -> None:
-    from polyhead.data.readers.folder import Folder
-
-    splits = split(Folder(data_root / "imagenette" / "train"), {"train": 0.75, "val": 0.25}, 0)
+    reader = Folder(data_root / "imagenette" / "train")
+    splits = split(reader, Classification(), {"train": 0.75, "val": 0.25}, 0)
     assert set(Counter(image_id.split("/")[0] for image_id in splits["val"]).values()) == {6}
+
+
+def test_what_samples_show_besides_their_target_is_stratified_too() -> None:
+    """Each scene shows a time of day besides its objects."""
+    scenes = Scenes(60, size=32)
+    times = {scenes.id(index): scenes.scene(index).time for index in range(60)}
+    splits = split(scenes, KIND, {"train": 0.5, "val": 0.5}, 0)
+    counts = {name: Counter(times[image_id] for image_id in ids) for name, ids in splits.items()}
+    assert all(abs(counts["train"][time] - counts["val"][time]) <= 2 for time in set(times.values())), counts
 
 
 @pytest.mark.parametrize("function", [split, split_by_image])
 @pytest.mark.parametrize("fractions", [{"train": 0.5, "val": 0.4}, {"train": 1.2, "val": -0.2}, {}])
 def test_invalid_fractions_raise(fractions: dict[str, float], function: SplitFunction) -> None:
     with pytest.raises(PolyheadError, match="above 0 and sum to 1"):
-        function(InMemoryReader([{0}] * 9), fractions, 0)
+        function(ClassesOnly([{0}] * 9), KIND, fractions, 0)
 
 
 @pytest.mark.parametrize("function", [split, split_by_image])
 def test_an_empty_split_raises(function: SplitFunction) -> None:
     with pytest.raises(PolyheadError, match=r"fraction of 0\.001 of 3 images leaves 'val' empty"):
-        function(InMemoryReader([{0}] * 3), {"train": 0.999, "val": 0.001}, 0)
+        function(ClassesOnly([{0}] * 3), KIND, {"train": 0.999, "val": 0.001}, 0)
 
 
 def test_lists_of_ids(tmp_path: Path) -> None:
@@ -130,15 +153,13 @@ def test_lists_of_ids(tmp_path: Path) -> None:
     path.write_text("\n")
     with pytest.raises(PolyheadError, match="the list is empty"):
         read_list(path)
-    with pytest.raises(PolyheadError, match=r"none.txt: cannot be read"):
+    with pytest.raises(PolyheadError, match=r"none.txt' was not found"):
         read_list(tmp_path / "none.txt")
 
 
 def test_subsets_by_id(tiny: Callable[[str], Path]) -> None:
-    from polyhead.data.readers.yolo import Yolo
-
     reader = Yolo(tiny("yolo"))
     two = subset(reader, ["images/train/2", "images/train/0"])
-    assert [two.annotation(index).id for index in range(2)] == ["images/train/2", "images/train/0"]
+    assert [two.entry(index).id for index in range(2)] == ["images/train/2", "images/train/0"]
     with pytest.raises(PolyheadError, match="no image with the id 'images/train/7' \\(the nearest is 'images/train/"):
         subset(reader, ["images/train/7"])

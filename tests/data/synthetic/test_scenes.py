@@ -6,18 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from builders.colored_images import same
 
 from polyhead.data.doctor import check
 from polyhead.data.synthetic.scenes import DOMAINS, MIN_VISIBLE, Scenes
 from polyhead.data.synthetic.shapes import SIGNS, SKIES
 from polyhead.errors import PolyheadError
+from polyhead.types import Boxes
 
 domains = pytest.mark.parametrize("domain", [*DOMAINS])
 
 
 @domains
 def test_masks_boxes_and_areas_agree(domain: str) -> None:
-    scenes = Scenes(60, domain, size=96, mixed="shapes" if domain == "signs" else None)
+    mixed = "shapes" if domain == "signs" else None
+    scenes, masks = Scenes(60, domain, size=96, mixed=mixed), Scenes(60, domain, size=96, mixed=mixed, target="masks")
     for index in range(60):
         scene = scenes.scene(index)
         assert scene.image.shape == (96, 96, 3)
@@ -27,11 +30,10 @@ def test_masks_boxes_and_areas_agree(domain: str) -> None:
             rows, columns = np.nonzero(scene.owner == number)
             assert item.box == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
             assert item.area == len(rows)
-        sample = scenes[index]
-        assert sample.mask is not None
+        mask = masks.target(index).classes  # type: ignore[union-attr]  # it is a mask
         for item in scene.objects:
             left, top, right, bottom = map(int, item.box)
-            inside = sample.mask[top:bottom, left:right].as_subclass(torch.Tensor)
+            inside = mask[top:bottom, left:right]
             assert (inside == (255 if item.ignore else 1 + item.label)).any()
 
 
@@ -43,9 +45,9 @@ def test_scenes_are_a_function_of_seed_domain_and_index(domain: str) -> None:
         threaded = list(pool.map(again.__getitem__, range(6)))
     for index, other in enumerate(threaded):
         sample = scenes[index]
-        assert torch.equal(sample.input, other.input)
-        assert torch.equal(sample.boxes, scenes.annotation(index).boxes)
-        assert torch.equal(sample.boxes, other.boxes)
+        assert same(sample, other)
+        assert same(sample.target, scenes.target(index))
+        assert torch.equal(sample.input, scenes.raw(index))
     assert torch.equal(Scenes(1, domain, seed=3)[0].input, scenes[0].input)
     assert not torch.equal(Scenes(1, domain, seed=4)[0].input, scenes[0].input)
     assert not torch.equal(scenes[1].input, scenes[0].input)
@@ -60,13 +62,13 @@ def test_the_global_generator_is_not_used() -> None:
 @domains
 def test_domains_have_their_own_classes_and_every_class_occurs(domain: str) -> None:
     scenes = Scenes(80, domain, size=64)
-    annotations = [scenes.annotation(index) for index in range(80)]
-    labels = torch.cat([annotation.labels for annotation in annotations])
+    targets = [each for each in map(scenes.target, range(80)) if isinstance(each, Boxes)]
+    labels = torch.cat([target.labels for target in targets])
     assert sorted(set(labels.tolist())) == list(range(len(scenes.names)))
-    assert {int(annotation.value) for annotation in annotations} == set(range(len(SKIES)))  # type: ignore[arg-type]
-    assert any(annotation.boxes.shape[0] == 0 for annotation in annotations)
-    assert len({annotation.id for annotation in annotations}) == 80
-    assert all(annotation.annotated.shape == (len(scenes.names),) for annotation in annotations)
+    assert set.union(*map(scenes.also_shows, range(80))) == {("value", time) for time in range(len(SKIES))}
+    assert any(target.boxes.shape[0] == 0 for target in targets)
+    assert len({scenes.entry(index).id for index in range(80)}) == 80
+    assert [target.annotated.shape for target in targets] == [(len(scenes.names),)] * 80
     assert len({each.name for types in DOMAINS.values() for each in types}) == sum(map(len, DOMAINS.values()))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from builders.fitted_images import decoded
 from pycocotools.coco import COCO
 
 from polyhead.contracts.reader import Reader
@@ -28,17 +29,18 @@ def assert_equal(reader: Reader, tolerance: float, *, lossless: bool, ignored: b
     """Assert that the reader has every scene: pixels, boxes, classes by name, ignored objects."""
     assert check(reader) == []
     assert len(reader) == len(SCENES)
-    by_name = {Path(reader.annotation(index).path).stem: index for index in range(len(reader))}
+    by_name = {Path(reader.entry(index).path).stem: index for index in range(len(reader))}
     for index in range(12):
-        target, found = SCENES[index], reader[by_name[SCENES.id(index)]]
+        image, target, _ = decoded(SCENES, index)
+        found_image, found, _ = decoded(reader, by_name[SCENES.id(index)])
         selected = torch.ones(len(target.boxes), dtype=torch.bool) if ignored else ~target.ignore
-        boxes = target.boxes.as_subclass(torch.Tensor)[selected]
+        boxes = target.boxes[selected]
         assert len(found.boxes) == len(boxes)
-        assert torch.allclose(found.boxes.as_subclass(torch.Tensor), boxes, rtol=0, atol=tolerance)
+        assert torch.allclose(found.boxes, boxes, rtol=0, atol=tolerance)
         names = [SCENES.names[label] for label in target.labels[selected]]
         assert [reader.names[label] for label in found.labels] == names
         assert found.ignore.tolist() == target.ignore[selected].tolist()
-        difference = (found.input.int() - target.input.int()).abs()
+        difference = (found_image.int() - image.int()).abs()
         assert (difference.max() == 0) if lossless else (difference.float().mean() < 16)
 
 
@@ -90,7 +92,7 @@ def test_folder_round_trip(tmp_path: Path) -> None:
     reader = Folder(tmp_path / "train")
     assert check(reader) == []
     target = {SCENES.id(index): SCENES.times[SCENES.scene(index).time] for index in range(len(SCENES))}
-    found = {Path(reader.annotation(i).path).stem: reader.names[int(reader.annotation(i).value)] for i in range(12)}  # type: ignore[arg-type]
+    found = {Path(reader.entry(i).path).stem: reader.names[int(reader.target(i).label)] for i in range(12)}
     assert found == target
 
 

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.ops import box_iou
 
+from polyhead.boxes.overlap import fraction_inside, pairwise_iou
 from polyhead.errors import PolyheadError
-from polyhead.types import Annotation, Detections
+from polyhead.types import Boxes, Detections
 
 KINDS = ("classification", "localisation", "both", "duplicate", "background", "missed")
 SIZES = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, float("inf"))}
@@ -68,7 +68,7 @@ class Errors(NamedTuple):
 
 
 def count_errors(
-    targets: Sequence[Annotation],
+    targets: Mapping[str, Boxes],
     predictions: Mapping[str, Detections],
     score: float = CONFIDENT,
     near: float = 0.1,
@@ -90,10 +90,10 @@ def count_errors(
     confusions: Counter[tuple[int, int]] = Counter()
     found_areas, areas = [torch.zeros(0)], [torch.zeros(0)]
     detections = 0
-    for target in targets:
-        if target.id not in predictions:
-            raise PolyheadError(f"image {target.id!r} has no prediction. Evaluate the run again.")
-        image = _image_errors(target, _considered(target, predictions[target.id], score), near, match)
+    for image_id, target in targets.items():
+        if image_id not in predictions:
+            raise PolyheadError(f"image {image_id!r} has no prediction. Evaluate the run again.")
+        image = _image_errors(target, _considered(target, predictions[image_id], score), near, match)
         detections += image.kinds.shape[0]
         counts.update(KINDS[kind] for kind in image.kinds.tolist() if kind >= 0)
         counts["missed"] += image.missed
@@ -128,18 +128,18 @@ class _ImageErrors(NamedTuple):
     confusions: list[tuple[int, int]]
 
 
-def _considered(target: Annotation, predicted: Detections, score: float) -> Detections:
+def _considered(target: Boxes, predicted: Detections, score: float) -> Detections:
     """Return the detections above the threshold, of classes that are annotated in the image."""
     considered = predicted.scores >= score
     considered &= target.annotated[predicted.labels]
-    return Detections(*(column[considered] for column in predicted))
+    return predicted.take(considered)
 
 
-def _image_errors(target: Annotation, predicted: Detections, near: float, match: float) -> _ImageErrors:
+def _image_errors(target: Boxes, predicted: Detections, near: float, match: float) -> _ImageErrors:
     """Find the kind of each detection of an image."""
     real = ~target.ignore
     labels = target.labels[real]  # [n]
-    iou = box_iou(predicted.boxes, target.boxes[real])  # [d, n]
+    iou = pairwise_iou(predicted.boxes, target.boxes[real])  # [d, n]
     same_class = predicted.labels[:, None] == labels[None]  # [d, n]
     matched = _match(torch.where(same_class, iou, -1.0), match)  # [d]
     # Detections on ignored regions count only where they match an object.
@@ -188,17 +188,13 @@ def _match(iou: Tensor, match: float) -> Tensor:
     return matched
 
 
-def _on_ignored(target: Annotation, predicted: Detections) -> Tensor:
+def _on_ignored(target: Boxes, predicted: Detections) -> Tensor:
     """Return which detections have at least half of their area in an ignored box of their class; ``[d]``."""
     boxes, labels = target.boxes[target.ignore], target.labels[target.ignore]  # [g, 4], [g]
     if boxes.shape[0] == 0:
         return torch.zeros(predicted.boxes.shape[0], dtype=torch.bool)
-    low = torch.maximum(predicted.boxes[:, None, :2], boxes[None, :, :2])  # [d, g, 2]
-    high = torch.minimum(predicted.boxes[:, None, 2:], boxes[None, :, 2:])
-    common = (high - low).clamp(min=0).prod(2)  # [d, g]
-    area = (predicted.boxes[:, 2:] - predicted.boxes[:, :2]).prod(1)[:, None].clamp(min=1e-9)  # [d, 1]
-    same_class = predicted.labels[:, None] == labels[None]
-    return ((common / area >= 0.5) & same_class).any(1)
+    same_class = labels[:, None] == predicted.labels  # [g, d]
+    return ((fraction_inside(boxes, predicted.boxes) >= 0.5) & same_class).any(0)
 
 
 def _within(areas: Tensor, limits: tuple[float, float]) -> int:

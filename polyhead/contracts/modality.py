@@ -1,0 +1,145 @@
+"""The contract of a modality: everything that depends on what the input of a task is.
+
+Readers return raw inputs (a path, an array, a text). A modality decodes them, transforms them, makes batches of them,
+stores them and draws them. It knows no prediction.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from polyhead.types import Inputs, InputSpec, Sample, Size
+
+Partner = Callable[[], Sample]
+"""Returns a random other decoded sample of the same training set, a new one at each call."""
+
+
+class TrainTransform(ABC):
+    """A random transform of decoded training samples; random numbers come from torch's seeded global generator."""
+
+    mixes: bool = False
+    """Whether content of other samples is mixed in, which makes a single label of a sample wrong."""
+
+    @abstractmethod
+    def __call__(self, sample: Sample, partner: Partner | None = None) -> Sample:
+        """Return the sample as the network gets it; ``partner`` returns other samples that may be mixed in."""
+
+
+class EvalTransform(ABC):
+    """The transform of val, test, predict, export and app: never random."""
+
+    @abstractmethod
+    def __call__(self, sample: Sample) -> Sample:
+        """Return the decoded sample as the network gets it."""
+
+
+class Source(NamedTuple):
+    """An input that a prediction is made for.
+
+    Attributes:
+        name: path of its file, or its index where it is not a file.
+        raw: the raw input, which :meth:`Modality.decode` takes.
+    """
+
+    name: str
+    raw: Any
+
+
+class Modality(ABC):
+    """What a task reads: its inputs from the file to the batch.
+
+    An instance belongs to one task. Its state is fitted on the training data only, and is stored in weights files.
+
+    Attributes:
+        train: the random transform of training samples.
+        eval: the transform of all other samples.
+    """
+
+    train: TrainTransform
+    eval: EvalTransform
+
+    @property
+    def name(self) -> str:
+        """The short name of a modality of ours, else its class path; runs and weights files store it."""
+        return f"{type(self).__module__}.{type(self).__qualname__}"
+
+    @property
+    def key(self) -> str:
+        """Tasks whose modalities have the same key share a backbone; the name by default."""
+        return self.name
+
+    @abstractmethod
+    def fit(
+        self, inputs: Iterable[Any], size: Size | None, transforms: Any, earlier: Mapping[str, Any] | None = None
+    ) -> None:
+        """Prepare for training; deterministic.
+
+        Args:
+            inputs: raw training inputs of all tasks with the same :attr:`key`.
+            size: the size that the model is made for.
+            transforms: the source's setting ``transforms``.
+            earlier: the state of an earlier training with the same :attr:`key`, whose weights are trained further; what
+                the weights depend on, such as a vocabulary, must stay as it was.
+        """
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """Return the fitted state in plain types."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Prepare for prediction with the state of a weights file."""
+
+    @abstractmethod
+    def spec(self) -> InputSpec:
+        """Return what a backbone must know."""
+
+    @abstractmethod
+    def decode(self, raw: Any) -> Any:
+        """Return the decoded input of a raw one.
+
+        Raises:
+            InvalidFileError: when a file cannot be read.
+        """
+
+    @abstractmethod
+    def meta(self, sample_id: str, decoded: Any) -> Any:
+        """Return the :class:`polyhead.types.Meta` of a sample that was not transformed yet."""
+
+    @abstractmethod
+    def collate(self, inputs: Sequence[Any]) -> Inputs:
+        """Return the batch of transformed inputs."""
+
+    # pylint: disable-next=unused-argument  # inputs of different length use it
+    def length(self, raw: Any) -> int:
+        """Return the length of a raw input; inputs of similar length are put into the same batch. By default all 1."""
+        return 1
+
+    # pylint: disable-next=unused-argument  # large inputs use it
+    def cached_bytes(self, decoded: Any) -> int | None:
+        """Return how much memory a decoded input takes; None, the default, if decoding is too cheap to cache."""
+        return None
+
+    @abstractmethod
+    def sources(self, source: Any) -> Iterator[Source]:
+        """Yield the inputs of what a user gives to predict.
+
+        Raises:
+            PolyheadError: when it is nothing that this modality reads.
+        """
+
+    @abstractmethod
+    def save(self, raw: Any, folder: Path, name: str) -> dict[str, Any]:
+        """Write a raw input to a folder; return an entry in plain types.
+
+        The entry's ``files`` are the names of the files, which begin with ``name``.
+        """
+
+    @abstractmethod
+    def load(self, entry: Mapping[str, Any], folder: Path) -> Any:
+        """Return the raw input that :meth:`save` wrote."""
+
+    def draw(self, decoded: Any) -> Any:
+        """Return a decoded input as a PIL image; None, the default, if it cannot be drawn."""
+        del decoded

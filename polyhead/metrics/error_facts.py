@@ -1,0 +1,47 @@
+"""Sentences about the errors of a detector, from its report."""
+
+from collections.abc import Mapping
+from typing import Any
+
+MANY_SMALL = 10
+"""Recall of small objects is reported only for at least this many of them."""
+ADVICE = {
+    "classification": "boxes are correct, classes wrong: check labels of the confused classes, add images of them",
+    "localisation": "boxes are loose: train longer or at a larger size, and check how tight the data's boxes are",
+    "both": "boxes and classes are both wrong: the model is undertrained; train longer or add data",
+    "duplicate": "one object gets several boxes: lower the IoU of the non-maximum suppression",
+    "background": "boxes where no object is: raise --conf, add images without objects, and look for unlabeled ones",
+    "missed": "objects are missed: lower --conf, train longer or at a larger size, or add images like those",
+}
+
+
+def main_error(numbers: Mapping[str, Any]) -> list[str]:
+    """Report the main kind of error, and what helps against it."""
+    if "errors" not in numbers:
+        return []
+    errors = numbers["errors"]
+    counts: dict[str, int] = errors["counts"]
+    total = sum(counts.values())
+    found = f"{errors['found']} of {errors['objects']} objects found"
+    if not total:
+        return [f"No errors: {found}."]
+    kind = max(counts, key=lambda name: counts[name])
+    details = f"{counts[kind]} of {total} errors, {counts[kind] / total:.0%}; {found}"
+    sentences = [f"Main kind of error: {kind} ({details}); {ADVICE[kind]}."]
+    if kind == "classification" and errors.get("confusions"):
+        target, predicted, count = errors["confusions"][0]
+        sentences.append(f"Most frequent confusion: {target} is detected as {predicted} ({count} times).")
+    return sentences
+
+
+def small_objects(numbers: Mapping[str, Any]) -> list[str]:
+    """Report small objects that are found less than half as often as large ones."""
+    sizes = numbers.get("errors", {}).get("sizes", {})
+    small, large = sizes.get("small"), sizes.get("large")
+    if not small or not large or small["objects"] < MANY_SMALL or large["objects"] == 0:
+        return []
+    if small["found"] / small["objects"] >= large["found"] / large["objects"] / 2:
+        return []
+    few_found = f"{small['found']} of {small['objects']} below 32 × 32 pixels are found"
+    many_found = f"{large['found']} of {large['objects']} above 96 × 96"
+    return [f"Small objects are missed: {few_found}, and {many_found}. Try a larger input size first."]

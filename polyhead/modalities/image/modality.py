@@ -1,0 +1,105 @@
+"""The modality of images."""
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image as Pillow
+from torch import Tensor
+from torchvision import tv_tensors as tv
+
+from polyhead.contracts.modality import Modality, Source
+from polyhead.data.augment.transforms import Eval, fit_of, train_transform
+from polyhead.data.geometry.plane import ImageMeta
+from polyhead.data.io.images import ImageFile, read_sized
+from polyhead.errors import PolyheadError
+from polyhead.modalities.image.sources import image_sources
+from polyhead.modalities.image.transforms import EvalImage, TrainImage
+from polyhead.types import InputSpec, Size
+
+
+class Image(Modality):
+    """Images on a canvas; the raw input is an image file or pixels, uint8 ``[3, h, w]``.
+
+    Its state is the size of the canvas, and how evaluation fits an image to it.
+    """
+
+    size: Size
+    fit_to_canvas: str
+
+    @property
+    def name(self) -> str:
+        """The short name."""
+        return "image"
+
+    def fit(
+        self, inputs: Iterable[Any], size: Size | None, transforms: Any, earlier: Mapping[str, Any] | None = None
+    ) -> None:
+        """Take the canvas from the model and the fit from the transforms; no input is read."""
+        del inputs, earlier
+        if size is None:
+            raise PolyheadError("the model has no image size, which a task of images needs. Use a model for images.")
+        self.train = TrainImage(train_transform(transforms, size))
+        self.restore({"size": size, "fit": fit_of(transforms)})
+
+    def state(self) -> dict[str, Any]:
+        """Return the size of the canvas and the fit."""
+        return {"size": list(self.size), "fit": self.fit_to_canvas}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Set the size of the canvas and the fit."""
+        height, width = state["size"]
+        self.size, self.fit_to_canvas = (int(height), int(width)), str(state["fit"])
+        self.eval = EvalImage(Eval(self.size, self.fit_to_canvas))
+
+    def spec(self) -> InputSpec:
+        """Return the size of the canvas."""
+        return InputSpec("image", self.size)
+
+    def decode(self, raw: ImageFile | Tensor) -> tv.Image:
+        """Return the upright image, uint8 ``[3, h, w]``."""
+        return tv.Image(raw) if isinstance(raw, Tensor) else read_sized(raw)
+
+    def meta(self, sample_id: str, decoded: Tensor) -> ImageMeta:
+        """Return the meta of an image that was not transformed yet."""
+        return ImageMeta(sample_id, (int(decoded.shape[-2]), int(decoded.shape[-1])))
+
+    def collate(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Stack images ``[3, h, w]`` into ``[b, 3, h, w]`` with channels last in memory.
+
+        Decoded images have this memory layout; reordering them takes four times as long.
+        """
+        images = [image.as_subclass(Tensor).permute(1, 2, 0) for image in inputs]
+        return torch.stack(images).permute(0, 3, 1, 2)
+
+    def cached_bytes(self, decoded: Tensor) -> int | None:
+        """Return the bytes of the pixels."""
+        return int(decoded.nbytes)
+
+    def sources(self, source: Any) -> Iterator[Source]:
+        """Yield the images of a file, a folder, a pattern, or pixels (:mod:`polyhead.modalities.image.sources`)."""
+        yield from image_sources(source)
+
+    def save(self, raw: ImageFile | Tensor, folder: Path, name: str) -> dict[str, Any]:
+        """Copy the image file unchanged; write pixels as PNG, without loss."""
+        size: Size | None
+        if isinstance(raw, Tensor):
+            file = folder / f"{name}.png"
+            Pillow.fromarray(raw.as_subclass(Tensor).permute(1, 2, 0).numpy()).save(file)  # [3, h, w] -> [h, w, 3]
+            size = (int(raw.shape[-2]), int(raw.shape[-1]))
+        else:
+            file, size = folder / f"{name}{Path(raw.path).suffix.lower() or '.png'}", raw.size
+            shutil.copyfile(raw.path, file)
+        return {"image": file.name, "size": None if size is None else list(size), "files": [file.name]}
+
+    def load(self, entry: Mapping[str, Any], folder: Path) -> ImageFile:
+        """Return the stored image file."""
+        size = entry["size"]
+        return ImageFile(str(folder / str(entry["image"])), None if size is None else (int(size[0]), int(size[1])))
+
+    def draw(self, decoded: Tensor) -> Pillow.Image:
+        """Return the image for drawing."""
+        pixels = decoded.as_subclass(Tensor).to(torch.uint8).cpu()
+        return Pillow.fromarray(pixels.permute(1, 2, 0).numpy())  # [3, h, w] -> [h, w, 3]

@@ -1,0 +1,80 @@
+"""What images can be predicted: a file, a folder, a glob pattern, or pixels.
+
+Pixels are a PIL image; a uint8 array, RGB ``[h, w, 3]`` or gray ``[h, w]`` (OpenCV images are BGR: reverse the channels
+first); or a uint8 RGB tensor ``[3, h, w]`` or ``[b, 3, h, w]``.
+"""
+
+from collections.abc import Iterator, Sequence
+from glob import glob, has_magic
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torchvision import tv_tensors as tv
+
+from polyhead.contracts.modality import Source
+from polyhead.data.io.images import SUFFIXES, ImageFile, is_image, to_rgb
+from polyhead.errors import PolyheadError
+
+
+def image_sources(source: Any) -> Iterator[Source]:
+    """Yield the images of a source, or of a list of sources, in order; files are not opened.
+
+    Raises:
+        PolyheadError: when a path does not exist, a folder or pattern has no image, or pixels have the wrong type.
+    """
+    count = 0
+    sources: Sequence[Any] = source if isinstance(source, list | tuple) else [source]
+    for entry in sources:
+        if isinstance(entry, str | Path):
+            found = [Source(str(path), ImageFile(str(path))) for path in _files(entry)]
+        else:
+            found = [Source(str(count + number), pixels) for number, pixels in enumerate(_pixels(entry))]
+        yield from found
+        count += len(found)
+    if not count:
+        raise PolyheadError("no image to predict: the list of sources is empty")
+
+
+def _files(source: str | Path) -> list[Path]:
+    """List the image files of a path, a folder or a glob pattern, sorted; hidden files are left out of the last two."""
+    path = Path(source).expanduser()
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        found, what = list(path.iterdir()), f"folder {str(source)!r}"
+        remedy = f"; to include its subfolders, give {str(path / '**' / '*')!r}"
+    elif has_magic(str(path)):
+        names = glob(str(path), recursive=True)  # noqa: PTH207  # Path.glob refuses absolute patterns
+        found, what, remedy = [Path(name) for name in names], f"{str(source)!r}", ""
+    else:
+        raise PolyheadError(
+            f"{str(source)!r} does not exist. Give an image file, a folder or a pattern such as 'photos/*.jpg'."
+        )
+    images = sorted(each for each in found if is_image(each) and each.is_file() and not each.name.startswith("."))
+    if not images:
+        raise PolyheadError(f"{what} has no image (expected files that end in {', '.join(sorted(SUFFIXES))}){remedy}")
+    return images
+
+
+def _pixels(entry: Any) -> list[tv.Image]:
+    """Convert pixels to upright RGB images, uint8 ``[3, h, w]``: one image, or all images of a batch."""
+    if isinstance(entry, Image.Image):
+        rgb = to_rgb(ImageOps.exif_transpose(entry), "the given image")
+        return [tv.Image(torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous())]
+    if not isinstance(entry, np.ndarray | Tensor):
+        raise PolyheadError(f"expected a path, a PIL image, an array or a tensor, got {type(entry).__name__}")
+    form = f"{entry.dtype} {list(entry.shape)}"
+    if isinstance(entry, np.ndarray):
+        gray = entry.ndim == 2  # [h, w]
+        color = np.repeat(entry[..., None], 3, axis=2) if gray else entry  # [h, w, 3]
+        if color.dtype != np.uint8 or color.shape[2:] != (3,) or 0 in color.shape:
+            raise PolyheadError(f"expected an array of uint8 (0..255), RGB [h, w, 3] or gray [h, w], got {form}")
+        return [tv.Image(torch.from_numpy(np.ascontiguousarray(color)).permute(2, 0, 1).contiguous())]
+    batch = entry[None] if entry.ndim == 3 else entry  # [b, 3, h, w]
+    if batch.dtype != torch.uint8 or batch.ndim != 4 or batch.shape[1] != 3 or 0 in batch.shape:
+        raise PolyheadError(f"expected a tensor of uint8 (0..255), RGB [3, h, w] or [b, 3, h, w], got {form}")
+    return [tv.Image(image.cpu()) for image in batch]
