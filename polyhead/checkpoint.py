@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from polyhead.errors import PolyheadError, few
 from polyhead.run import atomic_write
 
-FORMAT = 1
+FORMAT = 2
 _ZIP = b"PK\x03\x04"
 _REMEDY = "Use weights/best.pt of a run of 'polyhead train'."
 
@@ -25,8 +25,8 @@ class Checkpoint(NamedTuple):
     Attributes:
         state: the model's tensors by name, including buffers (such as mean and std of the images).
         model: ``{class_path, init_args}``, from which :func:`polyhead.config.recipe.build_model` builds the model.
-        tasks: ``{task: {names, categories}}``: class names, and the data's own id of each class.
-        eval: ``{size: [h, w], fit}``: the preprocessing of images.
+        tasks: ``{task: {names, categories, kind, modality: {name, state}}}``: class names, the data's own id of each
+            class, the kind of task, and the modality with the state of its preprocessing.
         stage: index of the stage in which these weights were reached, from 0.
         epoch: index of the epoch within the stage, from 0.
         score: score on the validation split; None without one.
@@ -36,7 +36,6 @@ class Checkpoint(NamedTuple):
     state: dict[str, Tensor]
     model: dict[str, Any]
     tasks: dict[str, dict[str, Any]]
-    eval: dict[str, Any]
     stage: int = 0
     epoch: int = 0
     score: float | None = None
@@ -48,11 +47,11 @@ def save(path: Path, checkpoint: Checkpoint | Mapping[str, Any]) -> None:
 
     Args:
         path: the file to write.
-        checkpoint: its content. A mapping may lack ``model``, ``tasks`` and ``eval``, for a model that was not built
-            from a recipe.
+        checkpoint: its content. A mapping may lack ``model`` and ``tasks``, for a model that was not built from a
+            recipe.
     """
     entries = checkpoint._asdict() if isinstance(checkpoint, Checkpoint) else dict(checkpoint)
-    content = Checkpoint(**{"model": {}, "tasks": {}, "eval": {}, **entries})
+    content = Checkpoint(**{"model": {}, "tasks": {}, **entries})
     with atomic_write(path) as partial:
         torch.save({"format": FORMAT, **content._asdict()}, partial)
 
@@ -83,10 +82,53 @@ def load(path: Path) -> Checkpoint:
             f"{path} was written by a newer Polyhead (format {form}, this version reads up to {FORMAT}). Upgrade "
             "polyhead."
         )
-    missing = [name for name in Checkpoint._fields if name not in content]
+    expected = (*Checkpoint._fields, "eval") if form == 1 else Checkpoint._fields
+    missing = [name for name in expected if name not in content]
     if missing:
         raise PolyheadError(f"{path} is an incomplete weights file: it lacks {', '.join(missing)}. {_REMEDY}")
+    if form == 1:
+        content = _upgrade(content)
     return Checkpoint(**{name: content[name] for name in Checkpoint._fields})
+
+
+def _upgrade(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a file of format 1, whose tasks were all of images, in the form of today."""
+    preprocessing = content["eval"]
+    tasks = {
+        task: {
+            **{key: value for key, value in entry.items() if key != "fit"},
+            "modality": {
+                "name": "image",
+                # Files of the first versions have one fit for all tasks.
+                "state": {"size": preprocessing.get("size"), "fit": entry.get("fit") or preprocessing.get("fit")},
+            },
+        }
+        for task, entry in content["tasks"].items()
+    }
+    return {**content, "tasks": tasks}
+
+
+class Differences(NamedTuple):
+    """Names of the tensors of a state dict that do not fit those that are expected.
+
+    Attributes:
+        missing: expected tensors that the state dict lacks.
+        unexpected: tensors that are not expected.
+        reshaped: tensors that have another shape than expected.
+    """
+
+    missing: list[str]
+    unexpected: list[str]
+    reshaped: list[str]
+
+
+def compare(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Differences:
+    """Compare the names and shapes of a state dict with those that are expected; all lists are empty where they fit."""
+    return Differences(
+        missing=[name for name in expected if name not in state],
+        unexpected=[name for name in state if name not in expected],
+        reshaped=[name for name in expected if name in state and state[name].shape != expected[name].shape],
+    )
 
 
 def fill(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
@@ -101,12 +143,11 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
         PolyheadError: if a tensor is missing, unexpected or has another shape.
     """
     expected = model.state_dict()
-    faults = [f"{name} is missing" for name in expected if name not in state]
-    faults += [f"{name} is not in the model" for name in state if name not in expected]
+    missing, unexpected, reshaped = compare(state, expected)
+    faults = [f"{name} is missing" for name in missing]
+    faults += [f"{name} is not in the model" for name in unexpected]
     faults += [
-        f"{name} has shape {tuple(state[name].shape)} instead of {tuple(expected[name].shape)}"
-        for name in expected
-        if name in state and state[name].shape != expected[name].shape
+        f"{name} has shape {tuple(state[name].shape)} instead of {tuple(expected[name].shape)}" for name in reshaped
     ]
     if faults:
         raise PolyheadError(f"{path}: the tensors do not fit the model: {few(faults, 3)}. {_REMEDY}")

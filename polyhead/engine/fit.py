@@ -24,7 +24,7 @@ from polyhead.engine.stage import Stage, check_tasks, trained_tasks
 from polyhead.errors import PolyheadError
 from polyhead.nets.model import Model
 from polyhead.nets.precision import resolve
-from polyhead.rng import derive_seed
+from polyhead.rng import derive_seed, fork_rng
 from polyhead.run import Run, atomic_write, write_rows
 
 
@@ -48,7 +48,7 @@ def fit(
     previous one.
 
     Args:
-        model: the model; the heads of all tasks are built here.
+        model: the model; the heads of all tasks, and what else depends on the data, are built here.
         tasks: the data of each task, by head name.
         stages: the settings of each stage, in order.
         run: the run folder; if it contains ``resume.ckpt``, training resumes from there.
@@ -72,6 +72,7 @@ def fit(
     state = _resume_state(run)
     first = 0 if state is None else int(state["polyhead"]["stage"])
     rows: list[Row] = [] if state is None else list(state["polyhead"]["progress"]["rows"])
+    run.update_manifest(kinds={name: task.kind.name for name, task in tasks.items()})
     for number in range(first, len(stages)):
         within_stage = state is not None and number == first and "loops" in state  # else before its first step
         if state is not None and number == first:
@@ -96,9 +97,16 @@ def fit(
 
 
 def build_heads(model: Model, tasks: Mapping[str, Task], seed: int) -> None:
-    """Build the heads that the model does not have yet; their initial weights are a function of the run's seed."""
+    """Build the heads, and parts of the trunk, that the model does not have yet.
+
+    Their initial weights are a function of the run's seed. Those of the heads do not depend on the trunk.
+    """
+    infos = {name: task.info for name, task in tasks.items()}
+    inputs = {name: task.inputs_spec for name, task in tasks.items()}
+    with fork_rng(seed, "weights"):
+        model.build_trunk(infos, inputs)
     torch.manual_seed(derive_seed(seed, "weights"))
-    model.build({name: task.names for name, task in tasks.items()})
+    model.build(infos, inputs)
 
 
 def check_stage(model: Model, stage: Stage, names: Names) -> None:

@@ -1,7 +1,6 @@
 """Initial weights of a stage, part by part (the setting ``init``)."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from torch import Tensor
 
@@ -9,6 +8,7 @@ from polyhead import checkpoint
 from polyhead.engine.optim import check_parts
 from polyhead.errors import PolyheadError
 from polyhead.nets.model import Model
+from polyhead.paths import WEIGHTS, find
 from polyhead.run import Run
 
 Names = Mapping[str, Sequence[str]]
@@ -47,8 +47,8 @@ def part_tensors(model: Model, part: str, source: str, names: Names) -> dict[str
             the head was trained for other classes than those of the task.
     """
     check_parts(model, [part], "init")
-    path = Path(source)
     try:
+        path = find(source, WEIGHTS)
         weights = checkpoint.load(path if path.is_file() else Run.open(path).best)
     except PolyheadError as error:
         raise PolyheadError(f"init: {part}: {error}") from error
@@ -56,16 +56,16 @@ def part_tensors(model: Model, part: str, source: str, names: Names) -> dict[str
     prefix = f"{part}."
     loaded = {name.removeprefix(prefix): value for name, value in weights.state.items() if name.startswith(prefix)}
     expected = model.get_submodule(part).state_dict()
-    missing = [name for name in expected if name not in loaded or loaded[name].shape != expected[name].shape]
-    surplus = [name for name in loaded if name not in expected]
-    if missing or surplus:
+    missing, unexpected, reshaped = checkpoint.compare(loaded, expected)
+    unfit = [name for name in expected if name in {*missing, *reshaped}]
+    if unfit or unexpected:
         what = (
-            f"{len(missing)} of {len(expected)} tensors are missing or have another shape"
-            if missing
-            else f"it has {len(surplus)} tensors that the model does not have"
+            f"{len(unfit)} of {len(expected)} tensors are missing or have another shape"
+            if unfit
+            else f"it has {len(unexpected)} tensors that the model does not have"
         )
         raise PolyheadError(
-            f"init: part {part!r} of {source} does not fit this model: {what}, for example {(missing or surplus)[0]}. "
+            f"init: part {part!r} of {source} does not fit this model: {what}, for example {(unfit or unexpected)[0]}. "
             "Build the part with the same settings in both models (a single head is named heads.TASK)."
         )
     return loaded

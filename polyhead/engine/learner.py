@@ -3,20 +3,20 @@
 import time
 from collections.abc import Mapping
 from copy import deepcopy
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
+from polyhead.contracts.kind import reduced
 from polyhead.contracts.task import Task
-from polyhead.engine.optim import freeze, optimizer_of, schedule_of, stage_lr_mult
+from polyhead.engine.optim import accumulation_factor, freeze, optimizer_of, schedule_of, stage_lr_mult
+from polyhead.engine.reduce import Totals, add_stats, loss_values, mean_stats
 from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError
-from polyhead.metrics.forgetting import combined_score
-from polyhead.metrics.masks import ReducedPrediction, count_masks
-from polyhead.metrics.score import score
+from polyhead.metrics.columns import SKILL
+from polyhead.metrics.forgetting import combined_score, rank_by
 from polyhead.nets.inference import predictions_by_id
 from polyhead.nets.model import Model
 from polyhead.rng import derive_seed
@@ -31,7 +31,7 @@ class Epoch(NamedTuple):
 
     Attributes:
         row: the row of ``results.csv``.
-        score: geometric mean of the main scores of all tasks on val; None without a validation.
+        score: of all tasks on val (:func:`polyhead.metrics.forgetting.combined_score`); None without a validation.
         selected: whether the stage selects the weights of this epoch.
     """
 
@@ -70,6 +70,7 @@ class Learner(LightningModule):
             "rows": [],  # of results.csv, one per epoch so far, including earlier stages
             "sums": {},  # of each loss over the steps of this epoch
             "count": 0,  # steps of this epoch
+            "stats": {},  # sum and count of each statistic in this epoch
             "time": 0.0,  # seconds of training so far, without what was lost when a process was killed
             "best": None,  # score of the stage's best epoch
             "stale": 0,  # epochs since the best one
@@ -78,8 +79,10 @@ class Learner(LightningModule):
         }
         self.clock = time.monotonic()
         self.continual_state: list[dict[str, Any]] = []
-        self.predictions: dict[str, dict[str, ReducedPrediction]] = {}
+        self.predictions: dict[str, dict[str, Any]] = {}  # reduced, by task and sample id
+        self.dummies: dict[str, float] = {}
         self.val_losses: dict[str, list[Tensor]] = {}
+        self.val_stats: Totals = {}
 
     # Lightning restores each module's mode after validation and calls train(), so freezing is applied here.
 
@@ -95,6 +98,7 @@ class Learner(LightningModule):
     def on_train_start(self) -> None:
         """Freeze parts and start the continual losses; this also runs after a resume, and then restores their state."""
         self.train()
+        self.on_train_epoch_start()  # Lightning does not call it when it resumes within an epoch
         for loss in self.stage.continual:
             loss.start(self.model, self.earlier)
         for loss, state in zip(self.stage.continual, self.continual_state, strict=False):
@@ -113,27 +117,38 @@ class Learner(LightningModule):
 
     # Training step
 
+    @property
+    def fraction_done(self) -> float:
+        """The fraction of the stage's steps before the current one, 0..1; in a validation, before the last one."""
+        return self.trainer.fit_loop.total_batch_idx / (self.steps * self.stage.epochs)
+
+    def on_train_epoch_start(self) -> None:
+        """Have the last epoch validated, whatever ``val_every`` is."""
+        if self.trainer.current_epoch + 1 == self.stage.epochs:
+            self.trainer.check_val_every_n_epoch = 1
+
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:  # Lightning's signature
         """Set the learning rate and the seed of this step; both are functions of the step alone."""
-        if self.trainer.current_epoch + 1 == self.stage.epochs:  # the last epoch is always validated
-            self.trainer.check_val_every_n_epoch = 1
         factor = self.factor(self.trainer.global_step) * self.progress["plateau"]
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = group["base"] * factor
         torch.manual_seed(derive_seed(self.seed, self.number, self.trainer.fit_loop.total_batch_idx))
 
-    # pylint: disable-next=arguments-differ,unused-argument  # Lightning's signature
+    # pylint: disable-next=arguments-differ  # Lightning's signature
     def training_step(self, batches: dict[str, Batch], batch_idx: int) -> Tensor:
         """Return the sum of all losses; the trunk runs once for all tasks with the same input shape."""
         features = self.model.features({task: batch.inputs for task, batch in batches.items()})
         raws = {task: self.model.head(task)(pyramid) for task, pyramid in features.items()}
+        values = loss_values(
+            {task: self.model.head(task).losses(raws[task], batches[task], self.fraction_done) for task in self.trained}
+        )
         losses: dict[str, Tensor] = {}
-        for task in self.trained:
+        for task, named in values.items():
             weight: float | Tensor = self.stage.weights.get(task, 1.0)
             if task in self.uncertainty:
                 losses[f"{task}/uncertainty"] = self.uncertainty[task]
                 weight = weight * torch.exp(-self.uncertainty[task])
-            for name, value in self.model.head(task).losses(raws[task], batches[task]).items():
+            for name, value in named.items():
                 losses[f"{task}/{name}"] = weight * value
         for loss in self.stage.continual:
             step = self.trainer.fit_loop.total_batch_idx
@@ -141,7 +156,11 @@ class Learner(LightningModule):
                 losses[f"continual/{name}"] = value
         total = torch.stack(list(losses.values())).sum()
         self._add_to_means(total, losses, batches)
-        return total
+        with torch.no_grad():
+            for task in self.trained:
+                add_stats(self.progress["stats"], task, self.model.head(task).stats(raws[task], batches[task]))
+        factor = accumulation_factor(batch_idx, self.steps, self.stage.accumulate)
+        return total if factor == 1 else factor * total
 
     def _add_to_means(self, total: Tensor, losses: Mapping[str, Tensor], batches: Mapping[str, Batch]) -> None:
         """Add the losses of a step to the epoch's means.
@@ -187,25 +206,39 @@ class Learner(LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Clear the predictions of the last validation."""
         self.predictions = {task: {} for task in self.tasks}
-        self.val_losses = {}
+        self.val_losses, self.val_stats = {}, {}
 
     # pylint: disable-next=arguments-differ,unused-argument  # Lightning's signature
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Add the losses and predictions of one batch; the data loaders are in the order of the tasks."""
         task = list(self.tasks)[dataloader_idx]
         head = self.scored_model.head(task)
-        raw = head(self.scored_model.trunk(batch.inputs))
-        for name, value in head.losses(raw, batch).items():
+        raw = head(self.scored_model.trunk(batch.inputs, task))
+        for name, value in loss_values({task: head.losses(raw, batch, self.fraction_done)})[task].items():
             self.val_losses.setdefault(f"{task}/{name}", []).append(value)
+        add_stats(self.val_stats, task, head.stats(raw, batch))
         data = self.tasks[task]
-        predictions = predictions_by_id(head.decode(raw), batch)
-        self.predictions[task] |= count_masks(predictions, partial(data.mask, "val"), len(data.names))
+        targets = data.targets("val")
+        for sample_id, found in predictions_by_id(data.kind, head.decode(raw), batch).items():
+            self.predictions[task][sample_id] = reduced(targets, sample_id, found)
 
     def scores(self) -> dict[str, dict[str, float]]:
         """Return the scores of every task on val, the main one first, from the predictions of the last validation."""
-        return {
-            name: score(task.targets("val"), self.predictions[name], task.names) for name, task in self.tasks.items()
+        scores = {
+            name: task.kind.score(task.targets("val"), self.predictions[name]) for name, task in self.tasks.items()
         }
+        for name, named in scores.items():
+            main = self.tasks[name].kind.main
+            if not main.higher_is_better:
+                named[SKILL] = main.skill(named[main.name], self.dummy(name))
+        return scores
+
+    def dummy(self, task: str) -> float:
+        """Return the main score of a task's dummy baseline on val."""
+        if task not in self.dummies:
+            data = self.tasks[task]
+            self.dummies[task] = data.kind.dummy(data.targets("train"), data.targets("val"))
+        return self.dummies[task]
 
     def close_epoch(self) -> Epoch:
         """Return the result of the epoch, and update the state of early stopping and of the schedule ``plateau``."""
@@ -214,17 +247,19 @@ class Learner(LightningModule):
         row: Row = {"stage": self.number, "epoch": self.trainer.current_epoch, "time": state["time"]}
         row |= {f"train/{name}": value / max(1, state["count"]) for name, value in state["sums"].items()}
         row |= {f"val/{name}": float(torch.stack(values).mean()) for name, values in self.val_losses.items()}
-        state["sums"], state["count"] = {}, 0
+        row |= {f"stats/train/{name}": value for name, value in mean_stats(state["stats"]).items()}
+        row |= {f"stats/val/{name}": value for name, value in mean_stats(self.val_stats).items()}
+        state["sums"], state["count"], state["stats"] = {}, 0, {}
         result: float | None = None
         selected = False
         if self.predictions:
             scores = self.scores()
             row |= {f"val/{task}/{name}": value for task, named in scores.items() for name, value in named.items()}
-            result = combined_score([next(iter(named.values())) for named in scores.values()])
+            result = combined_score({task: rank_by(self.tasks[task].kind, named) for task, named in scores.items()})
             selected = self._update_best(result) or self.stage.checkpoint == "last"
         groups = self.trainer.optimizers[0].param_groups
         row |= {"lr": max(group["lr"] for group in groups), "selected": int(selected)}
-        self.predictions, self.val_losses = {}, {}
+        self.predictions, self.val_losses, self.val_stats = {}, {}, {}
         return Epoch(row, result, selected)
 
     def _update_best(self, result: float) -> bool:
@@ -262,7 +297,7 @@ class Learner(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore that state; continual losses get theirs after they have been started."""
-        self.progress = checkpoint["polyhead"]["progress"]
+        self.progress |= checkpoint["polyhead"]["progress"]
         self.continual_state = checkpoint["polyhead"]["continual"]
 
 

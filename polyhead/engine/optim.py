@@ -104,6 +104,24 @@ def optimizer_of(model: nn.Module, stage: Stage, lr_mult: Mapping[str, float], *
     return optim.AdamW(settings, fused=fused)
 
 
+def accumulation_factor(batch_idx: int, steps: int, accumulate: int) -> float:
+    """Return the factor of a batch's loss for which the gradient of its optimizer step is a mean over its batches.
+
+    Lightning divides every loss by ``accumulate``, but the last optimizer step of an epoch may have fewer batches. All
+    batches of a task have the same number of samples.
+
+    Args:
+        batch_idx: index of the batch within the epoch.
+        steps: batches per epoch.
+        accumulate: batches per optimizer step.
+
+    Returns:
+        Exactly 1 where the optimizer step has ``accumulate`` batches, else a larger number.
+    """
+    first = batch_idx - batch_idx % accumulate  # of the batches of this optimizer step
+    return accumulate / min(accumulate, steps - first)
+
+
 def schedule_of(stage: Stage, total: int) -> Callable[[int], float]:
     """Return the learning rate factor as a function of the optimizer step, ``0..total-1``.
 

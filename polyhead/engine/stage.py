@@ -32,7 +32,7 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
         warmup: steps of linear warm-up at the start (not with ``onecycle``, which has its own).
         plateau_patience: epochs without a better val score before ``plateau`` lowers the learning rate.
         grad_clip_norm: maximum norm of the gradient; None disables clipping.
-        accumulate: batches per optimizer step; the last step of an epoch may have fewer.
+        accumulate: batches per optimizer step, whose gradient is their mean; the last step of an epoch may have fewer.
         lr_mult: learning rate factor per part of the model (``backbone``, ``neck.0``, ``heads.food``). The longest
             matching name applies, other parts have factor 1, and 0 freezes a part: no gradient, and fixed batch norm
             statistics.

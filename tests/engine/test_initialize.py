@@ -13,6 +13,7 @@ from polyhead.engine.initialize import initialize
 from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError
 from polyhead.run import Run
+from polyhead.types import TaskInfo
 
 
 @pytest.fixture(scope="module")
@@ -32,18 +33,18 @@ def test_a_part_is_loaded_also_into_the_moving_average(trained: Run, tmp_path: P
 
 
 def test_a_part_that_does_not_fit_is_refused(trained: Run) -> None:
-    model = toy_model().build({"squares": ["one"], "tints": ["red"]})
+    model = toy_model().build({"squares": TaskInfo(["one"]), "tints": TaskInfo(["red"])})
     with pytest.raises(PolyheadError, match=r"init: part 'heads.tints' of .* does not fit this model: 2 of 2 tensors"):
         initialize(model, {"heads.tints": str(trained.folder)}, {})
     with pytest.raises(PolyheadError, match="init: the model has no part 'hed'"):
         initialize(model, {"hed": str(trained.folder)}, {})
-    one = toy_model().build({"squares": toy_tasks(0)["squares"].names})
+    one = toy_model().build({"squares": toy_tasks(0)["squares"].info})
     with pytest.raises(
         PolyheadError,
         match=r"it has 2 tensors that the model does not have, for example tints.*single head is named heads.TASK",
     ):
         initialize(one, {"heads": str(trained.folder)}, {})
-    with pytest.raises(PolyheadError, match="init: backbone: run folder 'runs/nowhere' does not exist"):
+    with pytest.raises(PolyheadError, match="init: backbone: 'runs/nowhere' was not found; looked at"):
         initialize(one, {"backbone": "runs/nowhere"}, {})
 
 
@@ -53,7 +54,7 @@ def test_a_head_of_other_classes_is_refused(trained: Run, tmp_path: Path) -> Non
     weights = checkpoint.load(trained.best)
     path = tmp_path / "named.pt"
     checkpoint.save(path, weights._replace(tasks={task: {"names": listed} for task, listed in names.items()}))
-    model = toy_model().build(names)
+    model = toy_model().build({task: TaskInfo(each) for task, each in names.items()})
     initialize(model, {"heads": str(path), "backbone": str(path)}, names)
     other = {**names, "tints": names["tints"][::-1]}
     for part in ("heads", "heads.tints"):
@@ -69,7 +70,7 @@ def test_a_part_within_a_part_comes_from_its_own_source(trained: Run, tmp_path: 
     path = tmp_path / "zeros.pt"
     checkpoint.save(path, weights._replace(state={name: value * 0 for name, value in weights.state.items()}))
     for order in (["backbone", "backbone.body.0"], ["backbone.body.0", "backbone"]):
-        model = toy_model().build({name: task.names for name, task in toy_tasks(0).items()})
+        model = toy_model().build({name: task.info for name, task in toy_tasks(0).items()})
         sources = {"backbone": str(trained.folder), "backbone.body.0": str(path)}
         initialize(model, {part: sources[part] for part in order}, {})
         state = model.state_dict()

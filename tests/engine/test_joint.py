@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from polyhead import checkpoint
-from polyhead.data.loading.source import Source, TaskData, open_tasks
+from polyhead.data.loading.source import Source, TaskData
 from polyhead.data.synthetic.scenes import Scenes
 from polyhead.engine.fit import fit
 from polyhead.engine.stage import Stage
@@ -17,13 +17,14 @@ from polyhead.models import efficientdet
 from polyhead.nets.model import Model
 from polyhead.rng import fork_rng
 from polyhead.run import Run
+from polyhead.workflows.tasks import open_tasks
 
 SIDE, SCENES, BATCH = 64, 8, 4
 
 
 def network() -> Model:
     with fork_rng(0, "weights"):
-        return efficientdet("test_resnet", size=SIDE, width=16, repeats=1, depth=1)
+        return efficientdet("test_resnet", size=SIDE, width=16, repeats=1, depth=1).build({})
 
 
 def tasks() -> dict[str, TaskData]:

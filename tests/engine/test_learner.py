@@ -1,29 +1,34 @@
 """Early stopping, schedules, selection of the epoch, loss weights and gradient clipping."""
 
 import math
+from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pytest
 import torch
-from builders.toy_parts import toy_model
+from builders.toy_parts import SIDE, Cells, CellsRaw, Tint, ToyBackbone, toy_model
 from builders.training_process import toy_tasks
 
-from polyhead.engine.fit import fit
+from polyhead import checkpoint
+from polyhead.engine.continual import Replay
+from polyhead.engine.fit import build_heads, fit
 from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError
+from polyhead.nets.model import Model
 from polyhead.rng import fork_rng
 from polyhead.run import Run, read_rows
+from polyhead.types import Batch, LossTerm
 
 STILL = {"lr": 1e-12, "lr_mult": {"backbone": 0.0}}
 """Settings with which nothing is learned, so no epoch is better than the first."""
 
 
-def trained(tmp_path: Path, stage: Stage) -> Run:
+def trained(tmp_path: Path, stage: Stage, precision: str = "auto") -> Run:
     run = Run.create(tmp_path, "run")
     with fork_rng(0, "weights"):
         model = toy_model()
-    fit(model, toy_tasks(0), [stage], run, describe={})
+    fit(model, toy_tasks(0), [stage], run, describe={}, precision=precision)
     return run
 
 
@@ -77,10 +82,69 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_names_the_images(tmp_p
     message = str(caught.value)
     assert message.startswith("stage 0, step ")
     assert ": the loss is not finite (loss, " in message
-    ids = {target.id for target in toy_tasks(0)["squares"].targets("train")}
+    ids = set(toy_tasks(0)["squares"].ids("train"))
     named = message.split("Samples of this step: squares: ")[1].split("; ", maxsplit=1)[0].split(", ")
     assert len(named) == 4
     assert set(named) <= ids
+
+
+@pytest.mark.parametrize(("batches", "groups"), [(5, [3, 2]), (6, [3, 3]), (1, [1])])
+def test_accumulated_batches_have_the_gradient_of_one_large_batch(
+    batches: int, groups: list[int], tmp_path: Path
+) -> None:
+    """Fixed batch norm statistics do not mix the images of a batch."""
+    task = toy_tasks(0)["squares"]
+    settings = {"optimizer": "sgd", "lr": 0.1, "momentum": 0.0, "schedule": "constant", "grad_clip_norm": None}
+    stage = Stage(
+        tasks=["squares"],
+        epoch_scale=batches / 7,
+        accumulate=3,
+        weight_decay=0.0,
+        freeze_bn_stats=True,
+        **settings,  # type: ignore[arg-type]  # a mixed dict
+    )
+    found = checkpoint.load(trained(tmp_path, stage, "32-true").last).state
+    with fork_rng(0, "weights"):
+        model = toy_model()
+    build_heads(model, toy_tasks(0), 0)
+    model.backbone.eval()
+    given = iter(task.train(batches, lambda: 0, 0, 0))
+    first = next(iter(task.train(batches, lambda: 0, 0, 0)))
+    for count in groups:
+        columns = zip(
+            *((each.inputs, each.target.boxes, each.target.labels) for each in islice(given, count)), strict=True
+        )
+        inputs, boxes, labels = (torch.cat(column) for column in columns)
+        large = first._replace(inputs=inputs, target=first.target._replace(boxes=boxes, labels=labels))
+        terms = model.head("squares").losses(model(inputs)["squares"], large)
+        parameters = [*model.backbone.parameters(), *model.head("squares").parameters()]
+        changes = torch.autograd.grad(torch.stack([term.value for term in terms.values()]).sum(), parameters)
+        with torch.no_grad():
+            for parameter, change in zip(parameters, changes, strict=True):
+                parameter.sub_(0.1 * change)
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(found[name], value, atol=1e-6, rtol=0)
+
+
+class Recorder(Cells):
+    """Stores the progress of the training that its losses are given."""
+
+    given: ClassVar[list[float]] = []
+
+    def losses(self, raw: CellsRaw, batch: Batch, progress: float = 0.0) -> dict[str, LossTerm]:
+        self.given.append(progress)
+        return super().losses(raw, batch, progress)
+
+
+def test_losses_are_given_the_fraction_of_the_steps_that_are_done(tmp_path: Path) -> None:
+    """Two epochs of seven steps; an earlier task is replayed with the losses of the end of its training."""
+    Recorder.given.clear()
+    model = Model(ToyBackbone(), [], {"squares": Recorder, "tints": Tint}, (SIDE, SIDE))
+    stages = [Stage(tasks=["squares"], epochs=2), Stage(tasks=["tints"], continual=[Replay(0.25)])]
+    fit(model, toy_tasks(0), stages, Run.create(tmp_path, "run"), describe={})
+    steps = [step / 14 for step in range(14)]
+    first, second = [*steps[:7], steps[6]], [*steps[7:], steps[13]]  # each with its validation, which is one batch
+    assert Recorder.given == [*first, *second, *[1.0] * 5, 4 / 5]
 
 
 def test_the_losses_of_a_task_are_weighted(tmp_path: Path) -> None:

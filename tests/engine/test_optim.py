@@ -8,15 +8,24 @@ from hypothesis import strategies as st
 from torch import nn
 
 from polyhead.engine.continual import Distill, Replay
-from polyhead.engine.optim import check_parts, freeze, lr_mult_of, optimizer_of, schedule_of, stage_lr_mult
+from polyhead.engine.optim import (
+    accumulation_factor,
+    check_parts,
+    freeze,
+    lr_mult_of,
+    optimizer_of,
+    schedule_of,
+    stage_lr_mult,
+)
 from polyhead.engine.stage import Stage, check_all_trained, check_tasks
 from polyhead.errors import PolyheadError
 from polyhead.nets.model import Model
+from polyhead.types import TaskInfo
 
 
 @pytest.fixture
 def model() -> Model:
-    return toy_model().build({"squares": ["bright", "dark"], "tints": ["red", "green", "blue"]})
+    return toy_model().build({"squares": TaskInfo(["bright", "dark"]), "tints": TaskInfo(["red", "green", "blue"])})
 
 
 def test_the_longest_matching_name_applies() -> None:
@@ -59,13 +68,17 @@ def test_batch_norm_is_fixed_in_all_parts_except_the_heads_in_training(model: Mo
     assert all(module.training for module in model.modules())
 
 
-def test_batch_norm_of_vectors_is_fixed_too(model: Model) -> None:
-    for head in model.heads.values():
-        head.norm = nn.BatchNorm1d(1)
-    model.backbone.norm = nn.BatchNorm1d(1)
+@pytest.mark.parametrize("norm", [nn.BatchNorm1d, nn.BatchNorm3d, nn.SyncBatchNorm])
+def test_every_kind_of_batch_norm_is_fixed(norm: type[nn.Module], model: Model) -> None:
+    def unfixed() -> set[str]:
+        return {name for name, part in model.named_modules() if isinstance(part, norm) and part.training}
+
+    for part in (*model.heads.values(), model.backbone):
+        part.norm = norm(1)
     freeze(model, {}, ["tints"])
-    unfixed = {name for name, module in model.named_modules() if isinstance(module, nn.BatchNorm1d) and module.training}
-    assert unfixed == {"heads.tints.norm"}
+    assert unfixed() == {"heads.tints.norm"}
+    freeze(model, {"heads.tints": 0.0})
+    assert unfixed() == {"heads.squares.norm", "backbone.norm"}
 
 
 def test_heads_that_are_not_trained_have_no_dropout(model: Model) -> None:
@@ -189,3 +202,12 @@ def test_a_task_that_no_stage_trains_is_refused_unless_its_head_is_loaded() -> N
 def test_sgd_and_adamw(model: Model) -> None:
     assert isinstance(optimizer_of(model, Stage(optimizer="sgd"), {}, fused=False), torch.optim.SGD)
     assert isinstance(optimizer_of(model, Stage(optimizer="adamw"), {}, fused=False), torch.optim.AdamW)
+
+
+@pytest.mark.parametrize(("steps", "accumulate"), [(5, 3), (6, 3), (7, 1), (2, 4)])
+def test_the_factors_of_the_batches_of_an_optimizer_step_make_a_mean(steps: int, accumulate: int) -> None:
+    factors = [accumulation_factor(batch, steps, accumulate) for batch in range(steps)]
+    for first in range(0, steps, accumulate):
+        group = factors[first : first + accumulate]
+        assert sum(group) / accumulate == pytest.approx(1)
+        assert len(group) < accumulate or group == [1.0] * accumulate

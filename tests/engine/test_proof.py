@@ -8,9 +8,14 @@ from builders.toy_parts import Pull, toy_model
 from builders.training_process import fingerprint, stages, toy_tasks, train
 
 from polyhead import checkpoint
+from polyhead.analysis.verdict import history
 from polyhead.engine.fit import fit
 from polyhead.engine.stage import Stage
+from polyhead.kinds import kind_of
+from polyhead.metrics.forgetting import score_history
 from polyhead.run import Run, read_rows
+
+KINDS = {"squares": kind_of("detection"), "tints": kind_of("classification")}
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +39,23 @@ def test_both_tasks_learn(finished: Run) -> None:
     assert float(rows[5]["train/tints/class"]) < float(rows[0]["train/tints/class"])
     assert float(rows[5]["val/tints/accuracy"]) > 1 / 2
     assert {"val/squares/ap50", "val/squares/ap", "val/squares/box", "lr", "time"} <= set(rows[0])
+
+
+def test_statistics_are_logged_and_are_no_losses(finished: Run) -> None:
+    """Accuracy is a statistic of the toy head ``tints``, and a score."""
+    rows = read_rows(finished.results_csv)
+    columns = [column for column in rows[0] if column.startswith("stats/")]
+    assert columns == ["stats/train/tints/accuracy", "stats/val/tints/accuracy"]
+    for row in rows:
+        assert row["stats/val/tints/accuracy"] == row["val/tints/accuracy"]
+        assert 0 <= float(row["stats/train/tints/accuracy"]) <= 1
+    assert float(rows[5]["stats/train/tints/accuracy"]) > float(rows[0]["stats/train/tints/accuracy"])
+    without = [{key: value for key, value in row.items() if key not in columns} for row in rows]
+    for task in ("squares", "tints"):
+        kind = KINDS[task]
+        assert history(rows, task, kind) == history(without, task, kind)
+    first, second = score_history(rows, KINDS), score_history(without, KINDS)
+    assert (first.tasks, first.learned.tolist()) == (second.tasks, second.learned.tolist())
 
 
 def test_each_stage_saves_its_weights(finished: Run) -> None:

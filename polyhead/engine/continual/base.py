@@ -13,7 +13,14 @@ from polyhead.types import Batch, Pyramid
 
 
 class ContinualLoss(ABC):
-    """A loss that protects earlier tasks. It is added to the step's loss and reuses the student's forward pass."""
+    """A loss that protects earlier tasks. It is added to the step's loss and reuses the student's forward pass.
+
+    Attributes:
+        needs_fixed_statistics: whether it can do harm unless the batch norm statistics below the earlier heads are
+            fixed (:attr:`polyhead.engine.stage.Stage.freeze_bn_stats`).
+    """
+
+    needs_fixed_statistics: bool = False
 
     @abstractmethod
     def start(self, model: Model, tasks: Mapping[str, Task]) -> None:

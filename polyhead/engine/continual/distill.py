@@ -13,6 +13,7 @@ from polyhead.contracts.task import Task
 from polyhead.engine.continual.base import ContinualLoss
 from polyhead.errors import SettingError
 from polyhead.nets.model import Model
+from polyhead.nets.pyramids import real_cells
 from polyhead.types import Batch, Pyramid
 
 
@@ -32,6 +33,8 @@ class Distill(ContinualLoss):
         features: weight of the squared distance between the trunk's feature maps, relative to the teacher's mean
             square.
     """
+
+    needs_fixed_statistics = True
 
     def __init__(
         self,
@@ -84,14 +87,15 @@ class Distill(ContinualLoss):
         losses: dict[str, Tensor] = {}
         for name, batch in batches.items():
             fraction = len(batch.ids) / total  # of the step's images: the sum over batches is a mean over images
-            for task in self.heads:
+            heads = [task for task in self.heads if model.input_key(task) == model.input_key(name)]  # that can read it
+            for task in heads:
                 student = raws[name] if name == task else model.head(task)(features[name])
                 with torch.no_grad():
                     teacher = self.teacher.head(task)(teacher_features[name])
                 weight = fraction * self.weight * self.weights.get(task, 1.0)
                 for part, value in model.head(task).distill(student, teacher, self.temperature).items():
                     losses[f"{task}/{part}"] = losses.get(f"{task}/{part}", 0.0) + weight * value
-            if self.features:
+            if self.features and heads:
                 distance = _relative_distance(features[name], teacher_features[name])
                 losses["features"] = losses.get("features", 0.0) + fraction * self.features * distance
         return {f"distill/{name}": value for name, value in losses.items()}
@@ -108,10 +112,12 @@ class Distill(ContinualLoss):
 
 
 def _relative_distance(student: Pyramid, teacher: Pyramid) -> Tensor:
-    """Return the mean squared distance of each level's maps ``[b, c, h, w]`` over the teacher's mean square.
+    """Return the mean squared distance of each level's features over the teacher's mean square.
 
-    The result is the mean over the levels, a float32 scalar.
+    Padding of sequences does not count. The result is the mean over the levels, a float32 scalar.
     """
-    pairs = zip(student.levels, teacher.levels, strict=True)
+    mask = teacher.mask
+    levels_of_both = zip(student.levels, teacher.levels, strict=True)
+    pairs = [(real_cells(mine, mask), real_cells(theirs, mask)) for mine, theirs in levels_of_both]
     levels = [F.mse_loss(mine, theirs) / theirs.square().mean() for mine, theirs in pairs]
     return torch.stack(levels).mean().float()

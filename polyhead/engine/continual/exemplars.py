@@ -1,14 +1,13 @@
 """Selection of exemplars: which training images of an earlier task are replayed, and how many."""
 
 import re
-from collections.abc import Collection, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import torch
 
 from polyhead.errors import SettingError
-from polyhead.types import Annotation, ShownClass
+from polyhead.types import ShownClass
 
 NONE: ShownClass = ("", 0)
 """Stands for the class of an image that shows no class."""
@@ -24,28 +23,28 @@ class Exemplars(NamedTuple):
 
     Attributes:
         indices: their indices in the training set, in the order of selection.
-        bytes: the size of these images and their masks (:func:`stored_bytes`).
+        bytes: the size of these images and their masks (:meth:`polyhead.contracts.task.Task.stored_bytes`).
     """
 
     indices: list[int]
     bytes: int
 
 
-def select_exemplars(targets: Sequence[Annotation], shown: ShownClasses, budget: Budget, seed: int) -> Exemplars:
+def select_exemplars(size: Callable[[int], int], shown: ShownClasses, budget: Budget, seed: int) -> Exemplars:
     """Select class-balanced exemplars (:func:`balanced_indices`) within the budget, and at least one.
 
     Args:
-        targets: annotations of the training set.
-        shown: the classes that each of its images shows.
+        size: returns the bytes of a training sample, by index.
+        shown: the classes that each training sample shows.
         budget: a fraction of the set (a float up to 1.0), a number of images, or bytes, such as ``16MiB``.
         seed: seed of the selection.
     """
     if isinstance(budget, str):
-        return _select_within(targets, balanced_indices(shown, len(targets), seed), parse_bytes(budget))
+        return _select_within(size, balanced_indices(shown, len(shown), seed), parse_bytes(budget))
     is_fraction = isinstance(budget, float) and budget <= 1
-    count = max(1, round(budget * len(targets)) if is_fraction else int(budget))
+    count = max(1, round(budget * len(shown)) if is_fraction else int(budget))
     indices = balanced_indices(shown, count, seed)
-    return Exemplars(indices, sum(stored_bytes(targets[index]) for index in indices))
+    return Exemplars(indices, sum(map(size, indices)))
 
 
 def parse_bytes(budget: str) -> int:
@@ -63,14 +62,7 @@ def parse_bytes(budget: str) -> int:
     return int(float(match[1]) * UNITS[match[2]])
 
 
-def stored_bytes(target: Annotation) -> int:
-    """Return the size of an image's file and its mask's; of its decoded pixels where the image has no file."""
-    if not target.path:
-        return 3 * target.size[0] * target.size[1]
-    return sum(Path(file).stat().st_size for file in (target.path, target.mask) if file)
-
-
-def _select_within(targets: Sequence[Annotation], order: Sequence[int], limit: int) -> Exemplars:
+def _select_within(size: Callable[[int], int], order: Sequence[int], limit: int) -> Exemplars:
     """Select as many images as fit in ``limit`` bytes, in this order.
 
     An image that does not fit is skipped, and smaller ones may follow. The first image is always selected.
@@ -78,10 +70,10 @@ def _select_within(targets: Sequence[Annotation], order: Sequence[int], limit: i
     indices: list[int] = []
     used = 0
     for index in order:
-        size = stored_bytes(targets[index])
-        if not indices or used + size <= limit:
+        count = size(index)
+        if not indices or used + count <= limit:
             indices.append(index)
-            used += size
+            used += count
     return Exemplars(indices, used)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from polyhead.contracts.task import Task
 from polyhead.engine.continual.base import ContinualLoss
 from polyhead.engine.continual.exemplars import Budget, Exemplars, parse_bytes, select_exemplars
+from polyhead.engine.reduce import loss_values
 from polyhead.errors import SettingError
 from polyhead.nets.model import Model
 from polyhead.rng import derive_seed
@@ -52,7 +53,7 @@ class Replay(ContinualLoss):
         loaders: dict[str, Iterable[Batch]] = {}
         for name, task in tasks.items():
             exemplars = select_exemplars(
-                task.targets("train"), task.shown_classes("train"), self.budget, derive_seed(seed, "replay", name)
+                task.stored_bytes, task.shown_classes("train"), self.budget, derive_seed(seed, "replay", name)
             )
             self.exemplars[name] = exemplars
             loaders[name] = task.subset(exemplars.indices, self.batch).train(steps, position, stage, 0)
@@ -75,11 +76,12 @@ class Replay(ContinualLoss):
         raws: Mapping[str, Any],
         step: int,
     ) -> dict[str, Tensor]:
-        """Compute the losses of the earlier heads on their exemplars."""
+        """Compute the losses of the earlier heads on their exemplars, as they are at the end of a training."""
         if not self.labels:
             return {}
+        values = loss_values({task: model.head(task).losses(raws[task], batches[task], 1.0) for task in self.tasks})
         return {
             f"replay/{task}/{part}": self.weight * value
-            for task in self.tasks
-            for part, value in model.head(task).losses(raws[task], batches[task]).items()
+            for task, named in values.items()
+            for part, value in named.items()
         }

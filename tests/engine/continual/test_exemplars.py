@@ -1,43 +1,30 @@
 """Selection of exemplars: class-balanced, and within the budget."""
 
 from collections import Counter
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyhead.data.splits.stratify import shown_classes
 from polyhead.engine.continual.exemplars import (
     Budget,
     balanced_indices,
     parse_bytes,
     select_exemplars,
     shuffled_indices,
-    stored_bytes,
 )
 from polyhead.errors import SettingError
-from polyhead.types import Annotation, ShownClass
+from polyhead.types import ShownClass
 
 
-def target(name: str, labels: list[int], value: int | None = None) -> Annotation:
-    count = len(labels)
-    return Annotation(
-        name,
-        "",
-        (8, 8),
-        torch.tensor([[0.0, 0, 4, 4]]).repeat(count, 1),
-        torch.tensor(labels, dtype=torch.int64),
-        torch.zeros(count, dtype=torch.bool),
-        torch.full((count,), 16.0),
-        torch.ones(5, dtype=torch.bool),
-        None if value is None else torch.tensor(value),
-    )
+def shown(labels: Sequence[Sequence[int]]) -> list[set[ShownClass]]:
+    """Return the classes that each image shows, given the labels of its objects."""
+    return [{("object", label) for label in each} for each in labels]
 
 
-def shown(targets: list[Annotation]) -> list[set[ShownClass]]:
-    return [shown_classes(each) for each in targets]
+THREE_CLASSES = shown([[number % 3] for number in range(20)])
 
 
 @settings(deadline=None, max_examples=50)
@@ -47,13 +34,13 @@ def shown(targets: list[Annotation]) -> list[set[ShownClass]]:
     seed=st.integers(0, 9),
 )
 def test_exemplars_are_within_the_budget_and_distinct(labels: list[list[int]], count: int, seed: int) -> None:
-    targets = [target(str(number), each) for number, each in enumerate(labels)]
-    selected = balanced_indices(shown(targets), count, seed)
-    assert len(selected) == min(count, len(targets))
+    classes = shown(labels)
+    selected = balanced_indices(classes, count, seed)
+    assert len(selected) == min(count, len(labels))
     assert len(set(selected)) == len(selected)
-    assert selected[: count // 2] == balanced_indices(shown(targets), count // 2, seed)
-    assert set(selected) <= set(range(len(targets)))
-    assert selected == balanced_indices(shown(targets), count, seed)
+    assert selected[: count // 2] == balanced_indices(classes, count // 2, seed)
+    assert set(selected) <= set(range(len(labels)))
+    assert selected == balanced_indices(classes, count, seed)
 
 
 def test_exemplars_do_not_depend_on_the_order_of_sets() -> None:
@@ -65,10 +52,9 @@ def test_exemplars_do_not_depend_on_the_order_of_sets() -> None:
 
 
 def test_exemplars_have_rare_classes_as_often_as_common_ones() -> None:
-    targets = [target(str(number), [], 0 if number % 20 else 1 + number // 20 % 2) for number in range(200)]
-    selected = balanced_indices(shown(targets), 12, 0)
-    counts = Counter(int(targets[index].value) for index in selected)  # type: ignore[arg-type]
-    assert counts == {0: 4, 1: 4, 2: 4}
+    labels = [0 if number % 20 else 1 + number // 20 % 2 for number in range(200)]
+    selected = balanced_indices([{("value", label)} for label in labels], 12, 0)
+    assert Counter(labels[index] for index in selected) == {0: 4, 1: 4, 2: 4}
 
 
 def test_masks_are_balanced_by_the_classes_that_they_show() -> None:
@@ -79,13 +65,15 @@ def test_masks_are_balanced_by_the_classes_that_they_show() -> None:
 
 
 def test_the_class_of_an_image_is_not_a_class_of_its_objects() -> None:
-    """Four classes, of which object 0 and value 0 are two."""
-    assert shown_classes(target("a", [0, 1], 0), [0, 255]) == {("object", 0), ("object", 1), ("value", 0), ("mask", 0)}
+    """Object 0 and value 0 are two classes: each is shown by as many of the selected images."""
+    images: list[set[ShownClass]] = [{("value", 0)} if index % 10 == 0 else {("object", 0)} for index in range(100)]
+    selected = balanced_indices(images, 10, 0)
+    assert sum(("value", 0) in images[index] for index in selected) == 5
 
 
 def test_another_seed_selects_other_images() -> None:
-    targets = [target(str(number), [number % 3]) for number in range(60)]
-    assert balanced_indices(shown(targets), 9, 0) != balanced_indices(shown(targets), 9, 1)
+    images = shown([[number % 3] for number in range(60)])
+    assert balanced_indices(images, 9, 0) != balanced_indices(images, 9, 1)
 
 
 @pytest.mark.parametrize(
@@ -104,28 +92,25 @@ def test_another_seed_selects_other_images() -> None:
     ],
 )
 def test_a_budget_is_a_fraction_a_number_or_bytes(budget: Budget, count: int) -> None:
-    """An image of 8 x 8 pixels without a file has 192 bytes, and one is always selected."""
-    targets = [target(str(number), [number % 3]) for number in range(20)]
-    exemplars = select_exemplars(targets, shown(targets), budget, 0)
-    assert exemplars.indices == balanced_indices(shown(targets), count, 0)
+    """Each image has 192 bytes, and one is always selected."""
+    exemplars = select_exemplars(lambda _: 192, THREE_CLASSES, budget, 0)
+    assert exemplars.indices == balanced_indices(THREE_CLASSES, count, 0)
     assert exemplars.bytes == count * 192
 
 
 @settings(deadline=None, max_examples=50)
-@given(sides=st.lists(st.integers(1, 40), min_size=1, max_size=20), seed=st.integers(0, 9))
+@given(sizes=st.lists(st.integers(3, 4800), min_size=1, max_size=20), seed=st.integers(0, 9))
 def test_bytes_are_filled_in_the_balanced_order_and_images_that_do_not_fit_are_skipped(
-    sides: list[int], seed: int
+    sizes: list[int], seed: int
 ) -> None:
-    targets = [target(str(number), [number % 3])._replace(size=(side, side)) for number, side in enumerate(sides)]
-    exemplars = select_exemplars(targets, shown(targets), "2KiB", seed)
-    order = balanced_indices(shown(targets), len(targets), seed)
+    images = THREE_CLASSES[: len(sizes)]
+    exemplars = select_exemplars(sizes.__getitem__, images, "2KiB", seed)
+    order = balanced_indices(images, len(images), seed)
     assert exemplars.indices[0] == order[0]
     assert exemplars.indices == [index for index in order if index in exemplars.indices]
-    assert exemplars.bytes == sum(stored_bytes(targets[index]) for index in exemplars.indices)
+    assert exemplars.bytes == sum(sizes[index] for index in exemplars.indices)
     assert exemplars.bytes <= 2048 or len(exemplars.indices) == 1
-    assert all(
-        exemplars.bytes + stored_bytes(targets[index]) > 2048 for index in order if index not in exemplars.indices
-    )
+    assert all(exemplars.bytes + sizes[index] > 2048 for index in order if index not in exemplars.indices)
 
 
 @given(images=st.integers(10, 60), seed=st.integers(0, 9))
@@ -133,14 +118,6 @@ def test_a_random_order_has_every_index_once(images: int, seed: int) -> None:
     indices = shuffled_indices(images, seed)
     assert sorted(indices) == list(range(images))
     assert indices == shuffled_indices(images, seed) != shuffled_indices(images, seed + 1)
-
-
-def test_the_size_is_that_of_the_files_of_image_and_mask(tmp_path: Path) -> None:
-    for name, length in (("a.jpg", 700), ("a.png", 41)):
-        (tmp_path / name).write_bytes(bytes(length))
-    stored = target("a", [0])._replace(path=str(tmp_path / "a.jpg"))
-    assert stored_bytes(stored) == 700
-    assert stored_bytes(stored._replace(mask=str(tmp_path / "a.png"))) == 741
 
 
 def test_bytes_are_given_with_their_unit() -> None:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import torch
 from builders.subclasses import concrete_subclasses
-from builders.toy_parts import toy_model
+from builders.toy_parts import SIDE, Cells, Tint, ToyBackbone, toy_model
 from builders.training_process import fingerprint, toy_tasks
 from torch import Tensor
 
 from polyhead import checkpoint, engine
+from polyhead.contracts.network import Head
 from polyhead.engine.continual import ContinualLoss, Distill, Replay
 from polyhead.engine.fit import fit
 from polyhead.engine.progress import Log, Progress
@@ -114,6 +115,20 @@ def test_each_continual_loss_has_a_column_of_its_own(tmp_path: Path) -> None:
     assert all(last(run, f"train/continual/{name}") > 0 for name in columns)
 
 
+class WithoutDistillation(Cells):
+    """Does not define its distillation loss."""
+
+    distill = Head.distill
+
+
+def test_a_head_that_does_not_define_its_distillation_is_protected(tmp_path: Path) -> None:
+    model = Model(ToyBackbone(), [], {"squares": WithoutDistillation, "tints": Tint}, (SIDE, SIDE))
+    stages = [Stage(tasks=["squares"]), Stage(tasks=["tints"], lr=0.01, continual=[Distill()])]
+    run = fit(model, toy_tasks(0), stages, Run.create(tmp_path, "run"), describe={})
+    for part in ("logits", "boxes"):
+        assert last(run, f"train/continual/distill/squares/{part}") > 0
+
+
 def test_without_an_earlier_task_there_is_no_continual_loss(tmp_path: Path) -> None:
     """A teacher of untrained feature maps would hold the trunk near its random weights."""
     run = train(Run.create(tmp_path, "run"), [Stage(epochs=1, continual=[Distill(1.0, features=0.5), Replay(0.25)])])
@@ -204,7 +219,7 @@ def check_contract(loss: ContinualLoss) -> None:
     tasks = {"squares": toy_tasks(0)["squares"], "tints": toy_tasks(0)["tints"]}
     earlier = {"squares": tasks["squares"]}
     with fork_rng(0, "weights"):
-        model = toy_model().build({name: task.names for name, task in tasks.items()}).train()
+        model = toy_model().build({name: task.info for name, task in tasks.items()}).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     loss.start(model, earlier)
     loaders = loss.replay_loaders(earlier, 5, lambda: 0, 1, 0)
@@ -213,7 +228,7 @@ def check_contract(loss: ContinualLoss) -> None:
     with torch.no_grad():
         for parameter in model.backbone.parameters():
             parameter.add_(0.1)  # in place of a step
-    given = {name: batch.inputs.clone() for name, batch in batches.items()}
+    given = {name: images(batch).clone() for name, batch in batches.items()}
     losses = added(loss, model, batches)
     assert losses, "no loss is added"
     for name, value in losses.items():
@@ -221,7 +236,7 @@ def check_contract(loss: ContinualLoss) -> None:
         assert value.isfinite(), f"{name} is not finite"
     gradients = torch.autograd.grad(torch.stack(list(losses.values())).sum(), list(model.backbone.parameters()))
     assert any(gradient.any() for gradient in gradients), "the trunk gets no gradient"
-    assert all(torch.equal(batch.inputs, given[name]) for name, batch in batches.items())
+    assert all(torch.equal(images(batch), given[name]) for name, batch in batches.items())
     stored = torch.load(bytes_of_state(loss.state_dict()), weights_only=True)
     assert model.state_dict().keys() == before.keys(), "the model has new parts"
     twin = deepcopy(loss)
@@ -236,10 +251,15 @@ def first(loaders: Mapping[str, Iterable[Batch]]) -> dict[str, Batch]:
     return {name: next(iter(loader)) for name, loader in loaders.items()}
 
 
+def images(batch: Batch) -> Tensor:
+    assert isinstance(batch.inputs, Tensor)
+    return batch.inputs
+
+
 def added(loss: ContinualLoss, model: Model, batches: Mapping[str, Batch]) -> dict[str, Tensor]:
     """Return the losses of one step; dropout is the same in each call."""
     with fork_rng(0, "step"):
-        features = model.features({name: batch.inputs for name, batch in batches.items()})
+        features = model.features({name: images(batch) for name, batch in batches.items()})
         raws = {name: model.head(name)(features[name]) for name in batches}
         return loss.losses(model, batches, features, raws, 0)
 
