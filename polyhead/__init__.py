@@ -9,54 +9,67 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from polyhead import models
     from polyhead.analysis.table import compare
-    from polyhead.engine.fit import fit
     from polyhead.engine.stage import Stage
     from polyhead.errors import DataError, PolyheadError
     from polyhead.models import ssd300
+    from polyhead.nets.heads.classify import Classify
+    from polyhead.nets.model import Model
     from polyhead.run import Run
     from polyhead.workflows.extend import extend
-    from polyhead.workflows.predict import load
+    from polyhead.workflows.measure import evaluate
+    from polyhead.workflows.own import Task, fit
+    from polyhead.workflows.predict import load, predict
     from polyhead.workflows.train import train
 
 __version__ = "0.1.0"
 
+_NAMES = {
+    "Classify": ("polyhead.nets.heads.classify", "Classify"),
+    "DataError": ("polyhead.errors", "DataError"),
+    "Model": ("polyhead.nets.model", "Model"),
+    "PolyheadError": ("polyhead.errors", "PolyheadError"),
+    "Run": ("polyhead.run", "Run"),
+    "Stage": ("polyhead.engine.stage", "Stage"),
+    "Task": ("polyhead.workflows.own", "Task"),
+    "compare": ("polyhead.analysis.table", "compare"),
+    "evaluate": ("polyhead.workflows.measure", "evaluate"),
+    "extend": ("polyhead.workflows.extend", "extend"),
+    "fit": ("polyhead.workflows.own", "fit"),
+    "load": ("polyhead.workflows.predict", "load"),
+    "models": ("polyhead.models", ""),
+    "predict": ("polyhead.workflows.predict", "predict"),
+    "ssd300": ("polyhead.models", "ssd300"),
+    "train": ("polyhead.workflows.train", "train"),
+}
+"""Module and name of each public name; ``models`` is a module itself."""
+
 __all__ = [
+    "Classify",
     "DataError",
+    "Model",
     "PolyheadError",
     "Run",
     "Stage",
+    "Task",
     "compare",
+    "evaluate",
     "extend",
     "fit",
     "load",
     "models",
+    "predict",
     "ssd300",
     "train",
 ]
 
-_MODULES = {
-    "DataError": "polyhead.errors",
-    "PolyheadError": "polyhead.errors",
-    "Run": "polyhead.run",
-    "Stage": "polyhead.engine.stage",
-    "compare": "polyhead.analysis.table",
-    "extend": "polyhead.workflows.extend",
-    "fit": "polyhead.engine.fit",
-    "load": "polyhead.workflows.predict",
-    "models": "polyhead.models",
-    "ssd300": "polyhead.models",
-    "train": "polyhead.workflows.train",
-}
-"""The module of each public name; ``models`` is a module itself."""
-
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first access (PEP 562)."""
-    if name not in _MODULES:
+    if name not in _NAMES:
         raise AttributeError(f"module 'polyhead' has no attribute {name!r}")
-    module = import_module(_MODULES[name])
-    return module if name == "models" else getattr(module, name)
+    module, attribute = _NAMES[name]
+    return getattr(import_module(module), attribute) if attribute else import_module(module)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES})
+    return sorted({*globals(), *_NAMES})

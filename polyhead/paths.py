@@ -1,12 +1,15 @@
 """Find data, weights and the recipes that come with the package."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from polyhead.errors import PolyheadError
 
 DATA = "POLYHEAD_DATA"
 WEIGHTS = "POLYHEAD_WEIGHTS"
+HUB = "hub"
+"""The value of ``weights`` that stands for a download and is not a file."""
 RECIPES = Path(__file__).parent / "recipes"
 
 
@@ -20,23 +23,26 @@ def studies() -> dict[str, Path]:
     return {path.stem: path for path in sorted((RECIPES / "studies").glob("*.yaml"))}
 
 
-def find(path: str | Path, variable: str = DATA) -> Path:
+def find(path: str | Path, variable: str = DATA, first: Sequence[Path] = ()) -> Path:
     """Return the first existing file or folder of this relative path.
 
     The path is looked up in the current folder, then in each folder that the environment variable lists (separated as
     in ``PATH``), then in the user's cache folder (``~/.cache/polyhead/data`` or ``~/.cache/polyhead/weights``). An
-    absolute path is used as it is.
+    absolute path is used as it is. Files that come with the package's recipes, such as lists of ids, are found too.
 
     Args:
         path: path as written by the user; ``~`` is the home folder.
         variable: ``POLYHEAD_DATA`` or ``POLYHEAD_WEIGHTS``.
+        first: folders in which to look first.
 
     Raises:
         PolyheadError: if the path exists nowhere; the message lists all places that were searched.
     """
     relative = Path(path).expanduser()
     folders = [
+        *first,
         Path(),
+        *([RECIPES] if (RECIPES / relative).is_file() else []),
         *(Path(folder) for folder in os.environ.get(variable, "").split(os.pathsep) if folder),
         cache(variable),
     ]

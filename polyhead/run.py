@@ -5,6 +5,7 @@ Training creates one folder, and everything after training reads it. Files are r
 
 import csv
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -80,7 +81,7 @@ class Run:
         if not path.is_dir():
             raise PolyheadError(f"run folder {str(folder)!r} does not exist. {REMEDY}")
         run = cls(path)
-        if not run.config.is_file():
+        if not (run.config.is_file() or run.manifest.is_file()):  # a run of polyhead.fit has no recipe
             raise PolyheadError(f"{str(folder)!r} is not a run folder: it has no config.yaml. {REMEDY}")
         return run
 
@@ -130,6 +131,11 @@ class Run:
     def read_manifest(self) -> dict[str, Any]:
         """Read the manifest; empty if the run has none yet."""
         return read_json(self.manifest)
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """The content of ``results.json``: the numbers of each task by split; empty if the run was not evaluated."""
+        return read_json(self.results_json)
 
     @property
     def precision(self) -> str:
@@ -210,6 +216,17 @@ def replace(partial: Path, path: Path) -> None:
     with partial.open("r+b") as file:
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+def plain(value: Any) -> Any:
+    """Convert nested values to what JSON can hold: tuples become lists, NaN and infinity become None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from polyhead.contracts import classes
+
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -13,6 +15,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def own_packages() -> Iterator[None]:
+    """Take back what a test allows recipes to import."""
+    before = list(classes.ALLOWED)
+    yield
+    classes.ALLOWED[:] = before
 
 
 def _root(variable: str) -> Path:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from polyhead import checkpoint
@@ -20,8 +22,14 @@ def example() -> Checkpoint:
     return Checkpoint(
         state=model.state_dict(),
         model={"class_path": "polyhead.models.ssd300", "init_args": {"weights": None, "size": 300}},
-        tasks={"a": {"names": ["cat", "dog"], "categories": [17, "d"]}},
-        eval={"size": [300, 300], "fit": "stretch"},
+        tasks={
+            "a": {
+                "names": ["cat", "dog"],
+                "categories": [17, "d"],
+                "kind": "detection",
+                "modality": {"name": "image", "state": {"size": [300, 300], "fit": "stretch"}},
+            }
+        },
         stage=1,
         epoch=7,
         score=0.5,
@@ -149,17 +157,35 @@ def test_a_bare_state_dict(tmp_path: Path) -> None:
 
 def test_a_newer_format(tmp_path: Path) -> None:
     path = tmp_path / "x.pt"
-    torch.save({"format": 2}, path)
-    message = f"{path} was written by a newer Polyhead (format 2, this version reads up to 1). Upgrade polyhead."
+    torch.save({"format": 3}, path)
+    message = f"{path} was written by a newer Polyhead (format 3, this version reads up to 2). Upgrade polyhead."
     assert refusal(path) == message
 
 
-def test_missing_entries(tmp_path: Path) -> None:
+def test_format_1_describes_tasks_of_images(tmp_path: Path) -> None:
+    """Each task has its own fit; in the first files, one fit is for all tasks."""
     path = tmp_path / "x.pt"
+    names = {"names": ["cat", "dog"], "categories": [17, "d"]}
     content = {"format": 1, **example()._asdict()}
+    content["tasks"] = {"a": {**names, "fit": "letterbox"}, "b": names}
+    content["eval"] = {"size": [300, 200], "fit": "stretch"}
+    torch.save(content, path)
+    found = checkpoint.load(path)
+    assert found.tasks == {
+        task: {**names, "modality": {"name": "image", "state": {"size": [300, 200], "fit": fit}}}
+        for task, fit in (("a", "letterbox"), ("b", "stretch"))
+    }
+    assert (found.model, found.stage, found.epoch, found.score, found.seed) == (*example()[1:2], *example()[3:])
+
+
+@pytest.mark.parametrize("form", [1, 2])
+def test_missing_entries(form: int, tmp_path: Path) -> None:
+    path = tmp_path / "x.pt"
+    content = {"format": form, **example()._asdict()}
     del content["tasks"], content["state"]
     torch.save(content, path)
-    assert refusal(path) == f"{path} is an incomplete weights file: it lacks state, tasks. {REMEDY}"
+    lacking = "state, tasks, eval" if form == 1 else "state, tasks"
+    assert refusal(path) == f"{path} is an incomplete weights file: it lacks {lacking}. {REMEDY}"
 
 
 def test_no_format_number(tmp_path: Path) -> None:
@@ -178,3 +204,20 @@ def test_fill_refuses_tensors_that_do_not_fit() -> None:
     faults = "bias is missing, extra is not in the model, weight has shape (3, 2) instead of (2, 2)"
     assert str(caught.value) == f"x.pt: the tensors do not fit the model: {faults}. {REMEDY}"
     assert torch.equal(model.weight, other.weight)
+
+
+NAMES = st.sampled_from("abcd")
+STATES = st.dictionaries(NAMES, st.sampled_from([(2,), (1, 2), ()]).map(torch.zeros))
+
+
+@given(STATES, STATES)
+def test_compare_puts_every_tensor_that_does_not_fit_in_one_list(
+    state: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]
+) -> None:
+    missing, unexpected, reshaped = differences = checkpoint.compare(state, expected)
+    assert sorted(missing + unexpected) == sorted(state.keys() ^ expected.keys())
+    assert all(name in expected for name in missing)
+    assert all(state[name].shape != expected[name].shape for name in reshaped)
+    fitting = {name for name in state if name in expected and state[name].shape == expected[name].shape}
+    assert fitting.isdisjoint(reshaped)
+    assert fitting.union(*differences) == state.keys() | expected.keys()

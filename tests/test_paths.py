@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from polyhead.errors import PolyheadError
-from polyhead.paths import DATA, WEIGHTS, find
+from polyhead.paths import DATA, RECIPES, WEIGHTS, find
 
 
 @pytest.fixture
@@ -25,6 +25,26 @@ def test_the_first_folder_that_contains_the_path_is_used(folders: list[Path]) ->
     for folder in reversed(folders[:4]):
         (folder / "pets").mkdir()
         assert find("pets") == folder / "pets"
+
+
+def test_other_folders_can_be_searched_first(folders: list[Path]) -> None:
+    (folders[0] / "pets").mkdir()
+    (folders[2] / "pets").mkdir()
+    assert find("pets", first=[folders[1], folders[2]]) == folders[2] / "pets"
+    with pytest.raises(PolyheadError, match=f"looked at {folders[2]}/dogs, {folders[0]}/dogs, "):
+        find("dogs", first=[folders[2]])
+
+
+def test_lists_of_recipes_that_ship_are_found_after_those_in_the_current_folder(folders: list[Path]) -> None:
+    name = "penn_fudan/train.txt"
+    for folder in (folders[1], folders[0]):
+        assert find(name) == RECIPES / name
+        (folder / "penn_fudan").mkdir()
+        (folder / name).touch()
+    assert find(name) == folders[0] / name
+    assert find("penn_fudan") == folders[0] / "penn_fudan"
+    with pytest.raises(PolyheadError, match="'unified' was not found"):
+        find("unified")  # folders that ship are not data
 
 
 def test_weights_have_their_own_folders(folders: list[Path]) -> None:

@@ -1,5 +1,6 @@
 """The run folder: files are written atomically, and only one process at a time trains in it."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from polyhead import checkpoint
 from polyhead.engine.fit import save_atomically
 from polyhead.errors import PolyheadError
 from polyhead.plotting.figures import save_image
-from polyhead.run import Run, atomic_write, unfinished, write_json, write_rows, write_text
+from polyhead.run import Run, atomic_write, plain, unfinished, write_json, write_rows, write_text
 
 HOLD = """
 import sys
@@ -116,3 +117,9 @@ def test_only_runs_that_can_be_resumed_are_reported_as_unfinished(resume: bool, 
         f"Resume it with 'polyhead train --resume {run.folder}'."
     )
     assert unfinished([run]) == ([warning] if resume and not finished else [])
+
+
+def test_values_that_json_does_not_have_become_none() -> None:
+    value = {"a": (1, 2.5), 3: [float("nan"), float("inf")], "b": {"c": "x", "d": None}}
+    assert plain(value) == {"a": [1, 2.5], "3": [None, None], "b": {"c": "x", "d": None}}
+    json.dumps(plain(value), allow_nan=False)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from polyhead.config import recipe
-from polyhead.data.loading.source import open_tasks
 from polyhead.paths import RECIPES
 from polyhead.rng import derive_seed
+from polyhead.workflows.tasks import open_tasks
 
 NEAR = 24
 """Bits of 256 by which hashes of one image may differ: JPEG and size change up to 12; other images differ in 56."""
@@ -36,9 +36,11 @@ def images(data_root: Path) -> dict[str, dict[str, list[Path]]]:
     assert data_root.is_dir()
     config = recipe.load("unified_small")
     tasks = open_tasks(recipe.sources(config), (64, 64), 0)
-    splits = ("train", "val", "test")
     return {
-        task: {split: [Path(target.path) for target in data.targets(split)] for split in splits}
+        task: {
+            split: [Path(reader.entry(index).path) for index in range(len(reader))]
+            for split, reader in data.readers.items()
+        }
         for task, data in tasks.items()
     }
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from polyhead.cli import Parser, check_writable
+from polyhead.contracts.classes import allow
 from polyhead.errors import PolyheadError
 from polyhead.run import Run, unfinished, write_json
 
@@ -33,11 +34,11 @@ def parser() -> Parser:
     command.add_argument("--task", help="name of one task (default: all tasks pooled, if all are detection tasks)")
     command.add_argument(
         "--metric",
-        choices=["ap", "ap50", "ap_frequent", "ap50_frequent", "miou", "pixel_accuracy", "accuracy", "mean_accuracy"],
         metavar="METRIC",
-        help="metric of the differences: %(choices)s (default: ap for boxes, miou for masks, accuracy for labels)",
+        help="metric of the differences, such as ap50 (default: ap for boxes, miou for masks, accuracy for labels)",
     )
     command.add_argument("--json", metavar="FILE", help="also write the table to this JSON file")
+    command.add_allow()
     return command
 
 
@@ -49,6 +50,7 @@ def main(argv: Sequence[str]) -> int:
     """
     given = parser().parse_args(list(argv))
     check_writable(given.json)
+    allow(given.allow)
     from polyhead.analysis import table
 
     folders = rows_of(given.runs)

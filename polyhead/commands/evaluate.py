@@ -5,18 +5,16 @@ import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polyhead.cli import Parser, check_writable
 from polyhead.config import recipe
+from polyhead.contracts.classes import allow
 from polyhead.errors import PolyheadError
-from polyhead.run import Run, write_json
+from polyhead.run import Run, plain, write_json
 
-EXTRA = (
-    "voc2007", "voc2010", "macro_f1", "top5", "calibration_error", "miou_foreground", "pixel_accuracy", "mean_accuracy",
-)  # fmt: skip
-"""Metrics that are printed after the main one, where a task has them."""
-COUNTS = ("objects", "pixels", "images")
+if TYPE_CHECKING:
+    from polyhead.contracts.kind import Kind
 
 
 def parser() -> Parser:
@@ -55,19 +53,20 @@ def main(argv: list[str]) -> int:
     """Evaluate a run, store and print the numbers, and return the exit code: 1 where a task has lost too much."""
     given = parser().parse_args(argv)
     run = Run.open(given.run)
-    recipe.allow(given.allow)
+    allow(given.allow)
     check_writable(None if given.json == "-" else given.json)
     if given.max_drop is not None and not given.baseline:
         raise PolyheadError("--max-drop needs a --baseline. Give TASK=SCORE, TASK=RUN or the folder of a run.")
     from polyhead.analysis import forgetting, plots
-    from polyhead.workflows.evaluate import measure, reopen
+    from polyhead.workflows.evaluate import reopen
+    from polyhead.workflows.measure import measure
 
     json_only = given.json == "-"
     model, tasks = reopen(run, partial(print, file=sys.stderr) if json_only else print)
     names = list(tasks) if given.tasks == "all" else given.tasks.split(",")
     for name in names:
         model.head(name)
-    baselines = forgetting.parse(given.baseline, names, given.split)
+    baselines = forgetting.parse(given.baseline, names, given.split, {name: tasks[name].kind for name in names})
     max_drop = recipe.load(run.config)["max_drop"] if given.max_drop is None else given.max_drop
     chosen = {name: tasks[name] for name in names}
     results = measure(model, chosen, run, (given.split,), _silent if json_only else print)
@@ -76,7 +75,7 @@ def main(argv: list[str]) -> int:
     losses = forgetting.drops_from_baselines(given.run, baselines, given.split)
     transfer = forgetting.transfer(run, baselines)
     if losses:
-        results["forgetting"] = [loss._asdict() for loss in losses]
+        results["forgetting"] = plain([loss._asdict() for loss in losses])
         results["unjudged"] = [name for name in names if name not in baselines]
     if transfer:
         results["transfer"] = transfer
@@ -84,14 +83,14 @@ def main(argv: list[str]) -> int:
         print(json.dumps(results, indent=2))
     else:
         for name, numbers in results["tasks"].items():
-            print("\n".join(table(name, numbers)))
+            print("\n".join(table(name, numbers, tasks[name].kind)))
         if losses:
             print(forgetting.text(losses, max_drop, unjudged=results["unjudged"]))
         if transfer:
             print(forgetting.transfer_text(transfer))
         if given.json:
             write_json(Path(given.json), results)
-    return int(max_drop is not None and any(loss.drop > max_drop for loss in losses))
+    return int(forgetting.exceeds(losses, max_drop))
 
 
 def _fraction(word: str) -> float:
@@ -102,24 +101,23 @@ def _fraction(word: str) -> float:
     raise PolyheadError(f"--max-drop: expected a fraction between 0 and 1 (0.05 is 5 %), got {word}")
 
 
-def table(name: str, numbers: dict[str, Any]) -> list[str]:
+def table(name: str, numbers: dict[str, Any], kind: "Kind") -> list[str]:
     """Return the numbers of a task as lines of text."""
     low, high = numbers["interval"]
     interval = f"{100 * numbers['level']:.0f} % interval {_figure(low)} to {_figure(high)}"
     dummy = f"dummy baseline {_figure(numbers['dummy_baseline']['score'])}"
-    more = {**numbers.get("coco", {}), **{key: numbers[key] for key in EXTRA if key in numbers}}
+    more = {**numbers.get("coco", {}), **{key: numbers[key] for key in kind.extras if key in numbers}}
     column = 2 + max(map(len, (numbers["metric"], *more)))
     lines = [
         f"{name} on {numbers['images']} {numbers['split']} images ({numbers['protocol']})",
         f"  {numbers['metric']:<{column}}{_figure(numbers['score'])}   {interval}   {dummy}",
     ]
     lines += [f"  {key:<{column}}{_figure(value)}" for key, value in more.items()]
-    counts = {
-        label: next(scores[key] for key in COUNTS if key in scores) for label, scores in numbers["classes"].items()
-    }
-    width, digits = max(map(len, counts)), max(len(str(count)) for count in counts.values())
+    counts = {label: scores[kind.counted] for label, scores in numbers["classes"].items()}
+    width = max(map(len, counts), default=0)
+    digits = max((len(str(count)) for count in counts.values()), default=0)
     for label, scores in numbers["classes"].items():
-        figures = "  ".join(f"{key} {_figure(value)}" for key, value in scores.items() if key not in COUNTS)
+        figures = "  ".join(f"{key} {_figure(value)}" for key, value in scores.items() if key != kind.counted)
         lines.append(f"  {label:<{width}}  n {counts[label]:<{digits}}  {figures}")
     cost = f"  {1000 * numbers['seconds_per_image']:.0f} ms per image including loading"
     if "peak_memory_mb" in numbers:  # not measured on Windows

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import yaml
 
 from polyhead.cli import Parser
-from polyhead.config import overrides, recipe
+from polyhead.config import overrides
+from polyhead.contracts.classes import allow
 from polyhead.errors import PolyheadError
 
 _EPILOG = """\
@@ -47,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     words = list(argv)
     end = words.index("--") if "--" in words else len(words)
     given = parser().parse_args(words[:end])
-    recipe.allow(given.allow)
+    allow(given.allow)
     rest, changes = overrides.separate(words[end + 1 :], ())
     if rest:
         raise PolyheadError(f"{rest[0]!r} after -- is not an override. Write KEY=VALUE.")

@@ -1,14 +1,14 @@
 """``polyhead predict``: predict on images; write drawn images, and JSON or CSV on request."""
 
 import argparse
+import itertools
 import json
 import time
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polyhead.cli import Parser, check_writable
-from polyhead.config import recipe
+from polyhead.contracts.classes import allow
 from polyhead.errors import PolyheadError
 from polyhead.run import write_text
 
@@ -69,7 +69,7 @@ def main(argv: list[str]) -> int:
     """Predict, draw and write the results, and return the exit code."""
     given = parser().parse_args(argv)
     check_writable(given.json, given.csv)
-    recipe.allow(given.allow)
+    allow(given.allow)
     from polyhead.plotting.draw import grid
     from polyhead.workflows.predict import load
     from polyhead.workflows.result import best_of_heads, plot, table
@@ -79,24 +79,29 @@ def main(argv: list[str]) -> int:
     results: list[Result] = []
     folder: Path | None = None
     taken: set[str] = set()
+    count = 0
     others = [load(run) for run in given.compare.split("+")] if given.compare else []
     tasks = given.task.split(",") if given.task else None
     for found in predictor.stream(given.sources, tasks, given.conf, given.batch, given.on_bad, given.across):
-        folder = folder or _folder(given)
+        count += 1
         drawn = plot(found)
-        if others:
-            compared = [result for other in others for result in _predict_other(other, found, given)]
-            compared = compared if given.across is None else best_of_heads(compared, given.across)
-            drawn = grid([drawn, plot(compared, found)], 2, max(drawn.size), [given.run, given.compare])
-        name = _name(found[0].image, taken)
-        drawn.save(folder / name, quality=92)
-        results += [_save_mask(result, folder, name) for result in found]
+        if drawn is None:  # not an image
+            results += found
+        else:
+            if others:
+                compared = [result for other in others for result in _predict_other(other, found, given)]
+                compared = compared if given.across is None else best_of_heads(compared, given.across)
+                drawn = grid([drawn, plot(compared, found) or drawn], 2, max(drawn.size), [given.run, given.compare])
+            folder = folder or _folder(given)
+            name = _name(found[0].image, taken)
+            drawn.save(folder / name, quality=92)
+            results += [_save_mask(result, folder, name) for result in found]
         summary = [f"{result.task}: {result}" if len(found) > 1 else str(result) for result in found]
         print(f"{found[0].image}: {'; '.join(summary)}")
     for problem in predictor.skipped:
         print(f"skipped {problem}")
-    if folder is None:
-        raise PolyheadError(f"none of the {len(predictor.skipped)} images could be read")
+    if not count:
+        raise PolyheadError(f"none of the {len(predictor.skipped)} inputs could be read")
     if given.json:
         write_text(
             Path(given.json), json.dumps([result.to_json() for result in results], indent=1, ensure_ascii=False) + "\n"
@@ -104,11 +109,18 @@ def main(argv: list[str]) -> int:
     if given.csv:
         write_text(Path(given.csv), table(results).to_csv(index=False))
     skipped = f", {len(predictor.skipped)} skipped" if predictor.skipped else ""
-    masks = sum(result.mask is not None for result in results)
-    boxes = f"{sum(len(result.boxes) for result in results)} boxes" + (f", {masks} masks" if masks else "")
-    seconds = time.perf_counter() - begun
-    print(f"{len(taken)} images{skipped}, {boxes}, {seconds:.1f} s; drawn images in {folder}")
+    where = f"drawn images in {folder}" if folder else "nothing to draw; write the predictions with --json or --csv"
+    print(
+        f"{count} {'images' if folder else 'inputs'}{skipped}, {_found(results)}, {time.perf_counter() - begun:.1f} s; "
+        f"{where}"
+    )
     return 0
+
+
+def _found(results: "Sequence[Result]") -> str:
+    """Return how much was found."""
+    masks = sum(result.mask is not None for result in results)
+    return f"{sum(len(result.boxes) for result in results)} boxes" + (f", {masks} masks" if masks else "")
 
 
 def _predict_other(other: "Predictor", found: "Sequence[Result]", given: argparse.Namespace) -> "list[Result]":
@@ -128,7 +140,7 @@ def _folder(given: argparse.Namespace) -> Path:
     if run.is_file():  # a weights file: in its run folder, or else in the current folder
         run = run.parent.parent if run.parent.name == "weights" else Path()
     first = Path(given.out) if given.out else run / "predict"
-    for number in count(1):
+    for number in itertools.count(1):
         folder = first if number == 1 else first.with_name(f"{first.name}{number}")
         if folder.exists() and not folder.is_dir():
             raise PolyheadError(f"{str(folder)!r} is a file. Give a folder for the drawn images with --out.")
@@ -141,6 +153,8 @@ def _folder(given: argparse.Namespace) -> Path:
 def _name(image: str, taken: set[str]) -> str:
     """Return ``photo.jpg`` for ``photo.png``, or ``photo_2.jpg`` where an image of another folder has that name."""
     stem = Path(image).stem
-    name = next(name for n in count(1) if (name := f"{stem}.jpg" if n == 1 else f"{stem}_{n}.jpg") not in taken)
+    name = next(
+        name for n in itertools.count(1) if (name := f"{stem}.jpg" if n == 1 else f"{stem}_{n}.jpg") not in taken
+    )
     taken.add(name)
     return name

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from polyhead.cli import Parser
-from polyhead.config import overrides, recipe
+from polyhead.config import overrides
+from polyhead.contracts.classes import allow
 from polyhead.run import write_json, write_text
 
-DEFAULT = "ap50"
-"""Default metric of differences between detectors; tasks of other kinds use their own main metric."""
 _OWN = ("--table", "--runs", "--metric", "--allow", "--help", "-h")
 
 
@@ -31,7 +30,7 @@ def main(argv: list[str]) -> int:
     """Train the missing runs, write the table to the study's folder, print it, and return the exit code."""
     words, changes = overrides.separate(argv, _OWN)
     given = parser().parse_args(words)
-    recipe.allow(given.allow)
+    allow(given.allow)
     from polyhead.workflows import study
 
     loaded = study.load(given.study)
@@ -45,10 +44,10 @@ def main(argv: list[str]) -> int:
     folders = study.run_folders(plan)
     metric = given.metric or loaded.metric
     if loaded.tables == "tasks":
-        tables = table.by_task(folders, metric or DEFAULT)
+        tables = table.by_task(folders, metric)
         text = "\n\n".join(f"task {task}\n{table.text(rows)}" for task, rows in tables.items())
     else:
-        tables = {"": table.compare(folders, metric or table.supported_metric(folders, DEFAULT))}
+        tables = {"": table.compare(folders, metric or table.study_metric(folders))}
         text = table.text(tables[""])
     folder = Path(given.runs) / loaded.name
     write_text(folder / "table.txt", text + "\n")

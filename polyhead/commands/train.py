@@ -4,6 +4,7 @@ import argparse
 
 from polyhead.cli import Parser
 from polyhead.config import overrides, recipe
+from polyhead.contracts.classes import allow
 from polyhead.errors import PolyheadError
 
 _OWN = ("--resume", "--print-config", "--allow", "--help", "-h")
@@ -38,7 +39,7 @@ def main(argv: list[str]) -> int:
     """Train or resume a run, and return the exit code."""
     words, changes = overrides.separate(argv, _OWN)
     given = parser().parse_args(words)
-    recipe.allow(given.allow)
+    allow(given.allow)
     if given.resume:
         if given.recipe or changes:
             extra = given.recipe or changes[0]
@@ -47,7 +48,7 @@ def main(argv: list[str]) -> int:
 
         run = resume(given.resume)
     elif given.recipe:
-        config = recipe.load(given.recipe, changes)
+        config = recipe.load(given.recipe, changes, must_exist=not given.print_config)
         if given.print_config:
             print(recipe.dump(config), end="")
             return 0

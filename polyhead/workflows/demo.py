@@ -45,7 +45,8 @@ def demo(runs: str | Path = "runs", changes: tuple[str, ...] = (), show: Callabl
     scenes = [test[index].input for test in tests if test is not None for index in range(SHOWN)]
     images = [Image.fromarray(scene.permute(1, 2, 0).numpy()) for scene in scenes]
     sheet = run.folder / "demo.png"
-    drawings = [plot(results) for results in load(run.folder).stream(images, conf=0.4, across=0.5)]
+    found = load(run.folder).stream(images, conf=0.4, across=0.5)
+    drawings = [drawn for results in found if (drawn := plot(results))]
     grid(drawings, columns=SHOWN).save(sheet)
     scores = {task: numbers["score"] for task, numbers in read_json(run.results_json)["test"]["tasks"].items()}
     listed = ", ".join(f"{task} {score:.3f}" for task, score in scores.items())

@@ -7,16 +7,17 @@ from typing import Any
 
 from polyhead import checkpoint
 from polyhead.analysis import forgetting
-from polyhead.config import recipe
-from polyhead.data.loading.source import open_tasks
+from polyhead.config import files, recipe
 from polyhead.data.readers.exemplars import FILE, ExemplarReader, with_exemplars
 from polyhead.data.splits.make import SPLITS
 from polyhead.engine.progress import Log
 from polyhead.errors import PolyheadError
-from polyhead.run import Run, read_json, write_text
+from polyhead.kinds import kinds_of_run
+from polyhead.run import Run, plain, read_json, write_text
 from polyhead.workflows import train
-from polyhead.workflows.evaluate import evaluate
+from polyhead.workflows.evaluate import score_split
 from polyhead.workflows.predict import load
+from polyhead.workflows.tasks import open_tasks
 
 NOT_INHERITED = ("weights", "loss_weighting", "epoch_scale", "warmup", "accumulate")
 """Settings of the earlier run's last stage that depend on its tasks and the size of their data; defaults are used."""
@@ -75,13 +76,18 @@ def report_forgetting(run: Run, show: Callable[[str], None] = print) -> None:
     scores = {task: numbers["score"] for task, numbers in read_json(before.results_json)["test"]["tasks"].items()}
     without_objects = [task for task, score in scores.items() if score is None]
     scores = {task: score for task, score in scores.items() if score is not None}
-    baselines = {task: [str(before.folder)] for task, score in scores.items() if score > 0}
+    kinds = kinds_of_run(run)
+    baselines = {
+        task: [str(before.folder)]
+        for task, score in scores.items()
+        if score > 0 or not kinds[task].main.higher_is_better
+    }
     drops = forgetting.drops_from_baselines(str(run.folder), baselines)
-    run.update_results(forgetting=[drop._asdict() for drop in drops])
+    run.update_results(forgetting=plain([drop._asdict() for drop in drops]))
     log = Log(run, show)
     log(f"earlier tasks, on the saved test images, before and after {extends['task']!r}:")
     log(forgetting.text(drops, config["max_drop"]))
-    for task in (task for task in scores if scores[task] == 0):
+    for task in (task for task in scores if task not in baselines):
         log(f"  {task}  scored 0 before, so nothing could be forgotten")
     for task in without_objects:
         log(f"  {task}  no annotated objects in the saved samples; forgetting cannot be measured for this task")
@@ -117,7 +123,8 @@ def extended_recipe(earlier: Run, task: str, data: Mapping[str, Any], changes: S
         readers = {split: {"reader": "exemplars", "root": str(folder.resolve())} for split, folder in folders.items()}
         tasks[name] = {"reader": readers.pop("train"), **readers}
         tasks[name] |= {
-            key: known["data"][name][key] for key in ("transforms", "batch", "val_batch", "workers", "cache")
+            key: known["data"][name].get(key)
+            for key in ("transforms", "batch", "val_batch", "workers", "cache", "modality")
         }
         count = max(count, len(ExemplarReader(folders["train"])))
     heads = [f"heads.{name}" for name in weights.tasks]
@@ -134,7 +141,7 @@ def extended_recipe(earlier: Run, task: str, data: Mapping[str, Any], changes: S
             {"class_path": "Replay", "init_args": {"budget": count, "batch": 4}},
         ],
     }
-    model = recipe.without_files(known["model"])
+    model = files.without_weights(known["model"])
     config = {"model": model, "data": {**tasks, task: dict(data)}, "stages": [stage], "seed": known["seed"]}
     config |= {key: known[key] for key in ("precision", "exemplar_mib", "max_parameters", "max_drop")}
     folder = earlier.folder.resolve()
@@ -164,8 +171,11 @@ def evaluate_before(folder: str, run: Run, tasks: Sequence[str]) -> Run:
     before = Run.create(run.folder, "before")
     write_text(before.config, recipe.dump(config))
     before.update_manifest(precision=earlier.read_manifest().get("precision"))
-    model = load(earlier.folder).model
+    predictor = load(earlier.folder)
     sources = {name: source for name, source in recipe.sources(config).items() if name in tasks}
-    numbers = evaluate(model, open_tasks(sources, model.size, int(config["seed"])), "test", before)
+    opened = open_tasks(sources, predictor.model.size, int(config["seed"]))
+    for name, task in opened.items():  # as it was fitted when the earlier model was trained
+        task.modality.restore(predictor.modalities[name].state())
+    numbers = score_split(predictor.model, opened, "test", before)
     before.update_results(test=numbers)
     return before

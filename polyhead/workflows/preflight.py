@@ -8,21 +8,14 @@ from torch import nn
 from polyhead.config import recipe
 from polyhead.config.recipe import Parts
 from polyhead.data.doctor import empty_masks
-from polyhead.data.loading.source import TaskData, open_tasks, overlapping_splits
-from polyhead.data.readers.exemplars import ExemplarReader
-from polyhead.engine.continual import Distill
+from polyhead.data.loading.source import TaskData, overlapping_splits
 from polyhead.engine.fit import build_heads, check_stage
 from polyhead.engine.stage import check_all_trained, check_tasks, trained_tasks
 from polyhead.errors import PolyheadError
+from polyhead.kinds import kind_of
 from polyhead.nets.model import Model
 from polyhead.rng import fork_rng
-from polyhead.types import Detections, Labels, Mask, Prediction
-from polyhead.workflows.evaluate import predict_one
-
-ANNOTATIONS = {Detections: "box annotations", Labels: "image labels", Mask: "masks"}
-"""What a head with each type of prediction is trained on."""
-HEADS = {Detections: "detection", Labels: "classification", Mask: "segmentation"}
-"""The name of a head with each type of prediction."""
+from polyhead.workflows.tasks import open_tasks
 
 
 class Ready(NamedTuple):
@@ -39,16 +32,15 @@ class Ready(NamedTuple):
     remarks: list[str]
 
 
-def prepare(config: Mapping[str, Any]) -> Ready:
-    """Build the model, open the data, and check that the settings, the heads and the data fit each other.
+def prepare(parts: Parts) -> Ready:
+    """Open the data, build the heads, and check that the settings, the heads and the data fit each other.
 
     Args:
-        config: the resolved recipe.
+        parts: the model, data and stages (:func:`build`).
 
     Raises:
         PolyheadError: for the first thing that does not fit.
     """
-    parts = build(config)
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed)
     absent = [line for name, task in tasks.items() for line in _check_annotated(f"data.{name}", task)]
     build_heads(parts.model, tasks, parts.settings.seed)
@@ -65,7 +57,10 @@ def prepare(config: Mapping[str, Any]) -> Ready:
 
 
 def build(config: Mapping[str, Any]) -> Parts:
-    """Build the parts of a resolved recipe, with initial weights from its seed; heads are not built yet."""
+    """Build the parts of a resolved recipe, with initial weights from its seed.
+
+    What the model builds when the data is known is not built yet (:func:`polyhead.engine.fit.build_heads`).
+    """
     with fork_rng(int(config["seed"]), "weights"):
         return recipe.instantiate(config)
 
@@ -79,12 +74,11 @@ def _check_annotated(where: str, task: TaskData) -> list[str]:
     Raises:
         PolyheadError: when a split has nothing to train on or to score.
     """
-    exemplars = isinstance(task.source.reader, ExemplarReader)  # a few of the images that the task was trained on
-    if task.has_masks and not exemplars and not any(task.has_content("train")):
-        problem = empty_masks(task.readers["train"])
-        assert problem is not None
+    exemplars = task.stored  # a few of the images that the task was trained on
+    problem = None if exemplars else empty_masks(task.readers["train"])
+    if problem is not None:
         raise PolyheadError(f"{where}: {problem.what}; {problem.remedy}")
-    if not (task.class_pixels("val").any() if task.has_masks else any(task.has_content("val"))):
+    if not task.kind.can_be_scored(task.targets("val")):
         raise PolyheadError(
             f"{where}: the validation split has no annotated objects, so epochs cannot be ranked. Add val images with "
             "objects, or use another split."
@@ -113,39 +107,28 @@ def _forgetting_warnings(parts: Parts, tasks: Mapping[str, TaskData]) -> list[st
                 f"stages.{number}: Warning: {names} will be forgotten: {' and '.join(trained)} {are} trained without a "
                 "continual loss. Add one under 'continual:'."
             )
-        if earlier and not stage.freeze_bn_stats and any(isinstance(loss, Distill) for loss in stage.continual):
+        harmful = [type(loss).__name__ for loss in stage.continual if loss.needs_fixed_statistics]
+        if earlier and harmful and not stage.freeze_bn_stats:
             lines.append(
-                f"stages.{number}: Warning: Distill without freeze_bn_stats can do harm: a student whose batch norm "
-                "follows the batch never matches its teacher. Set freeze_bn_stats: true."
+                f"stages.{number}: Warning: {harmful[0]} without freeze_bn_stats can do harm: a student whose batch "
+                "norm follows the batch never matches its teacher. Set freeze_bn_stats: true."
             )
     return lines
 
 
 def _check_heads(model: Model, tasks: Mapping[str, TaskData]) -> None:
-    """Check on one val image that the data of each task has the annotations that its head needs.
+    """Check that the data of each task has the annotations that its head needs.
 
     Raises:
         PolyheadError: for the first task whose data does not.
     """
-    was_training = model.training
-    model.eval()
     for name, task in tasks.items():
-        predicted = type(predict_one(model, task, "32-true", task.readers["val"][0]))
-        targets = task.targets("val")
-        has_boxes = targets[0].value is None or any(len(target.boxes) for target in targets)
-        annotated: dict[type[Prediction], bool] = {
-            Labels: targets[0].value is not None,
-            Mask: task.readers["val"].mask(0) is not None,
-            Detections: not task.has_masks and has_boxes,
-        }
-        if not annotated.get(predicted, True):
-            available = " and ".join(ANNOTATIONS[kind] for kind, there in annotated.items() if there)
-            heads = " or ".join(HEADS[kind] for kind, there in annotated.items() if there)
+        needed, available = kind_of(model.head(name).kind), task.kind
+        if needed.name != available.name:
             raise PolyheadError(
-                f"data.{name}: task {name!r} has {available} but a {HEADS[predicted]} head. Use a {heads} head, or a "
-                f"reader with {ANNOTATIONS[predicted]}."
+                f"data.{name}: task {name!r} has {available.annotations} but a {needed.title} head. Use a "
+                f"{available.title} head, or a reader with {needed.annotations}."
             )
-    model.train(was_training)
 
 
 def count_parameters(model: nn.Module) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """Predictions for one image: draw them, save them, or convert them to JSON, pandas and supervision."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,49 +11,68 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
-from torch import Tensor
-from torchvision.ops import box_iou
 
-from polyhead.data.io.images import read_image
+from polyhead.boxes.overlap import pairwise_iou
+from polyhead.contracts.kind import Kind
+from polyhead.contracts.score import Columns
 from polyhead.errors import PolyheadError
 from polyhead.plotting import draw
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN = 3
-"""Number of classes of an image-level prediction that are written on an image."""
-
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The predictions of one head for one image, highest score first.
+    """The predictions of one head for one input, highest score first.
 
     A detector predicts boxes, each with a class and a score. A classifier predicts a score for each of its classes and
     no boxes. A segmentation model predicts a mask; its predictions are the classes in the mask, and the score of a
     class is the fraction of the image's pixels that it covers.
 
     Attributes:
-        image: path of the image file, or the index of the image in the source where it is not a file.
+        image: path of the input's file, or the index of the input in the source where it is not a file.
         task: name of the head.
-        boxes: xyxy in pixels of the original, upright image.
-        scores: in 0..1.
-        classes: class index of each prediction.
+        prediction: what the head predicts, in the space of the original input.
         names: all class names of the task.
-        pixels: the image, uint8 ``[3, h, w]``, where it is not a file.
-        mask: class index of each pixel of the original, upright image; 255 where nothing was predicted.
+        kind: the kind of the task.
+        drawing: returns the input as an image; None where it cannot be drawn.
         mask_file: the file that :meth:`save_mask` has written.
     """
 
     image: str
     task: str
-    boxes: Float[np.ndarray, "n 4"]
-    scores: Float[np.ndarray, " m"]
-    classes: Int[np.ndarray, " m"]
+    prediction: Any
     names: list[str]
-    pixels: Tensor | None = None
-    mask: UInt8[np.ndarray, "h w"] | None = None
+    kind: Kind
+    drawing: Callable[[], Image.Image | None]
     mask_file: str | None = None
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The prediction as arrays."""
+        return self.kind.columns(self.prediction)
+
+    @property
+    def boxes(self) -> Float[np.ndarray, "n 4"]:
+        """Boxes, xyxy in pixels of the original, upright image; none for kinds without boxes."""
+        boxes = self.columns.boxes
+        return np.zeros((0, 4), dtype=np.float32) if boxes is None else boxes
+
+    @property
+    def scores(self) -> Float[np.ndarray, " m"]:
+        """Score of each prediction, or the predicted number."""
+        return self.columns.scores
+
+    @property
+    def classes(self) -> Int[np.ndarray, " m"]:
+        """Class index of each prediction."""
+        return self.columns.classes
+
+    @property
+    def mask(self) -> UInt8[np.ndarray, "h w"] | None:
+        """Class index of each pixel of the original, upright image; 255 where nothing was predicted. None without."""
+        return self.columns.mask
 
     def __len__(self) -> int:
         """Return the number of predictions."""
@@ -65,16 +85,19 @@ class Result:
 
     @property
     def image_level(self) -> bool:
-        """Whether the predictions have no boxes because they are about the whole image (a classifier, a mask)."""
-        return self.mask is not None or len(self.classes) > len(self.boxes)
+        """Whether the predictions have no boxes because they are about the whole input (a classifier, a mask)."""
+        return self.columns.boxes is None
 
     def plot(self) -> Image.Image:
         """Draw the predictions on the image.
 
         Raises:
-            PolyheadError: when the image file no longer exists.
+            PolyheadError: when the image file no longer exists, or the input is nothing that can be drawn.
         """
-        return plot([self])
+        drawn = plot([self])
+        if drawn is None:
+            raise PolyheadError(f"task {self.task!r}: its inputs cannot be drawn. Use to_json or to_df.")
+        return drawn
 
     def save(self, path: str | Path) -> None:
         """Draw the predictions on the image and write it to a file, in the format of the file's suffix.
@@ -99,12 +122,7 @@ class Result:
         """
         if self.mask is None:
             raise PolyheadError(f"task {self.task!r} has no mask to save: its head does not predict masks")
-        if Path(path).suffix.lower() != ".png":
-            raise PolyheadError(f"{str(path)!r}: a mask needs a lossless format. Use the suffix .png.")
-        image = Image.fromarray(self.mask)
-        palette = [draw.color(index) if index else (0, 0, 0) for index in range(256)]
-        image.putpalette([channel for color in palette for channel in color])
-        image.save(path)
+        self.kind.save_prediction(self.prediction, self.names, Path(path))
         return replace(self, mask_file=str(path))
 
     def to_json(self) -> dict[str, Any]:
@@ -132,38 +150,22 @@ class Result:
         A mask becomes one detection for each of its classes except the background.
 
         Raises:
-            PolyheadError: when supervision is not installed.
+            PolyheadError: when supervision is not installed, or has no class for such predictions.
         """
         try:
-            import supervision as sv
+            import supervision  # noqa: F401  # pylint: disable=unused-import  # the kind uses it
         except ImportError as error:
             raise PolyheadError(
                 "supervision is not installed. Install it with: pip install 'polyhead[supervision]'"
             ) from error
-        if self.mask is not None:
-            labels = np.sort(self.classes[self.classes > 0])
-            masks = np.stack([self.mask == label for label in labels]) if labels.size else None  # [labels, h, w]
-            corners = np.zeros((0, 4)) if masks is None else sv.mask_to_xyxy(masks)
-            class_names = np.array([self.names[label] for label in labels], dtype=np.str_)
-            return sv.Detections(xyxy=corners, mask=masks, class_id=labels, data={"class_name": class_names})
-        if self.image_level:
-            return sv.Classifications(class_id=self.classes, confidence=self.scores)
-        data: dict[str, Any] = {"class_name": np.array(self.labels, dtype=np.str_)}
-        return sv.Detections(xyxy=self.boxes, confidence=self.scores, class_id=self.classes, data=data)
+        return self.kind.to_supervision(self.prediction, self.names)
 
     def __str__(self) -> str:
         """Return ``2 person, 1 car``, or ``kitchen 0.93``, or ``background 71 %, cat 29 %``."""
-        if self.mask is not None:
-            fractions = zip(self.labels[:SHOWN], self.scores.tolist(), strict=False)
-            return ", ".join(f"{label} {fraction:.0%}".replace("%", " %") for label, fraction in fractions) or "nothing"
-        if self.image_level:
-            return f"{self.labels[0]} {self.scores[0]:.2f}"
-        counts = np.bincount(self.classes, minlength=len(self.names))
-        order = [index for index in np.argsort(-counts, kind="stable") if counts[index]]
-        return ", ".join(f"{counts[index]} {self.names[index]}" for index in order) or "nothing"
+        return self.kind.describe(self.prediction, self.names)
 
 
-def plot(results: Sequence[Result], like: Sequence[Result] = ()) -> Image.Image:
+def plot(results: Sequence[Result], like: Sequence[Result] = ()) -> Image.Image | None:
     """Draw the predictions of all heads on one image.
 
     With one head, boxes have the color of their class. With several heads, boxes have the color of their head, and a
@@ -173,20 +175,28 @@ def plot(results: Sequence[Result], like: Sequence[Result] = ()) -> Image.Image:
         results: the results of one image, one for each head.
         like: results that are drawn on another copy of the image for comparison. Heads of the same task get the same
             color in both.
+
+    Returns:
+        The image; None where the input is nothing that can be drawn.
     """
-    first = results[0]
-    pixels = read_image(first.image) if first.pixels is None else first.pixels  # uint8 [3, h, w]
-    image = Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())  # [h, w, 3]
+    image = results[0].drawing()
+    if image is None:
+        return None
     like_tasks = {result.task for result in like}
     order = [*like, *(result for result in results if result.task not in like_tasks)]
     several = len(order) > 1
     # A head with boxes takes one color; a head with a mask takes a color for each class.
-    first_colors = [*accumulate((1 if result.mask is None else len(result.names) for result in order), initial=0)]
+    first_colors = [*accumulate((result.kind.colors(result.names) for result in order), initial=0)]
     color_of_task = {result.task: color for result, color in zip(like, first_colors, strict=False)}
     free = iter(first_colors[len(like) :])
     colors = [color_of_task[result.task] if result.task in color_of_task else next(free) for result in results]
-    marks = [_marks(result, color, by_class=not several) for result, color in zip(results, colors, strict=True)]
-    return draw.draw(image, marks)
+    return draw.draw(
+        image,
+        [
+            result.kind.marks(result.prediction, result.names, result.task, color, by_class=not several)
+            for result, color in zip(results, colors, strict=True)
+        ],
+    )
 
 
 def best_of_heads(results: Sequence[Result], overlap: float) -> list[Result]:
@@ -202,18 +212,17 @@ def best_of_heads(results: Sequence[Result], overlap: float) -> list[Result]:
     scores = np.concatenate([result.scores[: len(result.boxes)] for result in results])  # [n], all heads
     boxes = torch.from_numpy(np.concatenate([result.boxes for result in results]))  # [n, 4]
     heads = np.repeat(np.arange(len(results)), [len(result.boxes) for result in results])  # [n]
-    near = (box_iou(boxes, boxes) >= overlap).numpy() & (heads[:, None] != heads)  # [n, n]
+    near = (pairwise_iou(boxes, boxes) >= overlap).numpy() & (heads[:, None] != heads)  # [n, n]
     keep = np.ones(len(scores), dtype=np.bool_)
     for index in np.argsort(-scores, kind="stable"):
         if keep[index]:
             keep[near[index] & (scores <= scores[index])] = False
             keep[index] = True
-    masks = [keep[heads == head] for head in range(len(results))]
     return [
         result
         if result.image_level
-        else replace(result, boxes=result.boxes[mask], scores=result.scores[mask], classes=result.classes[mask])
-        for result, mask in zip(results, masks, strict=True)
+        else replace(result, prediction=result.kind.take(result.prediction, keep[heads == head]))
+        for head, result in enumerate(results)
     ]
 
 
@@ -233,23 +242,6 @@ def table(results: Sequence[Result]) -> "pd.DataFrame":
 def _corners(result: Result) -> Float[np.ndarray, "m 4"]:
     """Return a box for each prediction, NaN for image-level predictions."""
     return np.full((len(result), 4), np.nan, dtype=np.float32) if result.image_level else result.boxes
-
-
-def _marks(result: Result, first: int, *, by_class: bool) -> draw.Marks:
-    """Return what to draw for one result.
-
-    Args:
-        result: the predictions of one head.
-        first: index of the head's first color.
-        by_class: give each class a color of its own instead of the head's first color.
-    """
-    texts = [f"{label} {score:.2f}" for label, score in zip(result.labels, result.scores, strict=True)]
-    if result.mask is not None:
-        return draw.Marks(result.task, [], [], [], overlay=draw.mask_overlay(result.mask, result.names, first))
-    if result.image_level:
-        return draw.Marks(result.task, [], [], [], texts[:SHOWN])
-    colors = [draw.color(first + index * by_class) for index in result.classes.tolist()]
-    return draw.Marks(result.task, result.boxes.tolist(), texts, colors)
 
 
 def _plain(values: Float[np.ndarray, " n"]) -> list[float]:

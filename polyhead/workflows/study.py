@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from polyhead.analysis.stored_predictions import MEASURES
-from polyhead.config import recipe
+from polyhead.config import files, recipe
 from polyhead.config.expand import check_keys
+from polyhead.contracts.classes import ALLOWED
 from polyhead.errors import PolyheadError, suggest
+from polyhead.kinds import KINDS, kind_of
 from polyhead.paths import studies
 from polyhead.run import Run
 
@@ -34,9 +35,11 @@ class Study(NamedTuple):
             of all runs of a variation make up its row.
         seeds: each variation is trained with each seed.
         folds: number of cross-validation folds; each is the test set once per seed. None uses the splits of the recipe.
-        metric: metric of the differences (:data:`polyhead.analysis.stored_predictions.MEASURES`); None uses AP50 for
-            boxes, and the first metric of other kinds of task.
+        metric: metric of the differences (:attr:`polyhead.contracts.kind.Kind.measures`); None uses the main score of
+            the kind of task.
         tables: ``pooled`` makes one table over all tasks, ``tasks`` one table per task.
+        folders: the folder of the study file, in which relative paths are looked up after that of the base recipe;
+            empty for a study that ships.
     """
 
     name: str
@@ -46,13 +49,21 @@ class Study(NamedTuple):
     folds: int | None
     metric: str | None
     tables: str = "pooled"
+    folders: Sequence[Path] = ()
 
 
 class Member(NamedTuple):
-    """A run of a study: its folder and its resolved recipe."""
+    """A run of a study.
+
+    Attributes:
+        folder: the run folder.
+        config: the resolved recipe.
+        searched: the folders in which the relative paths of the recipe were looked up before the current one.
+    """
 
     folder: Path
     config: dict[str, Any]
+    searched: Sequence[Path]
 
     @property
     def finished(self) -> bool:
@@ -109,7 +120,8 @@ def load(study: str | Path) -> Study:
         raise PolyheadError(f"{path}: tables: expected pooled or tasks, got {tables!r}")
     base = str(_require(given, "base", str, path))
     local = path.parent / base
-    return Study(path.stem, str(local) if local.is_file() else base, rows, seeds, folds, metric, tables)
+    base = str(local) if local.is_file() else base
+    return Study(path.stem, base, rows, seeds, folds, metric, tables, files.recipe_folders(path))
 
 
 def check_metric(where: str, metric: object) -> None:
@@ -118,8 +130,8 @@ def check_metric(where: str, metric: object) -> None:
     Raises:
         PolyheadError: when no kind of task has it.
     """
-    known = list(dict.fromkeys(each for measures in MEASURES.values() for each in measures))
-    if metric not in known:
+    known = list(dict.fromkeys(each.name for name in KINDS for each in kind_of(name).measures))
+    if metric not in known and ALLOWED == ["polyhead"]:  # kinds of others may have others
         raise PolyheadError(f"{where}: expected one of {', '.join(known)}, got {metric!r}")
 
 
@@ -171,7 +183,8 @@ def _member(
     if study.folds is not None:
         own += [f"data.*.split.folds={study.folds}", f"data.*.split.fold={fold}"]
     try:
-        return Member(folder, recipe.load(study.base, [*changes, *own], part))
+        searched = [*files.recipe_folders(recipe.find(study.base)), *study.folders]
+        return Member(folder, recipe.load(study.base, [*changes, *own], part, study.folders), searched)
     except PolyheadError as error:
         raise PolyheadError(f"study {study.name}, variation {name!r}: {error}") from error
 
@@ -200,7 +213,7 @@ def train_missing(plan: Plan, show: Callable[[str], None] = print) -> None:
             trained.
     """
     from polyhead.workflows import train
-    from polyhead.workflows.preflight import prepare
+    from polyhead.workflows.preflight import build, prepare
 
     members = [member for seeds in plan.values() for seed in seeds for member in seed]
     for member in members:
@@ -210,7 +223,8 @@ def train_missing(plan: Plan, show: Callable[[str], None] = print) -> None:
         for member in seeds[0]:
             if not Run(member.folder).config.is_file():
                 try:
-                    prepare(member.config)
+                    files.require(member.config, member.searched)
+                    prepare(build(member.config))
                 except PolyheadError as error:
                     raise PolyheadError(f"variation {name!r}: {error}") from error
     for number, member in enumerate(members, 1):
@@ -278,7 +292,11 @@ def _check_settings(member: Member) -> None:
             )
         return
     begun = recipe.load(config)
-    changed = [key for key in member.config if key != "runs" and begun.get(key) != member.config[key]]
+    changed = [
+        key
+        for key in member.config
+        if key != "runs" and not files.same(begun.get(key), member.config[key], member.searched)
+    ]
     if changed:
         raise PolyheadError(
             f"run {str(member.folder)!r} was started with other settings ({', '.join(changed)}). Delete its folder, or "

@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 import torch
 
 from polyhead.config import recipe
+from polyhead.contracts.kind import Kind
+from polyhead.kinds import kind_of
+from polyhead.nets.inference import on_device
 from polyhead.nets.precision import resolve
-from polyhead.types import Batch
+from polyhead.types import Batch, Meta, Size, TaskInfo
 
 SIZES = (320, 300, 224)
 """Image sizes to choose from, best first: larger images show smaller objects."""
@@ -67,11 +70,14 @@ def step_seconds(spec: dict[str, Any], names: Sequence[str], count: int) -> floa
     Returns:
         Seconds.
     """
-    model = recipe.build_model(spec).build({"task": list(names)}).train()
+    model = recipe.build_model(spec).build({"task": TaskInfo(list(names))}).train()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters())
-    batch = _random_batch(model.size, len(names), count, device)
+    assert model.size is not None, "a model of images"
+    batch = _random_batch(kind_of(model.head("task").kind), names, model.size, count)
+    batch = on_device(batch, torch.device(device))
+    batch = batch._replace(target=type(batch.target)(*(column.to(device) for column in batch.target)))
     dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(resolve("auto"))
     durations = []
     for _ in range(3):
@@ -79,7 +85,8 @@ def step_seconds(spec: dict[str, Any], names: Sequence[str], count: int) -> floa
         optimizer.zero_grad()
         with torch.autocast(device, dtype=dtype, enabled=dtype is not None):
             head = model.head("task")
-            loss = sum(head.losses(head(model.trunk(batch.inputs)), batch).values(), torch.zeros((), device=device))
+            terms = head.losses(head(model.trunk(batch.inputs)), batch)
+            loss = torch.stack([term.value for term in terms.values()]).sum()
         loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
         optimizer.step()
         if device == "cuda":
@@ -88,21 +95,10 @@ def step_seconds(spec: dict[str, Any], names: Sequence[str], count: int) -> floa
     return min(durations[1:])
 
 
-def _random_batch(size: tuple[int, int], classes: int, count: int, device: str) -> Batch:
-    """Return a batch of random images, each with one box, one mask and one image label of class 0."""
+def _random_batch(kind: Kind, names: Sequence[str], size: Size, count: int) -> Batch:
+    """Return a batch of random images, each with the same small target."""
     generator = torch.Generator().manual_seed(0)
-    height, width = size
+    images = torch.randint(0, 256, (count, 3, *size), generator=generator, dtype=torch.uint8)
     return Batch(
-        inputs=torch.randint(0, 256, (count, 3, height, width), generator=generator, dtype=torch.uint8).to(device),
-        boxes=torch.tensor([0.2 * width, 0.2 * height, 0.7 * width, 0.7 * height])
-        .expand(count, 1, 4)
-        .to(device),  # xyxy
-        labels=torch.zeros(count, 1, dtype=torch.int64, device=device),
-        ignore=torch.zeros(count, 1, dtype=torch.bool, device=device),
-        annotated=torch.ones(count, classes, dtype=torch.bool, device=device),
-        frames=torch.zeros(count, 3, 2, device=device),
-        sizes=torch.tensor([[height, width]]).expand(count, 2).to(device),
-        ids=[str(index) for index in range(count)],
-        masks=torch.zeros(count, height, width, dtype=torch.uint8, device=device),
-        values=torch.zeros(count, dtype=torch.int64, device=device),
+        images, kind.collate([kind.example(names, size)] * count), [Meta(str(index)) for index in range(count)]
     )

@@ -1,5 +1,6 @@
 """Trains a recipe into a run folder: checks the data, trains, evaluates (on test once) and plots."""
 
+import json
 import platform
 import subprocess
 import sys
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
 import polyhead
 from polyhead import checkpoint
@@ -20,7 +20,7 @@ from polyhead.analysis import forgetting, plots
 from polyhead.config import recipe
 from polyhead.config.recipe import Parts
 from polyhead.data.doctor import fingerprint
-from polyhead.data.loading.source import TaskData, open_tasks
+from polyhead.data.loading.source import TaskData
 from polyhead.data.readers.exemplars import ExemplarReader, save_exemplars, with_exemplars
 from polyhead.data.splits.make import SPLITS
 from polyhead.engine.continual.exemplars import balanced_indices, shuffled_indices
@@ -31,8 +31,10 @@ from polyhead.metrics.forgetting import score_history
 from polyhead.nets.precision import resolve
 from polyhead.rng import derive_seed
 from polyhead.run import Run, read_rows, write_text
-from polyhead.workflows.evaluate import changed, measure
+from polyhead.workflows.evaluate import changed
+from polyhead.workflows.measure import measure
 from polyhead.workflows.preflight import build, count_parameters, prepare
+from polyhead.workflows.tasks import open_tasks
 
 LIBRARIES = ("torch", "torchvision", "lightning", "timm", "numpy")
 TIME = "%Y-%m-%dT%H:%M:%S%z"
@@ -52,16 +54,18 @@ def train(
     *,
     show: Callable[[str], None] = print,
     notes: Mapping[str, Any] | None = None,
+    **settings: Any,
 ) -> Run:
-    """Train a recipe in a new run folder: ``train("recipe.yaml", ["epochs=1"])``.
+    """Train a recipe in a new run folder: ``train("recipe.yaml", epochs=1)``.
 
     All data is read and checked before the folder is made, so an error in the data leaves no folder behind.
 
     Args:
         source: path or name of a recipe, or its resolved settings (:func:`polyhead.config.recipe.load`).
-        changes: overrides ``key=value``.
+        changes: overrides ``key=value``, as on the command line.
         show: receives the lines to print.
         notes: further entries of the run's manifest; they are written first, so that an interrupted run has them.
+        settings: further overrides, such as ``epochs=1`` or ``**{"data.food.batch": 8}``.
 
     Returns:
         The finished run.
@@ -69,14 +73,32 @@ def train(
     Raises:
         PolyheadError: when the recipe or the data is wrong, or a loss is not finite.
     """
-    config = _resolved(source, changes)
+    config = _resolved(source, [*changes, *(f"{key}={json.dumps(value)}" for key, value in settings.items())])
     show(f"reading the data of {', '.join(config['data'])}")
-    parts, tasks, remarks = prepare(config)
+    return train_parts(build(config), show, config, notes)
+
+
+def train_parts(
+    parts: Parts,
+    show: Callable[[str], None] = print,
+    config: Mapping[str, Any] | None = None,
+    notes: Mapping[str, Any] | None = None,
+) -> Run:
+    """Train the objects that a recipe describes, in a new run folder; see :func:`train`.
+
+    Args:
+        parts: the model, data and stages.
+        show: receives the lines to print.
+        config: the resolved recipe that they were built from; None if they were built in Python.
+        notes: further entries of the run's manifest.
+    """
+    parts, tasks, remarks = prepare(parts)
     described = describe_run(parts, tasks)
     run = Run.create(parts.settings.runs, str(parts.settings.name))
     with run.locked() as locked:
         run.update_manifest(**(notes or {}), **described)
-        write_text(run.config, recipe.dump(config))
+        if config is not None:
+            write_text(run.config, recipe.dump(config))
         log = Log(run, show)
         log(f"run folder: {run.folder}")
         if not locked:
@@ -90,13 +112,13 @@ def train(
             log(line)
         for task in tasks.values():
             plots.data(run, task)
-        return _finish(config, parts, tasks, run, log)
+        return finish(parts, tasks, run, log, config)
 
 
 def _resolved(source: str | Path | Mapping[str, Any], changes: Sequence[str]) -> Mapping[str, Any]:
     """Return the resolved settings of a recipe with its overrides."""
     if not isinstance(source, Mapping):
-        return recipe.load(source, changes)
+        return recipe.load(source, changes, must_exist=True)
     return recipe.resolve(deepcopy(dict(source)), changes, str(source["name"])) if changes else source
 
 
@@ -117,18 +139,29 @@ def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
             log(f"starting {run.folder} again from the beginning")
         for line in changed(run, tasks):
             log(line)
-        return _finish(config, parts, tasks, run, log)
+        return finish(parts, tasks, run, log, config)
 
 
-def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData], run: Run, log: Log) -> Run:
-    """Train the model, evaluate its best weights on val and once on test, and store exemplars."""
+def finish(
+    parts: Parts, tasks: dict[str, TaskData], run: Run, log: Log, config: Mapping[str, Any] | None = None
+) -> Run:
+    """Train the model, evaluate its best weights on val and once on test, and store exemplars.
+
+    An interrupted training resumes where it stopped.
+    """
     describe = {
-        "model": config["model"],
+        "model": {} if config is None else config["model"],
         "tasks": {
-            name: {"names": task.names, "categories": task.categories, "fit": task.eval_transform.fit}
+            name: {
+                "names": task.names,
+                "categories": task.categories,
+                "counts": dict(task.info.counts),
+                "target": dict(task.info.target),
+                "kind": task.kind.name,
+                "modality": {"name": task.modality.name, "state": task.modality.state()},
+            }
             for name, task in tasks.items()
         },
-        "eval": {"size": list(parts.model.size)},
         "seed": parts.settings.seed,
     }
     fit(
@@ -142,11 +175,11 @@ def _finish(config: Mapping[str, Any], parts: Parts, tasks: dict[str, TaskData],
         progress=Progress(log, len(parts.stages)),
     )
     checkpoint.fill(parts.model, checkpoint.load(run.best).state, run.best)
-    results = measure(parts.model, tasks, run, ("val", "test"), log)
+    measure(parts.model, tasks, run, ("val", "test"), log)
     if parts.settings.max_drop is not None and len(parts.stages) > 1:
-        metrics = {name: numbers["metric"] for name, numbers in results["tasks"].items()}
+        metrics = {name: task.kind.main.title for name, task in tasks.items()}
         images = {name: len(task.ids("val")) for name, task in tasks.items()}
-        history = score_history(read_rows(run.results_csv))
+        history = score_history(read_rows(run.results_csv), {name: task.kind for name, task in tasks.items()})
         drops = forgetting.drops_since_learned(history, metrics, images)
         log(forgetting.text(drops, parts.settings.max_drop, forgetting.SINCE_LEARNED))
         for name in forgetting.unscored(history):
@@ -181,7 +214,9 @@ def save_exemplars_of_run(
         for split in SPLITS:
             folder = run.exemplar_folder(split, name)
             indices = _exemplar_indices(task, split, derive_seed(seed, "kept", name, split))  # part of the random key
-            counts.append(f"{save_exemplars(task.readers[split], indices, folder, limit, task.license)} {split}")
+            reader, terms = task.readers[split], task.license
+            count = save_exemplars(reader, indices, folder, task.kind, task.modality, limit, terms, task.info)
+            counts.append(f"{count} {split}")
         license_text = task.license or f"license unknown; set data.{name}.license"
         log(f"{name}: saved {', '.join(counts)} images for later tasks ({license_text})")
         count = len(ExemplarReader(run.exemplar_folder("test", name)))
@@ -195,7 +230,7 @@ def save_exemplars_of_run(
 def _exemplar_indices(task: TaskData, split: str, seed: int) -> list[int]:
     """Return the indices of the images of a split to save, the most important first."""
     reader = task.readers[split]
-    if isinstance(task.source.reader, ExemplarReader):
+    if task.stored:
         return list(range(len(reader)))  # in the order in which they were selected
     if split == "train":
         indices = balanced_indices(task.shown_classes(split), len(reader), seed)
@@ -203,7 +238,7 @@ def _exemplar_indices(task: TaskData, split: str, seed: int) -> list[int]:
     else:  # not balanced: scores must agree with those on the whole split
         indices = shuffled_indices(len(reader), seed)
         count = PROBE_IMAGES
-    has_content = task.has_content(split)
+    has_content = task.kind.has_content(task.targets(split))
     first = next((index for index in indices if has_content[index]), indices[0])  # the first is saved whatever its size
     return [first, *(index for index in indices if index != first)][:count]
 
@@ -211,10 +246,10 @@ def _exemplar_indices(task: TaskData, split: str, seed: int) -> list[int]:
 def _save_samples(run: Run, tasks: Mapping[str, TaskData]) -> None:
     """Save the first test images of each task, so that the run can be shown without its data."""
     for name, task in tasks.items():
-        reader = task.readers["test"]
-        for index in range(min(SAMPLES, len(reader))):
-            image = reader[index].input.permute(1, 2, 0).numpy()  # uint8 [3, h, w] -> [h, w, 3]
-            Image.fromarray(image).save(run.samples / f"{name}_{index}.jpg", quality=92)
+        for index in range(min(SAMPLES, len(task.readers["test"]))):
+            image = task.modality.draw(task.sample("test", index).input)
+            if image is not None:
+                image.save(run.samples / f"{name}_{index}.jpg", quality=92)
 
 
 def describe_run(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:

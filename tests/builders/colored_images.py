@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torchvision import tv_tensors as tv
 
-from polyhead.types import Sample
+from polyhead.data.geometry.plane import ImageMeta, ImageSample
+from polyhead.types import Meta, Size
 
 COLORS = ((250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 250, 0))
 """The color of each label."""
@@ -21,7 +22,7 @@ def painted(
     color: tuple[int, int, int],
     label: int = 0,
     classes: int = 4,
-) -> Sample:
+) -> ImageSample:
     """Return a black image with one rectangle of a color, whose mask is its label + 1."""
     height, width = size
     image = torch.zeros(3, height, width, dtype=torch.uint8)
@@ -29,22 +30,19 @@ def painted(
     left, top, right, bottom = box
     image[:, top:bottom, left:right] = torch.tensor(color, dtype=torch.uint8)[:, None, None]
     mask[top:bottom, left:right] = label + 1
-    return Sample(
+    return ImageSample(
         input=tv.Image(image),
         boxes=tv.BoundingBoxes(torch.tensor([box]).float(), format="XYXY", canvas_size=size),
         labels=torch.tensor([label]),
         ignore=torch.tensor([False]),
         annotated=torch.ones(classes, dtype=torch.bool),
         frame=tv.KeyPoints(torch.tensor([[0.0, 0.0], [width, 0.0], [0.0, height]]), canvas_size=size),
-        id=f"painted {label}",
-        size=size,
         mask=tv.Mask(mask),
-        value=torch.tensor(label),
     )
 
 
 @st.composite
-def scenes(draw: st.DrawFn, label: int = 0) -> Sample:
+def scenes(draw: st.DrawFn, label: int = 0) -> ImageSample:
     """Draw an image of any aspect ratio with one rectangle in the label's color."""
     height, width = draw(SIDES), draw(SIDES)
     left, top = draw(st.integers(0, width - 16)), draw(st.integers(0, height - 16))
@@ -60,7 +58,7 @@ def extent(shown: Tensor) -> Tensor | None:
     return torch.tensor([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]).float()
 
 
-def colored(sample: Sample, label: int) -> Tensor:
+def colored(sample: ImageSample, label: int) -> Tensor:
     """Return which pixels ``[h, w]`` have a label's color, within half the range of each channel."""
     image = sample.input.as_subclass(Tensor).float()
     goal = torch.tensor(COLORS[label]).float()[:, None, None]
@@ -68,12 +66,21 @@ def colored(sample: Sample, label: int) -> Tensor:
     return shown
 
 
-def same(one: Sample, other: Sample) -> bool:
-    """Return whether two samples are equal bit for bit."""
-    return all(torch.equal(a, b) if isinstance(a, Tensor) else a == b for a, b in zip(one, other, strict=True))
+def size_of(sample: ImageSample) -> Size:
+    """Return height and width of an image."""
+    return int(sample.input.shape[-2]), int(sample.input.shape[-1])
 
 
-def copied(sample: Sample) -> Sample:
-    """Return a copy of the sample that shares no memory."""
-    own: dict[str, Any] = {name: field.clone() for name, field in sample._asdict().items() if isinstance(field, Tensor)}
-    return sample._replace(**own)
+def meta_of(result: ImageSample, size: Size) -> ImageMeta:
+    """Return the inverse of the transforms of an image that had this size before them."""
+    corners: list[list[float]] = result.frame.as_subclass(Tensor).tolist()
+    return ImageMeta("", size, tuple((x, y) for x, y in corners))
+
+
+def same(one: Any, other: Any) -> bool:
+    """Return whether two samples, or two of their fields, are equal bit for bit."""
+    if isinstance(one, Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return vars(one) == vars(other) if isinstance(one, Meta) else bool(one == other)

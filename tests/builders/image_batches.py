@@ -2,7 +2,7 @@
 
 import torch
 
-from polyhead.types import Batch
+from polyhead.types import Batch, BoxBatch, Meta
 
 
 def images(count: int, size: int) -> torch.Tensor:
@@ -15,5 +15,4 @@ def target(size: int) -> Batch:
     boxes = torch.tensor([[[0.1, 0.1, 0.4, 0.6], [0.5, 0.5, 0.9, 0.8]], [[0.2, 0.3, 0.9, 0.9], [0, 0, 0, 0]]])
     labels = torch.tensor([[0, 1], [1, -1]])
     none = torch.zeros(2, 2, dtype=torch.bool)
-    frames, sizes = torch.zeros(2, 3, 2), torch.zeros(2, 2, dtype=torch.int64)
-    return Batch(images(2, size), size * boxes, labels, none, ~none, frames, sizes, ["a", "b"])
+    return Batch(images(2, size), BoxBatch(size * boxes, labels, none, ~none), [Meta("a"), Meta("b")])

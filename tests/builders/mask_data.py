@@ -6,18 +6,20 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torchvision.tv_tensors import TVTensor
 
 from polyhead.contracts.reader import Reader
+from polyhead.types import Mask
 
 COCO_FILE = "annotations/instances_train.json"
 
 
 def numbers(reader: Reader, index: int) -> Tensor:
-    """Return the mask of a sample as a plain uint8 tensor ``[h, w]``; the sample must have one."""
-    mask = reader.mask(index)
-    assert mask is not None
-    plain: Tensor = mask.as_subclass(Tensor)
-    return plain
+    """Return the mask of a sample, uint8 ``[h, w]``, which is a plain tensor."""
+    target = reader.target(index)
+    assert isinstance(target, Mask)
+    assert not isinstance(target.classes, TVTensor)
+    return target.classes
 
 
 def area(mask: Tensor) -> dict[int, int]:

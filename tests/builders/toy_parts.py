@@ -9,13 +9,25 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from polyhead.contracts.network import Backbone, Head
-from polyhead.contracts.reader import Reader, sample
+from polyhead.contracts.reader import Reader
 from polyhead.contracts.task import Task
 from polyhead.engine.continual import ContinualLoss
 from polyhead.nets.losses import kullback_leibler
 from polyhead.nets.model import Model
 from polyhead.rng import derive_seed
-from polyhead.types import Annotation, Batch, Detections, Labels, Prediction, Pyramid, Sample
+from polyhead.types import (
+    Batch,
+    Boxes,
+    ClassLabel,
+    Detections,
+    Entry,
+    Labels,
+    LossTerm,
+    Pyramid,
+    PyramidSpec,
+    SumCount,
+    TaskInfo,
+)
 
 SIDE = 32
 
@@ -31,61 +43,53 @@ class Toy(Reader, ABC):
     def __len__(self) -> int:
         return self.count
 
+    def entry(self, index: int) -> Entry:
+        return Entry(f"{type(self).__name__}{self.seed}-{index}", bytes=3 * SIDE * SIDE)
+
     def draw(self, index: int) -> torch.Generator:
         return torch.Generator().manual_seed(derive_seed(self.seed, type(self).__name__, index))
-
-    def make_annotation(self, index: int, boxes: Tensor, labels: Tensor, value: Tensor | None) -> Annotation:
-        count = boxes.shape[0]
-        return Annotation(
-            id=f"{type(self).__name__}{self.seed}-{index}",
-            path="",
-            size=(SIDE, SIDE),
-            boxes=boxes,
-            labels=labels,
-            ignore=torch.zeros(count, dtype=torch.bool),
-            areas=(boxes[:, 2:] - boxes[:, :2]).prod(1),
-            annotated=torch.ones(len(self.names), dtype=torch.bool),
-            value=value,
-        )
 
 
 class Squares(Toy):
     """One bright or dark square on gray."""
 
+    kind = "detection"
+
     def __init__(self, count: int, seed: int = 0) -> None:
         super().__init__(count, ["bright", "dark"], seed)
 
-    def annotation(self, index: int) -> Annotation:
+    def target(self, index: int) -> Boxes:
         generator = self.draw(index)
         corner = torch.randint(0, SIDE - 14, (2,), generator=generator)
         side = torch.randint(8, 14, (1,), generator=generator)
         box = torch.cat([corner, corner + side]).float()[None]
-        return self.make_annotation(index, box, torch.randint(0, 2, (1,), generator=generator), None)
+        label = torch.randint(0, 2, (1,), generator=generator)
+        annotated = torch.ones(len(self.names), dtype=torch.bool)
+        return Boxes(box, label, torch.tensor([False]), side.float().square(), annotated, (SIDE, SIDE))
 
-    def __getitem__(self, index: int) -> Sample:
-        target = self.annotation(index)
+    def raw(self, index: int) -> Tensor:
+        target = self.target(index)
         image = torch.full((3, SIDE, SIDE), 110, dtype=torch.uint8)
         left, top, right, bottom = target.boxes[0].int().tolist()
         image[:, top:bottom, left:right] = 240 if target.labels[0] == 0 else 10
-        return sample(target, image)
+        return image
 
 
 class Tints(Toy):
     """Images of one noisy color: red, green or blue."""
 
+    kind = "classification"
+
     def __init__(self, count: int, seed: int = 0) -> None:
         super().__init__(count, ["red", "green", "blue"], seed)
 
-    def annotation(self, index: int) -> Annotation:
-        value = torch.randint(0, 3, (), generator=self.draw(index))
-        return self.make_annotation(index, torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), value)
+    def target(self, index: int) -> ClassLabel:
+        return ClassLabel(torch.randint(0, 3, (), generator=self.draw(index)))
 
-    def __getitem__(self, index: int) -> Sample:
-        target = self.annotation(index)
+    def raw(self, index: int) -> Tensor:
         image = torch.randint(0, 120, (3, SIDE, SIDE), generator=self.draw(index), dtype=torch.uint8)
-        assert target.value is not None
-        image[int(target.value)] += 100
-        return sample(target, image)
+        image[int(self.target(index).label)] += 100
+        return image
 
 
 class ToyBackbone(Backbone):
@@ -105,25 +109,29 @@ class ToyBackbone(Backbone):
 
 
 class Tint(Head):
-    """A classification head: average pooling, dropout and a linear layer."""
+    """A classification head: average pooling, dropout and a linear layer; its accuracy is a statistic."""
 
-    def __init__(self, channels: list[int], strides: list[int], names: list[str]) -> None:
+    kind = "classification"
+
+    def __init__(self, spec: PyramidSpec, info: TaskInfo) -> None:
         super().__init__()
-        self.names, self.strides = names, strides
-        self.decide = nn.Linear(channels[-1], len(names))
+        self.names = info.names
+        self.decide = nn.Linear(spec.channels[-1], len(info.names))
 
     def forward(self, pyramid: Pyramid) -> Tensor:
         logits: Tensor = self.decide(F.dropout(pyramid.levels[-1].mean((2, 3)), 0.2, self.training))
         return logits
 
-    def losses(self, raw: Tensor, batch: Batch) -> dict[str, Tensor]:
-        assert batch.values is not None
-        return {"class": F.cross_entropy(raw.float(), batch.values)}
+    def losses(self, raw: Tensor, batch: Batch, progress: float = 0.0) -> dict[str, LossTerm]:
+        return {"class": LossTerm(F.cross_entropy(raw.float(), batch.target.labels, reduction="sum"), raw.shape[0])}
+
+    def stats(self, raw: Tensor, batch: Batch) -> dict[str, SumCount]:
+        return {"accuracy": ((raw.argmax(1) == batch.target.labels).sum(), raw.shape[0])}
 
     def distill(self, raw: Tensor, teacher: Tensor, temperature: float) -> dict[str, Tensor]:
         return {"class": kullback_leibler(raw.float(), teacher.float(), temperature)}
 
-    def decode(self, raw: Tensor) -> list[Prediction]:
+    def decode(self, raw: Tensor) -> list[Labels]:
         return [Labels(row) for row in raw.float().softmax(1)]
 
 
@@ -137,29 +145,33 @@ class CellsRaw(NamedTuple):
 class Cells(Head):
     """A dense head: the cell under a box's center predicts its class and corners."""
 
-    def __init__(self, channels: list[int], strides: list[int], names: list[str]) -> None:
+    kind = "detection"
+
+    def __init__(self, spec: PyramidSpec, info: TaskInfo) -> None:
         super().__init__()
-        self.names, self.stride = names, strides[-1]
-        self.tower = nn.Conv2d(channels[-1], len(names) + 5, 1)
+        self.names, self.stride = info.names, spec.strides[-1]
+        self.tower = nn.Conv2d(spec.channels[-1], len(info.names) + 5, 1)
 
     def forward(self, pyramid: Pyramid) -> CellsRaw:
         out = self.tower(pyramid.levels[-1]).float().flatten(2).transpose(1, 2)
         return CellsRaw(out[..., 4:], out[..., :4] * SIDE)
 
-    def losses(self, raw: CellsRaw, batch: Batch) -> dict[str, Tensor]:
-        center = ((batch.boxes[..., :2] + batch.boxes[..., 2:]) / 2 / self.stride).long()
+    def losses(self, raw: CellsRaw, batch: Batch, progress: float = 0.0) -> dict[str, LossTerm]:
+        boxes, labels = batch.target.boxes, batch.target.labels
+        center = ((boxes[..., :2] + boxes[..., 2:]) / 2 / self.stride).long()
         cell = (center[..., 1] * (SIDE // self.stride) + center[..., 0])[:, 0]
         rows = torch.arange(cell.shape[0])
         target = torch.full(raw.logits.shape[:2], len(self.names))
-        target[rows, cell] = batch.labels[:, 0]
-        box = F.l1_loss(raw.boxes[rows, cell], batch.boxes[:, 0]) / SIDE
-        return {"class": F.cross_entropy(raw.logits.flatten(0, 1), target.flatten()), "box": box}
+        target[rows, cell] = labels[:, 0]
+        box = F.l1_loss(raw.boxes[rows, cell], boxes[:, 0], reduction="sum") / SIDE
+        classes = F.cross_entropy(raw.logits.flatten(0, 1), target.flatten(), reduction="sum")
+        return {"class": LossTerm(classes, target.numel()), "box": LossTerm(box, 4 * len(rows))}
 
     def distill(self, raw: CellsRaw, teacher: CellsRaw, temperature: float) -> dict[str, Tensor]:
         classes = kullback_leibler(raw.logits.movedim(-1, 1), teacher.logits.movedim(-1, 1), temperature)
         return {"class": classes, "box": F.l1_loss(raw.boxes, teacher.boxes) / SIDE}
 
-    def decode(self, raw: CellsRaw) -> list[Prediction]:
+    def decode(self, raw: CellsRaw) -> list[Detections]:
         scores, labels = raw.logits.softmax(2)[..., :-1].max(2)
         parts = zip(raw.boxes, scores, labels, strict=True)
         return [Detections(box, score, label) for box, score, label in parts]

@@ -11,12 +11,13 @@ from polyhead.engine.fit import fit
 from polyhead.engine.stage import Stage
 from polyhead.rng import fork_rng
 from polyhead.run import Run
+from polyhead.workflows.tasks import open_tasks
 
 
 def stages(kind: str) -> list[Stage]:
     """Return a joint stage, and one with a part of the backbone and the other head frozen and a continual loss."""
     plateau = {"schedule": "plateau", "plateau_patience": 0, "optimizer": "sgd", "lr": 0.02}
-    cycle = {"schedule": "onecycle", "optimizer": "adamw", "lr": 0.01, "ema": 0.9}
+    cycle = {"schedule": "onecycle", "optimizer": "adamw", "lr": 0.01, "ema": 0.9, "val_every": 2}
     settings = plateau if kind == "plateau" else cycle
     return [
         Stage(tasks=["squares", "tints"], epochs=3, **settings),  # type: ignore[arg-type]
@@ -26,10 +27,11 @@ def stages(kind: str) -> list[Stage]:
 
 def toy_tasks(workers: int, seed: int = 0) -> dict[str, TaskData]:
     readers = {"squares": (Squares(28), Squares(8, 1), Squares(8, 2)), "tints": (Tints(9), Tints(6, 1), Tints(6, 2))}
-    return {
-        name: TaskData(name, Source(train, val, test, batch=batch, workers=workers), (32, 32), seed)
+    sources = {
+        name: Source(train, val, test, batch=batch, workers=workers)
         for (name, (train, val, test)), batch in zip(readers.items(), (4, 2), strict=True)
     }
+    return open_tasks(sources, (32, 32), seed)
 
 
 def train(folder: Path, kind: str, workers: int, seed: int = 0, save_seconds: float = 0.0) -> str:
@@ -39,12 +41,8 @@ def train(folder: Path, kind: str, workers: int, seed: int = 0, save_seconds: fl
     run = Run(folder)
     for path in (run.weights, run.predictions):
         path.mkdir(parents=True, exist_ok=True)
-    describe = {
-        "model": {"class_path": "builders.toy_parts.toy_model", "init_args": {}},
-        "tasks": {},
-        "eval": {},
-        "seed": seed,
-    }
+    model_spec = {"class_path": "builders.toy_parts.toy_model", "init_args": {}}
+    describe = {"model": model_spec, "tasks": {}, "seed": seed}
     with fork_rng(seed, "weights"):
         model = toy_model()
     fit(model, toy_tasks(workers, seed), stages(kind), run, describe=describe, seed=seed, save_seconds=save_seconds)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from polyhead import checkpoint
 from polyhead.models import ssd300
+from polyhead.types import TaskInfo
 
 
 def noisy_photos(folder: Path) -> Path:
@@ -29,7 +30,7 @@ def noisy_photos(folder: Path) -> Path:
 def write(path: Path, tasks: dict[str, list[str]], function: Callable[..., Any] = ssd300, **arguments: Any) -> Path:
     """Write random weights; they are spread widely so that no two scores are nearly equal."""
     torch.manual_seed(0)
-    model = function(**arguments).build(tasks)
+    model = function(**arguments).build({task: TaskInfo(names) for task, names in tasks.items()})
     with torch.no_grad():
         for head in model.heads.values():
             for value in head.parameters():
@@ -44,8 +45,15 @@ def write(path: Path, tasks: dict[str, list[str]], function: Callable[..., Any] 
                 "class_path": f"polyhead.models.{function.__name__}",
                 "init_args": {**arguments, "weights": None},
             },
-            "tasks": {task: {"names": names, "categories": names} for task, names in tasks.items()},
-            "eval": {"size": list(model.size), "fit": "stretch"},
+            "tasks": {
+                task: {
+                    "names": names,
+                    "categories": names,
+                    "kind": model.head(task).kind,
+                    "modality": {"name": "image", "state": {"size": list(model.size), "fit": "stretch"}},
+                }
+                for task, names in tasks.items()
+            },
         },
     )
     return path

@@ -1,49 +1,50 @@
 """``polyhead compare``: scores, intervals and paired differences in one table, and runs that cannot be compared."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from builders.split_targets import split_targets
 
 from polyhead.commands.compare import main
 from polyhead.errors import PolyheadError
-from polyhead.metrics import store
 from polyhead.metrics.coco import coco
 from polyhead.metrics.intervals import paired
 from polyhead.metrics.labels import labels
 from polyhead.metrics.masks import PixelCounts, count_pixels, masks
 from polyhead.metrics.masks import paired as paired_masks
+from polyhead.metrics.stored_targets import save_targets
 from polyhead.run import Run
-from polyhead.types import Annotation, Detections, Labels, Mask
+from polyhead.types import Boxes, ClassLabel, Detections, Labels, Mask
 
 NAMES = ("cat", "dog")
 
 
-def target(index: int) -> Annotation:
+def target(index: int) -> Boxes:
     generator = torch.Generator().manual_seed(index)
     corner = torch.rand(3, 2, generator=generator) * 50
     boxes = torch.cat([corner, corner + 20 + 20 * torch.rand(3, 2, generator=generator)], 1)
     labels = torch.randint(2, (3,), generator=generator)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
     flags = torch.zeros(3, dtype=torch.bool)
-    return Annotation(f"p{index}", f"p{index}.jpg", (100, 100), boxes, labels, flags, areas, torch.ones(2).bool())
+    return Boxes(boxes, labels, flags, areas, torch.ones(2).bool(), (100, 100))
 
 
-TARGETS = tuple(target(index) for index in range(20))
+TARGETS = {f"p{index}": target(index) for index in range(20)}
 
 
 def detected(noise: float) -> dict[str, Detections]:
     generator = torch.Generator().manual_seed(0)
     return {
-        target.id: Detections(
+        image_id: Detections(
             target.boxes + noise * torch.randn(3, 4, generator=generator),
             torch.rand(3, generator=generator),
             target.labels,
         )
-        for target in TARGETS
+        for image_id, target in TARGETS.items()
     }
 
 
@@ -52,16 +53,15 @@ def write(tmp_path: Path) -> Callable[..., str]:
     def write(
         name: str,
         predictions: dict[str, Detections],
-        targets: Sequence[Annotation] = TARGETS,
+        targets: Mapping[str, Boxes] = TARGETS,
         names: Sequence[str] = NAMES,
         tasks: tuple[str, ...] = ("pets",),
     ) -> str:
         run = Run.create(tmp_path, name)
         run.config.write_text("seed: 0\n")
         for task in tasks:
-            path = run.predictions_path("test", task)
-            store.save(path, predictions, names)
-            store.save_targets(store.targets_path(path), targets, names)
+            split = split_targets("detection", names, targets)
+            split.kind.save(run.predictions_path("test", task), split, predictions)
         return str(run.folder)
 
     return write
@@ -107,6 +107,8 @@ def test_the_difference_can_be_of_ap50_and_a_single_run_has_none(
     assert f"{paired(TARGETS, [bad], [good], NAMES, 'ap50').value:+.3f} [" in capsys.readouterr().out
     main([folder])
     assert capsys.readouterr().out.splitlines()[1].endswith("-")
+    with pytest.raises(PolyheadError, match=r"tasks of detection have no metric 'ap75'; did you mean 'ap"):
+        main([folder, "--metric", "ap75"])
 
 
 def test_rare_classes_are_in_one_mean_and_not_in_the_other(
@@ -114,9 +116,12 @@ def test_rare_classes_are_in_one_mean_and_not_in_the_other(
 ) -> None:
     """Two owls that no run detects."""
     names = (*NAMES, "owl")
-    owls = [target._replace(labels=target.labels.clone(), annotated=torch.ones(3).bool()) for target in TARGETS]
-    for index in (3, 8):
-        owls[index].labels[0] = 2
+    owls = {
+        image_id: target._replace(labels=target.labels.clone(), annotated=torch.ones(3).bool())
+        for image_id, target in TARGETS.items()
+    }
+    for image_id in ("p3", "p8"):
+        owls[image_id].labels[0] = 2
     good = detected(1.0)
     scores = coco(owls, good, names)
     assert scores.ap_frequent > 1.3 * scores.ap
@@ -133,7 +138,7 @@ def test_rare_classes_are_in_one_mean_and_not_in_the_other(
 
 def test_the_order_of_the_images_does_not_matter(write: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
     predictions = detected(1.0)
-    assert main([write("a", predictions), write("b", predictions, TARGETS[::-1])]) == 0
+    assert main([write("a", predictions), write("b", predictions, dict(reversed(TARGETS.items())))]) == 0
     assert "+0.000 [+0.000, +0.000]" in capsys.readouterr().out
 
 
@@ -172,19 +177,26 @@ def test_seeds_share_a_row_and_single_task_models_are_pooled(
         main([f"x={a}", f"x={b}"])
 
 
+def without(image_id: str) -> dict[str, Boxes]:
+    return {name: target for name, target in TARGETS.items() if name != image_id}
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         (
-            {"targets": TARGETS[1:], "predictions": {}},
+            {"targets": without("p0"), "predictions": {}},
             r"1 image\(s\) were tested by only one of them, such as 'p0'\. Compare runs of",
         ),
         (
-            {"targets": [*TARGETS[:-1], TARGETS[-1]._replace(boxes=TARGETS[0].boxes)]},
+            {"targets": {**TARGETS, "p19": TARGETS["p19"]._replace(boxes=TARGETS["p0"].boxes)}},
             r"targets of 1 image\(s\) differ, .* 'p19'",
         ),
-        ({"targets": [*TARGETS[:-1], TARGETS[-1]._replace(size=(9, 9))]}, r"targets of 1 image\(s\) differ"),
-        ({"targets": [TARGETS[0]._replace(ignore=torch.ones(3).bool()), *TARGETS[1:]]}, "such as those of 'p0'"),
+        ({"targets": {**TARGETS, "p19": TARGETS["p19"]._replace(size=(9, 9))}}, r"targets of 1 image\(s\) differ"),
+        (
+            {"targets": {**TARGETS, "p0": TARGETS["p0"]._replace(ignore=torch.ones(3).bool())}},
+            "such as those of 'p0'",
+        ),
         ({"names": ["cat", "cow"]}, r"their classes are \['cat', 'dog'\] and \['cat', 'cow'\]\. Compare runs of"),
     ],
 )
@@ -199,7 +211,7 @@ def test_runs_with_different_targets_are_refused(
 
 def test_predictions_and_target_of_different_classes_are_refused(write: Callable[..., str]) -> None:
     folder = write("a", detected(1.0))
-    store.save_targets(Run(folder).predictions / "test.pets.target.npz", TARGETS, ["a", "b"])
+    save_targets(Run(folder).predictions / "test.pets.target.npz", TARGETS, ["a", "b"])
     with pytest.raises(
         PolyheadError, match=r"and its targets have different class names\. Run 'polyhead evaluate' again"
     ):
@@ -226,7 +238,7 @@ def test_a_row_with_the_same_run_twice_is_refused(write: Callable[..., str]) -> 
         main([f"ours={folder},{folder}/"])
 
 
-@pytest.mark.parametrize("argv", [[], ["a", "--met", "ap"], ["a", "--metric", "ap75"]])
+@pytest.mark.parametrize("argv", [[], ["a", "--met", "ap"]])
 def test_wrong_arguments_refer_to_the_help(argv: list[str]) -> None:
     with pytest.raises(PolyheadError, match=r"\(see 'polyhead compare --help'\)"):
         main(argv)
@@ -246,9 +258,12 @@ def counted(noise: float) -> dict[str, PixelCounts]:
 
 def classified(noise: float) -> dict[str, Labels]:
     generator = torch.Generator().manual_seed(3)
-    right = torch.eye(2)[[int(target.labels[0]) for target in TARGETS]]
+    right = torch.eye(2)[[int(target.labels[0]) for target in TARGETS.values()]]
     scores = (1 - noise) * right + noise * torch.rand(20, 2, generator=generator)
-    return {target.id: Labels(row) for target, row in zip(TARGETS, scores, strict=True)}
+    return {image_id: Labels(row) for image_id, row in zip(TARGETS, scores, strict=True)}
+
+
+CLASSES = {image_id: ClassLabel(target.labels[0]) for image_id, target in TARGETS.items()}
 
 
 @pytest.fixture
@@ -259,10 +274,11 @@ def write_other(tmp_path: Path) -> Callable[..., str]:
         run = Run.create(tmp_path, name)
         run.config.write_text("seed: 0\n")
         if masks is not None:
-            store.save_pixels(run.predictions_path("test", "road"), masks, ["background", "a", "b"])
+            split = split_targets("segmentation", ["background", "a", "b"], masks)  # only their ids are used
+            split.kind.save(run.predictions_path("test", "road"), split, masks)
         if labels is not None:
-            targets = [target._replace(value=target.labels[0]) for target in TARGETS]
-            store.save_labels(run.predictions_path("test", "times"), labels, targets, NAMES)
+            split = split_targets("classification", NAMES, CLASSES)
+            split.kind.save(run.predictions_path("test", "times"), split, labels)
         return str(run.folder)
 
     return write
@@ -282,7 +298,9 @@ def test_masks_are_compared_by_their_iou(write_other: Callable[..., str], capsys
     assert main([*folders, "--metric", "pixel_accuracy"]) == 0
     value = paired_masks([[*bad.values()]], [[*good.values()]], "pixel_accuracy").value
     assert f"{value:+.3f} [" in capsys.readouterr().out
-    with pytest.raises(PolyheadError, match="tasks of pixels have no metric 'ap50'; choose from miou, pixel_accuracy"):
+    with pytest.raises(
+        PolyheadError, match="tasks of segmentation have no metric 'ap50'; choose from miou, pixel_accuracy"
+    ):
         main([*folders, "--metric", "ap50"])
 
 
@@ -303,8 +321,7 @@ def test_labels_are_compared_by_accuracy(
     good, bad = classified(0.1), classified(0.9)
     main([write_other("good", labels=good), write_other("bad", labels=bad), "--json", str(tmp_path / "t.json")])
     _, first, second, _ = capsys.readouterr().out.splitlines()
-    targets = [target._replace(value=target.labels[0]) for target in TARGETS]
-    scores = [labels(targets, predictions, NAMES).accuracy for predictions in (good, bad)]
+    scores = [labels(CLASSES, predictions, NAMES).accuracy for predictions in (good, bad)]
     assert scores[0] == 1
     assert "1.000 [1.000, 1.000]" in first
     assert f"{scores[1] - 1:+.3f} [" in second
@@ -315,12 +332,16 @@ def test_tasks_of_different_kinds_need_a_choice(
     write: Callable[..., str], write_other: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     both = write_other("both", counted(0.2), classified(0.1))
-    with pytest.raises(PolyheadError, match=r"pooled: road \(pixels\), times \(labels\)\. Choose one with --task"):
+    with pytest.raises(
+        PolyheadError, match=r"pooled: road \(segmentation\), times \(classification\)\. Choose one with --task"
+    ):
         main([both])
     assert main([both, "--task", "road"]) == 0
     assert "mIoU" in capsys.readouterr().out
     boxes = write("boxes", detected(1.0))
-    with pytest.raises(PolyheadError, match=r"one was tested on boxes, the other on pixels\. Choose a task of"):
+    with pytest.raises(
+        PolyheadError, match=r"one was tested on detection, the other on segmentation\. Choose a task of"
+    ):
         main([boxes, write_other("masks", counted(0.2))])
 
 

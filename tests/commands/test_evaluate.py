@@ -8,6 +8,7 @@ import pytest
 
 from polyhead import cli
 from polyhead.commands import evaluate
+from polyhead.kinds import kind_of
 from polyhead.run import Run, read_json
 
 
@@ -48,14 +49,14 @@ def test_long_names_and_large_counts_are_aligned() -> None:
         "peak_memory_mb": 10.0,
         "classes": {"background": {"pixels": 7_714_462, "iou": 0.828}, "cow": {"pixels": 9, "iou": 0.5}},
     }
-    lines = evaluate.table("seg", numbers)
+    lines = evaluate.table("seg", numbers, kind_of("segmentation"))
     assert "  miou_foreground  0.250" in lines
     assert "  background  n 7714462  iou 0.828" in lines
     assert "  cow         n 9        iou 0.500" in lines
     assert lines[-1] == "  100 ms per image including loading; peak memory 10 MB"
     del numbers["peak_memory_mb"]  # not measured on Windows
     cost = "  100 ms per image including loading; peak memory is not available on this system"
-    assert evaluate.table("seg", numbers) == [*lines[:-1], cost]
+    assert evaluate.table("seg", numbers, kind_of("segmentation")) == [*lines[:-1], cost]
 
 
 def test_every_plot_is_drawn_again(run: Run) -> None:

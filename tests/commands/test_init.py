@@ -31,7 +31,8 @@ def test_a_folder_of_classes(images: Path, capsys: pytest.CaptureFixture[str]) -
     config = recipe.load("my_pets.yaml")
     assert config["model"]["class_path"].endswith("classifier")
     assert config["model"]["init_args"]["weights"] is None
-    assert config["data"]["my_pets"]["reader"]["init_args"]["root"] == "My pets"
+    assert config["data"]["my_pets"]["reader"]["init_args"]["root"] == str(images.absolute())
+    assert 'root: "My pets"\n' in Path("my_pets.yaml").read_text(encoding="utf-8"), "the recipe can move with its data"
     assert config["data"]["my_pets"]["split"] == {"val": 0.15, "test": 0.15}
     assert len(recipe.instantiate(config).sources["my_pets"].reader) == 8
     lines = Path("my_pets.yaml").read_text(encoding="utf-8").splitlines()

@@ -46,7 +46,7 @@ def test_compared_runs_predict_the_same_tasks(
 ) -> None:
     shown: list[list[Result]] = []
 
-    def record(results: list[Result], like: Sequence[Result] = ()) -> Image.Image:
+    def record(results: list[Result], like: Sequence[Result] = ()) -> Image.Image | None:
         shown.append(results)
         return plot(results, like)
 
@@ -100,12 +100,25 @@ def test_writes_nothing_when_it_fails(run: Path, photos: Path, tmp_path: Path) -
     with pytest.raises(PolyheadError, match=r"folder of '.*deep/all\.json' does not exist"):
         main([str(run), str(photos), "--json", str(tmp_path / "deep" / "all.json"), "--out", str(out)])
     (tmp_path / "bad.png").write_bytes(b"")
-    with pytest.raises(PolyheadError, match="none of the 1 images could be read"):
+    with pytest.raises(PolyheadError, match="none of the 1 inputs could be read"):
         main([str(run), str(tmp_path / "bad.png"), "--on-bad", "skip", "--out", str(out)])
     assert not out.exists()
     out.write_text("a file")
     with pytest.raises(PolyheadError, match=r"is a file\. Give a folder"):
         main([str(run), str(photos), "--out", str(out)])
+
+
+def test_inputs_that_cannot_be_drawn_are_written_as_json(
+    run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("polyhead.modalities.image.modality.Image.draw", lambda *_: None)
+    out, file = tmp_path / "out", tmp_path / "all.json"
+    assert main([str(run), str(photos / "photo*.png"), "--out", str(out), "--json", str(file)]) == 0
+    assert not out.exists()
+    assert len(json.loads(file.read_text(encoding="utf-8"))) == 2 * 4
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("4 inputs, ")
+    assert last.endswith("; nothing to draw; write the predictions with --json or --csv")
 
 
 def test_writes_masks_next_to_the_drawn_images(

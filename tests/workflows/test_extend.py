@@ -72,7 +72,7 @@ def extended(run: Run) -> Run:
 def test_a_run_saves_a_tenth_to_replay_and_images_that_were_never_trained_on(run: Run) -> None:
     readers = {split: ExemplarReader(run.exemplar_folder(split, "signs")) for split in ("train", "val", "test")}
     splits = run.read_manifest()["splits"]["signs"]
-    ids = {split: {reader.annotation(index).id for index in range(len(reader))} for split, reader in readers.items()}
+    ids = {split: {reader.entry(index).id for index in range(len(reader))} for split, reader in readers.items()}
     assert len(ids["train"]) == -(-len(splits["train"]) // 10)
     assert all(ids[split] <= set(splits[split]) for split in readers)
     assert ids["test"] == set(splits["test"])
@@ -129,13 +129,13 @@ def test_too_few_test_images_are_reported(run: Run) -> None:
 def test_an_extended_run_is_self_contained(extended: Run, run: Run, tmp_path: Path) -> None:
     """It does not need the earlier run, and can be moved."""
     reader = ExemplarReader(run.exemplar_folder("test", "signs"))
-    ids = [reader.annotation(index).id for index in range(len(reader))]
+    ids = [reader.entry(index).id for index in range(len(reader))]
     moved = Run(Path(shutil.copytree(extended.folder, tmp_path / "moved")))
     moved.update_manifest(extends={"run": str(tmp_path / "gone"), "task": "fruit"})
     hidden = run.folder.rename(run.folder.with_name("hidden"))
     away = extended.folder.rename(extended.folder.with_name("away"))
     try:
-        assert [target.id for target in reopen(moved)[1]["signs"].targets("test")] == ids, "in their order"
+        assert reopen(moved)[1]["signs"].ids("test") == ids, "in their order"
         assert cli.main(["train", "--resume", str(moved.folder)]) == 0
     finally:
         hidden.rename(run.folder)
@@ -161,7 +161,7 @@ def test_incomplete_copies_are_not_used(extended: Run, run: Run, tmp_path: Path)
     smaller = Run(Path(shutil.copytree(extended.folder, tmp_path / "smaller")))
     file = smaller.exemplar_folder("test", "signs") / "exemplars.json"
     content = read_json(file)
-    write_json(file, {**content, "images": content["images"][:1]})
+    write_json(file, {**content, "samples": content["samples"][:1]})
     data = with_exemplars(recipe.load(smaller.config), smaller)["data"]["signs"]
     assert Path(data["test"]["init_args"]["root"]) == run.exemplar_folder("test", "signs").resolve()
     assert Path(data["val"]["init_args"]["root"]) == smaller.exemplar_folder("val", "signs").resolve()
@@ -263,7 +263,7 @@ def reported(run: Run) -> list[str]:
 
 
 def test_the_new_run_predicts_with_both_heads_and_saves_exemplars_of_both(extended: Run) -> None:
-    results = load(extended.folder).predict([Scenes(1, "signs", size=64)[0].input.as_subclass(torch.Tensor)], conf=0.0)
+    results = load(extended.folder).predict([Scenes(1, "signs", size=64).raw(0)], conf=0.0)
     assert [result.task for result in results] == ["signs", "fruit"]
     counts = {task: len(ExemplarReader(extended.exemplar_folder("train", task))) for task in ("signs", "fruit")}
     assert counts == {"signs": 3, "fruit": 2}

@@ -9,6 +9,7 @@ from PIL import Image
 
 from polyhead.config import recipe
 from polyhead.errors import PolyheadError
+from polyhead.types import TaskInfo
 from polyhead.workflows.init import default_path, init
 
 
@@ -37,7 +38,7 @@ def test_a_folder_whose_name_cannot_be_a_task_name(name: str, images: Path) -> N
     images.rename(name)
     config = recipe.load(init(name, "x.yaml"))
     assert [*config["data"]] == [f"data_{name}"]
-    model = recipe.instantiate(config).model.build({f"data_{name}": ["cat", "dog"]})
+    model = recipe.instantiate(config).model.build({f"data_{name}": TaskInfo(["cat", "dog"])})
     assert [*model.heads] == [f"data_{name}"]
 
 
@@ -82,7 +83,7 @@ def test_a_folder_of_masks(layout: str, reader: str, images: Path) -> None:
     assert config["model"]["class_path"].endswith("unified")
     assert config["model"]["init_args"]["heads"] == {"town": "segment"}
     source = recipe.instantiate(config).sources["town"]
-    assert source.reader.has_masks
+    assert (source.reader.kind, source.reader.background) == ("segmentation", True)
     assert (len(source.reader), source.transforms) == (4, "light")
     assert "heads: {town: segment}  # a class for each pixel" in path.read_text(encoding="utf-8")
 
@@ -103,8 +104,8 @@ def test_polygons_are_used_where_the_reader_asks_for_them(images: Path) -> None:
         config = recipe.load(init("town", f"{model}.yaml", reader=reader_name))
         assert config["model"]["class_path"] == f"polyhead.models.{model}"
         reader = recipe.sources(config)["town"].reader
-        expected = (True, ["background", "road"]) if reader_name else (False, ["road"])
-        assert (reader.has_masks, reader.names) == expected
+        expected = ("segmentation", ["background", "road"]) if reader_name else ("detection", ["road"])
+        assert (reader.kind, reader.names) == expected
 
 
 def test_size_and_epochs_are_chosen_to_fit_the_time(images: Path) -> None:

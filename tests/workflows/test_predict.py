@@ -15,6 +15,7 @@ from PIL import Image
 import polyhead
 from polyhead import checkpoint
 from polyhead.errors import PolyheadError
+from polyhead.modalities.image import Image as ImageModality
 from polyhead.models import classifier
 from polyhead.plotting.draw import color
 from polyhead.workflows.predict import Predictor
@@ -267,6 +268,43 @@ def test_weights_files_that_cannot_be_used(run: Path, tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "bare.pt", {"state": {}})
     with pytest.raises(PolyheadError, match="does not describe its model"):
         polyhead.load(tmp_path / "bare.pt")
+
+
+class Photo(ImageModality):
+    """Images under another name."""
+
+    @property
+    def name(self) -> str:
+        return "photo"
+
+
+def test_tasks_that_read_different_inputs_are_predicted_separately(predictor: Predictor, photos: Path) -> None:
+    other = Photo()
+    other.restore(predictor.modalities["food"].state())
+    mixed = Predictor(predictor.model, predictor.names, {"street": predictor.modalities["street"], "food": other})
+    with pytest.raises(
+        PolyheadError, match=r"the tasks street, food read different inputs \(image, photo\)\. Choose tasks of one"
+    ):
+        mixed.predict(photos)
+    assert plain(mixed.predict(photos, "food")) == plain(predictor.predict(photos, "food"))
+
+
+def test_a_weights_file_of_format_1_predicts_as_before(run: Path, photos: Path, tmp_path: Path) -> None:
+    """Its tasks have a fit, its images a size; the first files have one fit for all tasks."""
+    content = torch.load(run / "weights" / "best.pt", weights_only=True)
+    for task, fit in (("street", "letterbox"), ("food", "stretch")):
+        content["tasks"][task]["modality"]["state"]["fit"] = fit
+    torch.save(content, tmp_path / "new.pt")
+    expected = plain(polyhead.load(tmp_path / "new.pt").predict(photos, conf=0.02))
+    names = {"street": ["person", "car"], "food": ["cake"]}
+    tasks = {task: {"names": own, "categories": own} for task, own in names.items()}
+    first = {**content, "format": 1, "tasks": tasks, "eval": {"size": [160, 160], "fit": "stretch"}}
+    torch.save({**first, "tasks": {**tasks, "street": {**tasks["street"], "fit": "letterbox"}}}, tmp_path / "old.pt")
+    assert plain(polyhead.load(tmp_path / "old.pt").predict(photos, conf=0.02)) == expected
+    torch.save(first, tmp_path / "first.pt")
+    assert plain(polyhead.load(tmp_path / "first.pt").predict(photos, conf=0.02)) == plain(
+        polyhead.load(run).predict(photos, conf=0.02)
+    )
 
 
 def test_a_new_process_predicts_the_same_without_lightning(run: Path, predictor: Predictor, photos: Path) -> None:

@@ -9,14 +9,21 @@ import torch
 from PIL import Image
 
 from polyhead.errors import PolyheadError
+from polyhead.kinds import kind_of
 from polyhead.plotting.draw import color
+from polyhead.types import Detections, Labels, Mask
 from polyhead.workflows.result import Result, best_of_heads, plot, table
+
+
+def gray() -> Image.Image:
+    return Image.new("RGB", (100, 50), (100, 100, 100))
 
 
 def result(task: str, rows: list[tuple[float, float, float, float, float]]) -> Result:
     """Return a result with one class, from rows x1, y1, x2, y2, score."""
-    table = np.array(rows, dtype=np.float32).reshape(-1, 5)
-    return Result("0", task, table[:, :4], table[:, 4], np.zeros(len(rows), dtype=np.int64), ["thing"])
+    table = torch.tensor(rows).reshape(-1, 5)
+    found = Detections(table[:, :4], table[:, 4], torch.zeros(len(rows), dtype=torch.int64))
+    return Result("0", task, found, ["thing"], kind_of("detection"), gray)
 
 
 def test_the_best_box_of_two_heads_stays() -> None:
@@ -33,7 +40,7 @@ def test_the_best_box_of_two_heads_stays() -> None:
 
 
 def test_empty_results_and_classifiers_are_not_changed() -> None:
-    scene = Result("0", "scene", np.zeros((0, 4), np.float32), np.ones(2, np.float32), np.arange(2), ["day", "night"])
+    scene = Result("0", "scene", Labels(torch.ones(2)), ["day", "night"], kind_of("classification"), gray)
     best = best_of_heads([scene, result("food", [])], 0.5)
     assert [len(each) for each in best] == [2, 0]
 
@@ -45,14 +52,10 @@ def test_of_equal_scores_the_first_stays() -> None:
 
 def segmented() -> Result:
     """Return a mask of 75 % background, 18 % dog, and a strip without prediction."""
-    mask = np.zeros((50, 100), dtype=np.uint8)
+    mask = torch.zeros(50, 100, dtype=torch.uint8)
     mask[:, 75:93] = 2
     mask[:, 93:] = 255
-    fractions, classes = np.array([0.75, 0.18], dtype=np.float32), np.array([0, 2])
-    gray = torch.full((3, 50, 100), 100, dtype=torch.uint8)
-    return Result(
-        "0", "pets", np.zeros((0, 4), np.float32), fractions, classes, ["background", "cat", "dog"], gray, mask
-    )
+    return Result("0", "pets", Mask(mask), ["background", "cat", "dog"], kind_of("segmentation"), gray)
 
 
 def test_a_mask_is_described_by_fractions() -> None:
@@ -86,18 +89,17 @@ def test_a_mask_is_drawn_over_the_image_with_the_boxes_of_other_heads() -> None:
 
 
 def test_boxes_have_the_colors_of_their_classes_or_of_their_heads() -> None:
-    gray = torch.full((3, 50, 100), 100, dtype=torch.uint8)
     boxes = result("food", [(10, 5, 40, 20, 0.9), (50, 5, 80, 20, 0.8)])
-    one = replace(boxes, classes=np.array([0, 1]), names=["apple", "pear"], pixels=gray)
+    one = replace(boxes, prediction=boxes.prediction._replace(labels=torch.arange(2)), names=["apple", "pear"])
     other = result("toys", [(10, 25, 40, 40, 0.9)])
 
-    def shown(image: Image.Image) -> list[bool]:
-        pixels = np.array(image)
+    def shown(*results: Result) -> list[bool]:
+        pixels = np.array(plot(results))
         return [bool((pixels == color(number)).all(2).any()) for number in range(3)]
 
-    assert shown(plot([one])) == [True, True, False]
-    assert shown(plot([one, other])) == [True, True, False]
-    assert shown(plot([one, result("toys", [])])) == [True, False, False]
+    assert shown(one) == [True, True, False]
+    assert shown(one, other) == [True, True, False]
+    assert shown(one, result("toys", [])) == [True, False, False]
 
 
 def test_a_saved_mask_holds_class_indices(tmp_path: Path) -> None:
@@ -126,3 +128,10 @@ def test_supervision_gets_a_mask_for_each_class_but_the_background() -> None:
     assert found.mask.sum() == 50 * 18
     assert found.xyxy.tolist() == [[75, 0, 92, 49]]
     assert list(found.data["class_name"]) == ["dog"]
+
+
+def test_an_input_that_cannot_be_drawn_has_no_plot() -> None:
+    text = replace(result("food", []), drawing=lambda: None)
+    assert plot([text]) is None
+    with pytest.raises(PolyheadError, match=r"task 'food': its inputs cannot be drawn\. Use to_json or to_df\."):
+        text.plot()

@@ -1,22 +1,23 @@
 """Studies: planning, training, resuming, and tables that are never incomplete."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import yaml
+from builders.split_targets import split_targets
 
 from polyhead import cli
 from polyhead.analysis import table
 from polyhead.analysis.costs import costs
 from polyhead.config import recipe
 from polyhead.errors import PolyheadError
-from polyhead.metrics import store
 from polyhead.paths import studies
 from polyhead.run import Run, write_json, write_text
-from polyhead.types import Annotation, Detections, Labels
+from polyhead.types import Boxes, ClassLabel, Detections, Labels
 from polyhead.workflows import study
 from polyhead.workflows.study import Plan
 
@@ -53,20 +54,17 @@ def pretend(plan: Plan, names: tuple[str, ...] = ("a", "b")) -> None:
             run = Run.create(member.folder.parent, member.folder.name)
             write_text(run.config, recipe.dump(member.config))
             for task in member.config["data"]:
-                targets, predictions = [], {}
+                targets, predictions = {}, {}
                 for index in range(6):
                     generator = torch.Generator().manual_seed(index)
                     boxes = torch.tensor([[5.0, 5, 30, 30], [40, 40, 60, 62]])
                     flags = torch.zeros(2, dtype=torch.bool)
                     labels = torch.tensor([0, 1])
-                    targets.append(
-                        Annotation(f"p{index}", "", (64, 64), boxes, labels, flags, torch.ones(2), torch.ones(2).bool())
-                    )
+                    targets[f"p{index}"] = Boxes(boxes, labels, flags, torch.ones(2), torch.ones(2).bool(), (64, 64))
                     noise = (1 + 4 * row) * torch.randn(2, 4, generator=generator)
                     predictions[f"p{index}"] = Detections(boxes + noise, torch.rand(2, generator=generator), labels)
-                path = run.predictions_path("test", task)
-                store.save(path, predictions, [f"{task} {name}" for name in names])
-                store.save_targets(store.targets_path(path), targets, [f"{task} {name}" for name in names])
+                split = split_targets("detection", [f"{task} {name}" for name in names], targets)
+                split.kind.save(run.predictions_path("test", task), split, predictions)
             write_json(run.results_json, {"test": {"tasks": {}}})
             run.update_manifest(finished="2026-01-01T00:00:00+0000")
 
@@ -157,22 +155,22 @@ def test_a_variation_with_special_characters_names_its_runs(files: Path) -> None
 
 
 def test_folds_of_labels_are_one_test(tmp_path: Path) -> None:
-    none = torch.zeros(0)
-    boxes, labels, flags, exhaustive = none.reshape(0, 4), none.long(), none.bool(), torch.ones(2).bool()
-    targets = [
-        Annotation(str(each), "", (8, 8), boxes, labels, flags, none, exhaustive, torch.tensor(0)) for each in range(6)
-    ]
     folds = [Run.create(tmp_path, "fold") for _ in range(3)]
     for number, run in enumerate(folds):
         write_text(run.config, "seed: 0\n")
-        fold = targets[2 * number : 2 * number + 2]
-        predictions = {target.id: Labels(torch.eye(2)[int(target.id == "5")]) for target in fold}
-        store.save_labels(run.predictions_path("test", "cls"), predictions, fold, ["a", "b"])
+        ids = [str(2 * number), str(2 * number + 1)]
+        fold = split_targets("classification", ["a", "b"], {each: ClassLabel(torch.tensor(0)) for each in ids})
+        predictions = {each: Labels(torch.eye(2)[int(each == "5")]) for each in ids}
+        fold.kind.save(run.predictions_path("test", "cls"), fold, predictions)
     folders = [str(run.folder) for run in folds]
     row = table.compare({"cv": [folders]})[0]
     assert row.images == 6
     assert row.scores["accuracy"][0] == pytest.approx(5 / 6)
-    assert [table.supported_metric({"cv": [folders]}, metric) for metric in ("ap50", "accuracy")] == [None, "accuracy"]
+    assert [table.study_metric({"cv": [folders]}, metric) for metric in (None, "ap50", "mean_accuracy")] == [
+        "accuracy",
+        "accuracy",
+        "mean_accuracy",
+    ]
     with pytest.raises(PolyheadError, match="image '0' of task 'cls' was tested twice"):
         table.compare({"cv": [[*folders, folders[0]]]})
 
@@ -259,7 +257,7 @@ def test_a_study_is_trained_and_resumed(files: Path, capsys: pytest.CaptureFixtu
         (
             "seeds: [0, 1]",
             "metric: map",
-            "metric: expected one of ap, ap50, ap_frequent, ap50_frequent, accuracy, mean_accuracy, miou, pixel",
+            "metric: expected one of ap, ap50, ap_frequent, ap50_frequent, miou, pixel_accuracy, accuracy, mean_",
         ),
         ("seeds: [0, 1]", "seeds: [1, 1]", "seeds: expected different seeds, got [1, 1]. Remove the duplicates."),
         (
@@ -319,6 +317,33 @@ def test_the_base_is_found_next_to_the_study(
     files.write_text(files.read_text().replace(str(files.parent / "base.yaml"), "base.yaml"))
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     assert study.plan(study.load(files))["joint"]
+
+
+def test_data_is_found_next_to_the_base_or_the_study_and_runs_are_recognized_when_it_moves(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    top = files.parent / "project"
+    for folder in ("bases/pets", "studies/dogs"):
+        (top / folder).mkdir(parents=True)
+    (top / "bases/base.yaml").write_text("model: classifier\ndata: {a: {reader: folder, root: pets}}\nstages: [{}]\n")
+    text = "base: ../bases/base.yaml\nvariations:\n  b: {data: {a: {root: dogs}}}\n  a: {}\n"
+    path = top / "studies/mine.yaml"
+    path.write_text(text)
+    plan = study.plan(study.load(path))
+    roots = [seed[0].config["data"]["a"]["reader"]["init_args"]["root"] for (seed,) in plan.values()]
+    assert [Path(root) for root in roots] == [top / "studies/dogs", top / "bases/pets"]
+    pretend(plan)
+    moved = top.rename(files.parent / "moved") / "studies/mine.yaml"
+    assert study.run_folders(study.plan(study.load(moved)))
+    (moved.parent / "dogs").rmdir()  # a table needs no data
+    assert study.run_folders(study.plan(study.load(moved)))
+    moved.write_text(text.replace("dogs", "cats"))
+    with pytest.raises(PolyheadError, match=r"'runs/mine/b.seed0' was started with other settings \(data\)"):
+        study.run_folders(study.plan(study.load(moved)))
+    shutil.rmtree("runs")
+    assert cli.main(["study", str(moved)]) == 2
+    message = "variation 'b': data.a.root: 'cats' was not found; looked at {0}/bases/cats, {0}/studies/cats, "
+    assert message.format(moved.parents[1]) in capsys.readouterr().err
 
 
 def test_an_unknown_study_names_the_nearest() -> None:

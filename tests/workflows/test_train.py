@@ -1,5 +1,6 @@
 """Training from Python, and the exemplars that a run saves of its tasks."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 from builders.toy_parts import Tints
 
 from polyhead.config import recipe
+from polyhead.contracts.reader import Reader
 from polyhead.data.loading.source import Source, TaskData
 from polyhead.data.readers.exemplars import ExemplarReader
 from polyhead.data.splits.make import SPLITS
@@ -16,9 +18,10 @@ from polyhead.metrics.coco import coco
 from polyhead.metrics.dummy import dummy_predictions
 from polyhead.models import classifier, ssd300
 from polyhead.run import Run, read_rows
-from polyhead.types import Annotation
+from polyhead.types import Boxes, ClassLabel, Mask
 from polyhead.workflows import train as training
-from polyhead.workflows.evaluate import evaluate
+from polyhead.workflows.evaluate import score_split
+from polyhead.workflows.tasks import open_tasks
 
 SCENES = {"reader": "scenes", "count": 8, "size": 64, "val": {"count": 4, "seed": 1}, "test": {"count": 4, "seed": 2}}
 RECIPE = {
@@ -48,30 +51,44 @@ def test_a_recipe_is_trained_from_python_in_one_line(tmp_path: Path, monkeypatch
 class Rare(Tints):
     """Every tenth image is of class 1."""
 
-    def annotation(self, index: int) -> Annotation:
-        return super().annotation(index)._replace(value=torch.tensor(int(index % 10 == 0)))
+    def target(self, index: int) -> ClassLabel:
+        return ClassLabel(torch.tensor(int(index % 10 == 0)))
 
 
 class Sparse(Scenes):
     """Nine of ten images have no objects."""
 
-    def annotation(self, index: int) -> Annotation:
-        target = super().annotation(index)
+    def target(self, index: int) -> Boxes:
+        target = super().target(index)
+        assert isinstance(target, Boxes)
         if index % 10 == 0:
             return target
         none = torch.zeros(0)
         return target._replace(boxes=none.reshape(0, 4), labels=none.long(), ignore=none.bool(), areas=none)
 
 
+def opened(name: str, readers: Sequence[Reader], size: int) -> TaskData:
+    """Open the readers of train, val and test as a task."""
+    train, val, test = readers
+    return open_tasks({name: Source(train, val, test, workers=0)}, (size, size), 0)[name]
+
+
+def saved(run: Run, split: str, task: TaskData) -> ExemplarReader:
+    """Return the reader of the samples that a run saved of a task."""
+    reader = ExemplarReader(run.exemplar_folder(split, task.name))
+    reader.bind(task.kind, task.modality)
+    return reader
+
+
 def test_replayed_images_are_class_balanced_and_probe_images_are_not(tmp_path: Path) -> None:
-    task = TaskData("rare", Source(Rare(400, 0), Rare(400, 1), Rare(400, 2), workers=0), (32, 32), 0)
+    task = opened("rare", [Rare(400, seed) for seed in range(3)], 32)
     run = Run.create(tmp_path, "run")
     training.save_exemplars_of_run(run, {"rare": task}, 16.0, 0, print)
     fractions = {}
     for split, count in (("train", 40), ("val", 200), ("test", 200)):
-        reader = ExemplarReader(run.exemplar_folder(split, "rare"))
+        reader = saved(run, split, task)
         assert len(reader) == count
-        fractions[split] = sum(reader.annotation(index).value == 1 for index in range(count)) / count
+        fractions[split] = sum(reader.target(index).label == 1 for index in range(count)) / count
     assert fractions["train"] == 0.5
     assert 0.05 < fractions["val"] < 0.15
     assert 0.05 < fractions["test"] < 0.15
@@ -79,14 +96,13 @@ def test_replayed_images_are_class_balanced_and_probe_images_are_not(tmp_path: P
 
 def test_the_dummy_baseline_of_an_earlier_task_predicts_its_most_frequent_class(tmp_path: Path) -> None:
     """The replayed images show both classes equally often, so either could be taken for the most frequent one."""
-    task = TaskData("rare", Source(Rare(40, 0), Rare(40, 1), Rare(40, 2), workers=0), (32, 32), 0)
+    task = opened("rare", [Rare(40, seed) for seed in range(3)], 32)
     earlier, later = Run.create(tmp_path, "earlier"), Run.create(tmp_path, "later")
     training.save_exemplars_of_run(earlier, {"rare": task}, 16.0, 0, print)
-    train, val, test = (ExemplarReader(earlier.exemplar_folder(split, "rare")) for split in SPLITS)
-    stored = TaskData("rare", Source(train, val, test, workers=0), (32, 32), 0)
-    model = classifier("test_resnet", size=32).build({"rare": task.names})
+    stored = opened("rare", [ExemplarReader(earlier.exemplar_folder(split, "rare")) for split in SPLITS], 32)
+    model = classifier("test_resnet", size=32).build({"rare": task.info})
     baselines = [
-        evaluate(model, {"rare": each}, "test", run)["tasks"]["rare"]["dummy_baseline"]
+        score_split(model, {"rare": each}, "test", run)["tasks"]["rare"]["dummy_baseline"]
         for each, run in ((task, earlier), (stored, later))
     ]
     assert [baseline["score"] for baseline in baselines] == [0.9, 0.9]
@@ -95,50 +111,44 @@ def test_the_dummy_baseline_of_an_earlier_task_predicts_its_most_frequent_class(
 
 def test_the_dummy_baseline_of_an_earlier_detector_has_the_boxes_of_the_training_set(tmp_path: Path) -> None:
     """The boxes of the test images would be a baseline that has seen the annotations."""
-    scenes = [Scenes(40, "signs", size=48, seed=seed) for seed in range(3)]
-    task = TaskData("signs", Source(scenes[0], scenes[1], scenes[2], workers=0), (48, 48), 0)
+    task = opened("signs", [Scenes(40, "signs", size=48, seed=seed) for seed in range(3)], 48)
     earlier, later = Run.create(tmp_path, "earlier"), Run.create(tmp_path, "later")
     training.save_exemplars_of_run(earlier, {"signs": task}, 16.0, 0, print)
-    train, val, test = (ExemplarReader(earlier.exemplar_folder(split, "signs")) for split in SPLITS)
-    stored = TaskData("signs", Source(train, val, test, workers=0), (48, 48), 0)
-    model = ssd300("test_resnet", size=48).build({"signs": task.names})
-    baseline = evaluate(model, {"signs": stored}, "test", later)["tasks"]["signs"]["dummy_baseline"]
-    targets = stored.targets("test")
-    assert baseline["score"] == coco(targets, dummy_predictions(stored.targets("train"), targets), task.names).ap50
+    stored = opened("signs", [ExemplarReader(earlier.exemplar_folder(split, "signs")) for split in SPLITS], 48)
+    model = ssd300("test_resnet", size=48).build({"signs": task.info})
+    baseline = score_split(model, {"signs": stored}, "test", later)["tasks"]["signs"]["dummy_baseline"]
+    train, targets = (stored.targets(split).gathered for split in ("train", "test"))
+    assert baseline["score"] == coco(targets, dummy_predictions(train, targets), task.names).ap50
 
 
 def test_the_first_image_that_is_saved_has_objects(tmp_path: Path) -> None:
     """However few are saved: forgetting cannot be measured on one image without objects."""
-    train, val, test = (Sparse(60, "signs", size=48, seed=seed) for seed in range(3))
-    task = TaskData("signs", Source(train, val, test, workers=0), (48, 48), 0)
+    task = opened("signs", [Sparse(60, "signs", size=48, seed=seed) for seed in range(3)], 48)
     for seed in range(5):
         run = Run.create(tmp_path, f"run{seed}")
         training.save_exemplars_of_run(run, {"signs": task}, 0.001, seed, print)
         for split in ("val", "test"):
-            reader = ExemplarReader(run.exemplar_folder(split, "signs"))
+            reader = saved(run, split, task)
             assert len(reader) == 1
-            assert len(reader.annotation(0).boxes)
+            assert len(reader.target(0).boxes)
 
 
 class Bare(Scenes):
     """Masks of which all but the last show only the background."""
 
-    def mask(self, index: int) -> torch.Tensor:
-        mask = super().mask(index)
-        assert mask is not None
-        return mask if index == len(self) - 1 else torch.zeros_like(mask)
+    def target(self, index: int) -> Mask:
+        mask = super().target(index)
+        assert isinstance(mask, Mask)
+        return mask if index == len(self) - 1 else Mask(torch.zeros_like(mask.classes))
 
 
 def test_the_first_mask_that_is_saved_has_objects(tmp_path: Path) -> None:
     """Masks with only the background would be refused as training data when another task is added."""
-    train, val, test = (Bare(12, "fruit", size=48, seed=seed, target="masks") for seed in range(3))
-    task = TaskData("seg", Source(train, val, test, workers=0), (48, 48), 0)
+    task = opened("seg", [Bare(12, "fruit", size=48, seed=seed, target="masks") for seed in range(3)], 48)
     for seed in range(3):
         run = Run.create(tmp_path, f"run{seed}")
         training.save_exemplars_of_run(run, {"seg": task}, 0.001, seed, print)
         for split in SPLITS:
-            reader = ExemplarReader(run.exemplar_folder(split, "seg"))
-            mask = reader.mask(0)
+            reader = saved(run, split, task)
             assert len(reader) == 1
-            assert mask is not None
-            assert mask.any()
+            assert reader.target(0).classes.any()

@@ -1,0 +1,74 @@
+"""Evaluate a run into its folder: ``results.json``, the plots and the verdict."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from polyhead.analysis import forgetting, plots, verdict
+from polyhead.data.loading.source import TaskData
+from polyhead.kinds import kinds_of_run
+from polyhead.metrics.forgetting import score_history
+from polyhead.nets.model import Model
+from polyhead.run import Run, read_json, read_rows, write_text
+from polyhead.workflows.evaluate import predict_one, reopen, score_split
+
+
+def evaluate(
+    run: Run | str | Path,
+    split: str = "test",
+    tasks: Sequence[str] | None = None,
+    show: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Score the best weights of a run on a split of its data, again.
+
+    Args:
+        run: a run of a recipe, or its folder.
+        split: ``test`` or ``val``.
+        tasks: names of the tasks to score; all if None.
+        show: receives the lines to print.
+
+    Returns:
+        ``{task: numbers}``, which are explained in ``docs/evaluate.md``; they are also in the run's ``results.json``.
+
+    Raises:
+        PolyheadError: when the run, its data or a task does not exist.
+    """
+    run = run if isinstance(run, Run) else Run.open(run)
+    model, opened = reopen(run, show)
+    for name in tasks or ():
+        model.head(name)
+    chosen = opened if tasks is None else {name: opened[name] for name in tasks}
+    numbers: dict[str, Any] = measure(model, chosen, run, (split,), show)["tasks"]
+    return numbers
+
+
+def measure(
+    model: Model, tasks: Mapping[str, TaskData], run: Run, splits: Sequence[str], log: Callable[[str], None]
+) -> dict[str, Any]:
+    """Evaluate splits into ``results.json``, draw the plots, and log the verdict on the last split.
+
+    Scores of tasks that are not evaluated again stay in the file. ``verdict.txt`` is only replaced where the last split
+    is test and all tasks of the run are evaluated.
+
+    Returns:
+        What :func:`polyhead.workflows.evaluate.score_split` returns for the last split.
+    """
+    results: dict[str, Any] = {}
+    for split in splits:
+        results = score_split(model, tasks, split, run)
+        stored = read_json(run.results_json).get(split, {}).get("tasks", {})
+        run.update_results(**{split: {"tasks": {**stored, **results["tasks"]}}})
+    rows = read_rows(run.results_csv)
+    if any(row["stage"] != "0" for row in rows):
+        forgetting.heat_map(score_history(rows, kinds_of_run(run)), run.plots / "stages.png")
+    for name, numbers in results["tasks"].items():
+        numbers["history"] = verdict.history(rows, name, tasks[name].kind)
+    plots.results(run, tasks.values())
+    for task in tasks.values():
+        plots.examples(run, task, partial(predict_one, model, task, run.precision))
+    text = verdict.verdict(results)
+    if splits[-1] == "test" and run.read_manifest().get("splits", {}).keys() <= tasks.keys():
+        write_text(run.verdict, text + "\n")
+    log(text)
+    return results
