@@ -30,6 +30,7 @@ from polyhead.nets.heads.dense import Dense
 from polyhead.nets.heads.towers import EfficientDetSubnet, EfficientDetTower
 from polyhead.nets.losses import focal, huber
 from polyhead.nets.model import Model
+from polyhead.types import LossTerm, TaskInfo
 
 CLASSES = 90
 LEVELS = [8, 16, 32, 64, 128]
@@ -79,7 +80,7 @@ def losses() -> Iterator[Row]:
         target[matched.batch_idx, matched.anchor_idx, matched.labels] = 1
         logits = raw.logits.detach().requires_grad_()
         theirs = new_focal_loss(logits, target, 0.25, 1.5, float(matched.positives), smoothing).sum()
-        ours = focal(matched, label_smoothing=smoothing)
+        ours = LossTerm(*focal(matched, label_smoothing=smoothing)).value
         yield f"focal loss, smoothing {smoothing}", abs(1 - float(ours.detach() / theirs.detach())), 1e-5
         torch.autograd.backward([ours, theirs])
         assert raw.logits.grad is not None
@@ -89,7 +90,7 @@ def losses() -> Iterator[Row]:
     at = matched.batch_idx, matched.anchor_idx
     wanted = matched.coder.encode(matched.boxes, raw.anchors[matched.anchor_idx], raw.strides[matched.anchor_idx])
     theirs = huber_loss(raw.deltas[at], wanted, delta=0.1, size_average=False) / (4.0 * matched.positives)
-    yield "Huber loss", abs(1 - float((huber(matched) / theirs).detach())), 1e-5
+    yield "Huber loss", abs(1 - float((LossTerm(*huber(matched)).value / theirs).detach())), 1e-5
 
 
 def networks() -> Iterator[Row]:
@@ -105,7 +106,7 @@ def networks() -> Iterator[Row]:
             config = get_efficientdet_config(name)
             config.update(PAPER)
         theirs = EfficientDet(config, pretrained_backbone=False)
-        ours.build({"coco": [str(i) for i in range(CLASSES)]})
+        ours.build({"coco": TaskInfo([str(i) for i in range(CLASSES)])})
         print(f"{name}: {count(ours):,} parameters, effdet's {count(theirs):,}")
         yield f"parameters of {name}", abs(count(ours) - count(theirs)), 0
         if name == "efficientdet_d0":

@@ -21,7 +21,7 @@ from effdet.config import get_efficientdet_config
 from effdet.efficientdet import EfficientDet
 
 from benchmarks.speed import CLASSES, DEVICE, TYPES, hardware, race, random_batch, row, step
-from benchmarks.steps import NAMES, plain
+from benchmarks.steps import INFO, plain
 from polyhead.models import efficientdet
 from polyhead.nets.precision import resolve
 from polyhead.types import Batch
@@ -31,7 +31,7 @@ MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 def ours(batch: Batch, size: int, precision: str) -> Callable[[], None]:
     """Return a function that takes one step of Polyhead, channels-last."""
-    work = plain(efficientdet(size=size).build({"task": NAMES}), {"task": batch})
+    work = plain(efficientdet(size=size).build({"task": INFO}), {"task": batch})
     kind = TYPES[precision]
 
     def train() -> None:
@@ -52,10 +52,13 @@ def theirs(batch: Batch, size: int) -> Callable[[], None]:
     bench: Any = DetBenchTrain(network, create_labeler=True).to(DEVICE).train()
     optimizer = torch.optim.AdamW(bench.parameters(), lr=1e-4)
     mean, std = (torch.tensor(value, device=DEVICE).view(3, 1, 1) for value in (MEAN, STD))
-    target = {"bbox": [boxes[:, [1, 0, 3, 2]] for boxes in batch.boxes], "cls": [each + 1.0 for each in batch.labels]}
+    boxes, labels = batch.target.boxes, batch.target.labels
+    target = {"bbox": [each[:, [1, 0, 3, 2]] for each in boxes], "cls": [each + 1.0 for each in labels]}
+    images = batch.inputs
+    assert isinstance(images, torch.Tensor)
 
     def train() -> None:
-        step(optimizer, {"loss": bench((batch.inputs.float() - mean) / std, target)["loss"]})
+        step(optimizer, {"loss": bench((images.float() - mean) / std, target)["loss"]})
 
     return train
 

@@ -18,12 +18,12 @@ from typing import Any
 from polyhead import cli
 from polyhead.analysis import forgetting
 from polyhead.config import recipe
-from polyhead.data.loading.source import open_tasks
 from polyhead.data.synthetic.scenes import Scenes
 from polyhead.data.synthetic.writers import SPLITS, write_coco
 from polyhead.run import Run, write_text
-from polyhead.workflows.evaluate import evaluate
+from polyhead.workflows.evaluate import score_split
 from polyhead.workflows.predict import load
+from polyhead.workflows.tasks import open_tasks
 
 OLD, NEW = {"fruit": "signs", "signs": "fruit"}, "shapes"
 """Each older domain with the one whose objects are in its scenes, too, without labels; and the later one."""
@@ -85,7 +85,7 @@ def measured(folder: Path, name: str) -> Path:
     write_text(run.config, recipe.dump(config))
     model = load(folder / name).model
     tasks = open_tasks(recipe.sources(config), model.size, int(config["seed"]))
-    run.update_results(test=evaluate(model, tasks, "test", run))
+    run.update_results(test=score_split(model, tasks, "test", run))
     return run.folder
 
 

@@ -24,11 +24,12 @@ from statistics import median
 import cv2
 import torch
 
-from polyhead.data.augment.transforms import Train
 from polyhead.data.augment.yolov4 import Yolov4
 from polyhead.data.loading.cache import Cached
-from polyhead.data.loading.streams import Steps, StreamLoader, TrainSet, collate
+from polyhead.data.loading.streams import Collate, Decoded, Steps, StreamLoader, TrainSet
 from polyhead.data.readers.yolo import Yolo
+from polyhead.kinds import kind_of
+from polyhead.modalities.image import Image
 from polyhead.paths import find
 
 DATA = "coco128"
@@ -41,16 +42,19 @@ class Ours:
     """Polyhead's loader without worker processes."""
 
     def __init__(self, size: int, batch: int, clock: str) -> None:
-        self.size, self.batch, self.now = size, batch, getattr(time, clock)
-        self.reader = Yolo(DATA)
-        self.paths = [self.reader.annotation(index).path for index in range(len(self.reader))]
+        self.batch, self.now = batch, getattr(time, clock)
+        self.reader, self.modality = Yolo(DATA), Image()
+        self.modality.fit([], (size, size), LOOK)
+        self.entries = [self.reader.entry(index) for index in range(len(self.reader))]
         self.loader = self.fresh()
 
     def fresh(self) -> StreamLoader:
         """Return a loader with an empty cache."""
         length = len(self.reader)
-        data = TrainSet(Cached(self.reader, self.paths, ROOM), Train((self.size, self.size), LOOK), 0)
+        read = Cached(Decoded(self.reader, self.modality), self.entries, self.modality.cached_bytes, ROOM)
+        data = TrainSet(read, length, self.modality.train, 0)
         steps = Steps(length, self.batch, length // self.batch, 0, mix_until=sys.maxsize)
+        collate = Collate(kind_of(self.reader.kind), self.modality)
         loader = StreamLoader(data, batch_sampler=steps, collate_fn=collate)
         loader.position = lambda: 0
         return loader
@@ -60,7 +64,7 @@ class Ours:
         if state == "cold":
             self.loader = self.fresh()
         begun = self.now()
-        count = sum(batch.inputs.shape[0] for batch in self.loader)
+        count = sum(len(batch.ids) for batch in self.loader)
         return float(count / (self.now() - begun))
 
 

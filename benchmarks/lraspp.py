@@ -17,12 +17,14 @@ from torch import Tensor
 from torchvision.models.segmentation.lraspp import LRASPPHead
 
 from polyhead.config import overrides, recipe
+from polyhead.contracts.classes import allow
 from polyhead.errors import PolyheadError
 from polyhead.nets.backbones.timm import Timm
 from polyhead.nets.heads.segment import PixelLogits, Segment
 from polyhead.nets.model import Model
+from polyhead.nets.pyramids import canvas_of
 from polyhead.run import Run
-from polyhead.types import Pyramid
+from polyhead.types import Pyramid, PyramidSpec, TaskInfo
 from polyhead.workflows.train import train
 
 SHARED = ("backbone", "weights", "size", "mean", "std")
@@ -31,14 +33,14 @@ SHARED = ("backbone", "weights", "size", "mean", "std")
 class LrAspp(Segment):
     """torchvision's LR-ASPP head on the finest and the coarsest level; losses and decoding are those of Segment."""
 
-    def __init__(self, channels: list[int], strides: list[int], names: list[str]) -> None:
-        super().__init__(channels, strides, names)
-        self.last = LRASPPHead(channels[0], channels[-1], len(names), 128)
+    def __init__(self, spec: PyramidSpec, info: TaskInfo) -> None:
+        super().__init__(spec, info)
+        self.last = LRASPPHead(spec.channels[0], spec.channels[-1], len(info.names), 128)
 
     def forward(self, pyramid: Pyramid) -> PixelLogits:
         """Return the logits of each cell of the finest level."""
         logits: Tensor = self.last({"low": pyramid.levels[0], "high": pyramid.levels[-1]})
-        return PixelLogits(logits.float(), pyramid.canvas)
+        return PixelLogits(logits.float(), canvas_of(pyramid))
 
 
 def lraspp(
@@ -84,7 +86,7 @@ def main(argv: Sequence[str]) -> Run:
     )
     parser.add_argument("--task", default="seg", help="the task that segments (default: %(default)s)")
     given = parser.parse_args(words)
-    recipe.allow(["benchmarks"])
+    allow(["benchmarks"])
     try:
         run = train(reference(recipe.load(given.recipe, changes), given.task))
     except PolyheadError as error:

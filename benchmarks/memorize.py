@@ -11,20 +11,21 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Sequence
 from copy import copy
+from pathlib import Path
 
-from torch import Tensor
 from torch.utils.data import DataLoader
 
-from polyhead.data.augment.transforms import Eval
-from polyhead.data.loading.streams import collate
+from polyhead.contracts.kind import Targets
+from polyhead.contracts.reader import Subset
+from polyhead.data.loading.streams import Collate, Decoded
 from polyhead.data.readers.yolo import Yolo
-from polyhead.data.splits.stratify import subset
 from polyhead.engine.fit import fit
 from polyhead.engine.stage import Stage
-from polyhead.errors import PolyheadError
+from polyhead.kinds import kind_of
+from polyhead.modalities.image import Image
 from polyhead.models import ssd300
 from polyhead.run import Run, read_rows
-from polyhead.types import Annotation, Batch, ShownClass
+from polyhead.types import Batch, ShownClass, TaskInfo
 
 COUNT = 8
 
@@ -33,12 +34,14 @@ class ByHeart:
     """A task whose training, validation and test are the same few images, all of them in every step."""
 
     def __init__(self, size: int) -> None:
-        whole = Yolo("coco128")
-        reader = subset(whole, [whole.annotation(index).id for index in range(COUNT)])
-        look = Eval((size, size))
-        self.name, self.names, self.batch = "coco", reader.names, COUNT
-        self.samples = [look(reader[index]) for index in range(COUNT)]
-        self.known = [reader.annotation(index) for index in range(COUNT)]
+        self.reader = Subset(Yolo("coco128"), range(COUNT))
+        self.name, self.kind, self.names, self.batch = "coco", kind_of("detection"), self.reader.names, COUNT
+        modality = Image()
+        modality.restore({"size": [size, size], "fit": "stretch"})
+        self.inputs_spec, self.info = modality.spec(), TaskInfo(self.reader.names, self.reader.categories)
+        self.collate, read = Collate(self.kind, modality), Decoded(self.reader, modality)
+        self.samples = [modality.eval(read(index)) for index in range(COUNT)]
+        self.known = Targets.of(self.kind, self.reader)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -51,8 +54,9 @@ class ByHeart:
     def subset(self, indices: Sequence[int], batch: int) -> "ByHeart":
         """Return the same task with these images only."""
         part = copy(self)
+        part.reader = Subset(self.reader, indices)
         part.samples = [self.samples[index] for index in indices]
-        part.known = [self.known[index] for index in indices]
+        part.known = Targets.of(self.kind, part.reader)
         part.batch = batch
         return part
 
@@ -60,21 +64,21 @@ class ByHeart:
         """Return the images."""
         return self._loader(1)
 
-    def targets(self, split: str) -> Sequence[Annotation]:  # pylint: disable=unused-argument  # as above
+    def targets(self, split: str) -> Targets:  # pylint: disable=unused-argument  # as above
         """Return the targets of the images."""
         return self.known
 
     def shown_classes(self, split: str) -> Sequence[Collection[ShownClass]]:
         """Return no classes: nothing is chosen by class here."""
-        return [set() for _ in self.targets(split)]
+        return [set() for _ in self.targets(split).ids]
 
-    def mask(self, split: str, image_id: str) -> Tensor:
-        """Raise an error: box data has no masks."""
-        raise PolyheadError(f"image {image_id!r} of {split} has no mask")
+    def stored_bytes(self, index: int) -> int:
+        """Return the size of an image's file."""
+        return sum(Path(file).stat().st_size for file in self.reader.entry(index).files)
 
     def _loader(self, steps: int) -> "DataLoader[Batch]":
         """Return the same batch for each step."""
-        return DataLoader([collate(self.samples)] * steps, batch_size=None)  # type: ignore[arg-type]  # takes lists, too
+        return DataLoader([self.collate(self.samples)] * steps, batch_size=None)  # type: ignore[arg-type]  # takes lists, too
 
 
 def main(argv: Sequence[str]) -> int:

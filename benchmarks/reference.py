@@ -25,20 +25,20 @@ from torchvision.models.detection.ssd import SSD
 from torchvision.transforms import v2
 
 from benchmarks.torchvision_ssd import ssd
-from polyhead.analysis.reports import box_numbers, plain
 from polyhead.config import overrides, recipe
 from polyhead.contracts.reader import Reader
-from polyhead.data.loading.source import TaskData, begin_worker, open_tasks
+from polyhead.data.loading.source import TaskData, begin_worker
+from polyhead.data.loading.streams import Decoded
 from polyhead.data.splits.make import SPLITS
 from polyhead.engine.progress import Log
 from polyhead.errors import PolyheadError
-from polyhead.metrics import store
-from polyhead.metrics.score import score
+from polyhead.modalities.image import Image
 from polyhead.nets.backbones.timm import Timm
 from polyhead.nets.necks.ssd_extras import SsdExtras
 from polyhead.rng import derive_seed, fork_rng
-from polyhead.run import Run, write_rows, write_text
+from polyhead.run import Run, plain, write_rows, write_text
 from polyhead.types import Detections
+from polyhead.workflows.tasks import open_tasks
 from polyhead.workflows.train import describe_run
 
 LR = 1e-3
@@ -54,19 +54,20 @@ class Images(Dataset[Item]):
     """Images and targets in the format of torchvision's detectors: label 0 is background, ignored boxes are removed."""
 
     def __init__(self, reader: Reader, transform: v2.Transform) -> None:
-        self.reader, self.transform = reader, transform
+        self.read, self.count, self.transform = Decoded(reader, Image()), len(reader), transform
 
     def __len__(self) -> int:
-        return len(self.reader)
+        return self.count
 
     def __getitem__(self, index: int) -> Item:
-        sample = self.reader[index]
-        boxes = tv.wrap(sample.boxes[~sample.ignore], like=sample.boxes)
-        image, target = self.transform(sample.input, {"boxes": boxes, "labels": sample.labels[~sample.ignore] + 1})
+        sample = self.read(index)
+        known = ~sample.target.ignore
+        boxes = tv.BoundingBoxes(sample.target.boxes[known], format="XYXY", canvas_size=sample.target.size)
+        image, target = self.transform(sample.input, {"boxes": boxes, "labels": sample.target.labels[known] + 1})
         return (
             image.as_subclass(Tensor),
             {name: value.as_subclass(Tensor) for name, value in target.items()},
-            sample.id,
+            sample.meta.id,
         )
 
 
@@ -93,15 +94,19 @@ def train(config: dict[str, Any]) -> Run:
     seed = int(config["seed"])
     with fork_rng(seed, "weights"):
         parts = recipe.instantiate(config)
-    backbone = parts.model.backbone
+        parts.model.build({})
+    with fork_rng(seed, "weights"):
+        parts.model.build_trunk(parts.sources)
+    backbone, size = parts.model.backbone, parts.model.size
     if len(parts.sources) != 1 or not any(isinstance(neck, SsdExtras) for neck in parts.model.neck):
         raise PolyheadError("the reference needs a recipe of ssd300 with one task, such as ssd_penn_fudan")
     assert isinstance(backbone, Timm)
+    assert size is not None, "a model of images"
     epochs = sum(stage.epochs for stage in parts.stages)
-    tasks = open_tasks(parts.sources, parts.model.size, seed)
+    tasks = open_tasks(parts.sources, size, seed)
     name, task = next(iter(tasks.items()))
     torch.manual_seed(derive_seed(seed, "rival"))  # "rival" is part of the random key
-    model = ssd(backbone, parts.model.size, len(task.names), scaled=True).to(DEVICE)
+    model = ssd(backbone, size, len(task.names), scaled=True).to(DEVICE)
     run = Run.create(config["runs"], f"{config['name']}_reference")
     how = {"model": "torchvision.models.detection.SSD", "epochs": epochs, "optimizer": "adamw", "lr": LR}
     how |= {"schedule": "onecycle", "transforms": "flip, light color jitter", "seed": seed}
@@ -140,7 +145,7 @@ def fit(model: SSD, name: str, task: TaskData, epochs: int, run: Run, log: Log) 
             schedule.step()
             sums += torch.stack([losses["bbox_regression"], losses["classification"]]).detach().cpu()
         box, kind = (sums / len(loader)).tolist()
-        scores = score(task.targets("val"), predict(model, task, "val"), task.names)
+        scores = task.kind.score(task.targets("val"), predict(model, task, "val"))
         row = {"stage": 0, "epoch": epoch, "time": time.monotonic() - begun, "train/loss": box + kind}
         row |= {f"train/{name}/box": box, f"train/{name}/class": kind}
         row |= {f"val/{name}/{metric}": value for metric, value in scores.items()}
@@ -191,10 +196,8 @@ def predict(model: SSD, task: TaskData, split: str) -> dict[str, Detections]:
 def measure(model: SSD, name: str, task: TaskData, split: str, run: Run) -> dict[str, Any]:
     """Store the predictions in the run and return the numbers that ``polyhead evaluate`` gives."""
     targets, found = task.targets(split), predict(model, task, split)
-    path = run.predictions_path(split, name)
-    store.save(path, found, task.names)
-    store.save_targets(store.targets_path(path), targets, task.names)
-    numbers = box_numbers(targets, found, task.targets("train"), task.names)
+    task.kind.save(run.predictions_path(split, name), targets, found)
+    numbers = {"kind": task.kind.name, **task.kind.report(targets, found, task.targets("train"))}
     result: dict[str, Any] = plain({**numbers, "split": split, "images": len(targets)})
     return result
 

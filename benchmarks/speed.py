@@ -24,15 +24,16 @@ from torch import Tensor, nn
 from torchvision.models.detection.ssd import SSD
 
 from benchmarks.torchvision_ssd import ssd
-from polyhead.contracts.reader import sample
-from polyhead.data.loading.streams import collate
+from polyhead.data.loading.streams import Collate
+from polyhead.kinds import kind_of
+from polyhead.modalities.image import Image
 from polyhead.models import ssd300
 from polyhead.nets.backbones.timm import Timm
-from polyhead.nets.inference import predict_batch
+from polyhead.nets.inference import on_device, predict_batch
 from polyhead.nets.model import Model
 from polyhead.nets.precision import resolve
 from polyhead.rng import derive_seed
-from polyhead.types import Annotation, Batch
+from polyhead.types import Batch, Boxes, Meta, Sample, TaskInfo
 
 CLASSES = 20
 OBJECTS = 3
@@ -54,7 +55,9 @@ class Side(NamedTuple):
 def ours(backbone: str, batch: Batch, size: int, precision: str) -> Side:
     """Return Polyhead's SSD as it trains: channels-last, in a precision of :data:`TYPES`."""
     names = [f"class {number}" for number in range(CLASSES)]
-    model: Model = ssd300(backbone, size=size).build({"task": names}).to(DEVICE).to(memory_format=torch.channels_last)
+    model: Model = (
+        ssd300(backbone, size=size).build({"task": TaskInfo(names)}).to(DEVICE).to(memory_format=torch.channels_last)
+    )
     head = model.head("task")
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     cast = torch.autocast(DEVICE, dtype=TYPES[precision], enabled=TYPES[precision] is not None)
@@ -62,12 +65,13 @@ def ours(backbone: str, batch: Batch, size: int, precision: str) -> Side:
     def train() -> None:
         model.train()
         with cast:
-            losses = head.losses(head(model.trunk(batch.inputs)), batch)
+            terms = head.losses(head(model.trunk(batch.inputs)), batch)
+            losses = {name: term.value for name, term in terms.items()}
         step(optimizer, losses)
 
     def infer() -> Any:
         model.eval()
-        return predict_batch(model, batch, ["task"], precision)["task"]
+        return predict_batch(model, batch, {"task": kind_of(head.kind)}, precision)["task"]
 
     def calm() -> None:
         with torch.no_grad():
@@ -82,10 +86,13 @@ def theirs(backbone: str, batch: Batch, size: int) -> Side:
     """Return torchvision's SSD with its defaults: float32, channels first."""
     model: SSD = ssd(Timm(backbone), (size, size), CLASSES).to(DEVICE)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-    targets = [{"boxes": boxes, "labels": labels + 1} for boxes, labels in zip(batch.boxes, batch.labels, strict=True)]
+    pairs = zip(batch.target.boxes, batch.target.labels, strict=True)
+    targets = [{"boxes": boxes, "labels": labels + 1} for boxes, labels in pairs]
+    inputs = batch.inputs
+    assert isinstance(inputs, Tensor)
 
     def images() -> list[Tensor]:
-        return [image.float() / 255 for image in batch.inputs]
+        return [image.float() / 255 for image in inputs]
 
     def train() -> None:
         model.train()
@@ -141,14 +148,12 @@ def random_batch(count: int, size: int) -> Batch:
         labels = torch.randint(CLASSES, (OBJECTS,), generator=draw)
         areas = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1)
         nothing, looked = torch.zeros(OBJECTS, dtype=torch.bool), torch.ones(CLASSES, dtype=torch.bool)
-        target = Annotation(str(number), "", (size, size), boxes, labels, nothing, areas, looked)
+        target = Boxes(boxes, labels, nothing, areas, looked, (size, size))
         image = torch.randint(256, (3, size, size), generator=draw, dtype=torch.uint8)
-        samples.append(sample(target, image))
-    batch = collate(samples)
-    moved: dict[str, Any] = {
-        name: value.to(DEVICE) if isinstance(value, Tensor) else value for name, value in batch._asdict().items()
-    }
-    return batch._replace(**moved)
+        samples.append(Sample(image, target, Meta(str(number))))
+    batch = Collate(kind_of("detection"), Image())(samples)
+    target = type(batch.target)(*(column.to(DEVICE) for column in batch.target))
+    return on_device(batch, torch.device(DEVICE))._replace(target=target)
 
 
 def race(steps: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:

@@ -25,10 +25,10 @@ from polyhead.engine.optim import freeze
 from polyhead.models import efficientdet, unified
 from polyhead.nets.model import Model
 from polyhead.nets.precision import autocast, resolve
-from polyhead.types import Batch
+from polyhead.types import Batch, LabelBatch, MaskBatch, TaskInfo
 
 KINDS: dict[str, Literal["segment", "detect", "classify"]] = {"seg": "segment", "det": "detect", "cls": "classify"}
-NAMES = [f"class {number}" for number in range(CLASSES)]
+INFO = TaskInfo([f"class {number}" for number in range(CLASSES)])
 
 
 def plain(model: Model, batches: Mapping[str, Batch]) -> Callable[[], None]:
@@ -48,9 +48,9 @@ def training_step(
             features = model.features({task: batch.inputs for task, batch in batches.items()})
             raws = {task: model.head(task)(pyramid) for task, pyramid in features.items()}
             losses = {
-                f"{task}/{name}": value
+                f"{task}/{name}": term.value
                 for task in learning
-                for name, value in model.head(task).losses(raws[task], batches[task]).items()
+                for name, term in model.head(task).losses(raws[task], batches[task]).items()
             }
             for each in protect:
                 losses |= each.losses(model, batches, features, raws, 0)
@@ -64,7 +64,7 @@ def heads(backbone: str, size: int, count: int) -> dict[str, Callable[[], None]]
     whole, half = random_batch(count, size), random_batch(count // 2, size)
     tasks = {"one": {"a": whole}, "two": {"a": half, "b": half}}
     return {
-        name: plain(efficientdet(backbone, size=size).build(dict.fromkeys(batches, NAMES)), batches)
+        name: plain(efficientdet(backbone, size=size).build(dict.fromkeys(batches, INFO)), batches)
         for name, batches in tasks.items()
     }
 
@@ -76,23 +76,25 @@ def continual(backbone: str, size: int, count: int, learned: Sequence[str]) -> d
     """
     *older, new = learned
     each = count // (2 + len(older))
-    model = unified(KINDS, backbone, size=size).build(dict.fromkeys(KINDS, NAMES))
+    model = unified(KINDS, backbone, size=size).build(dict.fromkeys(KINDS, INFO))
     student, distill, replay = deepcopy(model), Distill(features=1.0), Replay()
     earlier: Any = dict.fromkeys(older)  # only the names of the tasks are used
     distill.start(student.to(DEVICE), earlier)
     replay.start(student, earlier)
-    batches = {new: shown(count - each * len(older), size), **{name: shown(each, size) for name in older}}
+    batches = {new: shown(new, count - each * len(older), size), **{name: shown(name, each, size) for name in older}}
     work = training_step(student, batches, [new], [distill, replay])
     freeze(student, {}, [new])
-    return {"plain": plain(model, {new: shown(count, size)}), "continual": work}
+    return {"plain": plain(model, {new: shown(new, count, size)}), "continual": work}
 
 
-def shown(count: int, size: int) -> Batch:
-    """Return random images with boxes, a mask and a class each, for any head."""
+def shown(task: str, count: int, size: int) -> Batch:
+    """Return random images with the targets of a task: masks (``seg``), boxes (``det``) or classes (``cls``)."""
     draw = torch.Generator().manual_seed(0)
     masks = torch.randint(CLASSES, (count, size, size), generator=draw, dtype=torch.uint8)
-    values = torch.randint(CLASSES, (count,), generator=draw)
-    return random_batch(count, size)._replace(masks=masks.to(DEVICE), values=values.to(DEVICE))
+    labels = torch.randint(CLASSES, (count,), generator=draw)
+    batch = random_batch(count, size)
+    targets = {"seg": MaskBatch(masks.to(DEVICE)), "det": batch.target, "cls": LabelBatch(labels.to(DEVICE))}
+    return batch._replace(target=targets[task])
 
 
 def main(argv: Sequence[str]) -> int:

@@ -14,28 +14,29 @@ Another task of the run may train on some of these images, which slightly flatte
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 
-from polyhead.analysis.stored_predictions import MEASURES, TITLES, ScoredRun, kind_of
 from polyhead.config import recipe
+from polyhead.contracts.kind import Kind, Tested
+from polyhead.contracts.score import Score
 from polyhead.data.loading.source import TaskData
 from polyhead.errors import PolyheadError
 from polyhead.metrics.intervals import Interval, bootstrap_weights, mean_over_runs, percentile_interval
-from polyhead.metrics.masks import PixelCounts
-from polyhead.metrics.per_image import ImagePredictions, of_pixels
-from polyhead.metrics.pooled import BoxPredictions
-from polyhead.metrics.store import StoredKind
 from polyhead.run import Run
-from polyhead.types import Detections
 from polyhead.workflows.evaluate import predict_split
 from polyhead.workflows.predict import load
+from polyhead.workflows.tasks import open_task
 
-FIGURES: Mapping[StoredKind, tuple[str, ...]] = {"boxes": ("ap50", "ap"), "pixels": MEASURES["pixels"]}
-"""The figures printed for each kind of task; a change is of the first."""
+
+def figures(kind: Kind) -> list[Score]:
+    """Return the scores that are printed for a kind of task and can be resampled; a change is of the first."""
+    measures = {each.name for each in kind.measures}
+    return [each for each in kind.scores if each.name in measures]
 
 
 def run_of(weights: str) -> Run:
@@ -52,32 +53,29 @@ def unseen(run: Run, name: str) -> TaskData:
     splits = run.read_manifest()["splits"][name]
     reader = source.reader
     known = {*splits["train"], *splits["test"]}
-    rest = [reader.annotation(index).id for index in range(len(reader)) if reader.annotation(index).id not in known]
+    rest = [entry.id for entry in map(reader.entry, range(len(reader))) if entry.id not in known]
     source.val = None
-    return TaskData(name, source, load(run.folder).model.size, int(config["seed"]), {**splits, "val": rest})
+    task = open_task(name, source, int(config["seed"]), {**splits, "val": rest})
+    task.modality.restore(load(run.folder).modalities[name].state())
+    return task
 
 
-def answers(weights: str, task: TaskData) -> BoxPredictions | ImagePredictions:
+def answers(weights: str, task: TaskData) -> Tested:
     """Return the predictions of a weights file for every image, in the precision of its run."""
-    precision = run_of(weights).precision
-    found = predict_split(load(weights).model.eval(), task.name, task, "val", "cpu", precision)
-    boxes = {key: value for key, value in found.items() if isinstance(value, Detections)}
-    pixels = {key: value for key, value in found.items() if isinstance(value, PixelCounts)}
-    if len(boxes) == len(found):
-        return BoxPredictions(task.name, task.targets("val"), boxes, task.names)
-    if len(pixels) == len(found):
-        return of_pixels(task.name, pixels, task.names)
-    raise PolyheadError(f"task {task.name!r} predicts classes of images. Give a task that predicts boxes or masks")
+    found = predict_split(load(weights).model, task.name, task, "val", run_of(weights).precision)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "val.npz"
+        task.kind.save(path, task.targets("val"), found)
+        return task.kind.load(path, task.name)
 
 
-def change(
-    first: Sequence[BoxPredictions | ImagePredictions], then: Sequence[BoxPredictions | ImagePredictions]
-) -> Interval:
+def change(first: Sequence[Tested], then: Sequence[Tested]) -> Interval:
     """Return the relative change of the mean figure from the first runs to the second."""
-    figure = FIGURES[kind_of(first[0])][0]
-    measured = [[ScoredRun.of(run, first[0]) for run in side] for side in (first, then)]
-    weights = bootstrap_weights(measured[0][0].images)
-    before, after = (mean_over_runs(np.stack([run.bootstrap(figure, weights) for run in side])) for side in measured)
+    figure = figures(first[0].kind)[0].name
+    weights = bootstrap_weights(len(first[0].ids))
+    before, after = (
+        mean_over_runs(np.stack([run.bootstrap(first[0])(figure, weights) for run in side])) for side in (first, then)
+    )
     return percentile_interval(after / before - 1)
 
 
@@ -88,21 +86,21 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument(
         "--then", nargs="+", default=[], metavar="WEIGHTS", help="as many files, to compare with the first ones"
     )
-    parser.add_argument("--task", required=True, metavar="NAME", help="a task that predicts boxes or masks")
+    parser.add_argument("--task", required=True, metavar="NAME", help="a task of the run")
     given = parser.parse_args(argv)
     if given.then and len(given.then) != len(given.weights):
         parser.error(f"--then: expected {len(given.weights)} weights files, one for each, got {len(given.then)}")
     try:
         task = unseen(run_of(given.weights[0]), given.task)
         print(f"{task.name}: {len(task.readers['val'])} images that it is not trained on")
-        sides: list[list[BoxPredictions | ImagePredictions]] = []
+        sides: list[list[Tested]] = []
         for side in (given.weights, given.then):
             sides.append([])
             for weights in side:
                 predicted = answers(weights, task)
-                run, once = ScoredRun.of(predicted, predicted), np.ones((1, len(task.readers["val"])), np.int64)
-                figures = [f"{TITLES[each]} {run.bootstrap(each, once)[0]:.3f}" for each in FIGURES[kind_of(predicted)]]
-                print("  ".join([*figures, weights]), flush=True)
+                measure, once = predicted.bootstrap(predicted), np.ones((1, len(predicted.ids)), np.int64)
+                shown = [f"{each.title} {measure(each.name, once)[0]:.3f}" for each in figures(task.kind)]
+                print("  ".join([*shown, weights]), flush=True)
                 sides[-1].append(predicted)
     except PolyheadError as error:
         parser.error(str(error))

@@ -6,6 +6,7 @@ import yaml
 
 from benchmarks.lraspp import lraspp, main
 from polyhead.run import read_json
+from polyhead.types import TaskInfo
 
 SCENES = {
     "reader": "scenes",
@@ -51,10 +52,10 @@ def test_the_reference_learns_the_one_task_by_our_engine(tiny: Path) -> None:
 
 
 def test_its_head_is_torchvisions_on_two_levels() -> None:
-    model = lraspp("resnet10t", size=64).build({"seg": ["background", "cat", "dog"]})
+    model = lraspp("resnet10t", size=64).build({"seg": TaskInfo(["background", "cat", "dog"])})
     raw = model(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))["seg"]
     assert raw.logits.shape == (2, 3, 8, 8)
-    assert model.strides == [8, 32]
+    assert model.pyramid_spec().strides == [8, 32]
 
 
 def test_a_recipe_without_the_task_is_refused(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,9 +8,9 @@ from torchvision.transforms import v2
 from benchmarks.reference import LOOK, Images, main
 from polyhead.commands import compare
 from polyhead.config import recipe
-from polyhead.data.loading.source import open_tasks
-from polyhead.metrics import store
+from polyhead.metrics.stored_targets import load_targets, targets_path
 from polyhead.run import Run, read_json, read_rows
+from polyhead.workflows.tasks import open_tasks
 
 TINY = {
     "model": {"class_path": "ssd300", "init_args": {"backbone": "resnet10t", "size": 64}},
@@ -57,16 +57,16 @@ def test_the_reference_leaves_a_folder_that_compare_accepts(
     # the truth is what our own run of that recipe is measured against
     config = recipe.load(tiny, ["seed=3"])
     task = open_tasks(recipe.sources(config), (64, 64), 3)["shapes"]
-    targets, names = store.load_targets(store.targets_path(first.predictions_path("test", "shapes")))
+    targets, names = load_targets(targets_path(first.predictions_path("test", "shapes")))
     assert names == task.names
-    assert [target.id for target in targets] == task.ids("test")
+    assert [*targets] == task.ids("test")
 
 
 def test_images_are_as_torchvision_wants_them(tiny: Path) -> None:
     task = open_tasks(recipe.sources(recipe.load(tiny)), (64, 64), 0)["shapes"]
     image, target, name = Images(task.readers["val"], LOOK)[0]
-    annotation = task.targets("val")[0]
-    assert name == annotation.id
+    annotation = task.targets("val")[name]
+    assert name == task.ids("val")[0]
     assert image.dtype == torch.float32
     assert 0 <= image.min() <= image.max() <= 1
     assert torch.equal(target["labels"], annotation.labels + 1)

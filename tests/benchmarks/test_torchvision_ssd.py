@@ -4,10 +4,11 @@ from benchmarks.torchvision_ssd import ssd
 from polyhead.boxes.anchors import cxcywh_to_xyxy
 from polyhead.models import ssd300
 from polyhead.nets.backbones.timm import Timm
+from polyhead.types import TaskInfo
 
 
 def test_the_reference_has_the_levels_and_almost_the_default_boxes_of_ours() -> None:
-    ours = ssd300("resnet10t", size=96).build({"pets": ["cat", "dog"]}).eval()
+    ours = ssd300("resnet10t", size=96).build({"pets": TaskInfo(["cat", "dog"])}).eval()
     reference = ssd(Timm("resnet10t"), (96, 96), 2).eval()
     images = torch.zeros(1, 3, 96, 96)
     with torch.no_grad():

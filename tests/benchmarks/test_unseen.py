@@ -1,12 +1,14 @@
+import numpy as np
 import pytest
 import torch
 
 from benchmarks.unseen import change, main, unseen
 from polyhead.config import recipe
+from polyhead.contracts.kind import Targets
 from polyhead.data.synthetic.scenes import Scenes
-from polyhead.metrics.masks import PixelCounts
-from polyhead.metrics.per_image import of_pixels
-from polyhead.metrics.pooled import BoxPredictions
+from polyhead.kinds.detection import Detection
+from polyhead.kinds.segmentation import Segmentation, TestedMasks
+from polyhead.metrics.pooled import TestedBoxes
 from polyhead.run import Run
 from polyhead.types import Detections
 from polyhead.workflows.train import train
@@ -62,19 +64,22 @@ def test_the_same_weights_have_not_changed(run: Run, capsys: pytest.CaptureFixtu
 
 def test_a_mask_that_is_half_lost_is_half_a_change() -> None:
     whole, half = (
-        PixelCounts(torch.tensor([[8, 0, 0], [0, right, 8 - right]])) for right in (8, 0)
+        np.array([[[8, 0, 0], [0, right, 8 - right]]] * 3) for right in (8, 0)
     )  # the missing pixels are not covered, so that they count for no other class
-    sides = [[of_pixels("seg", dict.fromkeys("abc", each), ["off", "on"])] for each in (whole, half)]
+    sides = [[TestedMasks(Segmentation(), "seg", ["off", "on"], ["a", "b", "c"], each)] for each in (whole, half)]
     found = change(sides[0], sides[1])
     assert found.value == pytest.approx(-0.5)
 
 
 def test_boxes_that_are_all_lost_are_a_whole_change() -> None:
     scenes = Scenes(3, "shapes", size=64)
-    targets = [scenes.annotation(index) for index in range(3)]
-    found = {target.id: Detections(target.boxes, torch.ones(len(target.boxes)), target.labels) for target in targets}
+    targets = Targets.of(Detection(), scenes).gathered
+    found = {
+        image_id: Detections(target.boxes, torch.ones(len(target.boxes)), target.labels)
+        for image_id, target in targets.items()
+    }
     lost = {image_id: each._replace(boxes=each.boxes + 100) for image_id, each in found.items()}
-    sides = [[BoxPredictions("det", targets, each, scenes.names)] for each in (found, lost)]
+    sides = [[TestedBoxes(Detection(), "det", targets, each, scenes.names)] for each in (found, lost)]
     assert change(sides[0], sides[1]).value == -1
 
 
