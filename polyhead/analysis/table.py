@@ -98,6 +98,10 @@ def compare(
 
     Raises:
         PolyheadError: when a run was not evaluated, or two runs were not tested on the same targets.
+
+    Example:
+        >>> [row.name for row in polyhead.compare({"one": "runs/small", "other": "runs/small"}, task="fruit")]
+        ['one', 'other']
     """
     rows = rows_of(rows)
     tested = {

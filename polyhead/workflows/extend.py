@@ -24,7 +24,7 @@ NOT_INHERITED = ("weights", "loss_weighting", "epoch_scale", "warmup", "accumula
 
 
 def extend(
-    folder: str | Path,
+    run: Run | str | Path,
     task: str,
     data: Mapping[str, Any],
     changes: Sequence[str] = (),
@@ -35,7 +35,7 @@ def extend(
     Images of the earlier tasks come from the run's ``exemplars`` (replayed) and ``probe`` (held out, never trained on).
 
     Args:
-        folder: folder of the run.
+        run: the earlier run, or its folder.
         task: name of the new task.
         data: settings of the new task, as in a recipe's ``data``.
         changes: overrides of the recipe of the new run.
@@ -46,13 +46,20 @@ def extend(
 
     Raises:
         PolyheadError: when the run already has a task of this name, or has no exemplars.
+
+    Example:
+        >>> scenes = {"reader": "scenes", "target": "times", "count": 60, "seed": 3}
+        >>> changes = ["epochs=1", "model.heads.times=classify"]
+        >>> longer = polyhead.extend("runs/small", "times", scenes, changes, show=lambda line: None)
+        >>> [drop["task"] for drop in longer.results["forgetting"]]
+        ['fruit', 'signs']
     """
-    earlier = Run.open(folder)
+    earlier = run if isinstance(run, Run) else Run.open(run)
     config = extended_recipe(earlier, task, data, changes)
-    run = train.train(config, show=show, notes={"extends": {"run": str(earlier.folder.resolve()), "task": task}})
-    with run.locked():
-        report_forgetting(run, show)
-    return run
+    longer = train.train(config, show=show, notes={"extends": {"run": str(earlier.folder.resolve()), "task": task}})
+    with longer.locked():
+        report_forgetting(longer, show)
+    return longer
 
 
 def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:

@@ -33,6 +33,11 @@ def evaluate(
 
     Raises:
         PolyheadError: when the run, its data or a task does not exist.
+
+    Example:
+        >>> numbers = polyhead.evaluate("runs/small", tasks=["fruit"], show=lambda line: None)
+        >>> numbers["fruit"]["images"]
+        12
     """
     run = run if isinstance(run, Run) else Run.open(run)
     model, opened = reopen(run, show)

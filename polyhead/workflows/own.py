@@ -110,6 +110,15 @@ def fit(
 
     Raises:
         PolyheadError: when the model and the data do not fit each other, or a loss is not finite.
+
+    Example:
+        >>> points = torch.randn(100, 2)
+        >>> data = torch.utils.data.TensorDataset(points, (points[:, 0] > 0).long())
+        >>> model = polyhead.Model(torch.nn.Linear(2, 8), [], polyhead.Classify)
+        >>> tasks = {"side": polyhead.Task(data, ["left", "right"])}
+        >>> run = polyhead.fit(model, tasks, epochs=1, show=lambda line: None)
+        >>> run.results["test"]["tasks"]["side"]["images"]
+        15
     """
     parts = Parts(
         model=model,

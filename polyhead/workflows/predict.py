@@ -168,6 +168,11 @@ def predict(run: str | Path | Run, source: Any, **settings: Any) -> list[Result]
         run: a run, its folder, or a weights file.
         source: see :meth:`Predictor.predict`, as are the settings.
         settings: ``tasks``, ``conf``, ``batch``, ``on_bad``, ``across``.
+
+    Example:
+        >>> photo = torch.zeros(3, 48, 64, dtype=torch.uint8)
+        >>> [result.task for result in polyhead.predict("runs/small", photo)]
+        ['fruit', 'signs']
     """
     return load(run).predict(source, **settings)
 
@@ -196,6 +201,11 @@ def load(run: str | Path | Run, model: Model | None = None) -> Predictor:
 
     Raises:
         PolyheadError: when the run does not exist, has no weights yet, or the file is not a Polyhead weights file.
+
+    Example:
+        >>> predictor = polyhead.load("runs/small")
+        >>> len(predictor([torch.zeros(3, 48, 64, dtype=torch.uint8)] * 2, tasks=["signs"]))
+        2
     """
     path = run.best if isinstance(run, Run) else Path(run)
     if not path.is_file():

@@ -72,6 +72,12 @@ def train(
 
     Raises:
         PolyheadError: when the recipe or the data is wrong, or a loss is not finite.
+
+    Example:
+        >>> small = {"imgsz": 64, "data.*.count": 20, "data.*.val.count": 8, "data.*.test.count": 12, "workers": 0}
+        >>> run = polyhead.train("demo", epochs=1, name="small", show=lambda line: None, **small)
+        >>> sorted(run.results["test"]["tasks"])
+        ['fruit', 'signs']
     """
     config = _resolved(source, [*changes, *(f"{key}={json.dumps(value)}" for key, value in settings.items())])
     show(f"reading the data of {', '.join(config['data'])}")
