@@ -35,6 +35,11 @@ def head_path(name: str, where: str) -> str:
     return HEADS[name]
 
 
+def head_for(kind: str) -> str | None:
+    """Return the short name of a head for a kind of task; None if there is none."""
+    return next((name for name, path in HEADS.items() if resolve_name(path).kind == kind), None)
+
+
 def head_factories(heads: Heads | None, side: int, own: Mapping[str, HeadFactory]) -> dict[str, HeadFactory]:
     """Return the factory of the head of each task that is named.
 

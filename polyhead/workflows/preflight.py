@@ -13,6 +13,7 @@ from polyhead.engine.fit import build_heads, check_stage
 from polyhead.engine.stage import check_all_trained, check_tasks, trained_tasks
 from polyhead.errors import PolyheadError
 from polyhead.kinds import kind_of
+from polyhead.models.heads import head_for
 from polyhead.nets.model import Model
 from polyhead.rng import fork_rng
 from polyhead.workflows.tasks import open_tasks
@@ -125,9 +126,11 @@ def _check_heads(model: Model, tasks: Mapping[str, TaskData]) -> None:
     for name, task in tasks.items():
         needed, available = kind_of(model.head(name).kind), task.kind
         if needed.name != available.name:
+            suitable = head_for(available.name)
+            setting = f" (model.heads.{name}={suitable})" if suitable else ""
             raise PolyheadError(
                 f"data.{name}: task {name!r} has {available.annotations} but a {needed.title} head. Use a "
-                f"{available.title} head, or a reader with {needed.annotations}."
+                f"{available.title} head{setting}, or a reader with {needed.annotations}."
             )
 
 

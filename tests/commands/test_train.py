@@ -232,12 +232,12 @@ def masked_recipe(root: Path, head: str, **values: int) -> str:
         (
             "detect",
             {},
-            "task 'seg' has masks but a detection head. Use a segmentation head, or a reader with box annotations.",
+            "has masks but a detection head. Use a segmentation head (model.heads.seg=segment), or a",
         ),
         (
             "classify",
             {},
-            "task 'seg' has masks but a classification head. Use a segmentation head, or a reader with image labels.",
+            "has masks but a classification head. Use a segmentation head (model.heads.seg=segment), or a",
         ),
     ],
 )

@@ -10,7 +10,7 @@ from builders.image_batches import images, target
 from polyhead.errors import PolyheadError
 from polyhead.models import classifier, efficientdet, ssd300, unified
 from polyhead.models.efficientdet import EfficientDetHead
-from polyhead.models.heads import HEADS, Heads
+from polyhead.models.heads import HEADS, Heads, head_for
 from polyhead.models.ssd import SsdHead
 from polyhead.models.unified import GridHead
 from polyhead.nets.heads.classify import Classify
@@ -109,3 +109,9 @@ def test_short_names_have_a_kind() -> None:
         "efficientdet": "detection",
     }
     assert set(kinds.values()) == {"segmentation", "classification", "detection"}
+
+
+def test_a_head_is_suggested_for_each_kind() -> None:
+    suggested = {kind: head_for(kind) for kind in ("detection", "segmentation", "classification")}
+    assert suggested == {"detection": "detect", "segmentation": "segment", "classification": "classify"}
+    assert head_for("my_package.Age") is None
