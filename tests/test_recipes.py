@@ -29,6 +29,7 @@ SMALL: dict[str, list[str]] = {
     "unified_small": ["imgsz=64", "batch=16", "model.middle=32", "model.width=32"],
     "three_tasks": ["imgsz=64", "data.*.count=12", "data.*.val.count=4", "data.*.test.count=4"],
     "two_domains": ["imgsz=64", "data.*.count=12", "data.*.val.count=4", "data.*.test.count=4"],
+    "ssd_three_kinds": ["imgsz=64", "data.*.count=12", "data.*.val.count=4", "data.*.test.count=4"],
     "demo": ["imgsz=64", "data.*.count=12", "data.*.val.count=4", "data.*.test.count=4"],
     "ssd_coco_mini": ["imgsz=128", "batch=32"],
     "ssd_penn_fudan": ["imgsz=128", "batch=32"],
@@ -61,7 +62,7 @@ def test_every_recipe_has_a_small_form() -> None:
 def test_a_recipe_trains_evaluates_and_predicts(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    if name not in ("demo", "three_tasks", "two_domains"):
+    if name not in ("demo", "ssd_three_kinds", "three_tasks", "two_domains"):
         request.getfixturevalue("data_root")
         request.getfixturevalue("weights_root")
     monkeypatch.chdir(tmp_path)
