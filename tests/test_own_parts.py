@@ -203,8 +203,8 @@ class Words(Modality):
         words = nn.utils.rnn.pad_sequence(list(inputs), batch_first=True)  # [b, t]
         return {"words": words, "real": words > 0}
 
-    def length(self, raw: str) -> int:
-        return len(raw.split())
+    def lengths(self, inputs: Iterable[str]) -> list[int]:
+        return [len(text.split()) for text in inputs]
 
     def sources(self, source: Any) -> Iterator[Source]:
         for entry in source if isinstance(source, list) else [source]:

@@ -112,9 +112,12 @@ class Modality(ABC):
         """Return the batch of transformed inputs."""
 
     # pylint: disable-next=unused-argument  # inputs of different length use it
-    def length(self, raw: Any) -> int:
-        """Return the length of a raw input; inputs of similar length are put into the same batch. By default all 1."""
-        return 1
+    def lengths(self, inputs: Iterable[Any]) -> Sequence[int] | None:
+        """Return the length of each raw input, so that similar ones share a batch; None, the default, if all are equal.
+
+        What need not be read is not read: ``inputs`` is a generator.
+        """
+        return None
 
     # pylint: disable-next=unused-argument  # large inputs use it
     def cached_bytes(self, decoded: Any) -> int | None:

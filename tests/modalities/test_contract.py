@@ -93,8 +93,9 @@ def check_batches(make: Callable[[], Modality]) -> None:
         row, alone = (batch, modality.collate([one]))
         if isinstance(row, Tensor) and isinstance(alone, Tensor):
             assert same(row[index], alone[0]), "a row is not the input"
+    lengths = modality.lengths(iter(raws_of(modality)))
+    assert lengths is None or len(lengths) == len(inputs), "an input has no length"
     for raw in raws_of(modality):
-        assert modality.length(raw) >= 1, "a length is below 1"
         size = modality.cached_bytes(modality.decode(raw))
         assert size is None or size > 0, "the bytes of an input are not above 0"
 
@@ -228,11 +229,11 @@ class Shorter(Tensors):
         return super().collate(inputs)[: max(1, len(inputs) - 1)]
 
 
-class Empty(Tensors):
-    """Says that inputs have no length."""
+class FirstLength(Tensors):
+    """Returns the length of the first input alone."""
 
-    def length(self, raw: Any) -> int:
-        return 0
+    def lengths(self, inputs: Iterable[Any]) -> Sequence[int] | None:
+        return [len(next(iter(inputs)))]
 
 
 class Unnamed(Tensors):
@@ -267,7 +268,7 @@ class First(Tensors):
         (Anonymous, "a sample lost its id"),
         (Mixed, "a row is not the input"),
         (Shorter, "the batch has another number of rows"),
-        (Empty, "a length is below 1"),
+        (FirstLength, "an input has no length"),
         (Unnamed, "the files are not those of the entry"),
         (Lossy, "another input came back"),
         (First, "an input was lost"),

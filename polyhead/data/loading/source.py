@@ -192,8 +192,8 @@ class TaskData:
             entries = [reader.entry(index) for index in range(len(reader))]
             read = Cached(read, entries, self.modality.cached_bytes, limit)
         peers = self.kind.peers(self.targets("train")) if self.modality.train.mixes else None
-        lengths = [self.modality.length(raw) for raw in self.inputs("train")]
-        sampler = Steps(len(self), self.batch, steps, seed, mix_until, lengths if len(set(lengths)) > 1 else None)
+        lengths = self.modality.lengths(self.inputs("train"))
+        sampler = Steps(len(self), self.batch, steps, seed, mix_until, lengths)
         loader = StreamLoader(
             TrainSet(read, len(self), self.modality.train, seed, peers),
             batch_sampler=sampler,

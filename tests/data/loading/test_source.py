@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -170,8 +170,8 @@ def test_mixing_images_with_a_single_class_raises(given: str | Augmentation) -> 
 class ByBrightness(ImageModality):
     """Images whose length is their brightest value; the toy images have two."""
 
-    def length(self, raw: Tensor) -> int:
-        return int(raw.max())
+    def lengths(self, inputs: Iterable[Tensor]) -> Sequence[int]:
+        return [int(image.max()) for image in inputs]
 
 
 def test_samples_are_put_into_batches_by_their_length() -> None:

@@ -78,9 +78,10 @@ def test_a_batch_has_every_pixel_and_its_channels_last_in_memory(count: int, hei
         assert batch.permute(0, 2, 3, 1).is_contiguous()
 
 
-def test_images_have_one_length_and_the_bytes_of_their_pixels() -> None:
-    modality = Image()
-    assert modality.length(ImageFile("a.png")) == modality.length(noise(9, 9)) == 1
+def test_images_have_the_bytes_of_their_pixels_and_are_not_read_for_their_length() -> None:
+    modality, inputs = Image(), iter([noise(9, 9)])
+    assert modality.lengths(inputs) is None
+    assert len(list(inputs)) == 1
     assert modality.cached_bytes(modality.decode(noise(20, 30))) == 20 * 30 * 3
 
 
