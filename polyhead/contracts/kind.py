@@ -173,7 +173,7 @@ class Kind(ABC):
     def save_target(self, target: Any, folder: Path, name: str) -> dict[str, Any]:
         """Return a target as plain types; what is too large for JSON is written to files named ``NAME.*``.
 
-        The entry's ``files``, if it has any, are the names of these files. By default each field becomes a list.
+        The entry's ``files`` names them; :meth:`load_target` opens no other. By default each field becomes a list.
         """
         return {key: value.tolist() for key, value in target._asdict().items()}
 

@@ -136,7 +136,8 @@ class Modality(ABC):
     def save(self, raw: Any, folder: Path, name: str) -> dict[str, Any]:
         """Write a raw input to a folder; return an entry in plain types.
 
-        The entry's ``files`` are the names of the files, which begin with ``name``.
+        The entry's ``files`` are the names of the files, which begin with ``name``. Only these are checked to be in the
+        folder, so :meth:`load` opens no other.
         """
 
     @abstractmethod

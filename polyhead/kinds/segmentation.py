@@ -66,7 +66,7 @@ class Segmentation(StatisticsKind):
         """Write the mask as PNG, without loss."""
         file = folder / f"{name}.mask.png"
         Image.fromarray(np.asarray(target.classes)).save(file)
-        return {"mask": file.name, "files": [file.name]}
+        return {"files": [file.name]}
 
     def load_target(self, entry: Mapping[str, Any], folder: Path) -> Mask:
         """Return the stored mask.
@@ -74,7 +74,7 @@ class Segmentation(StatisticsKind):
         Raises:
             InvalidFileError: when the file cannot be read.
         """
-        return Mask(torch.from_numpy(read_classes(folder / str(entry["mask"]))))
+        return Mask(torch.from_numpy(read_classes(folder / str(entry["files"][0]))))
 
     def gather(self, targets: Mapping[str, Mask], names: Sequence[str]) -> Int[Tensor, "n c"]:
         """Return the number of pixels of each class in each mask; ignored pixels do not count."""

@@ -97,8 +97,8 @@ class Tensors(Modality):
         """Write the input as JSON."""
         file = folder / f"{name}.json"
         file.write_text(json.dumps(torch.as_tensor(raw).tolist()), encoding="utf-8")
-        return {"tensor": file.name, "files": [file.name]}
+        return {"files": [file.name]}
 
     def load(self, entry: Mapping[str, Any], folder: Path) -> Tensor:
         """Return the stored input."""
-        return torch.tensor(json.loads((folder / str(entry["tensor"])).read_text(encoding="utf-8")), dtype=self.dtype)
+        return torch.tensor(json.loads((folder / str(entry["files"][0])).read_text(encoding="utf-8")), dtype=self.dtype)

@@ -108,6 +108,9 @@ class ExemplarReader(Reader):
             self.target(index)
         except InvalidFileError as error:
             return error.problem
+        except (LookupError, TypeError, ValueError) as error:
+            what = f"sample {self.entries[index]['id']!r} is damaged ({type(error).__name__}: {error})"
+            return Problem(str(self.folder / FILE), what, _REMEDY)
         return None
 
     def __getitem__(self, index: int) -> Sample:
@@ -215,7 +218,7 @@ def _upgrade(content: Mapping[str, Any]) -> dict[str, Any]:
 
     def target(image: Mapping[str, Any]) -> dict[str, Any]:
         if content["masked"]:
-            return {"mask": image["mask"], "files": [image["mask"]]}
+            return {"files": [image["mask"]]}
         if labeled:
             return {"label": image["value"]}
         return {key: image[key] for key in ("boxes", "labels", "ignore", "areas", "annotated", "size")}
@@ -227,7 +230,7 @@ def _upgrade(content: Mapping[str, Any]) -> dict[str, Any]:
             "also_shows": [["value", image["value"]]]
             if not (labeled or content["masked"] or image["value"] is None)
             else [],
-            "input": {"image": image["image"], "size": image["size"], "files": [image["image"]]},
+            "input": {"size": image["size"], "files": [image["image"]]},
             "target": target(image),
         }
         for image in images

@@ -92,12 +92,12 @@ class Image(Modality):
         else:
             file, size = folder / f"{name}{Path(raw.path).suffix.lower() or '.png'}", raw.size
             shutil.copyfile(raw.path, file)
-        return {"image": file.name, "size": None if size is None else list(size), "files": [file.name]}
+        return {"size": None if size is None else list(size), "files": [file.name]}
 
     def load(self, entry: Mapping[str, Any], folder: Path) -> ImageFile:
         """Return the stored image file."""
         size = entry["size"]
-        return ImageFile(str(folder / str(entry["image"])), None if size is None else (int(size[0]), int(size[1])))
+        return ImageFile(str(folder / str(entry["files"][0])), None if size is None else (int(size[0]), int(size[1])))
 
     def draw(self, decoded: Tensor) -> Pillow.Image:
         """Return the image for drawing."""

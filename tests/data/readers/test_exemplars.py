@@ -149,8 +149,7 @@ OUTSIDE = pytest.mark.parametrize(
 def test_files_outside_the_folder_are_rejected(name: str, message: str, part: str, tmp_path: Path) -> None:
     save(Scenes(COUNT, size=48, target="masks"), [0, 1], tmp_path / "stored")
     (tmp_path / "outside.png").write_bytes((tmp_path / "stored" / "00000.png").read_bytes())
-    key = {"input": "image", "target": "mask"}[part]
-    edit(tmp_path / "stored", lambda content: content["samples"][1][part].update({key: name, "files": [name]}))
+    edit(tmp_path / "stored", lambda content: content["samples"][1][part].update({"files": [name]}))
     (problem,) = ExemplarReader(tmp_path / "stored").problems
     with pytest.raises(InvalidFileError, match=message):
         raise InvalidFileError(*problem)
@@ -163,6 +162,15 @@ def test_a_stored_file_that_cannot_be_read_is_a_problem(suffix: str, tmp_path: P
     (problem,) = check(load(tmp_path / "stored"))
     assert problem.where.endswith(f"00001.{suffix}")
     assert "cannot be decoded" in problem.what
+
+
+@pytest.mark.parametrize(("part", "entry"), [("input", {"size": None, "files": []}), ("target", {})])
+def test_an_entry_without_its_file_is_a_problem(part: str, entry: dict[str, Any], tmp_path: Path) -> None:
+    save(Scenes(COUNT, size=48, target="masks"), [0, 1], tmp_path / "stored")
+    edit(tmp_path / "stored", lambda content: content["samples"][1].update({part: entry}))
+    (problem,) = check(load(tmp_path / "stored"))
+    assert problem.where.endswith(FILE)
+    assert "sample 'fruit-0-00001' is damaged" in problem.what or "sample 'shapes-0-00001' is damaged" in problem.what
 
 
 def test_unknown_formats_and_damaged_files_are_rejected(tmp_path: Path) -> None:
