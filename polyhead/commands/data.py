@@ -58,7 +58,7 @@ def _get(given: argparse.Namespace) -> None:
 def _check(given: argparse.Namespace) -> None:
     """Print what a folder holds, or raise an error with its problems."""
     from polyhead.data import doctor
-    from polyhead.data.readers.recognize import recognize
+    from polyhead.data.formats.recognize import recognize
 
     layout = recognize(given.folder, given.reader)
     print(f"{given.folder}: {layout.reader} format, {len(layout.classes)} classes ({few(layout.classes)})")

@@ -27,6 +27,7 @@ class Reader(ABC):
         categories: the data's own id of each class (COCO's category ids, names of folders), for writing results back.
         problems: all faults found in the annotations. A reader with problems must not be used for training.
         skipped: problems whose samples ``on_bad="skip"`` left out; they are counted and listed in the run.
+        notes: what the reader assumed or left out, one sentence each, which users should know.
         left_out: number of samples (and of annotations without a sample) that ``skipped`` refers to.
         on_bad: ``"stop"`` at a fault, or ``"skip"`` the sample.
         cap: maximum fraction of the samples that may be skipped.
@@ -45,6 +46,7 @@ class Reader(ABC):
     categories: list[int | str]
     problems: list[Problem]
     skipped: list[Problem]
+    notes: Sequence[str] = ()
     left_out: int = 0
     on_bad: str = "stop"
     cap: float = 0.1
@@ -117,7 +119,7 @@ class Wrapped(Reader, ABC):
         self.names, self.categories, self.license = reader.names, reader.categories, reader.license
         self.problems, self.skipped, self.left_out = reader.problems, reader.skipped, reader.left_out
         self.on_bad, self.cap, self.digest = reader.on_bad, reader.cap, reader.digest
-        self.background, self.stored = reader.background, reader.stored
+        self.background, self.stored, self.notes = reader.background, reader.stored, reader.notes
 
     def bind(self, kind: Any, modality: Any) -> None:
         """Pass the kind and the modality on."""

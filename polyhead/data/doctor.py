@@ -7,7 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from polyhead.contracts.reader import Reader, Subset
-from polyhead.data.readers.recognize import DatasetLayout
+from polyhead.data.formats.recognize import DatasetLayout
 from polyhead.data.splits.make import class_difference
 from polyhead.errors import DataError, Problem
 from polyhead.paths import cache

@@ -14,7 +14,7 @@ from polyhead.errors import DataError, PolyheadError, few
 from polyhead.paths import WEIGHTS, find
 
 if TYPE_CHECKING:
-    from polyhead.data.readers.recognize import DatasetLayout
+    from polyhead.data.formats.recognize import DatasetLayout
 
 BATCH, EPOCHS = 8, 40
 BACKBONE = "mobilenetv2_100"
@@ -56,7 +56,7 @@ def init(
         raise PolyheadError(f"{path} already exists and is not overwritten. Give another file with --out.")
 
     from polyhead.data import doctor  # these import torch: after the checks that need no data
-    from polyhead.data.readers.recognize import recognize
+    from polyhead.data.formats.recognize import recognize
 
     task = _task_name(folder)
     layout = recognize(folder, reader)

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from polyhead.data.doctor import check, require_valid
-from polyhead.data.readers.recognize import READERS
+from polyhead.data.formats.recognize import FORMATS
 from polyhead.errors import DataError, PolyheadError
 
 Edit = Callable[[Path], object]
@@ -390,7 +390,7 @@ CASES = [
 def messages(kind: str, root: Path) -> list[str]:
     """Return every message of reading and checking a data set."""
     try:
-        return [str(problem) for problem in check(READERS[kind](root))]
+        return [str(problem) for problem in check(FORMATS[kind].reader(root))]
     except PolyheadError as error:
         return [str(error)]
 
@@ -420,11 +420,11 @@ def test_at_least_forty_corruptions() -> None:
     assert len({(case.kind, case.name) for case in CASES}) == len(CASES) >= 40
 
 
-@pytest.mark.parametrize("kind", READERS)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_valid_data_sets_have_no_problems_and_are_not_changed(kind: str, tiny: Callable[[str], Path]) -> None:
     root = tiny(kind)
     before = state(root)
-    reader = READERS[kind](root)
+    reader = FORMATS[kind].reader(root)
     assert messages(kind, root) == []
     assert require_valid(reader, kind) is reader
     assert state(root) == before
@@ -448,7 +448,7 @@ def test_xml_may_declare_its_encoding(tiny: Callable[[str], Path]) -> None:
     text = '<?xml version="1.0" encoding="{}"?>' + (root / XML).read_text().replace("cat", "katerčat")
     for encoding in ("utf-16", "iso-8859-2", "utf-8-sig"):
         (root / XML).write_bytes(text.format(encoding.removesuffix("-sig")).encode(encoding))
-        assert READERS["voc"](root).names == ["cat", "katerčat"]
+        assert FORMATS["voc"].reader(root).names == ["cat", "katerčat"]
 
 
 def test_all_problems_are_in_one_report(tiny: Callable[[str], Path]) -> None:
@@ -458,7 +458,7 @@ def test_all_problems_are_in_one_report(tiny: Callable[[str], Path]) -> None:
     delete("train/2.jpg")(root)
     write("train/5.jpg", b"")(root)
     with pytest.raises(DataError, match=r"food: 4 problems found") as caught:
-        require_valid(READERS["coco"](root), "food")
+        require_valid(FORMATS["coco"].reader(root), "food")
     report = str(caught.value)
     assert len(caught.value.problems) == 4
     for word in ("annotation 10", "image 2", "1.jpg: the image cannot", "5.jpg: the image file is empty"):
@@ -466,9 +466,9 @@ def test_all_problems_are_in_one_report(tiny: Callable[[str], Path]) -> None:
 
 
 def test_the_message_for_a_missing_root_names_where_it_was_searched(tmp_path: Path) -> None:
-    for kind, reader in READERS.items():
+    for kind, each in FORMATS.items():
         with pytest.raises(PolyheadError, match=f"'nowhere/{kind}' was not found; looked at {Path.cwd()}"):
-            reader(f"nowhere/{kind}")
+            each.reader(f"nowhere/{kind}")
         (tmp_path / "file").write_text("")
         with pytest.raises(PolyheadError, match="file"):
-            reader(tmp_path / "file")
+            each.reader(tmp_path / "file")

@@ -15,12 +15,12 @@ from PIL import Image
 
 from polyhead.contracts.reader import Subset
 from polyhead.data.doctor import FINGERPRINT, check, check_layout, empty_masks, fingerprint, require_valid
+from polyhead.data.formats.recognize import recognize
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.coco_masks import CocoMasks
 from polyhead.data.readers.folder import Folder
 from polyhead.data.readers.merge import Merge
 from polyhead.data.readers.png_masks import PngMasks
-from polyhead.data.readers.recognize import recognize
 from polyhead.data.synthetic.scenes import Scenes
 from polyhead.errors import DataError, PolyheadError
 

@@ -15,6 +15,7 @@ from builders.subclasses import concrete_subclasses
 
 from polyhead import data
 from polyhead.contracts.reader import Reader, Subset
+from polyhead.data.formats.recognize import FORMATS
 from polyhead.data.geometry.plane import ImageMeta
 from polyhead.data.loading.streams import Decoded
 from polyhead.data.readers.cifar10 import Cifar10
@@ -24,7 +25,6 @@ from polyhead.data.readers.exemplars import ExemplarReader, save_exemplars
 from polyhead.data.readers.in_memory import InMemoryReader
 from polyhead.data.readers.mask_files import MaskReader
 from polyhead.data.readers.merge import Merge
-from polyhead.data.readers.recognize import READERS
 from polyhead.data.synthetic.scenes import Scenes
 from polyhead.kinds import kind_of
 from polyhead.kinds.classification import Classification
@@ -33,7 +33,7 @@ from polyhead.modalities import modality_of
 from polyhead.types import IGNORED, Boxes, ClassLabel, Entry, Mask, Sample, Size
 
 Tiny = Callable[[str], Path]
-FORMATS = {reader: kind for kind, reader in READERS.items()}
+NAMES = {each.reader: name for name, each in FORMATS.items()}
 SHARED: list[type[Reader]] = [InMemoryReader, MaskReader]
 """Base classes that are not a reader of their own."""
 
@@ -41,7 +41,7 @@ SHARED: list[type[Reader]] = [InMemoryReader, MaskReader]
 def exemplars(tiny: Tiny) -> Reader:
     root = tiny("coco_masks")
     kind, modality = Segmentation(), image_modality()
-    save_exemplars(READERS["coco_masks"](root), [2, 0], root / "stored", kind, modality)
+    save_exemplars(FORMATS["coco_masks"].reader(root), [2, 0], root / "stored", kind, modality)
     stored = ExemplarReader(root / "stored")
     stored.bind(kind, modality)
     return stored
@@ -134,12 +134,12 @@ def check_boxes(target: Boxes, size: Size, classes: int) -> None:
 
 
 def test_every_reader_is_found() -> None:
-    assert {*READERS.values(), *MADE} <= set(FOUND)
+    assert {*NAMES, *MADE} <= set(FOUND)
 
 
 @pytest.mark.parametrize("reader", FOUND)
 def test_reader(reader: type[Reader], tiny: Tiny) -> None:
-    check_reader(MADE[reader](tiny) if reader in MADE else READERS[FORMATS[reader]](tiny(FORMATS[reader])))
+    check_reader(MADE[reader](tiny) if reader in MADE else FORMATS[NAMES[reader]].reader(tiny(NAMES[reader])))
 
 
 @pytest.mark.parametrize("target", ["masks", "times"])
@@ -149,12 +149,12 @@ def test_scenes_with_other_targets(target: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["folder", "png_masks"])
 def test_merged_data_of_other_kinds(kind: str, tiny: Tiny) -> None:
-    reader = READERS[kind](tiny(kind))
+    reader = FORMATS[kind].reader(tiny(kind))
     check_reader(Merge({"one": reader, "other": reader}))
 
 
 def test_readers_of_exemplars_say_so_and_so_do_those_that_contain_only_them(tiny: Tiny, tmp_path: Path) -> None:
-    data_set = READERS["coco_masks"](tiny("coco_masks"))
+    data_set = FORMATS["coco_masks"].reader(tiny("coco_masks"))
     save_exemplars(data_set, [2, 0], tmp_path / "stored", kind_of("segmentation"), image_modality())
     stored = ExemplarReader(tmp_path / "stored")
     for reader, expected in ((stored, True), (data_set, False)):

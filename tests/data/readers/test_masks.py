@@ -12,10 +12,10 @@ from PIL import Image
 
 from polyhead.contracts.reader import Subset
 from polyhead.data.doctor import check, fingerprint, require_valid
+from polyhead.data.formats.recognize import FORMATS, recognize
 from polyhead.data.readers.coco_masks import CocoMasks
 from polyhead.data.readers.merge import Merge
 from polyhead.data.readers.png_masks import PngMasks
-from polyhead.data.readers.recognize import READERS, recognize
 from polyhead.data.readers.voc import CLASSES
 from polyhead.data.readers.voc_masks import VocMasks
 from polyhead.data.splits.stratify import split
@@ -35,7 +35,7 @@ KINDS = ("coco_masks", "voc_masks", "png_masks")
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_samples_have_a_mask_and_no_other_target(kind: str, tiny: Tiny) -> None:
-    reader = READERS[kind](tiny(kind))
+    reader = FORMATS[kind].reader(tiny(kind))
     assert reader.names[0] == "background"
     for wrapped in (reader, Subset(reader, range(len(reader)))):
         assert (wrapped.kind, wrapped.background, wrapped.digest) == ("segmentation", True, reader.digest)
@@ -135,8 +135,8 @@ def test_invalid_mask_files_are_rejected(
     root = tiny(kind)
     corrupt(root / FILES[kind])
     with pytest.raises(DataError, match=f"tiny: 1 problem.*\n.*{message}"):
-        require_valid(READERS[kind](root), "tiny")
-    skipped = require_valid(READERS[kind](root, on_bad="skip", cap=0.5), "tiny")
+        require_valid(FORMATS[kind].reader(root), "tiny")
+    skipped = require_valid(FORMATS[kind].reader(root, on_bad="skip", cap=0.5), "tiny")
     assert (skipped.left_out, skipped.problems) == (1, [])
 
 

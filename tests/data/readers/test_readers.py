@@ -12,10 +12,10 @@ from builders.colored_images import same
 
 from polyhead.contracts.reader import Reader
 from polyhead.data.doctor import check
+from polyhead.data.formats.recognize import FORMATS
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.folder import Folder
 from polyhead.data.readers.penn_fudan import PennFudan
-from polyhead.data.readers.recognize import READERS
 from polyhead.data.readers.voc import CLASSES, Voc, voc_years
 from polyhead.data.readers.voc_masks import VocMasks
 from polyhead.data.readers.yolo import Yolo
@@ -38,9 +38,9 @@ def labels(reader: Reader, index: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("kind", READERS)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_samples_are_copies(kind: str, tiny: Tiny) -> None:
-    reader = READERS[kind](tiny(kind))
+    reader = FORMATS[kind].reader(tiny(kind))
     count = len(reader)
     for index in range(count):
         before = deepcopy(reader.target(index))

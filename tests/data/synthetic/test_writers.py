@@ -12,9 +12,9 @@ from pycocotools.coco import COCO
 
 from polyhead.contracts.reader import Reader
 from polyhead.data.doctor import check
+from polyhead.data.formats.recognize import recognize
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.folder import Folder
-from polyhead.data.readers.recognize import recognize
 from polyhead.data.readers.voc import Voc
 from polyhead.data.readers.yolo import Yolo
 from polyhead.data.synthetic.scenes import Scenes

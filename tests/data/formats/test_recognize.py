@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from polyhead.data.readers.recognize import READERS, recognize
+from polyhead.data.formats.recognize import FORMATS, recognize
 from polyhead.errors import PolyheadError
 
 Tiny = Callable[[str], Path]
 COCO_FILE = "annotations/instances_train.json"
 
 
-@pytest.mark.parametrize("kind", READERS)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_recognize(kind: str, tiny: Tiny) -> None:
     root = tiny(kind)
     layout = recognize(root, kind if kind == "coco_masks" else None)  # has the same files as coco
     assert layout.reader == kind
-    reader = READERS[kind](**layout.init_args["train"])
+    reader = FORMATS[kind].reader(**layout.init_args["train"])
     assert layout.counts == {"train": len(reader)}
     assert layout.classes == reader.names
 

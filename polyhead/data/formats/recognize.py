@@ -1,0 +1,195 @@
+"""Recognize the format of a data folder from the files in it."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from polyhead.contracts.reader import Reader
+from polyhead.data.formats import class_folders, coco, masks, penn_fudan, voc, yolo
+from polyhead.data.formats.data_folder import DataFolder, Found
+from polyhead.data.formats.unread import unread
+from polyhead.data.readers.coco import Coco
+from polyhead.data.readers.coco_masks import CocoMasks
+from polyhead.data.readers.folder import Folder
+from polyhead.data.readers.penn_fudan import PennFudan
+from polyhead.data.readers.png_masks import PngMasks
+from polyhead.data.readers.voc import Voc
+from polyhead.data.readers.voc_masks import VocMasks
+from polyhead.data.readers.yolo import Yolo
+from polyhead.errors import PolyheadError, few
+from polyhead.paths import find
+
+
+class Format(NamedTuple):
+    """A data format.
+
+    Attributes:
+        reader: reads it.
+        find: returns what a folder holds in this format; None if nothing.
+        expected: the files that it has, for messages.
+        endings: of its files besides images.
+        rank: a format is used only if none with a lower rank is found: the images of all formats are in folders, and
+            data with boxes often has masks, too.
+    """
+
+    reader: Callable[..., Reader]
+    find: Callable[[DataFolder], Found | None]
+    expected: str
+    endings: Collection[str]
+    rank: int = 0
+
+
+FORMATS = {
+    "coco": Format(
+        Coco, coco.find, "a JSON file with images, annotations and categories, here or in annotations/", coco.ENDINGS
+    ),
+    "voc": Format(Voc, voc.find, "Annotations/*.xml and JPEGImages/, here or in VOCdevkit/*/", voc.ENDINGS),
+    "yolo": Format(Yolo, yolo.find, "data.yaml with names, or classes.txt and labels/", yolo.ENDINGS),
+    "penn_fudan": Format(PennFudan, penn_fudan.find, "PNGImages/ and PedMasks/", penn_fudan.ENDINGS),
+    "coco_masks": Format(CocoMasks, coco.find, "as coco", coco.ENDINGS, 1),
+    "voc_masks": Format(
+        VocMasks,
+        voc.find_masks,
+        "SegmentationClass/*.png and JPEGImages/, here or in VOCdevkit/*/",
+        voc.MASK_ENDINGS,
+        1,
+    ),
+    "png_masks": Format(
+        PngMasks, masks.find, "images/, masks/ and classes.txt with one class name per line", masks.ENDINGS, 1
+    ),
+    "folder": Format(
+        Folder,
+        class_folders.find,
+        "two or more class folders with images, here or in train/",
+        class_folders.ENDINGS,
+        2,
+    ),
+}
+
+
+class DatasetLayout(NamedTuple):
+    """The format of a folder.
+
+    Attributes:
+        reader: short name of the reader, a key of :data:`FORMATS`.
+        init_args: arguments of the reader for each split of the folder; ``train`` always exists.
+        splits: the reader of each split.
+        notes: what was assumed or left out, one sentence each.
+    """
+
+    reader: str
+    init_args: dict[str, dict[str, Any]]
+    splits: dict[str, Reader]
+    notes: list[str]
+
+    @property
+    def classes(self) -> list[str]:
+        """The class names."""
+        return self.splits["train"].names
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of images of each split."""
+        return {split: len(reader) for split, reader in self.splits.items()}
+
+
+def recognize(
+    folder: str | Path, reader: str | None = None, settings: Mapping[str, Any] | None = None
+) -> DatasetLayout:
+    """Return the format of a folder.
+
+    Args:
+        folder: the folder; it is looked up in the same places as the data roots of a recipe.
+        reader: the format to use if the folder has several.
+        settings: settings of the reader, which replace what was found, such as ``{"images": "train2017"}``.
+
+    Raises:
+        PolyheadError: if no format is found (names the files that were expected), or more than one.
+    """
+    root = find(folder)
+    if not root.is_dir():
+        raise PolyheadError(f"{root}: expected a folder, got a file. Give the folder of the data set.")
+    if reader is not None and reader not in FORMATS:
+        raise PolyheadError(f"unknown format {reader!r} (expected one of {', '.join(FORMATS)})")
+    names = [reader] if reader else list(FORMATS)
+    found, faults = _layouts(DataFolder(root), names, settings or {})
+    lowest = min((FORMATS[name].rank for name in found), default=0)
+    best = {name: layout for name, layout in found.items() if FORMATS[name].rank == lowest}
+    sound = {name: layout for name, layout in best.items() if not any(each.problems for each in layout.splits.values())}
+    chosen = sound or best
+    if len(chosen) > 1:
+        raise PolyheadError(f"{root}: has several formats ({', '.join(chosen)}). Choose one with --reader NAME.")
+    # a fault of a format that would have been preferred is more likely what the user wants to know
+    faults = {name: fault for name, fault in faults.items() if not chosen or FORMATS[name].rank <= lowest}
+    if not chosen and faults:
+        raise next(iter(faults.values()))
+    if not chosen:
+        raise PolyheadError(_not_recognized(root, names))
+    layout = next(iter(chosen.values()))
+    unsound = [f"not used as {name}: it has problems (see them with --reader {name})" for name in best.keys() - chosen]
+    return layout._replace(
+        notes=[*layout.notes, *(f"not used as {name}: {fault}" for name, fault in faults.items()), *unsound]
+    )
+
+
+def _layouts(
+    folder: DataFolder, names: Sequence[str], settings: Mapping[str, Any]
+) -> tuple[dict[str, DatasetLayout], dict[str, PolyheadError]]:
+    """Return the layout of each format that is found and can be opened, and the faults of those that cannot."""
+    layouts: dict[str, DatasetLayout] = {}
+    faults: dict[str, PolyheadError] = {}
+    for name in names:
+        try:
+            found = FORMATS[name].find(folder)
+            if found is None and settings and len(names) == 1:  # the settings may say what was not found
+                found = Found({"train": {}})
+            if found is not None:
+                layouts[name] = _open(name, folder.path, found, settings)
+        except PolyheadError as fault:
+            faults[name] = fault
+    return layouts, faults
+
+
+def _open(name: str, root: Path, found: Found, settings: Mapping[str, Any]) -> DatasetLayout:
+    """Build the reader of each split."""
+    first = next(split for split in ("train", "val", "test") if split in found.splits)
+    init_args = {
+        "train" if split == first else split: {"root": str(root), **arguments, **settings}
+        for split, arguments in found.splits.items()
+    }
+    readers = {split: FORMATS[name].reader(**arguments) for split, arguments in init_args.items()}
+    notes = [*found.notes, *(note for reader in readers.values() for note in reader.notes)]
+    return DatasetLayout(name, init_args, readers, list(dict.fromkeys(notes)))
+
+
+def _not_recognized(root: Path, names: Collection[str]) -> str:
+    """Return the message for a folder that has none of the formats, with the most specific hint."""
+    start = f"{root}: the format was not recognized"
+    folder = DataFolder(root)
+    subfolders = [path.name for path in _folders(root) if _is_data_set(DataFolder(path), names)]
+    if subfolders:
+        return f"{start}: these subfolders are each a data set: {few(subfolders)}. Give one of them."
+    hints = [*unread(folder), *(part(folder) for name, part in MISSING.items() if name in names)]
+    if hint := next(filter(None, hints), ""):
+        return f"{start}: {hint}"
+    expected = "".join(f"\n  {name}: {FORMATS[name].expected}" for name in names)
+    return f"{start}; expected one of{expected}"
+
+
+MISSING = {"png_masks": masks.missing_part, "yolo": yolo.missing_part}
+"""For folders that are almost a data set: functions that return what is missing."""
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _is_data_set(folder: DataFolder, names: Collection[str]) -> bool:
+    """Return whether a folder holds a data set, sound or not."""
+    for name in names:
+        try:
+            if FORMATS[name].find(folder):
+                return True
+        except PolyheadError:
+            return True
+    return False
