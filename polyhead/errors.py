@@ -14,9 +14,9 @@ from typing import NamedTuple
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 """Error numbers for a full disk and an exceeded disk quota."""
 
-MAX_PER_KIND, MAX_LISTED = 5, 50
-"""How many problems of one kind, and how many in total, a :class:`DataError` lists; the others are counted."""
-_NUMBER = re.compile(r"\d+(\.\d+)?")
+MAX_PER_KIND, MAX_LISTED = 3, 50
+"""How many problems of one kind, and how many in total, a report lists; the others are counted."""
+_VARYING = re.compile(r"'[^']*'|\d+(\.\d+)?")
 
 
 class PolyheadError(Exception):
@@ -56,31 +56,46 @@ class InvalidFileError(PolyheadError):
 
 
 class DataError(PolyheadError):
-    """All faults of a data set in one report.
+    """All faults of a data set in one report (:func:`summarize`), which a hint may end."""
 
-    Problems that differ only in their location and in numbers are of one kind; the report lists a few of each kind.
-    """
-
-    def __init__(self, data: str, problems: Iterable[Problem]) -> None:
+    def __init__(self, data: str, problems: Iterable[Problem], hint: str = "") -> None:
         self.data = data
         self.problems = list(problems)
-        kinds: dict[tuple[str, str], list[int]] = {}
-        for number, problem in enumerate(self.problems):
-            kinds.setdefault((_NUMBER.sub("#", problem.what), problem.remedy), []).append(number)
-        # The last listed problem of a kind is followed by the number of those that are not listed.
-        others = {
-            alike[MAX_PER_KIND - 1]: len(alike) - MAX_PER_KIND for alike in kinds.values() if len(alike) > MAX_PER_KIND
-        }
-        listed = sorted(number for alike in kinds.values() for number in alike[:MAX_PER_KIND])[:MAX_LISTED]
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        lines = [f"{data}: {count} found, nothing was trained or changed"]
-        for number in listed:
-            more = f" (and {others[number]} more of this kind)" if number in others else ""
-            lines.append(f"  {number + 1}. {self.problems[number]}{more}")
-        left = len(self.problems) - len(listed) - sum(others.get(number, 0) for number in listed)
-        if left:
-            lines.append(f"  ... and {left} more")
+        lines = [f"{data}: {count} found, nothing was trained or changed", *summarize(self.problems)]
+        lines += [hint] if hint else []
         super().__init__("\n".join(lines))
+
+
+def summarize(problems: Sequence[Problem]) -> list[str]:
+    """Return numbered lines for problems.
+
+    Problems that differ only in their location, in numbers and in quoted names are of one kind; a few of each kind are
+    listed, and the others are counted.
+    """
+    kinds: dict[tuple[str, str], list[int]] = {}
+    for number, problem in enumerate(problems):
+        kinds.setdefault((_VARYING.sub("#", problem.what), problem.remedy), []).append(number)
+    # The last listed problem of a kind is followed by the number of those that are not listed.
+    others = {
+        alike[MAX_PER_KIND - 1]: len(alike) - MAX_PER_KIND for alike in kinds.values() if len(alike) > MAX_PER_KIND
+    }
+    listed = sorted(number for alike in kinds.values() for number in alike[:MAX_PER_KIND])[:MAX_LISTED]
+    lines = []
+    for number in listed:
+        more = f" (and {others[number]} more of this kind)" if number in others else ""
+        lines.append(f"  {number + 1}. {problems[number]}{more}")
+    left = len(problems) - len(listed) - sum(others.get(number, 0) for number in listed)
+    return [*lines, f"  ... and {left} more"] if left else lines
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "image"), counted(2, "class")
+    ('1 image', '2 classes')
+    """
+    return f"{number} {noun if number == 1 else noun + ('es' if noun.endswith('s') else 's')}"
 
 
 def few(words: Sequence[str], most: int = 10, joint: str = ", ") -> str:

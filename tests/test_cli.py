@@ -100,17 +100,17 @@ def test_all_lines_of_a_data_error_are_shown(
     assert len(capsys.readouterr().err.splitlines()) == 4
 
 
-def test_problems_of_one_kind_are_listed_five_times_and_counted() -> None:
+def test_problems_of_one_kind_are_listed_three_times_and_counted() -> None:
     alike = [Problem(f"{number}.png", "no mask", "save it") for number in range(90)]
     others = [Problem(f"{number}.json", f"fault {chr(65 + number)}", "fix it") for number in range(60)]
     error = DataError("data", [*alike, *others])
     assert error.problems == [*alike, *others]
     head, *lines = str(error).splitlines()
     assert head.startswith("data: 150 problems found")
-    assert lines[4] == "  5. 4.png: no mask; save it (and 85 more of this kind)"
-    assert lines[5] == "  91. 0.json: fault A; fix it"
+    assert lines[2] == "  3. 2.png: no mask; save it (and 87 more of this kind)"
+    assert lines[3] == "  91. 0.json: fault A; fix it"
     assert len(lines) == 51
-    assert lines[-1] == "  ... and 15 more"
+    assert lines[-1] == "  ... and 13 more"
     *lines, last = str(DataError("data", [*others[:48], *alike])).splitlines()
     assert lines[-1] == "  50. 1.png: no mask; save it"
     assert last == "  ... and 88 more"
@@ -119,8 +119,17 @@ def test_problems_of_one_kind_are_listed_five_times_and_counted() -> None:
 def test_problems_that_differ_only_in_numbers_are_of_one_kind() -> None:
     alike = [Problem(f"{each}.png", f"{each} pixels have the number 7.{each}", "add the class") for each in range(8)]
     *lines, last = str(DataError("data", alike)).splitlines()
-    assert len(lines) == 5
-    assert last == "  5. 4.png: 4 pixels have the number 7.4; add the class (and 3 more of this kind)"
+    assert len(lines) == 3
+    assert last == "  3. 2.png: 2 pixels have the number 7.2; add the class (and 5 more of this kind)"
+
+
+def test_problems_that_differ_only_in_quoted_names_are_of_one_kind() -> None:
+    alike = [Problem("a.json", f"image 'photo {each}.png' does not exist", "add it") for each in "abcde"]
+    assert (
+        str(DataError("data", alike))
+        .splitlines()[-1]
+        .endswith("'photo c.png' does not exist; add it (and 2 more of this kind)")
+    )
 
 
 def test_internal_errors_have_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

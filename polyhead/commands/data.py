@@ -4,7 +4,10 @@ import argparse
 from pathlib import Path
 
 from polyhead.cli import Parser
-from polyhead.errors import DataError, PolyheadError, few, suggest
+from polyhead.commands.init import EPILOG
+from polyhead.config.overrides import separate
+from polyhead.data.formats.settings import parse_settings
+from polyhead.errors import DataError, PolyheadError, suggest
 from polyhead.paths import DATA, cache
 
 
@@ -19,7 +22,13 @@ def parser() -> Parser:
     get = actions.add_parser("get", help="download and unpack a data set")
     get.add_argument("name", metavar="NAME", help="a name from 'polyhead data list'")
     get.add_argument("--out", metavar="DIR", help=f"target folder (default: {cache(DATA)}, where recipes look)")
-    check = actions.add_parser("check", help="read all images and annotations, and report every problem")
+    check = actions.add_parser(
+        "check",
+        help="read all images and annotations, and report every problem",
+        usage="polyhead data check FOLDER [--reader FORMAT] [key=value ...]",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     check.add_argument("folder", metavar="FOLDER", help="folder of the data set")
     check.add_argument("--reader", help="data format, for a folder with data in several formats")
     subset = actions.add_parser("subset", help="extract classes from a COCO annotation file")
@@ -32,7 +41,9 @@ def parser() -> Parser:
 
 def main(argv: list[str]) -> int:
     """Run one of the actions and return the exit code."""
-    given = parser().parse_args(argv)
+    words, changes = separate(argv, ("--reader", "--help", "-h")) if argv[:1] == ["check"] else (argv, [])
+    given = parser().parse_args(words)
+    given.settings = parse_settings(changes)
     {"list": _list, "get": _get, "check": _check, "subset": _subset}[given.action](given)
     return 0
 
@@ -57,16 +68,19 @@ def _get(given: argparse.Namespace) -> None:
 
 def _check(given: argparse.Namespace) -> None:
     """Print what a folder holds, or raise an error with its problems."""
-    from polyhead.data import doctor
-    from polyhead.data.formats.recognize import recognize
+    from polyhead.workflows.examine import describe, examine, left_out_lines
 
-    layout = recognize(given.folder, given.reader)
-    print(f"{given.folder}: {layout.reader} format, {len(layout.classes)} classes ({few(layout.classes)})")
-    for split, count in layout.counts.items():
-        print(f"{split}: {count} images")
-    if problems := doctor.check_layout(layout):
-        raise DataError(given.folder, problems)
-    print("no problems found: all images can be read, all annotations are valid")
+    examined = examine(given.folder, given.reader, given.settings)
+    asked = given.settings.get("on_bad") == "skip"
+    problems = [*examined.problems, *([] if asked else examined.skipped)]
+    if not problems or examined.skipped:
+        print("\n".join([*describe(given.folder, examined.layout), *(left_out_lines(examined) if asked else [])]))
+    if problems:
+        hint = examined.hint or (
+            "'polyhead init' writes a recipe that leaves these images out." if examined.skipped else ""
+        )
+        raise DataError(given.folder, problems, hint)
+    print(f"no problems found: all {'other ' if asked else ''}images can be read, all annotations are valid")
 
 
 def _subset(given: argparse.Namespace) -> None:

@@ -1,15 +1,30 @@
 """``polyhead init``: recognize and check the data in a folder, and write a recipe for it."""
 
+import argparse
+
 import yaml
 
 from polyhead.cli import Parser, check_writable
+from polyhead.config.overrides import separate
+from polyhead.data.formats.settings import parse_settings
 from polyhead.workflows.init import default_path, init
+
+_OWN = ("--minutes", "--out", "--reader", "--help", "-h")
+
+EPILOG = """\
+key=value gives a setting of the reader, for example:
+
+  images=train2017   classes=cat,dog   on_bad=skip   --reader png_masks masks=labels
+"""
 
 
 def parser() -> Parser:
-    """Return the argument parser."""
+    """Return the argument parser; settings of the reader are separated before."""
     command = Parser(
         prog="polyhead init",
+        usage="polyhead init FOLDER [--minutes N] [--out FILE] [--reader FORMAT] [key=value ...]",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Recognize the data in a folder (COCO, VOC, YOLO, Penn-Fudan, masks, one folder per class), check "
         "it, and write a commented recipe. The data is not changed.",
     )
@@ -28,10 +43,11 @@ def parser() -> Parser:
 
 def main(argv: list[str]) -> int:
     """Write a recipe for a folder and return the exit code."""
-    given = parser().parse_args(argv)
+    words, changes = separate(argv, _OWN)
+    given = parser().parse_args(words)
     out = given.out or str(default_path(given.folder))
     check_writable(out)
-    path = init(given.folder, out, given.minutes, given.reader)
+    path = init(given.folder, out, given.minutes, given.reader, settings=parse_settings(changes))
     if yaml.safe_load(path.read_text(encoding="utf-8"))["model"]["init_args"]["weights"] is None:
         print("no pretrained weights were found: training starts from random weights unless you add model.weights=hub")
     print(f"next: polyhead train {path}")

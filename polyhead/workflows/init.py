@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -31,8 +31,11 @@ def init(
     minutes: float | None = None,
     reader: str | None = None,
     show: Callable[[str], None] = print,
+    settings: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a recipe for the data in a folder. The data is checked and not changed.
+
+    Up to 5 % of the images may be invalid: the recipe then leaves them out.
 
     Args:
         folder: the data set: COCO, VOC, YOLO, Penn-Fudan, masks, or one folder per class.
@@ -40,6 +43,7 @@ def init(
         minutes: time limit of the training. Image size and epochs are chosen to fit it, by timing a training step.
         reader: the data format, for a folder with data in several formats.
         show: called with each line of the report.
+        settings: settings of the reader, such as ``{"images": "train2017"}``.
 
     Returns:
         The recipe file.
@@ -55,16 +59,16 @@ def init(
     if path.exists():
         raise PolyheadError(f"{path} already exists and is not overwritten. Give another file with --out.")
 
-    from polyhead.data import doctor  # these import torch: after the checks that need no data
-    from polyhead.data.formats.recognize import recognize
+    from polyhead.workflows.examine import describe, examine, left_out_lines  # imports torch
 
     task = _task_name(folder)
-    layout = recognize(folder, reader)
-    counts = ", ".join(f"{count} {split}" for split, count in layout.counts.items())
-    show(f"{folder}: {layout.reader} format, {counts} images, classes: {few(layout.classes)}")
-    if problems := doctor.check_layout(layout):
-        raise DataError(str(folder), problems)
-    show("checked: all images can be read, all annotations are valid")
+    examined = examine(folder, reader, settings)
+    layout = examined.layout
+    if examined.problems:
+        raise DataError(str(folder), examined.problems, examined.hint)
+    for line in (*describe(folder, layout), *left_out_lines(examined)):
+        show(line)
+    show(f"checked: all {'other ' if examined.skipped else ''}images can be read, all annotations are valid")
     model = _model(layout, task)
     size, epochs = 300 if model["class_path"] == "ssd300" else 224, EPOCHS
     reason = "Size and epochs are defaults; --minutes 20 chooses them to fit 20 minutes on this machine"

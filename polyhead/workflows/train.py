@@ -26,7 +26,7 @@ from polyhead.data.splits.make import SPLITS
 from polyhead.engine.continual.exemplars import balanced_indices, shuffled_indices
 from polyhead.engine.fit import fit
 from polyhead.engine.progress import Log, Progress
-from polyhead.errors import few
+from polyhead.errors import counted, few, summarize
 from polyhead.metrics.forgetting import score_history
 from polyhead.nets.precision import resolve
 from polyhead.rng import derive_seed
@@ -112,13 +112,21 @@ def train_parts(
         for name, task in tasks.items():
             counts = ", ".join(f"{len(task.readers[split])} {split}" for split in SPLITS)
             log(f"{name}: {counts} images, {len(task.names)} classes ({few(task.names, 12)})")
-            for problem in task.skipped:
-                log(f"{name}: skipped {problem}")
+            for line in task_remarks(task):
+                log(f"{name}: {line}")
         for line in remarks:
             log(line)
         for task in tasks.values():
             plots.data(run, task)
         return finish(parts, tasks, run, log, config)
+
+
+def task_remarks(task: TaskData) -> list[str]:
+    """Return lines for the log: training images that show nothing, what the readers assumed, and what they left out."""
+    empty = len(task) - sum(task.kind.has_content(task.targets("train")))
+    lines = [f"{empty} of {counted(len(task), 'training image')} without annotated objects"] if empty else []
+    left_out = [f"left out: {problem.strip()}" for problem in summarize(task.skipped)]
+    return [*lines, *task.notes, *left_out]
 
 
 def _resolved(source: str | Path | Mapping[str, Any], changes: Sequence[str]) -> Mapping[str, Any]:

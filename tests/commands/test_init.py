@@ -22,7 +22,11 @@ def test_a_folder_of_classes(images: Path, capsys: pytest.CaptureFixture[str]) -
     assert cli.main(["init", str(images)]) == 0
     shown = capsys.readouterr().out
     assert shown.splitlines() == [
-        "My pets: folder format, 8 train images, classes: cat, dog",
+        "My pets: folder format, 2 classes (cat, dog)",
+        "train: 8 images",
+        "  class  train images",
+        "  cat               4",
+        "  dog               4",
         "checked: all images can be read, all annotations are valid",
         "wrote my_pets.yaml",
         "no pretrained weights were found: training starts from random weights unless you add model.weights=hub",
@@ -44,7 +48,7 @@ def test_options_are_passed_on(images: Path, capsys: pytest.CaptureFixture[str])
     words = ["init", str(images), "--minutes", "0.001", "--reader", "folder", "--out", "x.yaml"]
     assert cli.main(words) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert " s per step at 300 pixels on this machine; " in lines[2]
+    assert " s per step at 300 pixels on this machine; " in lines[-4]
     assert lines[-1] == "next: polyhead train x.yaml"
     assert recipe.load("x.yaml")["model"]["init_args"]["size"] == 224
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from polyhead.contracts.reader import Reader
 from polyhead.data.formats import class_folders, coco, masks, penn_fudan, voc, yolo
 from polyhead.data.formats.data_folder import DataFolder, Found
+from polyhead.data.formats.settings import fit_settings, settings_of
 from polyhead.data.formats.unread import unread
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.coco_masks import CocoMasks
@@ -109,10 +110,20 @@ def recognize(
     root = find(folder)
     if not root.is_dir():
         raise PolyheadError(f"{root}: expected a folder, got a file. Give the folder of the data set.")
+    settings = dict(settings or {})
     if reader is not None and reader not in FORMATS:
         raise PolyheadError(f"unknown format {reader!r} (expected one of {', '.join(FORMATS)})")
-    names = [reader] if reader else list(FORMATS)
-    found, faults = _layouts(DataFolder(root), names, settings or {})
+    names = (
+        [reader]
+        if reader
+        else [name for name in FORMATS if settings.keys() <= settings_of(FORMATS[name].reader).keys()]
+    )
+    if not names:
+        raise PolyheadError(
+            f"no reader has all of the settings {', '.join(settings)}. Name a reader with --reader; the message then "
+            "lists its settings."
+        )
+    found, faults = _layouts(DataFolder(root), names, settings)
     lowest = min((FORMATS[name].rank for name in found), default=0)
     best = {name: layout for name, layout in found.items() if FORMATS[name].rank == lowest}
     sound = {name: layout for name, layout in best.items() if not any(each.problems for each in layout.splits.values())}
@@ -152,9 +163,10 @@ def _layouts(
 
 def _open(name: str, root: Path, found: Found, settings: Mapping[str, Any]) -> DatasetLayout:
     """Build the reader of each split."""
+    fitted = fit_settings(name, FORMATS[name].reader, settings)
     first = next(split for split in ("train", "val", "test") if split in found.splits)
     init_args = {
-        "train" if split == first else split: {"root": str(root), **arguments, **settings}
+        "train" if split == first else split: {"root": str(root), **arguments, **fitted}
         for split, arguments in found.splits.items()
     }
     readers = {split: FORMATS[name].reader(**arguments) for split, arguments in init_args.items()}

@@ -121,7 +121,8 @@ class TaskData:
         given = {split: require_valid(reader, f"data.{name} ({split})") for split, reader in given.items()}
         for split, reader in given.items():
             check_names(f"data.{name}", split, source.reader.names, reader.names)
-        self.skipped = [problem for reader in given.values() for problem in reader.skipped]
+        self.skipped = list(dict.fromkeys(problem for reader in given.values() for problem in reader.skipped))
+        self.notes = list(dict.fromkeys(note for reader in given.values() for note in reader.notes))
         self.readers = make_splits(name, kind, given, source.split, seed, ids)
         self._targets: dict[str, Targets] = {}
         self.names = source.reader.names
