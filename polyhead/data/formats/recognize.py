@@ -140,14 +140,23 @@ def _layouts(
     faults: dict[str, PolyheadError] = {}
     for name in names:
         try:
-            found = FORMATS[name].find(folder)
-            if found is None and settings and len(names) == 1:  # the settings may say what was not found
-                found = Found({"train": {}})
+            found = _find(name, folder, named=bool(settings) and len(names) == 1)
             if found is not None:
                 layouts[name] = _open(name, folder.path, found, settings)
         except PolyheadError as fault:
             faults[name] = fault
     return layouts, faults
+
+
+def _find(name: str, folder: DataFolder, *, named: bool) -> Found | None:
+    """Return what a folder holds in a format; if the user's settings name it, nothing has to be found."""
+    try:
+        found = FORMATS[name].find(folder)
+    except PolyheadError:
+        if not named:
+            raise
+        found = None
+    return Found({"train": {}}) if found is None and named else found
 
 
 def _open(name: str, root: Path, found: Found, settings: Mapping[str, Any]) -> DatasetLayout:
