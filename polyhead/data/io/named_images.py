@@ -26,14 +26,14 @@ class NamedImages:
     def __init__(self, root: Path, folder: Path, split: str | None = None) -> None:
         self.root = root
         self.split = split
-        self._near = Listing(folder, root)
+        self.listing = Listing(folder, root)
         self._folders: Counter[str] = Counter()
         self._cases: list[str] = []
 
     def find(self, name: str) -> Path | Problem:
         """Return the path of an image, or the problem with its name."""
         plain = plain_name(name)
-        found = self._near.find(plain)
+        found = self.listing.find(plain)
         return found if isinstance(found, Path) else self._elsewhere(name, plain, found)
 
     @property
@@ -84,7 +84,7 @@ class NamedImages:
 
     def _is_near(self, path: str, plain: str) -> bool:
         """Return whether a path differs from the named one in letter case at most."""
-        folder = self._near.folder
+        folder = self.listing.folder
         near = folder.relative_to(self.root) if folder.is_relative_to(self.root) else Path("..")
         return path.lower() == (near / plain).as_posix().lower()
 
