@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from polyhead.data.readers.coco import load_coco
+from polyhead.data.readers.coco_files import load_coco
 from polyhead.errors import PolyheadError, suggest
 from polyhead.run import write_text
 

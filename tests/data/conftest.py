@@ -131,11 +131,43 @@ def _png_masks(root: Path) -> None:
     (root / "classes.txt").write_text("background 0 0 0\nroad 128 64 128\nsmall car 0 0 142\n")
 
 
+def _labelme(root: Path) -> None:
+    """Write three images: with a rectangle and a polygon, with a circle, and without shapes."""
+    shapes = [
+        [("cat", "rectangle", [[30, 25], [10, 5]]), ("dog", "polygon", [[40, 10], [60, 10], [50, 40]])],
+        [("cat", "circle", [[20, 20], [20, 30]]), ("cat", "point", [[5, 5]])],
+        [],
+    ]
+    for number, found in enumerate(shapes):
+        write_image(root / f"{number}.jpg", number)
+        entries = [{"label": label, "shape_type": kind, "points": points} for label, kind, points in found]
+        document = {"version": "5.4.1", "flags": {}, "shapes": entries, "imagePath": f"{number}.jpg", "imageData": None}
+        document |= {"imageHeight": HEIGHT, "imageWidth": WIDTH}
+        (root / f"{number}.json").write_text(json.dumps(document, indent=2))
+
+
+def _box_csv(root: Path) -> None:
+    """Write three images, the third without boxes."""
+    for number in range(3):
+        write_image(root / "train" / f"{number}.jpg", number)
+    lines = [
+        "0.jpg,64,48,cat,10,5,30,25",
+        "0.jpg,64,48,dog,0,0,64,48",
+        "1.jpg,64,48,cat,30.5,20,40.5,30",
+        "2.jpg,64,48,,,,,",
+    ]
+    text = "\n".join(["filename,width,height,class,xmin,ymin,xmax,ymax", *lines])
+    (root / "train" / "_annotations.csv").write_text(f"{text}\n")
+
+
 MAKERS = {
     "coco": _coco,
     "voc": _voc,
     "yolo": _yolo,
     "penn_fudan": _penn_fudan,
+    "labelme": _labelme,
+    "labelme_masks": _labelme,
+    "box_csv": _box_csv,
     "coco_masks": _coco_masks,
     "voc_masks": _voc_masks,
     "png_masks": _png_masks,

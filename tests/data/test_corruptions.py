@@ -4,6 +4,7 @@ import codecs
 import hashlib
 import json
 import os
+import shutil
 import struct
 import zlib
 from collections.abc import Callable
@@ -190,7 +191,7 @@ CASES = [
     Case(
         "coco",
         "json_two",
-        write("annotations/b.json", "{}"),
+        lambda root: shutil.copy(root / COCO, root / "annotations" / "b.json"),
         ("several annotation files", "annotations/b.json", "annotations=FILE"),
     ),
     # COCO: images
@@ -220,13 +221,13 @@ CASES = [
     Case(
         "coco",
         "climbing_path",
-        image(file_name="../train/1.jpg"),
-        ("image 1", "'../train/1.jpg'", "got one that leaves it"),
+        image(file_name="../train/9.jpg"),
+        ("image 1", "'../train/9.jpg'", "got one that leaves it"),
     ),
     Case(
         "coco", "absolute_path", image(file_name="/etc/passwd"), ("image 1", "'/etc/passwd'", "got one that leaves it")
     ),
-    Case("coco", "windows_path", image(file_name="C:\\x\\1.jpg"), ("image 1", "got one that leaves it", "relative")),
+    Case("coco", "windows_path", image(file_name="C:\\x\\9.jpg"), ("image 1", "got one that leaves it", "relative")),
     Case("coco", "link_outside", link_outside("train/1.jpg"), ("image 1", "leads out of", "copy the file itself")),
     Case("coco", "image_missing", delete("train/2.jpg"), ("image 2", "'2.jpg'", "does not exist", "add the file")),
     Case("coco", "image_empty", write("train/2.jpg", b""), ("train/2.jpg", "empty (0 bytes)", "copy it again")),
@@ -256,7 +257,7 @@ CASES = [
     Case(
         "coco", "box_three", thing(bbox=[1, 2, 3]), ("annotation 10", "expected four numbers", "bbox", "got [1, 2, 3]")
     ),
-    Case("coco", "box_text", thing(bbox=["1", 2, 3, 4]), ("annotation 10", "expected four numbers", "bbox")),
+    Case("coco", "box_text", thing(bbox=["left", 2, 3, 4]), ("annotation 10", "expected four numbers", "bbox")),
     Case(
         "coco",
         "area_negative",
@@ -269,6 +270,12 @@ CASES = [
         "category_twice",
         document(lambda d: d["categories"].append({"id": 9, "name": "cat"})),
         ("category number 3", "'cat' is used twice"),
+    ),
+    Case(
+        "coco",
+        "category_fault",
+        document(lambda d: d["categories"][0].pop("id")),
+        ("category number 1", "an id and a name"),
     ),
     Case(
         "coco", "category_keys", document(lambda d: d["categories"].append({"id": 9})), ("number 3", "an id and a name")

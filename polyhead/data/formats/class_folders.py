@@ -32,4 +32,5 @@ def find(folder: DataFolder) -> Found | None:
 def _classes(root: Path) -> list[str]:
     """Return the folders that contain images; an empty list if one of them is a split."""
     filled = [name for name in class_folders(root) if any(is_image(path) for path in (root / name).iterdir())]
-    return [] if any(split_of(name) == name for name in filled) else filled
+    named = any(split_of(name) == name for name in filled) or all(map(split_of, filled))  # or train_images, test_images
+    return [] if named else filled

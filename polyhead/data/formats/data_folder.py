@@ -1,19 +1,15 @@
 """The files of a data folder by subfolder, and what a format finds in them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from polyhead.data.io.files import Listing
 from polyhead.data.io.images import is_image
+from polyhead.data.io.split_names import SPLITS, split_of, split_of_path
 
-SPLITS = {
-    "train": "train", "training": "train", "trn": "train",
-    "val": "val", "valid": "val", "validation": "val", "dev": "val",
-    "test": "test", "testing": "test",
-}  # fmt: skip
-"""The split that a word in the name of a file or folder means."""
+__all__ = ["SPLITS", "DataFolder", "Found", "split_of", "split_of_path", "stems", "unlisted"]
 
 
 class Found(NamedTuple):
@@ -71,20 +67,22 @@ def stems(names: Sequence[str]) -> set[str]:
     return {PurePosixPath(name).stem for name in names}
 
 
-def split_of(name: str) -> str | None:
-    """Return the split that the name of a file or folder contains as a word; None if it contains none.
+def unlisted(folder: DataFolder, listed: Collection[str], where: str) -> list[str]:
+    """Return a note with the number of images that no annotation file names; none if there are none.
 
-    >>> split_of("instances_val2017"), split_of("Testing"), split_of("trainer"), split_of("images")
-    ('val', 'test', None, None)
+    Args:
+        folder: the folder.
+        listed: the paths or names of the images that are named, in any letter case, with an ending or without.
+        where: the end of the note: where the images are not named.
     """
-    words = name.lower().replace("-", "_").replace(".", "_").replace(" ", "_").split("_")
-    return next((SPLITS[word] for word in (each.rstrip("0123456789") for each in words) if word in SPLITS), None)
+    names = {PurePosixPath(name).name.lower() for name in listed}
+    left = [f"{path}/{name}" for path, found in folder.images.items() for name in found if not _is_in(name, names)]
+    if not left:
+        return []
+    first = left[0].removeprefix("./")
+    images = "1 image is" if len(left) == 1 else f"{len(left)} images are"
+    return [f"{images} {where} and not read: {first}{' and others' if len(left) > 1 else ''}"]
 
 
-def split_of_path(folder: str) -> str | None:
-    """Return the split that the last part of a relative path with one names; None if no part does.
-
-    >>> split_of_path("data/train/images"), split_of_path("images")
-    ('train', None)
-    """
-    return next((split for part in reversed(PurePosixPath(folder).parts) if (split := split_of(part))), None)
+def _is_in(name: str, names: Collection[str]) -> bool:
+    return name.lower() in names or PurePosixPath(name.lower()).stem in names

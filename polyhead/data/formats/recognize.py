@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from polyhead.contracts.reader import Reader
-from polyhead.data.formats import class_folders, coco, masks, penn_fudan, voc, yolo
+from polyhead.data.formats import box_csv, class_folders, coco, labelme, masks, penn_fudan, voc, yolo
 from polyhead.data.formats.data_folder import DataFolder, Found
 from polyhead.data.formats.settings import fit_settings, settings_of
 from polyhead.data.formats.unread import unread
+from polyhead.data.readers.box_csv import BoxCsv
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.coco_masks import CocoMasks
 from polyhead.data.readers.folder import Folder
+from polyhead.data.readers.labelme import LabelMe
+from polyhead.data.readers.labelme_masks import LabelMeMasks
 from polyhead.data.readers.penn_fudan import PennFudan
 from polyhead.data.readers.png_masks import PngMasks
 from polyhead.data.readers.voc import Voc
@@ -47,6 +50,10 @@ FORMATS = {
     "voc": Format(Voc, voc.find, "Annotations/*.xml and JPEGImages/, here or in VOCdevkit/*/", voc.ENDINGS),
     "yolo": Format(Yolo, yolo.find, "data.yaml with names, or classes.txt and labels/", yolo.ENDINGS),
     "penn_fudan": Format(PennFudan, penn_fudan.find, "PNGImages/ and PedMasks/", penn_fudan.ENDINGS),
+    "labelme": Format(LabelMe, labelme.find, "a JSON file of LabelMe for each image", labelme.ENDINGS),
+    "box_csv": Format(
+        BoxCsv, box_csv.find, "a CSV file with the columns filename, class, xmin, ymin, xmax, ymax", box_csv.ENDINGS
+    ),
     "coco_masks": Format(CocoMasks, coco.find, "as coco", coco.ENDINGS, 1),
     "voc_masks": Format(
         VocMasks,
@@ -55,6 +62,7 @@ FORMATS = {
         voc.MASK_ENDINGS,
         1,
     ),
+    "labelme_masks": Format(LabelMeMasks, labelme.find, "as labelme", labelme.ENDINGS, 1),
     "png_masks": Format(
         PngMasks, masks.find, "images/, masks/ and classes.txt with one class name per line", masks.ENDINGS, 1
     ),
@@ -151,14 +159,23 @@ def _layouts(
     faults: dict[str, PolyheadError] = {}
     for name in names:
         try:
-            found = FORMATS[name].find(folder)
-            if found is None and settings and len(names) == 1:  # the settings may say what was not found
-                found = Found({"train": {}})
+            found = _find(name, folder, named=bool(settings) and len(names) == 1)
             if found is not None:
                 layouts[name] = _open(name, folder.path, found, settings)
         except PolyheadError as fault:
             faults[name] = fault
     return layouts, faults
+
+
+def _find(name: str, folder: DataFolder, *, named: bool) -> Found | None:
+    """Return what a folder holds in a format; if the user's settings name it, nothing has to be found."""
+    try:
+        found = FORMATS[name].find(folder)
+    except PolyheadError:
+        if not named:
+            raise
+        found = None
+    return Found({"train": {}}) if found is None and named else found
 
 
 def _open(name: str, root: Path, found: Found, settings: Mapping[str, Any]) -> DatasetLayout:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from polyhead.data.readers.coco import Coco, is_number
+from polyhead.data.io.json_files import number as to_number
+from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.in_memory import Issues, Record
 from polyhead.data.readers.mask_files import is_background, with_background
 from polyhead.errors import InvalidFileError, Problem
@@ -53,7 +54,7 @@ class CocoMasks(Coco):
     def __init__(
         self,
         root: str | Path,
-        annotations: str | None = None,
+        annotations: str | list[str] | None = None,
         images: str | None = None,
         *,
         classes: list[str] | None = None,
@@ -112,17 +113,18 @@ class CocoMasks(Coco):
         """Check every object as the reader of boxes does, and store its outline."""
         super()._add_objects(entries, records, labels, issues)
         for entry in entries:
-            image_id = str(entry.get("image_id")) if isinstance(entry, dict) else ""
+            image_id = self._id(entry.get("image_id")) if isinstance(entry, dict) else ""
             record = records.get(image_id)
             label = labels.get(entry.get("category_id")) if record and _is_hashable(entry.get("category_id")) else None
             if record is None or label is None:
                 continue
-            error = check_outline(entry.get("segmentation"), record.size)
+            shape = _with_numbers(entry.get("segmentation"))
+            error = check_outline(shape, record.size)
             if error:
                 issues.add(image_id, Problem(f"{self.file}: annotation {entry.get('id')}", *error))
             else:
-                number = IGNORED if entry.get("iscrowd") else label
-                outline = Outline(str(entry.get("id")), number, entry["segmentation"])
+                number = IGNORED if entry.get("iscrowd") in (1, "1") else label
+                outline = Outline(str(entry.get("id")), number, shape)
                 self._outlines.setdefault(image_id, []).append(outline)
 
 
@@ -189,8 +191,22 @@ def run_lengths(text: str) -> list[int]:
     return lengths or [0]
 
 
+def _with_numbers(shape: Any) -> Any:
+    """Return polygons whose coordinates are texts as numbers; anything else unchanged."""
+    if not isinstance(shape, list) or not all(isinstance(polygon, list) for polygon in shape):
+        return shape
+    if not any(isinstance(value, str) for polygon in shape for value in polygon):
+        return shape
+    return [[to_number(value) for value in polygon] for polygon in shape]
+
+
 def _is_coordinate(value: Any) -> bool:
-    return is_number(value) and isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
 
 
 def _is_hashable(value: Any) -> bool:
