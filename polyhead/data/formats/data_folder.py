@@ -7,13 +7,9 @@ from typing import Any, NamedTuple
 
 from polyhead.data.io.files import Listing
 from polyhead.data.io.images import is_image
+from polyhead.data.io.split_names import SPLITS, split_of, split_of_path
 
-SPLITS = {
-    "train": "train", "training": "train", "trn": "train",
-    "val": "val", "valid": "val", "validation": "val", "dev": "val",
-    "test": "test", "testing": "test",
-}  # fmt: skip
-"""The split that a word in the name of a file or folder means."""
+__all__ = ["SPLITS", "DataFolder", "Found", "split_of", "split_of_path", "stems"]
 
 
 class Found(NamedTuple):
@@ -69,22 +65,3 @@ class DataFolder:
 def stems(names: Sequence[str]) -> set[str]:
     """Return the names of files without their endings."""
     return {PurePosixPath(name).stem for name in names}
-
-
-def split_of(name: str) -> str | None:
-    """Return the split that the name of a file or folder contains as a word; None if it contains none.
-
-    >>> split_of("instances_val2017"), split_of("Testing"), split_of("trainer"), split_of("images")
-    ('val', 'test', None, None)
-    """
-    words = name.lower().replace("-", "_").replace(".", "_").replace(" ", "_").split("_")
-    return next((SPLITS[word] for word in (each.rstrip("0123456789") for each in words) if word in SPLITS), None)
-
-
-def split_of_path(folder: str) -> str | None:
-    """Return the split that the last part of a relative path with one names; None if no part does.
-
-    >>> split_of_path("data/train/images"), split_of_path("images")
-    ('train', None)
-    """
-    return next((split for part in reversed(PurePosixPath(folder).parts) if (split := split_of(part))), None)
