@@ -285,8 +285,6 @@ CASES = [
     Case("voc", "xml_bomb", write(XML, BOMB), (str(XML), "document type", "not allowed", "delete it")),
     Case("voc", "xml_other", write(XML, "<html/>"), (str(XML), "<annotation>, got <html>")),
     Case("voc", "xml_missing", delete(XML), ("trainval.txt: line 1", "'000000.xml'", "does not exist")),
-    Case("voc", "no_size", swap(XML, "<width>64</width>", ""), (str(XML), "of <size>", "size of the image")),
-    Case("voc", "zero_size", swap(XML, "<width>64<", "<width>0<"), (str(XML), "of <size>", "above 0")),
     Case("voc", "other_size", swap(XML, "<width>64<", "<width>70<"), ("000000.jpg", "expected 70 x 48", "got 64 x 48")),
     Case("voc", "no_name", swap(XML, "<name>cat</name>", ""), ("000000.xml: object 1", "no <name>", "add its class")),
     Case("voc", "no_side", swap(XML, "<ymax>25</ymax>", ""), ("object 1", "four numbers", "ymax=None")),
@@ -296,7 +294,16 @@ CASES = [
     Case("voc", "box_outside", swap(XML, "<xmax>30<", "<xmax>90<"), ("object 1", "outside the image of 64 x 48")),
     Case("voc", "difficult", swap(XML, "<difficult>0<", "<difficult>yes<"), ("object 1", "<difficult>", "got 'yes'")),
     Case(
-        "voc", "climbing", swap(XML, "000000.jpg", "../../x.jpg"), (str(XML), "'../../x.jpg'", "got one that leaves it")
+        "voc",
+        "climbing",
+        both(swap(XML, "000000.jpg", "../../x.jpg"), delete(VOC / "JPEGImages/000000.jpg")),
+        (str(XML), "'../../x.jpg'", "got one that leaves it"),
+    ),
+    Case(
+        "voc",
+        "two_images",
+        both(swap(XML, "000000.jpg", "x.jpg"), resize(VOC / "JPEGImages/000000.png")),
+        (str(XML), "several images have the name", "name one in <filename>"),
     ),
     Case(
         "voc", "image_missing", delete(VOC / "JPEGImages/000001.jpg"), ("000001.xml", "'000001.jpg'", "does not exist")

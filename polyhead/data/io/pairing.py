@@ -64,8 +64,10 @@ def _index(files: Iterable[str]) -> tuple[Index, Index, Index]:
 
 def _at_same_place(path: str, same: Index, flat: Index) -> list[str]:
     folder, stem = _parts(path)
+    matches = same.get(f"{_place(folder)}/{stem}", [])
     # a file in a folder of its own kind is preferred to one beside the path, which may be something else
-    matches = sorted(same.get(f"{_place(folder)}/{stem}", ()), key=lambda file: _parts(file)[0] == folder)
+    if apart := [file for file in matches if _parts(file)[0] != folder]:
+        return apart
     if matches:
         return matches
     split = split_of_path(folder)
