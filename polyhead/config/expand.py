@@ -27,6 +27,7 @@ READERS = {
     "folder": "polyhead.data.readers.folder.Folder",
     "cifar10": "polyhead.data.readers.cifar10.Cifar10",
     "coco_masks": "polyhead.data.readers.coco_masks.CocoMasks",
+    "yolo_masks": "polyhead.data.readers.yolo_masks.YoloMasks",
     "voc_masks": "polyhead.data.readers.voc_masks.VocMasks",
     "labelme_masks": "polyhead.data.readers.labelme_masks.LabelMeMasks",
     "png_masks": "polyhead.data.readers.png_masks.PngMasks",

@@ -71,6 +71,14 @@ def _yolo(root: Path) -> None:
     (root / "data.yaml").write_text("path: ../datasets/tiny\ntrain: images/train\nnc: 2\nnames: [cat, dog]\n")
 
 
+def _yolo_masks(root: Path) -> None:
+    """Write three images: one with a square of each class, one with a triangle, and one without objects."""
+    _yolo(root)
+    labels = root / "labels" / "train"
+    (labels / "0.txt").write_text("0 0.25 0.25 0.75 0.25 0.75 0.75 0.25 0.75\n1 0.5 0.5 0.6 0.5 0.6 0.6 0.5 0.6\n")
+    (labels / "1.txt").write_text("1 0.25 0.25 0.75 0.25 0.5 0.75\n")
+
+
 def _penn_fudan(root: Path) -> None:
     """Write an image with two people and one with none."""
     masks = root / "PennFudanPed" / "PedMasks"
@@ -169,6 +177,7 @@ MAKERS = {
     "labelme_masks": _labelme,
     "box_csv": _box_csv,
     "coco_masks": _coco_masks,
+    "yolo_masks": _yolo_masks,
     "voc_masks": _voc_masks,
     "png_masks": _png_masks,
     "folder": _folder,

@@ -100,6 +100,10 @@ def cut(path: str | Path) -> Edit:
     return lambda root: os.truncate(root / path, (root / path).stat().st_size // 2)
 
 
+def both(first: Edit, second: Edit) -> Edit:
+    return lambda root: (first(root), second(root))
+
+
 def delete(path: str | Path) -> Edit:
     def edit(root: Path) -> None:
         (root / path).unlink()
@@ -288,8 +292,6 @@ CASES = [
     Case("voc", "xml_bomb", write(XML, BOMB), (str(XML), "document type", "not allowed", "delete it")),
     Case("voc", "xml_other", write(XML, "<html/>"), (str(XML), "<annotation>, got <html>")),
     Case("voc", "xml_missing", delete(XML), ("trainval.txt: line 1", "'000000.xml'", "does not exist")),
-    Case("voc", "no_size", swap(XML, "<width>64</width>", ""), (str(XML), "of <size>", "size of the image")),
-    Case("voc", "zero_size", swap(XML, "<width>64<", "<width>0<"), (str(XML), "of <size>", "above 0")),
     Case("voc", "other_size", swap(XML, "<width>64<", "<width>70<"), ("000000.jpg", "expected 70 x 48", "got 64 x 48")),
     Case("voc", "no_name", swap(XML, "<name>cat</name>", ""), ("000000.xml: object 1", "no <name>", "add its class")),
     Case("voc", "no_side", swap(XML, "<ymax>25</ymax>", ""), ("object 1", "four numbers", "ymax=None")),
@@ -299,7 +301,16 @@ CASES = [
     Case("voc", "box_outside", swap(XML, "<xmax>30<", "<xmax>90<"), ("object 1", "outside the image of 64 x 48")),
     Case("voc", "difficult", swap(XML, "<difficult>0<", "<difficult>yes<"), ("object 1", "<difficult>", "got 'yes'")),
     Case(
-        "voc", "climbing", swap(XML, "000000.jpg", "../../x.jpg"), (str(XML), "'../../x.jpg'", "got one that leaves it")
+        "voc",
+        "climbing",
+        both(swap(XML, "000000.jpg", "../../x.jpg"), delete(VOC / "JPEGImages/000000.jpg")),
+        (str(XML), "'../../x.jpg'", "got one that leaves it"),
+    ),
+    Case(
+        "voc",
+        "two_images",
+        both(swap(XML, "000000.jpg", "x.jpg"), resize(VOC / "JPEGImages/000000.png")),
+        (str(XML), "several images have the name", "name one in <filename>"),
     ),
     Case(
         "voc", "image_missing", delete(VOC / "JPEGImages/000001.jpg"), ("000001.xml", "'000001.jpg'", "does not exist")
@@ -318,8 +329,16 @@ CASES = [
     Case("voc", "list_empty", write(IDS, "\n"), ("the data set has no images", "split")),
     Case("voc", "layout", rename(VOC / "JPEGImages", VOC / "Images"), ("no PASCAL VOC layout", "JPEGImages")),
     # YOLO
-    Case("yolo", "columns", swap(TXT, " 0.5\n", "\n"), ("0.txt: line 1", "expected 5 columns, got 4", "x_center")),
-    Case("yolo", "outline", swap(TXT, " 0.5\n", " 0.5 0.1 0.2\n"), ("line 1", "got 7", "convert outlines to boxes")),
+    Case("yolo", "columns", swap(TXT, " 0.5\n", "\n"), ("0.txt: line 1", "expected 5 columns of a box", "got 4")),
+    Case("yolo", "even", swap(TXT, " 0.5\n", " 0.5 0.1 0.2 1\n"), ("line 1", "an odd number", "got 8", "x_center")),
+    Case("yolo", "outline_nan", swap(TXT, " 0.5\n", " 0.5 0.1 nan\n"), ("line 1", "the outline has", "not finite")),
+    Case("yolo", "outline_outside", swap(TXT, " 0.5\n", " 0.5 1.2 0.2\n"), ("line 1", "outside the image", "clip")),
+    Case("yolo", "outline_flat", swap(TXT, " 0.5\n", " 0.5 0.3 0.5\n"), ("line 1", "no width or height")),
+    Case("yolo", "outline_text", swap(TXT, " 0.5\n", " 0.5 low 0.2\n"), ("line 1", "expected numbers", "low")),
+    # YOLO, as masks
+    Case("yolo_masks", "box", write(TXT, "0 .5 .5 .2 .2"), ("line 1", "a box and no outline", "reader yolo for boxes")),
+    Case("yolo_masks", "outside", swap(TXT, "0.75", "1.75"), ("0.txt: line 1", "outside the image of 64 x 48", "clip")),
+    Case("yolo_masks", "text", swap(TXT, "0.75", "low"), ("0.txt: line 1", "expected numbers", "low")),
     Case(
         "yolo", "class_outside", swap(TXT, "1 0.25", "2 0.25"), ("0.txt: line 2", "from 0 to 1", "got '2'", "data.yaml")
     ),
@@ -356,16 +375,19 @@ CASES = [
     Case(
         "yolo",
         "yaml_climbs",
-        swap(YAML, "images/train", "../../etc"),
+        both(swap(YAML, "images/train", "../../etc"), empty("labels")),
         ("data.yaml", "'../../etc'", "which leaves it"),
     ),
     Case(
-        "yolo", "yaml_absolute", swap(YAML, "images/train", "/etc"), ("data.yaml", "'/etc', which leaves", "relative")
+        "yolo",
+        "yaml_absolute",
+        both(swap(YAML, "images/train", "/etc"), empty("labels")),
+        ("data.yaml", "'/etc', which leaves", "relative"),
     ),
     Case(
         "yolo",
         "yaml_folder",
-        swap(YAML, "images/train", "images/tarin"),
+        both(swap(YAML, "images/train", "images/tarin"), empty("labels")),
         ("data.yaml", "'images/tarin' does not exist"),
     ),
     Case("yolo", "yaml_split", swap(YAML, "train: ", "val: "), ("has no split 'train'", "choose from val")),

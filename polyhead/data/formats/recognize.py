@@ -20,6 +20,7 @@ from polyhead.data.readers.png_masks import PngMasks
 from polyhead.data.readers.voc import Voc
 from polyhead.data.readers.voc_masks import VocMasks
 from polyhead.data.readers.yolo import Yolo
+from polyhead.data.readers.yolo_masks import YoloMasks
 from polyhead.errors import PolyheadError, few
 from polyhead.paths import find
 
@@ -48,13 +49,14 @@ FORMATS = {
         Coco, coco.find, "a JSON file with images, annotations and categories, here or in annotations/", coco.ENDINGS
     ),
     "voc": Format(Voc, voc.find, "Annotations/*.xml and JPEGImages/, here or in VOCdevkit/*/", voc.ENDINGS),
-    "yolo": Format(Yolo, yolo.find, "data.yaml with names, or classes.txt and labels/", yolo.ENDINGS),
+    "yolo": Format(Yolo, yolo.find, "data.yaml with names, or classes.txt, and label files NAME.txt", yolo.ENDINGS),
     "penn_fudan": Format(PennFudan, penn_fudan.find, "PNGImages/ and PedMasks/", penn_fudan.ENDINGS),
     "labelme": Format(LabelMe, labelme.find, "a JSON file of LabelMe for each image", labelme.ENDINGS),
     "box_csv": Format(
         BoxCsv, box_csv.find, "a CSV file with the columns filename, class, xmin, ymin, xmax, ymax", box_csv.ENDINGS
     ),
     "coco_masks": Format(CocoMasks, coco.find, "as coco", coco.ENDINGS, 1),
+    "yolo_masks": Format(YoloMasks, yolo.find, "as yolo, with outlines", yolo.ENDINGS, 1),
     "voc_masks": Format(
         VocMasks,
         voc.find_masks,
@@ -158,6 +160,8 @@ def _layouts(
     layouts: dict[str, DatasetLayout] = {}
     faults: dict[str, PolyheadError] = {}
     for name in names:
+        if any(FORMATS[other].rank < FORMATS[name].rank for other in layouts):
+            continue  # it would not be used, and reading takes time
         try:
             found = _find(name, folder, named=bool(settings) and len(names) == 1)
             if found is not None:

@@ -5,13 +5,11 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import torch
-
 from polyhead.data.io.json_files import number as to_number
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.in_memory import Issues, Record
 from polyhead.data.readers.mask_files import is_background, with_background
+from polyhead.data.readers.outlines import paint
 from polyhead.errors import InvalidFileError, Problem
 from polyhead.types import IGNORED, Mask, Size
 
@@ -80,17 +78,9 @@ class CocoMasks(Coco):
 
     def target(self, index: int) -> Mask:
         """Return the class of each pixel."""
-        from faster_coco_eval.core import mask
-
         size = self._sizes[index]
-        classes = np.zeros(size, dtype=np.uint8)  # [h, w]
         outlines = self._outlines.get(self.ids[index], [])
-        shapes = [(outline.label, self._run_lengths(outline, size)) for outline in outlines]
-        # crowds first, then from the largest to the smallest: later ones are painted on top
-        for label, shape in sorted(shapes, key=lambda shape: (shape[0] != IGNORED, -int(mask.area(shape[1])))):
-            inside: np.ndarray = mask.decode(shape)  # [h, w]; one at a time, because each is as large as the image
-            classes[inside > 0] = label
-        return Mask(torch.from_numpy(classes))
+        return Mask(paint([(outline.label, self._run_lengths(outline, size)) for outline in outlines], size))
 
     def _run_lengths(self, outline: Outline, size: Size) -> dict[str, Any]:
         """Return the pixels of an object as run lengths, rasterized by COCO's own code."""

@@ -1,72 +1,46 @@
-"""Read PASCAL VOC XML: boxes that are counted from 1 and include both borders; ``difficult`` objects are ignored.
+"""Read PASCAL VOC XML: boxes that are counted from 1 and include both borders; ``difficult`` objects are ignored."""
 
-Files with a document type declaration are rejected: PASCAL VOC has none, and XML bombs are built from its entities.
-"""
-
+import re
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
-from xml.etree import ElementTree as ET
 
 from polyhead.data.io.files import Listing, escapes, read_text
-from polyhead.data.readers.in_memory import Box, InMemoryReader, Issues, Record, check_box
+from polyhead.data.io.images import image_size, is_image
+from polyhead.data.readers.in_memory import InMemoryReader, Issues, Record, check_box
+from polyhead.data.readers.voc_folders import VocEntries, VocEntry, folder_entries, image_of, is_renamed, unannotated
+from polyhead.data.readers.voc_xml import VocFile, read_annotation_file
 from polyhead.errors import InvalidFileError, PolyheadError, Problem, suggest
 from polyhead.paths import find
-from polyhead.types import Size
 
 CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
-SIDES = ("xmin", "ymin", "xmax", "ymax")
-
-
-class VocObject(NamedTuple):
-    """An ``<object>`` of an annotation file.
-
-    Attributes:
-        where: the file and the number of the object, for messages.
-        name: its class.
-        box: xyxy in pixels, counted from 0.
-        difficult: whether it is marked as difficult.
-    """
-
-    where: str
-    name: str
-    box: Box
-    difficult: bool
-
-
-class VocFile(NamedTuple):
-    """An annotation file.
-
-    Attributes:
-        filename: name of the image, if there is one.
-        size: height and width of the image; None if they are invalid.
-        objects: the objects that could be read.
-        problems: the problems of the others.
-    """
-
-    filename: str | None
-    size: Size | None
-    objects: list[VocObject]
-    problems: list[Problem]
+YEAR = re.compile(r"VOC20\d\d", re.IGNORECASE)
+"""The beginning of the names of PASCAL's own folders."""
 
 
 class Voc(InMemoryReader):
-    """A data set in the layout ``VOC2007/{Annotations,JPEGImages,ImageSets/Main}``.
+    """A data set of PASCAL VOC's annotation files, in the layout ``VOC2007/{Annotations,JPEGImages,ImageSets/Main}``.
+
+    With ``annotations`` or ``images``, the files may be in any folders: an annotation file belongs to the image of the
+    same name beside it, or in a folder such as ``images`` in place of ``annotations``; else to the one that it names.
 
     Args:
         root: the folder with this layout, the folder of the year folders, or a folder with a ``VOCdevkit``.
         split: the name of a list in ``ImageSets/Main``, or a file with one id per line, relative to ``root``; None for
-            every annotation file.
+            every annotation file. Not used with ``annotations`` or ``images``.
         year: the year folder (``"VOC2007"``), or several whose lists are joined; not needed if there is only one.
-        classes: the names of the classes to read, in this order. If None: PASCAL's 20 if all objects are of these, else
-            every name in ``Annotations``, sorted.
+        annotations: the folder of the annotation files, or several, relative to ``root``. The files in its subfolders
+            are read if there are none in itself.
+        images: the folder of the images, relative to ``root``; annotation files of images elsewhere are not read.
+        classes: the names of the classes to read, in this order. If None: PASCAL's 20 if the folder is named VOC20xx
+            and all objects are of these, else every name that occurs, sorted.
         on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.readers.in_memory.InMemoryReader`.
         cap: the largest fraction of images that may be skipped.
 
     Raises:
-        PolyheadError: if the layout, a year, a list or a class is not found.
+        PolyheadError: if the layout, a folder, a year, a list or a class is not found.
     """
 
     def __init__(
@@ -75,42 +49,64 @@ class Voc(InMemoryReader):
         split: str | None = "trainval",
         year: str | list[str] | None = None,
         *,
+        annotations: str | list[str] | None = None,
+        images: str | None = None,
         classes: list[str] | None = None,
         on_bad: str = "stop",
         cap: float = 0.1,
     ) -> None:
         folder = find(root)
         issues = Issues()
+        if annotations is None and images is None:
+            entries = _year_entries(folder, split, select_years(folder, year), issues)
+        else:
+            entries = folder_entries(folder, annotations or ".", images or ".")
         files: dict[str, VocFile] = {}
-        listings: dict[str, Listing] = {}
-        years: dict[str, Path] = {}  # of each id
-        bases = select_years(folder, year)
-        for base in bases:
-            annotations = Listing(base / "Annotations", base)
-            images = Listing(base / "JPEGImages", base)
-            for image_id, where in read_ids(folder, base, split, issues):
-                if image_id in years:
-                    issues.add(image_id, duplicate_id(image_id, where, base, years[image_id]))
-                    continue
-                years[image_id] = base
-                path = annotations.find(f"{image_id}.xml")
-                if isinstance(path, Problem):
-                    issues.add(image_id, path._replace(where=f"{where}, annotation {image_id + '.xml'!r}"))
-                    continue
-                try:
-                    files[image_id] = read_annotation_file(path)
-                except InvalidFileError as error:
-                    issues.add(image_id, error.problem)
-                listings[image_id] = images
-        names = _names(bases, files, classes)
+        for entry in entries.entries:
+            try:
+                files[entry.id] = read_annotation_file(entry.path)
+            except InvalidFileError as error:
+                issues.add(entry.id, error.problem)
+        names = _names(folder, entries, files, classes)
         labels = {name: label for label, name in enumerate(names)}
-        records: list[Record] = []
-        for image_id, file in files.items():
-            record = _make_record(image_id, file, listings[image_id], issues)
-            if record:
-                records.append(record)
-                _add_objects(record, file, labels, issues)
-        super().__init__(folder, names, [*names], records, issues, on_bad, cap)
+        records: dict[str, Record] = {}  # by image
+        read = [entry for entry in entries.entries if entry.id in files]
+        for entry in read:
+            record = _make_record(entry, files[entry.id], entries.folder, issues)
+            if record and record.path in records:
+                what = f"{records[record.path].id}.xml is of the same image, {record.path}"
+                issues.add(entry.id, Problem(str(entry.path), what, "delete one of the two annotation files"))
+            elif record:
+                records[record.path] = record
+                _add_objects(record, files[entry.id], labels, issues)
+        self.notes = [*entries.notes, *_notes(read, files), *unannotated(entries, set(records))]
+        super().__init__(folder, names, [*names], list(records.values()), issues, on_bad, cap)
+
+
+def _year_entries(folder: Path, split: str | None, bases: list[Path], issues: Issues) -> VocEntries:
+    """Return the annotation files of a split in VOC's layout."""
+    entries: dict[str, VocEntry] = {}
+    years: dict[str, Path] = {}  # of each id
+    found = VocEntries([], [], [], folder, [])
+    for base in bases:
+        annotations, images = Listing(base / "Annotations", base), Listing(base / "JPEGImages", base)
+        by_id: dict[str, list[Path]] = {}
+        for name in filter(is_image, images.files):
+            by_id.setdefault(str(PurePosixPath(name).with_suffix("")), []).append(images.files[name])
+        found.every.extend(path for name, path in annotations.files.items() if name.endswith(".xml"))
+        found.images.extend(path for paths in by_id.values() for path in paths)
+        for image_id, where in read_ids(folder, base, split, issues):
+            if image_id in years:
+                issues.add(image_id, duplicate_id(image_id, where, base, years[image_id]))
+                continue
+            years[image_id] = base
+            path = annotations.find(f"{image_id}.xml")
+            if isinstance(path, Problem):
+                issues.add(image_id, path._replace(where=f"{where}, annotation {image_id + '.xml'!r}"))
+            else:
+                entries[image_id] = VocEntry(image_id, path, by_id.get(image_id, []), images.find)
+    found.entries.extend(entries.values())
+    return found
 
 
 def duplicate_id(image_id: str, where: str, base: Path, first: Path) -> Problem:
@@ -144,71 +140,6 @@ def voc_years(folder: Path, target: str = "Annotations") -> dict[str, Path]:
     return {}
 
 
-def read_annotation_file(path: Path) -> VocFile:
-    """Read one annotation file.
-
-    Raises:
-        InvalidFileError: if the file is not valid XML (names line and column), has a document type declaration, or its
-            root element is not ``<annotation>``.
-    """
-    try:
-        root = ET.fromstring(path.read_bytes(), parser=ET.XMLParser(target=_NoDoctype(path)))
-    except ET.ParseError as error:
-        where = f"{path}: line {error.position[0]}, column {error.position[1] + 1}"
-        remedy = "repair the file, or save it as UTF-8"
-        raise InvalidFileError(where, f"is not valid XML ({error})", remedy) from error
-    except (OSError, LookupError, ValueError) as error:
-        raise InvalidFileError(path, f"cannot be read ({error})", "repair the file, or save it as UTF-8") from error
-    if root.tag != "annotation":
-        what = f"expected the root element <annotation>, got <{root.tag}>"
-        raise InvalidFileError(path, what, "choose PASCAL VOC's annotation files")
-    objects, problems = [], []
-    for number, entry in enumerate(root.findall("object"), 1):
-        result = _read_object(f"{path}: object {number}", entry)
-        if isinstance(result, VocObject):
-            objects.append(result)
-        else:
-            problems.append(result)
-    sides = [root.findtext(f"size/{side}", "").strip() for side in ("height", "width")]
-    valid = all(side.isdecimal() and len(side) < 9 and int(side) > 0 for side in sides)
-    size = (int(sides[0]), int(sides[1])) if valid else None
-    filename = root.findtext("filename", "").strip() or None
-    return VocFile(filename, size, objects, problems)
-
-
-class _NoDoctype(ET.TreeBuilder):
-    """An XML builder that stops at a document type declaration, before any of its entities is expanded."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.path = path
-
-    def doctype(self, *_: str | None) -> None:
-        """Raise an InvalidFileError."""
-        what = "the document type declaration (<!DOCTYPE ...>) is not allowed"
-        raise InvalidFileError(self.path, what, "delete it; PASCAL VOC files have none")
-
-
-def _read_object(where: str, entry: ET.Element) -> VocObject | Problem:
-    name = entry.findtext("name", "").strip()
-    if not name:
-        return Problem(where, "the object has no <name>", "add its class as <name>, or delete the object")
-    texts = [entry.findtext(f"bndbox/{side}") for side in SIDES]
-    try:
-        x1, y1, x2, y2 = (float(text) for text in texts if text is not None)
-    except ValueError:
-        found = ", ".join(f"{side}={text}" for side, text in zip(SIDES, texts, strict=True))
-        return Problem(
-            where, f"expected four numbers in <bndbox>, got {found}", "correct the box, or delete the object"
-        )
-    difficult = entry.findtext("difficult", "").strip() or "0"
-    if difficult not in ("0", "1"):
-        what = f"expected 0 or 1 in <difficult>, got {difficult!r}"
-        return Problem(where, what, "correct the value, or delete the tag")
-    # pixel 1 of VOC is pixel 0 here; x2 and y2 stay, because VOC includes the last pixel
-    return VocObject(where, name, (x1 - 1, y1 - 1, x2, y2), difficult == "1")
-
-
 def select_years(folder: Path, year: str | list[str] | None, target: str = "Annotations") -> list[Path]:
     """Return the folders of the selected years, each of which contains the folder ``target``.
 
@@ -219,7 +150,7 @@ def select_years(folder: Path, year: str | list[str] | None, target: str = "Anno
     if not years:
         raise PolyheadError(
             f"{folder}: has no PASCAL VOC layout (expected the folders {target} and JPEGImages here or in "
-            "VOCdevkit/*). Correct root."
+            "VOCdevkit/*). Correct root, or set annotations= to the folder of the annotation files."
         )
     selected = [year] if isinstance(year, str) else year
     if selected is None:
@@ -264,6 +195,9 @@ def read_ids(
     found = []
     for number, line in enumerate(read_text(path).splitlines(), 1):
         where, columns = f"{path}: line {number}", line.split()
+        name = line.strip()  # with spaces, if there is such a file
+        if len(columns) > 1 and not escapes(name) and (base / files.replace("*", name)).is_file():
+            columns = [name]
         if len(columns) > 2 or any(column not in ("-1", "0", "1") for column in columns[1:]):
             issues.add(where, Problem(where, f"expected one id, got {line!r:.80}", "write one id per line"))
         elif columns and escapes(columns[0]):
@@ -274,37 +208,52 @@ def read_ids(
     return found
 
 
-def _names(bases: list[Path], files: dict[str, VocFile], selected: list[str] | None) -> list[str]:
+def _names(root: Path, entries: VocEntries, files: dict[str, VocFile], selected: list[str] | None) -> list[str]:
     """Return the class names; they are the same for every split of a folder."""
     found = {each.name for file in files.values() for each in file.objects}
-    if found <= set(CLASSES) and selected is None:
-        return list(CLASSES)
     if selected is not None and set(selected) <= found | set(CLASSES):
         return list(selected)
-    for path in (path for base in bases for path in sorted((base / "Annotations").glob("*.xml"))):
-        try:
+    if (
+        selected is None
+        and found <= set(CLASSES)
+        and any(YEAR.match(entry.path.parent.parent.name) for entry in entries.entries)
+    ):
+        return list(CLASSES)
+    for path in entries.every:
+        with suppress(InvalidFileError):  # in this split: reported already; in another split: not needed here
             found |= {each.name for each in read_annotation_file(path).objects}
-        except InvalidFileError:  # in this split: reported already; in another split: not needed here
-            continue
     for name in selected or []:
         if name not in found and name not in CLASSES:
-            raise PolyheadError(f"classes: no object in {bases[0]} has the class {name!r}{suggest(name, found)}")
+            raise PolyheadError(f"classes: no object in {root} has the class {name!r}{suggest(name, found)}")
     return sorted(found) if selected is None else list(selected)
 
 
-def _make_record(image_id: str, file: VocFile, images: Listing, issues: Issues) -> Record | None:
-    """Return the record of an image without its objects; None if the image or its size is missing."""
-    names = {PurePosixPath(name).stem: name for name in images.files} if file.filename is None else {}
-    path = images.find(file.filename or names.get(image_id, f"{image_id}.jpg"))
-    where = f"{images.folder.parent / 'Annotations' / image_id}.xml"
+def _make_record(entry: VocEntry, file: VocFile, folder: Path, issues: Issues) -> Record | None:
+    """Return the record of an image without its objects; None if the image is not found or not in ``folder``."""
+    path = image_of(entry, file.filename)
     if isinstance(path, Problem):
-        issues.add(image_id, path._replace(where=f"{where}: {path.where}"))
+        issues.add(entry.id, path._replace(where=f"{entry.path}: {path.where}"))
         return None
-    if file.size is None:
-        what = "expected whole numbers above 0 in <width> and <height> of <size>"
-        issues.add(image_id, Problem(where, what, "write the size of the image file"))
+    if not path.is_relative_to(folder):
         return None
-    return Record(image_id, path, file.size)
+    try:
+        return Record(entry.id, path, file.size or image_size(path))
+    except InvalidFileError as error:
+        issues.add(entry.id, error.problem)
+        return None
+
+
+def _notes(entries: list[VocEntry], files: dict[str, VocFile]) -> list[str]:
+    """Return what was assumed where annotation files do not agree with their images."""
+    renamed = [entry for entry in entries if is_renamed(entry, files[entry.id].filename)]
+    without_size = sum(files[entry.id].size is None for entry in entries)
+    notes = []
+    if renamed:
+        what = f"{len(renamed)} annotation files name another image ({renamed[0].path.name}: "
+        notes.append(f"{what}{files[renamed[0].id].filename}): the image with the name of the annotation file is read")
+    if without_size:
+        notes.append(f"{without_size} annotation files have no size of the image: the size of the image file is used")
+    return notes
 
 
 def _add_objects(record: Record, file: VocFile, labels: dict[str, int], issues: Issues) -> None:

@@ -3,41 +3,53 @@
 An image without a label file is a negative, as is usual in this format. If no image has one, that is an error.
 """
 
-import re
+from collections import Counter
+from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import yaml
-
-from polyhead.data.io.files import Listing, escapes, read_text
-from polyhead.data.io.images import image_size, is_image
+from polyhead.data.io.files import Listing, read_text
+from polyhead.data.io.images import image_size
+from polyhead.data.io.split_names import SPLITS
 from polyhead.data.readers.in_memory import Box, InMemoryReader, Issues, Record, check_box
+from polyhead.data.readers.yolo_layout import YoloLayout, looks_like_labels, yolo_layout
+from polyhead.data.readers.yolo_names import BOX_COLUMNS, is_class_file
 from polyhead.errors import InvalidFileError, PolyheadError, Problem, suggest
 from polyhead.paths import find
 from polyhead.types import Size
 
-COLUMNS = 5
-SPLITS = ("train", "val", "valid", "test")
+LEAST_OUTLINE, CORNERS = 7, 9
+"""Columns of an outline of three points, and of one of four: also the form of a rotated box."""
 
 
-class YoloDescription(NamedTuple):
-    """What ``data.yaml`` or ``classes.txt`` describes.
+class YoloObject(NamedTuple):
+    """The object of a label line.
 
     Attributes:
-        names: class names.
-        splits: the folders or lists of images of each split, relative to the root.
+        number: its class.
+        box: xyxy in pixels.
+        outline: x and y of each point in pixels; empty if the line is a box.
+        form: ``box``, ``scored`` (with a confidence), ``points`` (with keypoints), ``corners`` or ``outline``.
     """
 
-    names: list[str]
-    splits: dict[str, list[str]]
+    number: int
+    box: Box
+    outline: Sequence[float]
+    form: str
 
 
 class Yolo(InMemoryReader):
-    """A data set with ``data.yaml``, or with ``classes.txt`` (one name per line), ``images`` and ``labels``.
+    """A data set of images and YOLO's label files.
+
+    The class names are in ``data.yaml`` (or another YAML file with ``names``), in darknet's ``obj.data`` and
+    ``obj.names``, or in a list such as ``classes.txt``, one name per line. A label file has the name of its image and
+    is in the folder ``labels`` in place of ``images``, or beside the image. A line with an outline is read as its
+    bounding box (:class:`polyhead.data.readers.yolo_masks.YoloMasks` reads the outline).
 
     Args:
-        root: the folder of ``data.yaml``; the ``path`` in that file is not used.
-        split: a key of ``data.yaml`` whose value is a folder of images, a txt file of image paths, or a list of both.
+        root: the folder of ``data.yaml`` or of the class names. Paths in files that lead elsewhere are looked up in it.
+        split: ``train``, ``val`` or ``test``: of ``data.yaml``, of lists such as ``train.txt``, or by name of folder.
         on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.readers.in_memory.InMemoryReader`.
         cap: the largest fraction of images that may be skipped.
 
@@ -47,17 +59,26 @@ class Yolo(InMemoryReader):
 
     def __init__(self, root: str | Path, split: str = "train", *, on_bad: str = "stop", cap: float = 0.1) -> None:
         folder = find(root)
-        names, splits = describe_yolo(folder)
-        if split not in splits:
-            raise PolyheadError(f"{folder}: has no split {split!r}{suggest(split, splits)}")
-        issues = Issues()
+        if not folder.is_dir():
+            raise PolyheadError(f"{folder}: expected the folder of a data set, got a file. Correct root.")
         listing = Listing(folder)
-        labels = {str(number): number for number in range(len(names))}
+        layout = yolo_layout(listing)
+        if layout is None:
+            raise PolyheadError(
+                f"{folder}: has no YOLO layout (expected data.yaml with names, or classes.txt). Correct root."
+            )
+        split = SPLITS.get(split, split)
+        if split not in layout.splits:
+            raise PolyheadError(f"{folder}: has no split {split!r}{suggest(split, layout.splits)}")
+        issues = Issues()
+        self._forms: Counter[str] = Counter()
+        self._keypoint_columns = layout.description.keypoint_columns
+        names, self._numbers = self._classes(layout.description.names)
         records: dict[str, Record | None] = {}
-        label_files = 0
-        for name, where in _images(folder, splits[split], listing, issues):
-            label_file = _label_file(name)
-            image_id = str(PurePosixPath(name).with_suffix(""))
+        without = 0
+        for name, where in layout.splits[split]:
+            pure = PurePosixPath(name)
+            image_id, label_file = str(pure.parent / pure.stem), layout.labels.get(name)
             path = listing.find(name)
             if image_id in records:
                 what = f"another image has the same label file {label_file}, or the image is listed twice"
@@ -65,184 +86,134 @@ class Yolo(InMemoryReader):
             elif isinstance(path, Problem):
                 issues.add(image_id, path._replace(where=f"{where}, {path.where}"))
             else:
-                records[image_id] = _read_record(image_id, path, listing.files.get(label_file), labels, issues)
-                label_files += label_file in listing.files
-        _report_unused_labels(folder, listing, records, issues)
-        if records and not label_files:
+                without += label_file is None
+                text_file = listing.files[label_file] if label_file else None
+                records[image_id] = self._read_record(image_id, path, text_file, issues)
+        _report_unused_labels(listing, layout, split, issues)
+        if records and without == len(records):
             what = f"none of the {len(records)} images of {split!r} has a label file"
             remedy = "add labels/NAME.txt for each images/NAME.jpg, in the same subfolders"
             issues.add(None, Problem(str(folder), what, remedy))
-        usable = [record for record in records.values() if record]
-        super().__init__(folder, names, [*range(len(names))], usable, issues, on_bad, cap)
+        self.notes = [*layout.notes, *self._form_notes(split)]
+        if without:
+            images = f"{without} of {len(records)} images have"
+            self.notes.append(f"{split}: {images} no label file and count as images without objects")
+        super().__init__(folder, names, [*range(len(names))], list(filter(None, records.values())), issues, on_bad, cap)
+
+    def _classes(self, names: list[str]) -> tuple[list[str], list[int]]:
+        """Return the class names of the reader, and its label of each number in the files."""
+        return names, [*range(len(names))]
+
+    def _form_notes(self, split: str) -> list[str]:
+        """Return what is said of objects that are not given by a box."""
+        counts, total = self._forms, self._forms.total()
+        outlines = counts["outline"] + counts["corners"]
+        form = "outlines" if counts["outline"] else "rotated boxes or outlines of four points"
+        notes = {
+            f"{outlines} of {total} objects are {form}: their bounding boxes are read "
+            "(--reader yolo_masks reads them as masks)": outlines,
+            f"{counts['scored']} of {total} objects have a sixth number, as the confidence of a prediction: "
+            "it is not used": counts["scored"],
+            f"{counts['points']} of {total} objects have keypoints: only their boxes are read": counts["points"],
+        }
+        return [f"{split}: {note}" for note, count in notes.items() if count]
+
+    def _add(self, record: Record, found: YoloObject, where: str, issues: Issues) -> None:
+        """Add an object to its image."""
+        error = check_box(found.box, record.size)
+        if error is None:
+            record.add(found.box, self._numbers[found.number])
+            return
+        in_pixels = max(found.box) > 2 * max(record.size)  # relative coordinates are at most 1
+        remedy = "divide the numbers by the width and height of the image" if in_pixels else error[1]
+        issues.add(record.id, Problem(where, error[0], remedy))
+
+    def _read_record(self, image_id: str, image: Path, label_file: Path | None, issues: Issues) -> Record | None:
+        """Return an image with its valid objects; None if its size or its label file cannot be read."""
+        try:
+            record = Record(image_id, image, image_size(image))
+            text = read_text(label_file) if label_file else ""
+        except InvalidFileError as error:
+            issues.add(image_id, error.problem)
+            return None
+        for number, line in enumerate(text.splitlines(), 1):
+            columns = line.split()
+            if not columns:
+                continue
+            where = f"{label_file}: line {number}"
+            found = parse_line(columns, record.size, len(self._numbers), self._keypoint_columns)
+            if isinstance(found, YoloObject):
+                self._forms[found.form] += 1
+                self._add(record, found, where, issues)
+            else:
+                issues.add(image_id, Problem(where, *found))
+        return record
 
 
-def yolo_description(folder: Path) -> Path | None:
-    """Return the file of the class names: ``data.yaml``, the only YAML file with ``names``, or ``classes.txt``."""
-    if (folder / "data.yaml").is_file():
-        return folder / "data.yaml"
-    candidates = [path for path in sorted(folder.glob("*.y*ml")) if "names:" in read_text(path)]
-    if len(candidates) == 1:
-        return candidates[0]
-    return folder / "classes.txt" if (folder / "classes.txt").is_file() and (folder / "labels").is_dir() else None
+def parse_line(columns: list[str], size: Size, classes: int, keypoint_columns: int) -> YoloObject | tuple[str, str]:
+    """Return the object of a label line, or what is wrong with the line and what to do.
 
-
-def describe_yolo(folder: Path) -> YoloDescription:
-    """Read class names and splits of a YOLO folder.
-
-    Raises:
-        PolyheadError: if there is no description, or it is invalid.
+    Args:
+        columns: the words of the line.
+        size: height and width of the image.
+        classes: number of classes.
+        keypoint_columns: number of columns of a line with keypoints; 0 if there are none.
     """
-    path = yolo_description(folder)
-    if path is None:
-        raise PolyheadError(
-            f"{folder}: has no YOLO layout (expected data.yaml, or classes.txt and the folder labels). Correct root."
-        )
-    if path.suffix == ".txt":
-        names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
-        return YoloDescription(names, _usual_splits(folder))
-    try:
-        document = yaml.safe_load(read_text(path))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        what = f"is not valid YAML ({error.problem})"
-        raise InvalidFileError(f"{path}: line {line}", what, "repair the file") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InvalidFileError(path, f"is not valid YAML ({error})", "repair the file") from error
-    if not isinstance(document, dict) or not document.get("names"):
-        raise InvalidFileError(path, "has no list of class names", "add 'names: [first, second]'")
-    names = _names(path, document)
-    splits = {}
-    for split in SPLITS:
-        if document.get(split):
-            value = document[split]
-            entries = value if isinstance(value, list) else [value]
-            splits[split] = [_relative(path, folder, entry) for entry in entries]
-    return YoloDescription(names, splits or _usual_splits(folder))
-
-
-def _usual_splits(folder: Path) -> dict[str, list[str]]:
-    """Return the image folders that exist; used if the description names none."""
-    usual = ((split, path) for split in SPLITS for path in (f"images/{split}", f"{split}/images"))
-    splits = {split: [path] for split, path in usual if (folder / path).is_dir()}
-    return splits or ({"train": ["images"]} if (folder / "images").is_dir() else {})
-
-
-def _names(path: Path, document: dict[str, Any]) -> list[str]:
-    names = document["names"]
-    if isinstance(names, dict):
-        if sorted(names, key=str) != sorted(range(len(names)), key=str):
-            what = f"expected 0 to {len(names) - 1} as keys of 'names', got {', '.join(map(str, names))}"
-            raise InvalidFileError(path, what, "number the classes without gaps")
-        names = [names[index] for index in range(len(names))]
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        what = f"expected a list of strings as 'names', got {names!r:.120}"
-        raise InvalidFileError(path, what, "put each name in quotes")
-    if len(set(names)) < len(names):
-        raise InvalidFileError(path, "a class name is used twice", "give every class its own name")
-    if document.get("nc", len(names)) != len(names):
-        what = f"'nc' is {document['nc']}, but there are {len(names)} names"
-        raise InvalidFileError(path, what, "correct one of the two")
-    return names
-
-
-def _relative(path: Path, folder: Path, entry: Any) -> str:
-    """Return a path of data.yaml relative to the root.
-
-    A leading ``../`` is removed if the rest exists: one large exporter writes it although the path is relative to the
-    folder of the file.
-    """
-    if not isinstance(entry, str):
-        raise InvalidFileError(path, f"expected a folder of images, got {entry!r:.80}", "write its path as a string")
-    inner = re.sub(r"^(\.\./)+", "", entry)
-    found = not escapes(inner) and (folder / inner).exists()
-    if not found and escapes(entry):
-        what = f"expected a path inside the folder of the data set, got {entry!r}, which leaves it"
-        raise InvalidFileError(path, what, "write the path relative to data.yaml, such as images/train")
-    if not found:
-        raise InvalidFileError(path, f"{entry!r} does not exist in {folder}", "correct the path, or delete the key")
-    return PurePosixPath(inner).as_posix()
-
-
-def _images(folder: Path, paths: list[str], listing: Listing, issues: Issues) -> list[tuple[str, str]]:
-    """Return the images of a split relative to the root, each with the folder, or file and line, that names it."""
-    images: list[tuple[str, str]] = []
-    for path in paths:
-        if path.endswith(".txt"):
-            lines = enumerate(read_text(folder / path).splitlines(), 1)
-            listed = [(line.strip(), f"{folder / path}: line {number}") for number, line in lines if line.strip()]
-            for name, where in listed:
-                if escapes(name):
-                    problem = listing.find(name)
-                    assert isinstance(problem, Problem)
-                    issues.add(where, problem._replace(where=f"{where}, {problem.where}"))
-                else:
-                    images.append((PurePosixPath(name).as_posix(), where))
-        else:
-            prefix = "" if path == "." else f"{path}/"
-            names = (name for name in (*listing.files, *listing.outside_links) if name.startswith(prefix))
-            images += [(name, str(folder / path)) for name in sorted(filter(is_image, names))]
-    return images
-
-
-def _label_file(name: str) -> str:
-    """Return the label file of an image: ``a/labels/b/c.txt`` for ``a/images/b/c.jpg``."""
-    parts = list(PurePosixPath(name).with_suffix(".txt").parts)
-    for index in range(len(parts) - 2, -1, -1):
-        if parts[index] == "images":
-            parts[index] = "labels"
-            break
-    return "/".join(parts)
-
-
-def _read_record(
-    image_id: str, image: Path, label_file: Path | None, labels: dict[str, int], issues: Issues
-) -> Record | None:
-    """Return an image with its valid objects; None if its size or its label file cannot be read."""
-    try:
-        record = Record(image_id, image, image_size(image))
-        text = read_text(label_file) if label_file else ""
-    except InvalidFileError as error:
-        issues.add(image_id, error.problem)
-        return None
-    for number, line in enumerate(text.splitlines(), 1):
-        columns = line.split()
-        if not columns:
-            continue
-        result = _parse_line(columns, record.size, labels)
-        if isinstance(result[0], int):
-            record.add(result[1], result[0])
-        else:
-            issues.add(image_id, Problem(f"{label_file}: line {number}", *result))
-    return record
-
-
-def _parse_line(columns: list[str], size: Size, labels: dict[str, int]) -> tuple[int, Box] | tuple[str, str]:
-    """Return label and xyxy box (in pixels) of a line, or what is wrong with it and what to do."""
-    if len(columns) != COLUMNS:
-        remedy = "write 'class x_center y_center width height'; convert outlines to boxes first"
-        return f"expected {COLUMNS} columns, got {len(columns)}", remedy
-    if columns[0] not in labels:
-        what = f"expected a whole number from 0 to {len(labels) - 1} as class, got {columns[0]!r}"
+    form = _form(len(columns), keypoint_columns)
+    if not form:
+        what = f"expected {BOX_COLUMNS} columns of a box, or an odd number from {LEAST_OUTLINE} on of an outline"
+        remedy = "write 'class x_center y_center width height', or 'class x1 y1 x2 y2 x3 y3 ...'"
+        return f"{what}, got {len(columns)}", remedy
+    label = _whole_number(columns[0])
+    if not 0 <= label < classes:
+        what = f"expected a whole number from 0 to {classes - 1} as class, got {columns[0]!r:.40}"
         return what, "correct the class, or add its name to data.yaml"
     try:
-        x, y, width, height = (float(column) for column in columns[1:])
+        numbers = [*map(float, columns[1:])]
     except ValueError:
-        return f"expected four numbers, got {' '.join(columns[1:])!r:.80}", "correct or delete the line"
+        what = "four numbers" if len(columns) == BOX_COLUMNS else "numbers"
+        return f"expected {what}, got {' '.join(columns[1:])!r:.80}", "correct or delete the line"
+    if form in ("outline", "corners"):
+        if not all(map(isfinite, numbers)):
+            return "the outline has a number that is not finite", "correct the number, or delete the line"
+        rows, cols = size
+        xs, ys = [x * cols for x in numbers[::2]], [y * rows for y in numbers[1::2]]
+        points = [coordinate for point in zip(xs, ys, strict=True) for coordinate in point]
+        return YoloObject(label, (min(xs), min(ys), max(xs), max(ys)), points, form)
+    return YoloObject(label, _box(numbers, size), (), form)
+
+
+def _form(columns: int, keypoint_columns: int) -> str | None:
+    """Return the form of an object by the number of its columns; None if there is none."""
+    forms = {BOX_COLUMNS: "box", BOX_COLUMNS + 1: "scored", CORNERS: "corners"}
+    if columns == keypoint_columns:
+        return "points"
+    return forms.get(columns) or ("outline" if columns >= LEAST_OUTLINE and columns % 2 else None)
+
+
+def _whole_number(text: str) -> int:
+    """Return a number such as 2 or 2.0, which some tools write; -1 for anything else."""
+    try:
+        return int(number) if (number := float(text)).is_integer() else -1
+    except ValueError:
+        return -1
+
+
+def _box(numbers: list[float], size: Size) -> Box:
+    """Return the xyxy box in pixels of x and y of the center, width and height as fractions of the image."""
+    x, y, width, height = numbers[:4]
     rows, cols = size
-    box = ((x - width / 2) * cols, (y - height / 2) * rows, (x + width / 2) * cols, (y + height / 2) * rows)
-    error = check_box(box, size)
-    if error is None:
-        return labels[columns[0]], box
-    in_pixels = max(x, y, width, height) > 2  # relative coordinates are at most 1
-    return error[0], "divide the numbers by the width and height of the image" if in_pixels else error[1]
+    return (x - width / 2) * cols, (y - height / 2) * rows, (x + width / 2) * cols, (y + height / 2) * rows
 
 
-def _report_unused_labels(folder: Path, listing: Listing, records: dict[str, Record | None], issues: Issues) -> None:
+def _report_unused_labels(listing: Listing, layout: YoloLayout, split: str, issues: Issues) -> None:
     """Report label files without an image, in the folders of the label files of this split."""
-    used = {_label_file(name) for name in (*listing.files, *listing.outside_links) if is_image(name)}
-    folders = {str(PurePosixPath(_label_file(f"{image_id}.x")).parent) for image_id in records}
-    for name in listing.files:
-        path = PurePosixPath(name)
-        if path.suffix == ".txt" and str(path.parent) in folders and name not in used and path.name != "classes.txt":
+    used = set(layout.labels.values())
+    own = {layout.labels[image.name] for image in layout.splits[split] if image.name in layout.labels}
+    folders = {str(PurePosixPath(name).parent) for name in own}
+    for name, path in listing.files.items():
+        folder = str(PurePosixPath(name).parent)
+        is_text = name.lower().endswith(".txt") and not is_class_file(name)
+        if is_text and folder in folders and name not in used and looks_like_labels(path):
             what = "the label file has no image of this name"
-            issues.add(name, Problem(str(folder / name), what, "add the image, or delete the label file"))
+            issues.add(name, Problem(str(path), what, "add the image, or delete the label file"))

@@ -17,7 +17,8 @@ COCO_FILE = "annotations/instances_train.json"
 @pytest.mark.parametrize("kind", FORMATS)
 def test_recognize(kind: str, tiny: Tiny) -> None:
     root = tiny(kind)
-    layout = recognize(root, kind if kind in ("coco_masks", "labelme_masks") else None)  # have the files of boxes
+    boxes_first = ("coco_masks", "labelme_masks", "yolo_masks")  # by default, boxes are read
+    layout = recognize(root, kind if kind in boxes_first else None)
     assert layout.reader == kind
     reader = FORMATS[kind].reader(**layout.init_args["train"])
     assert layout.counts == {"train": len(reader)}
@@ -37,7 +38,8 @@ def test_recognize_finds_the_splits(tiny: Tiny) -> None:
     yolo = tiny("yolo")
     with (yolo / "data.yaml").open("a") as file:
         file.write("val: images/train\ntest: images/test\n")
-    shutil.copytree(yolo / "images" / "train", yolo / "images" / "test")
+    for name in ("images", "labels"):
+        shutil.copytree(yolo / name / "train", yolo / name / "test")
     assert set(recognize(yolo).init_args) == {"train", "test"}  # the images of train are not a val split
 
 
@@ -101,11 +103,11 @@ def test_messages_name_the_expected_files(tiny: Tiny, tmp_path: Path) -> None:
     [
         (
             ["labels/a.txt", "images/a.png"],
-            r"labels/ exists, but classes.txt is missing\. Add classes.txt with one class name per line, or data.yaml",
+            r"1 images have a YOLO label file, such as labels/a\.txt, but no file names the classes\. Add classes\.txt",
         ),
         (
             ["a.png", "a.txt"],
-            r"a.txt is next to a.png\. For YOLO, put the images into images/, their txt files into labels/",
+            r"1 images have a YOLO label file, such as a\.txt, but no file names the classes\. Add classes\.txt",
         ),
     ],
 )
