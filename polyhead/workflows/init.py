@@ -117,7 +117,7 @@ def render(
         "data:",
         f"  {task}:",
         *_reader_lines(folder, layout),
-        *([VOC_NAMES] if layout.reader == "voc_masks" else []),
+        *([VOC_NAMES] if layout.reader == "voc_masks" and not _names_masks(layout) else []),
         f"    transforms: {transforms}  # augmentation of the training images",
         f"    batch: {BATCH}",
         "stages:",
@@ -128,6 +128,11 @@ def render(
         "seed: 0  # the same seed gives the same result on the same type of CPU, and nearly the same on a GPU",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _names_masks(layout: "DatasetLayout") -> bool:
+    """Return whether the classes of VOC masks were found in a file."""
+    return not {"labels", "colors"}.isdisjoint(layout.init_args["train"])
 
 
 def _identifier(folder: Path) -> str:
@@ -151,9 +156,10 @@ def _model(layout: "DatasetLayout", task: str) -> dict[str, Any]:
     except PolyheadError:
         weights = None
     backbone = {"backbone": BACKBONE, "weights": weights}
-    if layout.reader.endswith("_masks"):
+    kind = layout.splits["train"].kind
+    if kind == "segmentation":
         return {"class_path": "unified", "init_args": {"heads": {task: "segment"}, **backbone}}
-    return {"class_path": "classifier" if layout.reader == "folder" else "ssd300", "init_args": backbone}
+    return {"class_path": "classifier" if kind == "classification" else "ssd300", "init_args": backbone}
 
 
 def _fit_time(minutes: float, model: dict[str, Any], layout: "DatasetLayout") -> tuple[int, int, str]:

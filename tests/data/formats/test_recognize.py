@@ -17,8 +17,8 @@ COCO_FILE = "annotations/instances_train.json"
 @pytest.mark.parametrize("kind", FORMATS)
 def test_recognize(kind: str, tiny: Tiny) -> None:
     root = tiny(kind)
-    boxes_first = ("coco_masks", "labelme_masks", "yolo_masks")  # by default, boxes are read
-    layout = recognize(root, kind if kind in boxes_first else None)
+    asked = ("coco_masks", "labelme_masks", "yolo_masks", "oxford_pets_masks")  # others are read by default
+    layout = recognize(root, kind if kind in asked else None)
     assert layout.reader == kind
     reader = FORMATS[kind].reader(**layout.init_args["train"])
     assert layout.counts == {"train": len(reader)}
