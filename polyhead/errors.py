@@ -72,8 +72,7 @@ class DataError(PolyheadError):
             alike[MAX_PER_KIND - 1]: len(alike) - MAX_PER_KIND for alike in kinds.values() if len(alike) > MAX_PER_KIND
         }
         listed = sorted(number for alike in kinds.values() for number in alike[:MAX_PER_KIND])[:MAX_LISTED]
-        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        lines = [f"{data}: {count} found, nothing was trained or changed"]
+        lines = [f"{data}: {counted(len(self.problems), 'problem')} found, nothing was trained or changed"]
         for number in listed:
             more = f" (and {others[number]} more of this kind)" if number in others else ""
             lines.append(f"  {number + 1}. {self.problems[number]}{more}")
@@ -87,6 +86,11 @@ def few(words: Sequence[str], most: int = 10, joint: str = ", ") -> str:
     """Join the first ``most`` words and add how many more there are."""
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return joint.join(words[:most]) + more
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: ``1 class``, ``2 classes``; the plural is ``one`` + ``s`` by default."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def suggest(word: str, choices: Iterable[str]) -> str:

@@ -116,6 +116,11 @@ class Run:
             return False
         return True
 
+    @property
+    def name(self) -> str:
+        """The name of the run folder."""
+        return self.folder.resolve().name
+
     def stage_weights(self, stage: int) -> Path:
         """Return the path of the weights at the end of a stage; stages are numbered from 0."""
         return self.weights / f"stage{stage}.pt"

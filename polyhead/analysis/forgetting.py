@@ -15,7 +15,7 @@ from polyhead.errors import PolyheadError, suggest
 from polyhead.kinds import kind_of, kinds_of_run
 from polyhead.metrics.forgetting import ScoreHistory, drop, score_history
 from polyhead.metrics.intervals import LEVEL
-from polyhead.plotting.figures import save
+from polyhead.plotting.figures import escape, save
 from polyhead.run import Run, read_json, read_rows
 
 FROM_BASELINE = f"forgetting relative to the baseline ({LEVEL:.0%} intervals over images and the baseline's seeds)"
@@ -298,7 +298,7 @@ def exceeds(drops: Sequence[ScoreDrop], max_drop: float | None) -> bool:
     return max_drop is not None and any(each.drop is None or each.drop > max_drop for each in drops)
 
 
-def heat_map(history: ScoreHistory, path: Path) -> Path:
+def heat_map(history: ScoreHistory, title: str, path: Path) -> Path:
     """Draw the val score of each task (column) after each stage (row); empty before a task's first stage."""
     stages, tasks = history.scores.shape
     figure = Figure(figsize=(1.6 + 1.2 * tasks, 1.2 + 0.6 * stages), layout="constrained")
@@ -310,5 +310,5 @@ def heat_map(history: ScoreHistory, path: Path) -> Path:
         axes.text(task, stage, f"{score:.3f}", ha="center", va="center", color=ink)
     axes.set_xticks(range(tasks), history.tasks)
     axes.set_yticks(range(stages), [f"stage {stage + 1}" for stage in range(stages)])
-    axes.set_title("score on val after each stage")
+    axes.set_title(escape(title), fontsize=11)
     return save(figure, path)

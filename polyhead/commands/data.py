@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from polyhead.cli import Parser
-from polyhead.errors import DataError, PolyheadError, few, suggest
+from polyhead.errors import DataError, PolyheadError, counted, few, suggest
 from polyhead.paths import DATA, cache
 
 
@@ -61,7 +61,7 @@ def _check(given: argparse.Namespace) -> None:
     from polyhead.data.formats.recognize import recognize
 
     layout = recognize(given.folder, given.reader)
-    print(f"{given.folder}: {layout.reader} format, {len(layout.classes)} classes ({few(layout.classes)})")
+    print(f"{given.folder}: {layout.reader} format, {counted(len(layout.classes), 'class', 'classes')} ({few(layout.classes)})")
     for split, count in layout.counts.items():
         print(f"{split}: {count} images")
     if problems := doctor.check_layout(layout):
@@ -76,6 +76,7 @@ def _subset(given: argparse.Namespace) -> None:
     classes = given.classes.split(",") if given.classes else None
     cut = subset(Path(given.annotations), Path(given.out), given.supercategory, classes)
     print(
-        f"{cut.file}: {cut.images} images, {cut.objects} objects, {len(cut.names)} classes ({', '.join(cut.names)})\n"
+        f"{cut.file}: {counted(cut.images, 'image')}, {counted(cut.objects, 'object')}, "
+        f"{counted(len(cut.names), 'class', 'classes')} ({', '.join(cut.names)})\n"
         "the images are not copied: pass their folder to the reader 'coco' with images=FOLDER"
     )

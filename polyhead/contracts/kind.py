@@ -344,7 +344,13 @@ class Kind(ABC):
         """Plot statistics of the training targets; return the file, or None where there is nothing to plot."""
         return None
 
-    def plot_results(self, tested: Tested, folder: Path) -> list[Path]:
-        """Plot the results of a test into a folder, in files named ``PLOT.TASK.png``."""
-        del tested, folder
+    # pylint: disable-next=unused-argument  # as above
+    def plot_results(self, tested: Tested, subject: str, file: Callable[[str], Path]) -> list[Path]:
+        """Plot the results of a test; return the files.
+
+        Args:
+            tested: the predictions and targets.
+            subject: run, task, split and number of samples, for the titles.
+            file: returns the file of a plot by the plot's name.
+        """
         return []

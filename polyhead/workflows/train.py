@@ -26,7 +26,7 @@ from polyhead.data.splits.make import SPLITS
 from polyhead.engine.continual.exemplars import balanced_indices, shuffled_indices
 from polyhead.engine.fit import fit
 from polyhead.engine.progress import Log, Progress
-from polyhead.errors import few
+from polyhead.errors import counted, few
 from polyhead.metrics.forgetting import score_history
 from polyhead.nets.precision import resolve
 from polyhead.rng import derive_seed
@@ -111,7 +111,7 @@ def train_parts(
             log("this system has no file locks: make sure that no other process trains in this run folder")
         for name, task in tasks.items():
             counts = ", ".join(f"{len(task.readers[split])} {split}" for split in SPLITS)
-            log(f"{name}: {counts} images, {len(task.names)} classes ({few(task.names, 12)})")
+            log(f"{name}: {counts} images, {counted(len(task.names), 'class', 'classes')} ({few(task.names, 12)})")
             for problem in task.skipped:
                 log(f"{name}: skipped {problem}")
         for line in remarks:

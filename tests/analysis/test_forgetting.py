@@ -198,7 +198,7 @@ def test_the_text_says_whether_drops_are_within_the_limit(tmp_path: Path) -> Non
 def test_the_heat_map_is_drawn(tmp_path: Path) -> None:
     scores = np.array([[0.5, np.nan], [0.4, 0.9]])
     assert (
-        heat_map(ScoreHistory(["seg", "det"], scores, np.array([0, 1])), tmp_path / "stages.png").stat().st_size > 5000
+        heat_map(ScoreHistory(["seg", "det"], scores, np.array([0, 1])), "run", tmp_path / "stages.png").stat().st_size > 5000
     )
 
 
