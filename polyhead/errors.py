@@ -44,6 +44,14 @@ class Problem(NamedTuple):
         return f"{self.where}: {self.what}; {self.remedy}"
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while a run was being trained; it can be resumed."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = str(folder)
+        super().__init__(self.folder)
+
+
 class InvalidFileError(PolyheadError):
     """A file that cannot be used; readers collect its ``problem``."""
 

@@ -17,6 +17,8 @@ from polyhead.plotting.figures import FAINT, escape, rgb, save, style_axes
 TRAIN, VAL = "#2b6cb0", "#d1495b"
 WIDE, HIGH = 4.2, 3.1
 """Inches of a panel. Margins are fixed: a layout engine draws all panels twice to find them, which takes seconds."""
+ON_VAL = " on val"
+"""End of the titles of panels of scores."""
 HIDDEN = ("epoch", "stage", "time", "selected")
 """Columns that are no curves."""
 
@@ -27,8 +29,8 @@ Line = list[tuple[int, float]]
 def progress(rows: Sequence[Mapping[str, str]], kinds: Mapping[str, Kind], title: str, path: Path) -> Path:
     """Plot the losses, scores and learning rates of ``results.csv`` over the epochs.
 
-    Train and val of one loss share a panel. Lines of losses end with their stage, because another stage may sum other
-    losses; those of scores, which mean the same in every stage, go on.
+    Train and val of one loss share a panel. Lines end with their stage, because another stage may weigh or sum other
+    losses; only those of scores, which mean the same in every stage, go on.
 
     Args:
         rows: the rows.
@@ -50,12 +52,13 @@ def progress(rows: Sequence[Mapping[str, str]], kinds: Mapping[str, Kind], title
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         for index, (name, line) in enumerate(series.items()):
             color = {"train": TRAIN, "val": VAL}.get(name, rgb(index + 1))
-            for part in split_at(line, stages) if name in SPLITS else [line]:
+            for part in [line] if panel.endswith(ON_VAL) else split_at(line, stages):
                 axes.plot(*zip(*part, strict=True), color=color, marker="o", markersize=2.5, linewidth=1.6)
             axes.lines[-1].set_label(escape(name))
-        if all(value >= 0 for line in series.values() for _, value in line):
-            axes.set_ylim(bottom=0)  # so that a small change looks small
-        axes.yaxis.set_major_locator(MaxNLocator(5))
+        values = [value for line in series.values() for _, value in line]
+        if min(values) >= 0 < max(values):
+            axes.set_ylim(0, 1.08 * max(values))  # from 0, so that a small change looks small
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         if len(stages) > 1:
             mark_stages(axes, stages)
         if len(series) > 1:
@@ -119,9 +122,12 @@ def panel_of(column: str, kinds: Mapping[str, Kind]) -> tuple[str, str]:
     """
     found = columns.parse(column)
     if found:
-        panels = {each.name: each.panel for each in kinds[found.task].scores} if found.task in kinds else {}
-        panel = panels.get(found.name, "") if found.split == "val" else ""
-        return (f"{found.task}: {panel}", found.name) if panel else (f"{found.task}/{found.name}", found.split)
+        kind = kinds.get(found.task)
+        if kind and found.split == "val" and found.name in columns.score_names(kind):
+            panel = next((each.panel for each in kind.scores if each.name == found.name), "")
+            title = f"{found.task}: {panel}" if panel else f"{found.task}/{found.name}"
+            return f"{title}{ON_VAL}", found.name
+        return f"{found.task}/{found.name}", found.split
     first, _, rest = column.partition("/")
     if first == "stats":
         split, _, name = rest.partition("/")

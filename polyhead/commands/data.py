@@ -61,7 +61,8 @@ def _check(given: argparse.Namespace) -> None:
     from polyhead.data.formats.recognize import recognize
 
     layout = recognize(given.folder, given.reader)
-    print(f"{given.folder}: {layout.reader} format, {counted(len(layout.classes), 'class', 'classes')} ({few(layout.classes)})")
+    classes = counted(len(layout.classes), "class", "classes")
+    print(f"{given.folder}: {layout.reader} format, {classes} ({few(layout.classes)})")
     for split, count in layout.counts.items():
         print(f"{split}: {count} images")
     if problems := doctor.check_layout(layout):

@@ -346,11 +346,5 @@ class Kind(ABC):
 
     # pylint: disable-next=unused-argument  # as above
     def plot_results(self, tested: Tested, subject: str, file: Callable[[str], Path]) -> list[Path]:
-        """Plot the results of a test; return the files.
-
-        Args:
-            tested: the predictions and targets.
-            subject: run, task, split and number of samples, for the titles.
-            file: returns the file of a plot by the plot's name.
-        """
+        """Plot a test into ``file(PLOT)``; return the files. ``subject`` is the run, task, split and n, for titles."""
         return []

@@ -11,7 +11,7 @@ from polyhead.contracts.kind import Kind, Targets, Tested
 from polyhead.contracts.score import Columns, Score
 from polyhead.errors import PolyheadError
 from polyhead.metrics import confusions, error_facts, store
-from polyhead.metrics.box_errors import CONFIDENT, count_errors
+from polyhead.metrics.box_errors import CONFIDENT, LOWER, count_errors
 from polyhead.metrics.coco import FREQUENT, coco
 from polyhead.metrics.curves import confusion, curves
 from polyhead.metrics.dummy import dummy_predictions
@@ -209,7 +209,10 @@ class Detection(Kind):
             },
             "absent": scores.absent,
             "dummy_baseline": {"name": "each class's mean box in every image", "score": dummy.ap50, "ap": dummy.ap},
-            "errors": count_errors(boxes, predictions, CONFIDENT).summary(names),
+            "errors": {
+                **count_errors(boxes, predictions, CONFIDENT).summary(names),
+                "lower_conf": {"conf": LOWER, **count_errors(boxes, predictions, LOWER).totals},
+            },
             "train_objects": dict(zip(names, _object_counts(train), strict=True)),
         }
 

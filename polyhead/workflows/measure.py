@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from polyhead.analysis import forgetting, plots, verdict
+from polyhead.analysis import forgetting, learning_curves, plots, verdict
 from polyhead.data.loading.source import TaskData
 from polyhead.kinds import kinds_of_run
 from polyhead.metrics.forgetting import score_history
@@ -73,7 +73,7 @@ def measure(
         title = f"{run.name}: score on val after each stage"
         forgetting.heat_map(score_history(rows, kinds_of_run(run)), title, run.plots / "stages.png")
     for name, numbers in results["tasks"].items():
-        numbers["history"] = verdict.history(rows, name, tasks[name].kind)
+        numbers["history"] = learning_curves.history(rows, name, tasks[name].kind)._asdict()
     text = verdict.verdict(results)
     if splits[-1] == "test" and run.read_manifest().get("splits", {}).keys() <= tasks.keys():
         write_text(run.verdict, text + "\n")

@@ -16,12 +16,14 @@ SPLITS = ("train", "val")
 
 def test_panels_put_train_and_val_together_and_leave_gaps_out() -> None:
     panels = group([{key: str(value) for key, value in row.items()} for row in rows()], KINDS)
-    assert set(panels) == {"loss", "food/box", "food: average precision", "lr"}, "time and selected are no curves"
+    assert set(panels) == {"loss", "food/box", "food: average precision on val", "lr"}, (
+        "time and selected are no curves"
+    )
     assert panels["food/box"] == {
         "train": [(1, 2.0), (2, 1.75), (3, 1.5), (4, 1.25), (5, 1.0)],
         "val": [(1, 2.0), (3, 2.0), (5, 2.0)],
     }
-    assert panels["food: average precision"] == {"ap50": [(1, 0.0), (3, 0.2), (5, 0.4)]}
+    assert panels["food: average precision on val"] == {"ap50": [(1, 0.0), (3, 0.2), (5, 0.4)]}
     assert panel_of("lr/heads.food", KINDS) == ("lr", "heads.food")
 
 
@@ -31,7 +33,7 @@ def test_a_statistic_has_a_panel_of_its_own() -> None:
         f"{prefix}{split}/food/{name}" for prefix in ("", "stats/") for split in SPLITS for name in ("box", "ap")
     ]
     panels = group([dict.fromkeys(columns, "1.0")], KINDS)
-    expected = {"food/box", "food/ap", "food: average precision", "food/box (statistic)", "food/ap (statistic)"}
+    expected = {"food/box", "food/ap", "food: average precision on val", "food/box (statistic)", "food/ap (statistic)"}
     assert set(panels) == expected
     assert list(panels["food/ap (statistic)"]) == list(SPLITS)
 
@@ -39,11 +41,11 @@ def test_a_statistic_has_a_panel_of_its_own() -> None:
 def test_scores_have_a_panel_of_their_own_unless_they_share_one() -> None:
     """A loss whose name begins as a score's does, or that is called as a score of another kind, is a loss."""
     expected = {
-        "val/food/ap": ("food: average precision", "ap"),
+        "val/food/ap": ("food: average precision on val", "ap"),
         "train/food/ap": ("food/ap", "train"),
         "val/food/apart": ("food/apart", "val"),
         "val/times/ap": ("times/ap", "val"),
-        "val/times/accuracy": ("times/accuracy", "val"),
+        "val/times/accuracy": ("times/accuracy on val", "accuracy"),
         "val/unknown/ap": ("unknown/ap", "val"),
         "train/food/continual/class": ("food/continual/class", "train"),
         "train/loss": ("loss", "train"),

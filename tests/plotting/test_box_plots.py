@@ -46,5 +46,8 @@ def test_curves_of_few_and_many_classes(classes: int, tmp_path: Path) -> None:
     """The first class has no objects."""
     names = ["$cost$", *(f"class {number}" for number in range(1, classes))]
     thresholds, recall, precision = wavy(classes)
-    assert pixels(box_plots.precision_recall(recall, precision, recall[:, 0], names, "run", tmp_path / "curve.png")).std() > 1
+    assert (
+        pixels(box_plots.precision_recall(recall, precision, recall[:, 0], names, "run", tmp_path / "curve.png")).std()
+        > 1
+    )
     assert pixels(box_plots.f1(thresholds, recall * 0.9, names, "run", tmp_path / "curve.png")).std() > 1
