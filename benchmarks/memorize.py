@@ -94,9 +94,7 @@ def main(argv: Sequence[str]) -> int:
         fit(model, {"coco": ByHeart(given.size)}, [stage], run, describe={}, seed=0)
         rows = [row for row in read_rows(run.results_csv) if row["val/coco/ap50"]]
     for row in rows:
-        print(
-            f"step {20 * (int(row['epoch']) + 1)}: AP50 {float(row['val/coco/ap50']):.3f}, {float(row['time']):.0f} s"
-        )
+        print(f"step {20 * int(row['epoch'])}: AP50 {float(row['val/coco/ap50']):.3f}, {float(row['time']):.0f} s")
     best = max(float(row["val/coco/ap50"]) for row in rows)
     print(f"best AP50 {best:.3f} on {COUNT} images seen in training")
     return 0 if best >= 0.95 else 1

@@ -146,7 +146,7 @@ def fit(model: SSD, name: str, task: TaskData, epochs: int, run: Run, log: Log) 
             sums += torch.stack([losses["bbox_regression"], losses["classification"]]).detach().cpu()
         box, kind = (sums / len(loader)).tolist()
         scores = task.kind.score(task.targets("val"), predict(model, task, "val"))
-        row = {"stage": 0, "epoch": epoch, "time": time.monotonic() - begun, "train/loss": box + kind}
+        row = {"stage": 0, "epoch": epoch + 1, "time": time.monotonic() - begun, "train/loss": box + kind}
         row |= {f"train/{name}/box": box, f"train/{name}/class": kind}
         row |= {f"val/{name}/{metric}": value for metric, value in scores.items()}
         rows.append({**row, "lr": schedule.get_last_lr()[0]})

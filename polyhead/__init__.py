@@ -63,12 +63,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name on first access (PEP 562)."""
-    if name not in _NAMES:
-        raise AttributeError(f"module 'polyhead' has no attribute {name!r}")
-    module, attribute = _NAMES[name]
-    return getattr(import_module(module), attribute) if attribute else import_module(module)
+if not TYPE_CHECKING:  # a type checker would accept any name of a module that has this function
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name on first access (PEP 562)."""
+        if name not in _NAMES:
+            raise AttributeError(f"module 'polyhead' has no attribute {name!r}")
+        module, attribute = _NAMES[name]
+        return getattr(import_module(module), attribute) if attribute else import_module(module)
 
 
 def __dir__() -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from polyhead import __version__
-from polyhead.errors import DISK_FULL, PolyheadError, suggest
+from polyhead.errors import DISK_FULL, Interrupted, PolyheadError, suggest
 
 COMMANDS = {
     "demo": ("polyhead.commands.demo", "train and use a detector on generated images, offline, in minutes"),
@@ -29,7 +29,6 @@ COMMANDS = {
     "study": ("polyhead.commands.study", "train variations of a recipe with several seeds and compare them"),
 }
 ALIASES = {"val": "evaluate"}
-RESUME_COMMANDS = dict.fromkeys(("train", "extend"), "'polyhead train --resume RUN'") | {"study": "the same command"}
 RENAMED_OPTIONS = {"--beside": "--compare"}
 """Old option -> new option, for the error message about an unknown one."""
 OK, WRONG, INTERRUPTED = 0, 2, 130
@@ -77,15 +76,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Waiting OpenMP threads must sleep, not spin: spinning threads take cores from the loader processes, and a step on
     # shared cores then takes several times as long (docs/LOG.md). It must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # A notebook sets a backend of its own, which matplotlib refuses where the notebook's packages are not installed.
+    os.environ["MPLBACKEND"] = "agg"
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
         code = _dispatch(words)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        remedy = RESUME_COMMANDS.get("".join(words[:1]))
-        print("polyhead: interrupted" + (f"; resume with {remedy}" if remedy else ""), file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"polyhead: interrupted{_how_to_resume(words, stop)}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has closed the pipe, as in `polyhead recipes | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -102,6 +102,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse after --help
         return stop.code if isinstance(stop.code, int) else OK
     return code
+
+
+def _how_to_resume(words: list[str], stop: KeyboardInterrupt) -> str:
+    """Return how an interrupted command is resumed; nothing where there is no run yet."""
+    if words[:1] == ["study"]:
+        return "; resume with the same command"
+    return f"; resume with 'polyhead train --resume {stop.folder}'" if isinstance(stop, Interrupted) else ""
 
 
 def _dispatch(words: list[str]) -> int:

@@ -44,6 +44,14 @@ class Problem(NamedTuple):
         return f"{self.where}: {self.what}; {self.remedy}"
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while a run was being trained; it can be resumed."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = str(folder)
+        super().__init__(self.folder)
+
+
 class InvalidFileError(PolyheadError):
     """A file that cannot be used; readers collect its ``problem``."""
 
@@ -61,7 +69,7 @@ class DataError(PolyheadError):
     def __init__(self, data: str, problems: Iterable[Problem], hint: str = "") -> None:
         self.data = data
         self.problems = list(problems)
-        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        count = counted(len(self.problems), "problem")
         lines = [f"{data}: {count} found, nothing was trained or changed", *summarize(self.problems)]
         lines += [hint] if hint else []
         super().__init__("\n".join(lines))
@@ -89,19 +97,15 @@ def summarize(problems: Sequence[Problem]) -> list[str]:
     return [*lines, f"  ... and {left} more"] if left else lines
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    >>> counted(1, "image"), counted(2, "class")
-    ('1 image', '2 classes')
-    """
-    return f"{number} {noun if number == 1 else noun + ('es' if noun.endswith('s') else 's')}"
-
-
 def few(words: Sequence[str], most: int = 10, joint: str = ", ") -> str:
     """Join the first ``most`` words and add how many more there are."""
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return joint.join(words[:most]) + more
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: ``1 class``, ``2 classes``; the plural is ``one`` + ``s`` by default."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def suggest(word: str, choices: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import IO, Any
 
-from polyhead.errors import DISK_FULL, PolyheadError
+from polyhead.errors import DISK_FULL, Interrupted, PolyheadError
 
 REMEDY = "Use the folder that 'polyhead train' printed."
 
@@ -94,9 +94,13 @@ class Run:
 
         Raises:
             PolyheadError: if another process is training in this run.
+            Interrupted: on Ctrl-C within the block.
         """
         with self.lock.open("a") as file:
-            yield self._acquire(file)
+            try:
+                yield self._acquire(file)
+            except KeyboardInterrupt as stop:
+                raise Interrupted(self.folder) from stop
 
     def _acquire(self, file: IO[str]) -> bool:
         """Lock the opened lock file, until it is closed; return whether the platform and the file system can."""
@@ -115,6 +119,11 @@ class Run:
                 ) from error
             return False
         return True
+
+    @property
+    def name(self) -> str:
+        """The name of the run folder."""
+        return self.folder.resolve().name
 
     def stage_weights(self, stage: int) -> Path:
         """Return the path of the weights at the end of a stage; stages are numbered from 0."""

@@ -1,5 +1,6 @@
 """The command line itself: help, errors, exit codes; it must not need torch for any of them."""
 
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -11,7 +12,7 @@ import pytest
 import polyhead
 from polyhead import cli
 from polyhead.commands.recipes import headline
-from polyhead.errors import DataError, PolyheadError, Problem
+from polyhead.errors import DataError, Interrupted, PolyheadError, Problem
 from polyhead.paths import shipped
 
 
@@ -138,24 +139,35 @@ def test_internal_errors_have_a_traceback(monkeypatch: pytest.MonkeyPatch) -> No
         cli.main(["demo"])
 
 
-RESUME = "'polyhead train --resume RUN'"
+RESUME = "'polyhead train --resume runs/stop'"
 
 
-@pytest.mark.parametrize(("command", "remedy"), [("train", RESUME), ("extend", RESUME), ("study", "the same command")])
+@pytest.mark.parametrize(
+    ("command", "remedy"), [("train", RESUME), ("extend", RESUME), ("demo", RESUME), ("study", "the same command")]
+)
 def test_an_interrupted_training_shows_how_to_resume(
     command: str, remedy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command_that(monkeypatch, KeyboardInterrupt(), command)
+    command_that(monkeypatch, Interrupted("runs/stop"), command)
     assert cli.main([command, "x"]) == 130
     assert capsys.readouterr().err == f"polyhead: interrupted; resume with {remedy}\n"
 
 
-def test_other_interrupted_commands_only_report_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", ["demo", "train", "extend"])
+def test_an_interrupt_before_there_is_a_run_shows_no_way_to_resume(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command_that(monkeypatch, KeyboardInterrupt())
-    assert cli.main(["demo"]) == 130
+    command_that(monkeypatch, KeyboardInterrupt(), command)
+    assert cli.main([command]) == 130
     assert capsys.readouterr().err == "polyhead: interrupted\n"
+
+
+def test_the_backend_of_a_notebook_does_not_break_the_command_line() -> None:
+    """Jupyter sets it for all commands that it starts, also for those of other environments."""
+    code = "from polyhead.cli import main; main(['--version']); import matplotlib; print(matplotlib.get_backend())"
+    environment = {**os.environ, "MPLBACKEND": "module://not_installed.backend_inline"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert done.stdout.splitlines()[-1:] == ["agg"], done.stderr
 
 
 def test_a_closed_pipe_is_not_an_error() -> None:

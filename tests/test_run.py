@@ -13,7 +13,7 @@ from PIL import Image
 
 from polyhead import checkpoint
 from polyhead.engine.fit import save_atomically
-from polyhead.errors import PolyheadError
+from polyhead.errors import Interrupted, PolyheadError
 from polyhead.plotting.figures import save_image
 from polyhead.run import Run, atomic_write, plain, unfinished, write_json, write_rows, write_text
 
@@ -123,3 +123,10 @@ def test_values_that_json_does_not_have_become_none() -> None:
     value = {"a": (1, 2.5), 3: [float("nan"), float("inf")], "b": {"c": "x", "d": None}}
     assert plain(value) == {"a": [1, 2.5], "3": [None, None], "b": {"c": "x", "d": None}}
     json.dumps(plain(value), allow_nan=False)
+
+
+def test_an_interrupt_in_a_locked_run_names_the_run(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, "run")
+    with pytest.raises(Interrupted) as caught, run.locked():
+        raise KeyboardInterrupt
+    assert caught.value.folder == str(run.folder)

@@ -1,69 +1,115 @@
 """Training curves: the columns of ``results.csv`` over the epochs of a run."""
 
 import math
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from polyhead.contracts.kind import Kind
 from polyhead.metrics import columns
+from polyhead.metrics.columns import SPLITS
 from polyhead.plotting.figures import FAINT, escape, rgb, save, style_axes
 
 TRAIN, VAL = "#2b6cb0", "#d1495b"
 WIDE, HIGH = 4.2, 3.1
 """Inches of a panel. Margins are fixed: a layout engine draws all panels twice to find them, which takes seconds."""
+ON_VAL = " on val"
+"""End of the titles of panels of scores."""
+HIDDEN = ("epoch", "stage", "time", "selected")
+"""Columns that are no curves."""
+
+Line = list[tuple[int, float]]
+"""Epoch, counted through all stages from 1, and value."""
 
 
-def progress(rows: Sequence[Mapping[str, str]], kinds: Mapping[str, Kind], path: Path) -> Path:
-    """Plot every numeric column of ``results.csv`` over the epochs; train and val of one loss share a panel.
+def progress(rows: Sequence[Mapping[str, str]], kinds: Mapping[str, Kind], title: str, path: Path) -> Path:
+    """Plot the losses, scores and learning rates of ``results.csv`` over the epochs.
+
+    Train and val of one loss share a panel. Lines end with their stage, because another stage may weigh or sum other
+    losses; only those of scores, which mean the same in every stage, go on.
 
     Args:
         rows: the rows.
         kinds: the kind of each task.
+        title: written above the panels.
         path: the PNG file.
     """
     panels = group(rows, kinds)
     columns = max(1, min(4, math.ceil(math.sqrt(len(panels)))))
     lines = max(1, math.ceil(len(panels) / columns))
-    width, height = WIDE * columns, HIGH * lines
+    width, height = WIDE * columns, HIGH * lines + 0.3
     figure = Figure(figsize=(width, height))
-    figure.subplots_adjust(0.6 / width, 0.5 / height, 1 - 0.2 / width, 1 - 0.35 / height, wspace=0.22, hspace=0.42)
-    # between the last epoch of a stage and the first of the next
-    borders = [n + 0.5 for n in range(1, len(rows)) if rows[n].get("stage", "") != rows[n - 1].get("stage", "")]
-    for number, (title, series) in enumerate(panels.items(), 1):
+    figure.subplots_adjust(0.6 / width, 0.5 / height, 1 - 0.2 / width, 1 - 0.65 / height, wspace=0.22, hspace=0.42)
+    figure.suptitle(escape(title), fontsize=11, y=1 - 0.12 / height, va="top")
+    stages = first_epochs(rows)
+    for number, (panel, series) in enumerate(panels.items(), 1):
         axes = figure.add_subplot(lines, columns, number)
-        style_axes(axes, title, "epoch", "")
+        style_axes(axes, panel, "epoch", "")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        for border in borders:
-            axes.axvline(border, color=FAINT, linestyle=":", linewidth=1)
-        for index, (name, (epochs, values)) in enumerate(series.items()):
+        for index, (name, line) in enumerate(series.items()):
             color = {"train": TRAIN, "val": VAL}.get(name, rgb(index + 1))
-            axes.plot(epochs, values, color=color, label=escape(name), marker="o", markersize=2.5, linewidth=1.6)
-        if title == "lr" and all(min(values) > 0 for _, values in series.values()):
-            axes.set_yscale("log")
+            for part in [line] if panel.endswith(ON_VAL) else split_at(line, stages):
+                axes.plot(*zip(*part, strict=True), color=color, marker="o", markersize=2.5, linewidth=1.6)
+            axes.lines[-1].set_label(escape(name))
+        values = [value for line in series.values() for _, value in line]
+        if min(values) >= 0 < max(values):
+            axes.set_ylim(0, 1.08 * max(values))  # from 0, so that a small change looks small
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        if len(stages) > 1:
+            mark_stages(axes, stages)
         if len(series) > 1:
             axes.legend(frameon=False, fontsize=8)
     return save(figure, path)
 
 
-def group(
-    rows: Sequence[Mapping[str, str]], kinds: Mapping[str, Kind]
-) -> dict[str, dict[str, tuple[list[int], list[float]]]]:
-    """Group the columns into panels; empty and non-finite cells are left out.
+def first_epochs(rows: Sequence[Mapping[str, str]]) -> list[int]:
+    """Return the first epoch of each stage, counted through all stages from 1."""
+    return [n + 1 for n in range(len(rows)) if not n or rows[n].get("stage", "") != rows[n - 1].get("stage", "")]
 
-    Returns:
-        Panel title -> name of the line -> epochs (counted through all stages) and values.
+
+def split_at(line: Line, stages: Sequence[int]) -> list[Line]:
+    """Split a line at the first epochs of the stages; parts without points are left out."""
+    parts: dict[int, Line] = {}
+    for epoch, value in line:
+        parts.setdefault(bisect(stages, epoch), []).append((epoch, value))
+    return [*parts.values()]
+
+
+def mark_stages(axes: Axes, stages: Sequence[int]) -> None:
+    """Draw a line before each stage, with the number of the stage along it."""
+    for number, first in enumerate(stages, 1):
+        axes.axvline(first - 0.5, color=FAINT, linestyle=":", linewidth=1)
+        axes.text(
+            first - 0.45,
+            0.98,
+            f"stage {number}",
+            transform=axes.get_xaxis_transform(),
+            rotation=90,
+            ha="left",
+            va="top",
+            fontsize=7,
+            color=FAINT,
+        )
+
+
+def group(rows: Sequence[Mapping[str, str]], kinds: Mapping[str, Kind]) -> dict[str, dict[str, Line]]:
+    """Group the columns into panels, as ``{panel title: {name of the line: line}}``.
+
+    Empty and non-finite cells are left out.
     """
-    panels: dict[str, dict[str, tuple[list[int], list[float]]]] = {}
+    panels: dict[str, dict[str, Line]] = {}
     for column in dict.fromkeys(column for row in rows for column in row):
+        if column in HIDDEN:
+            continue
         filled = [(number, float(row[column])) for number, row in enumerate(rows, 1) if row.get(column)]
         finite = [(number, value) for number, value in filled if math.isfinite(value)]
-        if column in ("epoch", "stage") or not finite:
-            continue
-        title, name = panel_of(column, kinds)
-        panels.setdefault(title, {})[name] = ([number for number, _ in finite], [value for _, value in finite])
+        if finite:
+            title, name = panel_of(column, kinds)
+            panels.setdefault(title, {})[name] = finite
     return panels
 
 
@@ -76,13 +122,16 @@ def panel_of(column: str, kinds: Mapping[str, Kind]) -> tuple[str, str]:
     """
     found = columns.parse(column)
     if found:
-        panels = {each.name: each.panel for each in kinds[found.task].scores} if found.task in kinds else {}
-        panel = panels.get(found.name, "") if found.split == "val" else ""
-        return (f"{found.task}: {panel}", found.name) if panel else (f"{found.task}/{found.name}", found.split)
+        kind = kinds.get(found.task)
+        if kind and found.split == "val" and found.name in columns.score_names(kind):
+            panel = next((each.panel for each in kind.scores if each.name == found.name), "")
+            title = f"{found.task}: {panel}" if panel else f"{found.task}/{found.name}"
+            return f"{title}{ON_VAL}", found.name
+        return f"{found.task}/{found.name}", found.split
     first, _, rest = column.partition("/")
     if first == "stats":
         split, _, name = rest.partition("/")
         return f"{name} (statistic)", split
-    if first in columns.SPLITS:
+    if first in SPLITS:
         return rest, first
-    return ("time / seconds" if column == "time" else first, rest or first)
+    return first, rest or first

@@ -15,7 +15,7 @@ from polyhead.errors import PolyheadError, suggest
 from polyhead.kinds import kind_of, kinds_of_run
 from polyhead.metrics.forgetting import ScoreHistory, drop, score_history
 from polyhead.metrics.intervals import LEVEL
-from polyhead.plotting.figures import save
+from polyhead.plotting.figures import escape, save
 from polyhead.run import Run, read_json, read_rows
 
 FROM_BASELINE = f"forgetting relative to the baseline ({LEVEL:.0%} intervals over images and the baseline's seeds)"
@@ -277,16 +277,26 @@ def text(
     lines = [title]
     width = max((len(each.task) for each in drops), default=0)
     for each in drops:
-        interval = "" if each.interval is None else f" [{each.interval[0]:+z.1%}, {each.interval[1]:+z.1%}]"
         score = f"{each.metric} {each.score:.3f} vs. {each.baseline:.3f}"
         if each.skill is not None and each.baseline_skill is not None:
             score += f", skill {each.skill:.3f} vs. {each.baseline_skill:.3f}"
         seeds = f", {each.runs} run{'s' * (each.runs > 1)}" if each.runs else ""
-        what = f"drop not defined{NOT_DEFINED}" if each.drop is None else f"drop {each.drop:+z.1%}{interval}"
         gate = "" if max_drop is None or each.drop is None else f"   {_gate(each.drop, max_drop)} {max_drop:.1%}"
-        lines.append(f"  {each.task:<{width}}  {score} ({each.images} images{seeds}): {what}{gate}")
+        lines.append(f"  {each.task:<{width}}  {score} ({each.images} images{seeds}): {_change(each)}{gate}")
     lines += [f"  {task:<{width}}  has no baseline, so its drop is not checked" for task in unjudged]
     return "\n".join(lines)
+
+
+def _change(drop: ScoreDrop) -> str:
+    """Format a drop with its interval; a negative one is a gain."""
+    if drop.drop is None:
+        return f"drop not defined{NOT_DEFINED}"
+    sign, word = (-1, "gained") if round(drop.drop, 3) < 0 else (1, "drop")
+    change = f"{word} {sign * drop.drop:+z.1%}"
+    if drop.interval is None:
+        return change
+    low, high = sorted(sign * limit for limit in drop.interval)
+    return f"{change} [{low:+z.1%}, {high:+z.1%}]"
 
 
 def _gate(lost: float, max_drop: float) -> str:
@@ -298,7 +308,7 @@ def exceeds(drops: Sequence[ScoreDrop], max_drop: float | None) -> bool:
     return max_drop is not None and any(each.drop is None or each.drop > max_drop for each in drops)
 
 
-def heat_map(history: ScoreHistory, path: Path) -> Path:
+def heat_map(history: ScoreHistory, title: str, path: Path) -> Path:
     """Draw the val score of each task (column) after each stage (row); empty before a task's first stage."""
     stages, tasks = history.scores.shape
     figure = Figure(figsize=(1.6 + 1.2 * tasks, 1.2 + 0.6 * stages), layout="constrained")
@@ -310,5 +320,5 @@ def heat_map(history: ScoreHistory, path: Path) -> Path:
         axes.text(task, stage, f"{score:.3f}", ha="center", va="center", color=ink)
     axes.set_xticks(range(tasks), history.tasks)
     axes.set_yticks(range(stages), [f"stage {stage + 1}" for stage in range(stages)])
-    axes.set_title("score on val after each stage")
+    axes.set_title(escape(title), fontsize=11)
     return save(figure, path)

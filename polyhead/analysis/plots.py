@@ -1,6 +1,6 @@
 """The plots in a run's ``plots/`` folder: of the training data before training, and of the results after it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,34 +31,37 @@ def data(run: Run, task: TaskData) -> list[Path]:
     return [each for each in (path, batch) if each is not None]
 
 
-def results(run: Run, tasks: Iterable[TaskData]) -> list[Path]:
-    """Plot the training curves, and the stored val predictions of each task; return the files.
-
-    A plot is left out where its numbers do not exist: no rows in ``results.csv``, or no stored predictions.
-    """
+def training_curves(run: Run) -> Path | None:
+    """Plot the columns of ``results.csv``; return the file, or None where there are no rows."""
     rows = read_rows(run.results_csv)
-    made = [progress(rows, kinds_of_run(run), run.plots / "results.png")] if rows else []
-    for task in tasks:
-        stored = run.predictions_path("val", task.name)
-        if stored.is_file():
-            made += task.kind.plot_results(stored_kind(stored).load(stored, task.name), run.plots)
-    return made
+    title = f"{run.name}: training curves"
+    return progress(rows, kinds_of_run(run), title, run.plots / "results.png") if rows else None
 
 
-def examples(run: Run, task: TaskData, predict: Callable[[Sample], Any]) -> Path | None:
-    """Draw evenly spaced val samples of a task, targets on the left and confident predictions on the right.
+def results(run: Run, task: str, split: str) -> list[Path]:
+    """Plot the stored predictions of a task on a split into files ``PLOT.TASK.SPLIT.png``; return the files."""
+    stored = run.predictions_path(split, task)
+    kind = stored_kind(stored)
+    tested = kind.load(stored, task)
+    subject = _subject(run, task, split, len(tested.ids))
+    return kind.plot_results(tested, subject, lambda plot: run.plots / f"{plot}.{task}.{split}.png")
+
+
+def examples(run: Run, task: TaskData, split: str, predict: Callable[[Sample], Any]) -> Path | None:
+    """Draw evenly spaced samples of a split, targets on the left and confident predictions on the right.
 
     Args:
         run: the run.
         task: the task.
+        split: the split.
         predict: returns the prediction for a decoded sample.
 
     Returns:
         The file; None where inputs cannot be drawn.
     """
     images, titles = [], []
-    for index in evenly_spaced(len(task.readers["val"]), SHOWN):
-        sample = task.sample("val", index)
+    for index in evenly_spaced(len(task.readers[split]), SHOWN):
+        sample = task.sample(split, index)
         original = task.modality.draw(sample.input)
         if original is None:
             return None
@@ -68,8 +71,14 @@ def examples(run: Run, task: TaskData, predict: Callable[[Sample], Any]) -> Path
         pair = task.kind.target_marks(sample.target, task.names), task.kind.marks(found, task.names)
         images += [draw.draw(image, [marks.scaled(scale)]) for marks in pair]
         titles += [f"{Path(sample.meta.id).name}: target", "prediction"]
-    path = run.plots / f"val_target_prediction.{task.name}.png"
-    return save_image(draw.grid(images, columns=4, cell=CELL, titles=titles), path)
+    path = run.plots / f"target_prediction.{task.name}.{split}.png"
+    heading = f"{_subject(run, task.name, split, len(task.readers[split]))}; {len(images) // 2} shown"
+    return save_image(draw.grid(images, columns=4, cell=CELL, titles=titles, heading=heading), path)
+
+
+def _subject(run: Run, task: str, split: str, count: int) -> str:
+    """Return what a plot is of, for its title."""
+    return f"{run.name}: {task}, {split}, n = {count}"
 
 
 def train_batch(samples: Sequence[Sample], task: TaskData, path: Path) -> Path | None:

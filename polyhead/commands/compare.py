@@ -6,8 +6,8 @@ from pathlib import Path
 
 from polyhead.cli import Parser, check_writable
 from polyhead.contracts.classes import allow
-from polyhead.errors import PolyheadError
-from polyhead.run import Run, unfinished, write_json
+from polyhead.errors import PolyheadError, few
+from polyhead.run import REMEDY, Run, unfinished, write_json
 
 _EPILOG = """\
 Each RUN is a row of the table. Runs that differ only in their seed can share a row:
@@ -53,7 +53,10 @@ def main(argv: Sequence[str]) -> int:
     allow(given.allow)
     from polyhead.analysis import table
 
-    folders = rows_of(given.runs)
+    words, files = without_files(given.runs)
+    if files:
+        print(f"skipped files, which are not runs: {', '.join(files)}")
+    folders = rows_of(words)
     rows = table.compare(folders, given.metric, given.split, given.task)
     print(table.text(rows))
     for line in unfinished(Run.open(folder) for seeds in folders.values() for seed in seeds for folder in seed):
@@ -62,6 +65,19 @@ def main(argv: Sequence[str]) -> int:
         metric = given.metric or next(iter(rows[0].scores))
         write_json(Path(given.json), {"metric": metric, "rows": [row._asdict() for row in rows]})
     return 0
+
+
+def without_files(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Separate the files that a pattern such as ``runs/lr/*`` also matches; a run's weights file stands for the run.
+
+    Raises:
+        PolyheadError: when there is nothing but files.
+    """
+    files = [word for word in words if Path(word).is_file() and Path(word).parent.name != "weights"]
+    rest = [word for word in words if word not in files]
+    if not rest:
+        raise PolyheadError(f"expected run folders, got only files ({few(files, 3)}). {REMEDY}")
+    return rest, files
 
 
 def rows_of(words: Sequence[str]) -> dict[str, list[list[str]]]:

@@ -7,7 +7,7 @@ from polyhead.cli import Parser
 from polyhead.commands.init import EPILOG
 from polyhead.config.overrides import separate
 from polyhead.data.formats.settings import parse_settings
-from polyhead.errors import DataError, PolyheadError, suggest
+from polyhead.errors import DataError, PolyheadError, counted, suggest
 from polyhead.paths import DATA, cache
 
 
@@ -90,6 +90,7 @@ def _subset(given: argparse.Namespace) -> None:
     classes = given.classes.split(",") if given.classes else None
     cut = subset(Path(given.annotations), Path(given.out), given.supercategory, classes)
     print(
-        f"{cut.file}: {cut.images} images, {cut.objects} objects, {len(cut.names)} classes ({', '.join(cut.names)})\n"
+        f"{cut.file}: {counted(cut.images, 'image')}, {counted(cut.objects, 'object')}, "
+        f"{counted(len(cut.names), 'class', 'classes')} ({', '.join(cut.names)})\n"
         "the images are not copied: pass their folder to the reader 'coco' with images=FOLDER"
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from polyhead.cli import Parser, check_writable
 from polyhead.contracts.classes import allow
-from polyhead.errors import PolyheadError
+from polyhead.errors import PolyheadError, counted
 from polyhead.run import write_text
 
 if TYPE_CHECKING:
@@ -111,16 +111,18 @@ def main(argv: list[str]) -> int:
     skipped = f", {len(predictor.skipped)} skipped" if predictor.skipped else ""
     where = f"drawn images in {folder}" if folder else "nothing to draw; write the predictions with --json or --csv"
     print(
-        f"{count} {'images' if folder else 'inputs'}{skipped}, {_found(results)}, {time.perf_counter() - begun:.1f} s; "
-        f"{where}"
+        f"{counted(count, 'image' if folder else 'input')}{skipped}{_found(results)}, "
+        f"{time.perf_counter() - begun:.1f} s; {where}"
     )
     return 0
 
 
 def _found(results: "Sequence[Result]") -> str:
-    """Return how much was found."""
+    """Return how much was found, of what the heads predict: ``, 3 boxes, 2 masks``; nothing for a classifier."""
+    boxes = [len(result.boxes) for result in results if result.kind.counts_objects]
     masks = sum(result.mask is not None for result in results)
-    return f"{sum(len(result.boxes) for result in results)} boxes" + (f", {masks} masks" if masks else "")
+    found = [*([counted(sum(boxes), "box", "boxes")] if boxes else []), *([counted(masks, "mask")] if masks else [])]
+    return "".join(f", {each}" for each in found)
 
 
 def _predict_other(other: "Predictor", found: "Sequence[Result]", given: argparse.Namespace) -> "list[Result]":

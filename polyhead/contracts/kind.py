@@ -344,7 +344,7 @@ class Kind(ABC):
         """Plot statistics of the training targets; return the file, or None where there is nothing to plot."""
         return None
 
-    def plot_results(self, tested: Tested, folder: Path) -> list[Path]:
-        """Plot the results of a test into a folder, in files named ``PLOT.TASK.png``."""
-        del tested, folder
+    # pylint: disable-next=unused-argument  # as above
+    def plot_results(self, tested: Tested, subject: str, file: Callable[[str], Path]) -> list[Path]:
+        """Plot a test into ``file(PLOT)``; return the files. ``subject`` is the run, task, split and n, for titles."""
         return []

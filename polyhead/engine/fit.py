@@ -17,7 +17,7 @@ from polyhead.contracts.task import Task
 from polyhead.engine.checkpointing import Saver
 from polyhead.engine.continual import ContinualLoss
 from polyhead.engine.initialize import Names, initialize, part_tensors
-from polyhead.engine.learner import Learner, Row
+from polyhead.engine.learner import Learner, Row, counted_from_one
 from polyhead.engine.optim import optimizer_of, stage_lr_mult
 from polyhead.engine.progress import Progress
 from polyhead.engine.stage import Stage, check_tasks, trained_tasks
@@ -71,7 +71,7 @@ def fit(
     model.to(memory_format=torch.channels_last)
     state = _resume_state(run)
     first = 0 if state is None else int(state["polyhead"]["stage"])
-    rows: list[Row] = [] if state is None else list(state["polyhead"]["progress"]["rows"])
+    rows: list[Row] = [] if state is None else counted_from_one(state["polyhead"]["progress"]["rows"])
     run.update_manifest(kinds={name: task.kind.name for name, task in tasks.items()})
     for number in range(first, len(stages)):
         within_stage = state is not None and number == first and "loops" in state  # else before its first step

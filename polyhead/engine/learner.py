@@ -244,7 +244,7 @@ class Learner(LightningModule):
         """Return the result of the epoch, and update the state of early stopping and of the schedule ``plateau``."""
         state = self.progress
         self.tick()
-        row: Row = {"stage": self.number, "epoch": self.trainer.current_epoch, "time": state["time"]}
+        row: Row = {"stage": self.number, "epoch": self.trainer.current_epoch + 1, "time": state["time"]}
         row |= {f"train/{name}": value / max(1, state["count"]) for name, value in state["sums"].items()}
         row |= {f"val/{name}": float(torch.stack(values).mean()) for name, values in self.val_losses.items()}
         row |= {f"stats/train/{name}": value for name, value in mean_stats(state["stats"]).items()}
@@ -257,6 +257,10 @@ class Learner(LightningModule):
             row |= {f"val/{task}/{name}": value for task, named in scores.items() for name, value in named.items()}
             result = combined_score({task: rank_by(self.tasks[task].kind, named) for task, named in scores.items()})
             selected = self._update_best(result) or self.stage.checkpoint == "last"
+        if selected:  # its weights replace those of an earlier epoch
+            for earlier in state["rows"]:
+                if earlier["stage"] == self.number:
+                    earlier["selected"] = 0
         groups = self.trainer.optimizers[0].param_groups
         row |= {"lr": max(group["lr"] for group in groups), "selected": int(selected)}
         self.predictions, self.val_losses, self.val_stats = {}, {}, {}
@@ -298,7 +302,13 @@ class Learner(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore that state; continual losses get theirs after they have been started."""
         self.progress |= checkpoint["polyhead"]["progress"]
+        self.progress["rows"] = counted_from_one(self.progress["rows"])
         self.continual_state = checkpoint["polyhead"]["continual"]
+
+
+def counted_from_one(rows: list[Row]) -> list[Row]:
+    """Return rows whose epochs are counted from 1; those of a run that an older version began are counted from 0."""
+    return [{**row, "epoch": row["epoch"] + 1} for row in rows] if rows and rows[0]["epoch"] == 0 else list(rows)
 
 
 def plain_state(model: nn.Module) -> dict[str, Tensor]:

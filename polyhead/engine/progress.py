@@ -12,6 +12,8 @@ from polyhead.run import Run
 
 ESTIMATE_AFTER = 20
 """Steps that are timed before the duration of the stage is estimated."""
+VALIDATION = 0.5
+"""Time for a validated image, in that of a training image, as long as no validation has been timed."""
 
 
 class Log:
@@ -45,6 +47,7 @@ class Progress(Callback):
         self.estimated = False
         self.first_step = self.epoch_start = 0.0
         self.steps = 0
+        self.validation_start = self.validation = self.validations = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log what is replayed, and start timing."""
@@ -55,24 +58,23 @@ class Progress(Callback):
             for task, exemplars in loss.replay_summary().items():
                 self.write(f"{task}: replays {len(exemplars.indices)} images, {exemplars.bytes / 2**20:.2f} MiB")
         self.steps = 0
+        self.validation = self.validations = 0.0  # seconds of the last validation, and of all of this stage
         self.epoch_start = time.monotonic()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Log the estimated duration once, and update the status line."""
+        assert isinstance(pl_module, Learner)
         self.steps += 1
         if self.steps == 1:  # the first step is slower than the others, so it is not timed
             self.first_step = time.monotonic()
             return
-        left = self._seconds_left(trainer)
+        left = self._seconds_left(trainer, pl_module)
         if self.steps == ESTIMATE_AFTER + 1 and not self.estimated:
             self.estimated = True
-            self.write(
-                f"time for this stage, from {ESTIMATE_AFTER} steps: {format_duration(left)} (without validation)"
-            )
+            self.write(f"time left for this stage, validation included: about {format_duration(left)}")
         if self.is_terminal:
-            assert isinstance(pl_module, Learner)
             state = pl_module.progress
             loss = state["sums"].get("loss", 0.0) / max(1, state["count"])
             lr = trainer.optimizers[0].param_groups[0]["lr"]
@@ -81,11 +83,25 @@ class Progress(Callback):
             line = f"{position} loss {loss:.3f} lr {lr:.2e} left {format_duration(left)}"
             print(f"\r{line}   ", end="", file=sys.stderr, flush=True)
 
-    def _seconds_left(self, trainer: Trainer) -> float:
-        """Estimate the remaining seconds of the stage from the mean duration of the steps so far."""
-        pace = (time.monotonic() - self.first_step) / max(1, self.steps - 1)
-        total = int(trainer.num_training_batches) * int(trainer.max_epochs or 1)
-        return pace * (total - trainer.fit_loop.total_batch_idx - 1)
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start timing a validation."""
+        self.validation_start = time.monotonic()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Time a validation."""
+        self.validation = time.monotonic() - self.validation_start
+        self.validations += self.validation
+
+    def _seconds_left(self, trainer: Trainer, learner: Learner) -> float:
+        """Estimate the remaining seconds of the stage from the steps and the validation so far."""
+        pace = (time.monotonic() - self.first_step - self.validations) / max(1, self.steps - 1)
+        epochs = learner.stage.epochs
+        steps = learner.steps * epochs - trainer.fit_loop.total_batch_idx - 1
+        validation = self.validation
+        if not validation:
+            images = sum(len(task.targets("val")) for task in learner.tasks.values())
+            validation = VALIDATION * pace * images / sum(learner.tasks[task].batch for task in learner.trained)
+        return pace * steps + validation * -(-(epochs - trainer.current_epoch) // learner.stage.val_every)
 
     def after_epoch(self, learner: Learner) -> None:
         """Log the last epoch's row of ``results.csv`` as a line."""
@@ -101,8 +117,8 @@ class Progress(Callback):
             f"{name.removeprefix('val/')} {value:.3f}" for name, value in row.items() if name.startswith("val/")
         )
         self.write(
-            f"{number}epoch {int(row['epoch']) + 1}/{learner.stage.epochs} {now - self.epoch_start:.1f}s "
-            f"lr {row['lr']:.1e} | train {losses} | val {scores}"
+            f"{number}epoch {int(row['epoch'])}/{learner.stage.epochs} {now - self.epoch_start:.1f}s "
+            f"lr {row['lr']:.1e} | train {losses}" + (f" | val {scores}" if scores else "")
         )
         self.epoch_start = now
 

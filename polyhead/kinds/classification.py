@@ -1,7 +1,7 @@
 """Classification: one class for each sample. Targets are gathered as they are, by sample id."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -165,12 +165,12 @@ class Classification(StatisticsKind):
         counts = np.array(_class_counts(targets))
         return class_counts(counts, targets.names, f"{task}: {len(targets)} images", "images", path)
 
-    def plot_results(self, tested: Tested, folder: Path) -> list[Path]:
+    def plot_results(self, tested: Tested, subject: str, file: Callable[[str], Path]) -> list[Path]:
         """Plot the confusion matrix."""
         assert isinstance(tested, TestedLabels)
         matrix = np.zeros((len(tested.names), len(tested.names)), dtype=np.int64)
         np.add.at(matrix, (tested.true, tested.probabilities.argmax(axis=1)), 1)
-        return [confusion_matrix(matrix, tested.names, folder / f"confusion_matrix.{tested.task}.png")]
+        return [confusion_matrix(matrix, tested.names, file("confusion_matrix"), f"confusion\n{subject}")]
 
 
 class TestedLabels(TestedStatistics):

@@ -1,6 +1,6 @@
 """Detection: the boxes and classes of objects. Targets are gathered as they are, by image id."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,12 @@ from polyhead.contracts.kind import Kind, Targets, Tested
 from polyhead.contracts.score import Columns, Score
 from polyhead.errors import PolyheadError
 from polyhead.metrics import confusions, error_facts, store
-from polyhead.metrics.box_errors import CONFIDENT, count_errors
+from polyhead.metrics.box_errors import CONFIDENT, LOWER, count_errors
 from polyhead.metrics.coco import FREQUENT, coco
 from polyhead.metrics.curves import confusion, curves
 from polyhead.metrics.dummy import dummy_predictions
 from polyhead.metrics.intervals import LEVEL, intervals
-from polyhead.metrics.matching import match
+from polyhead.metrics.matching import average_precision, match
 from polyhead.metrics.pooled import TestedBoxes
 from polyhead.metrics.stored_targets import load_targets, save_targets, targets_path
 from polyhead.metrics.voc import voc
@@ -209,7 +209,10 @@ class Detection(Kind):
             },
             "absent": scores.absent,
             "dummy_baseline": {"name": "each class's mean box in every image", "score": dummy.ap50, "ap": dummy.ap},
-            "errors": count_errors(boxes, predictions, CONFIDENT).summary(names),
+            "errors": {
+                **count_errors(boxes, predictions, CONFIDENT).summary(names),
+                "lower_conf": {"conf": LOWER, **count_errors(boxes, predictions, LOWER).totals},
+            },
             "train_objects": dict(zip(names, _object_counts(train), strict=True)),
         }
 
@@ -297,18 +300,18 @@ class Detection(Kind):
         counts = np.array(_object_counts(targets))
         return box_plots.objects(counts, _relative_boxes(targets), targets.names, task, len(targets), path)
 
-    def plot_results(self, tested: Tested, folder: Path) -> list[Path]:
+    def plot_results(self, tested: Tested, subject: str, file: Callable[[str], Path]) -> list[Path]:
         """Plot precision over recall, F1 over the score threshold, and the confusion matrix."""
         assert isinstance(tested, TestedBoxes)
-        targets, found, names, task = tested.targets, tested.predictions, tested.names, tested.task
-        steps = curves(match(targets, found, names, np.array([0.5])))
-        title = f"confusion, IoU 0.5, score {CONFIDENT} and above"
+        targets, found, names = tested.targets, tested.predictions, tested.names
+        matches = match(targets, found, names, np.array([0.5]))
+        steps, ap50 = curves(matches), average_precision(matches)[0, 0]
+        matrix = confusion(targets, found, names, CONFIDENT)
+        title = f"confusion, IoU 0.5, score {CONFIDENT} and above\n{subject}"
         return [
-            box_plots.precision_recall(steps.recall, steps.precision, names, folder / f"pr_curve.{task}.png"),
-            box_plots.f1(steps.thresholds, steps.f1, names, folder / f"f1_curve.{task}.png"),
-            confusion_matrix(
-                confusion(targets, found, names, CONFIDENT), names, folder / f"confusion_matrix.{task}.png", title
-            ),
+            box_plots.precision_recall(steps.recall, steps.precision, ap50, names, subject, file("pr_curve")),
+            box_plots.f1(steps.thresholds, steps.f1, names, subject, file("f1_curve")),
+            confusion_matrix(matrix, names, file("confusion_matrix"), title),
         ]
 
 

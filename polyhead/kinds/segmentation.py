@@ -241,14 +241,15 @@ class Segmentation(StatisticsKind):
         """Plot the fraction of the pixels of each class."""
         return pixel_fractions(targets.gathered, targets.names, task, path)
 
-    def plot_results(self, tested: Tested, folder: Path) -> list[Path]:
+    def plot_results(self, tested: Tested, subject: str, file: Callable[[str], Path]) -> list[Path]:
         """Plot the IoU of each class, and the confusion matrix of the pixels."""
         assert isinstance(tested, TestedMasks)
         scores = masks.masks([PixelCounts(torch.from_numpy(each)) for each in tested.pixels], tested.names)
-        title = f"{tested.task}: mIoU {scores.miou:.3f}, without background {scores.miou_foreground:.3f}"
+        title = f"mIoU {scores.miou:.3f}, without background {scores.miou_foreground:.3f}\n{subject}"
+        pixels = tested.pixels.sum(axis=0)  # [n, c, c + 1] -> [c, c + 1]
         return [
-            iou_bars(scores.iou, title, folder / f"iou.{tested.task}.png"),
-            confusion_matrix(tested.pixels.sum(axis=0), tested.names, folder / f"confusion_matrix.{tested.task}.png"),
+            iou_bars(scores.iou, title, file("iou")),
+            confusion_matrix(pixels, tested.names, file("confusion_matrix"), f"confusion of pixels\n{subject}"),
         ]
 
 

@@ -24,6 +24,9 @@ SIZES = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**
 CONFIDENT = 0.25
 """Detections with at least this score are drawn, and count as errors when they are wrong."""
 
+LOWER = 0.1
+"""A lower score, at which objects and detections are counted to tell whether it would be the better one."""
+
 
 class Errors(NamedTuple):
     """The errors of a detector on a split.
@@ -53,13 +56,16 @@ class Errors(NamedTuple):
         total = sum(self.counts.values())
         return {kind: count / total if total else 0.0 for kind, count in self.counts.items()}
 
+    @property
+    def totals(self) -> dict[str, int]:
+        """The numbers of objects, of detections and of those that are correct."""
+        return {"objects": self.objects, "detections": self.detections, "found": self.found}
+
     def summary(self, names: Sequence[str]) -> dict[str, Any]:
         """Return plain types for ``results.json``; confusions are by class name, most frequent first."""
         ranked = sorted(self.confusions.items(), key=lambda item: (-item[1], item[0]))
         return {
-            "objects": self.objects,
-            "detections": self.detections,
-            "found": self.found,
+            **self.totals,
             "counts": self.counts,
             "shares": self.fractions,
             "sizes": {size: {"found": found, "objects": total} for size, (found, total) in self.sizes.items()},

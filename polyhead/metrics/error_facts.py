@@ -11,7 +11,7 @@ ADVICE = {
     "both": "boxes and classes are both wrong: the model is undertrained; train longer or add data",
     "duplicate": "one object gets several boxes: lower the IoU of the non-maximum suppression",
     "background": "boxes where no object is: raise --conf, add images without objects, and look for unlabeled ones",
-    "missed": "objects are missed: lower --conf, train longer or at a larger size, or add images like those",
+    "missed": "objects are missed: train longer or at a larger size, or add images like those",
 }
 
 
@@ -28,10 +28,22 @@ def main_error(numbers: Mapping[str, Any]) -> list[str]:
     kind = max(counts, key=lambda name: counts[name])
     details = f"{counts[kind]} of {total} errors, {counts[kind] / total:.0%}; {found}"
     sentences = [f"Main kind of error: {kind} ({details}); {ADVICE[kind]}."]
+    if kind == "missed":
+        sentences += _lower_conf(errors)
     if kind == "classification" and errors.get("confusions"):
         target, predicted, count = errors["confusions"][0]
         sentences.append(f"Most frequent confusion: {target} is detected as {predicted} ({count} times).")
     return sentences
+
+
+def _lower_conf(errors: Mapping[str, Any]) -> list[str]:
+    """Report a lower score threshold with a better F1; nothing where that finds no more, or too many wrong boxes."""
+    lower = errors.get("lower_conf", {"found": 0, "detections": 0})
+    wrong = lower["detections"] - lower["found"]
+    f1 = [2 * each["found"] / (each.get("detections", 0) + errors["objects"]) for each in (errors, lower)]
+    if lower["found"] <= errors["found"] or f1[1] <= f1[0]:
+        return []
+    return [f"With --conf {lower['conf']}, {lower['found']} of them are found, next to {wrong} wrong boxes."]
 
 
 def small_objects(numbers: Mapping[str, Any]) -> list[str]:

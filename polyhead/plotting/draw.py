@@ -59,7 +59,8 @@ def draw(image: Image.Image, marks: Sequence[Marks]) -> Image.Image:
     for mark in marks:
         for box, box_color in reversed(list(zip(mark.boxes, mark.colors, strict=True))):  # the best is drawn last
             canvas.rectangle(_ordered(box), outline=box_color, width=width)
-    taken: list[Corners] = []
+    notes = _notes(marks, font)
+    taken = [corners for _, corners in notes]
     for mark in marks:
         for box, caption, box_color in zip(mark.boxes, mark.captions, mark.colors, strict=True):
             size = (font.getlength(caption) + GAP, float(_height(font)))
@@ -68,7 +69,9 @@ def draw(image: Image.Image, marks: Sequence[Marks]) -> Image.Image:
                 canvas.rectangle(free, fill=box_color)
                 canvas.text((free[0] + GAP / 2, free[1]), caption, _text_color(box_color), font)
                 taken.append(free)
-    _draw_notes(canvas, marks, font)
+    for text, corners in notes:
+        canvas.rectangle(corners, fill=INK)
+        canvas.text((corners[0] + GAP, corners[1]), text, WHITE, font)
     return _add_legend(drawn, marks, font)
 
 
@@ -104,7 +107,11 @@ def fit(image: Image.Image, side: int) -> Image.Image:
 
 
 def grid(
-    images: Sequence[Image.Image], columns: int | None = None, cell: int = 320, titles: Sequence[str] = ()
+    images: Sequence[Image.Image],
+    columns: int | None = None,
+    cell: int = 320,
+    titles: Sequence[str] = (),
+    heading: str = "",
 ) -> Image.Image:
     """Arrange images in a grid on white, each resized to a longer side of ``cell`` pixels, with its title above.
 
@@ -113,6 +120,7 @@ def grid(
         columns: images in a row; None takes the square root of their number.
         cell: width of a column, and maximum height of an image.
         titles: one for each image, or none.
+        heading: written above the grid.
     """
     columns = columns or math.ceil(math.sqrt(len(images)))
     font = _font(max(12, cell // 20))
@@ -120,9 +128,12 @@ def grid(
     small = [fit(image, cell) for image in images]
     rows = [small[start : start + columns] for start in range(0, len(small), columns)]
     heights = [title_height + max(image.height for image in row) for row in rows]
-    sheet = Image.new("RGB", (columns * (cell + GAP) + GAP, sum(heights) + GAP * (len(rows) + 1)), WHITE)
+    heading_height = _height(font) + GAP if heading else 0
+    width = columns * (cell + GAP) + GAP
+    sheet = Image.new("RGB", (width, heading_height + sum(heights) + GAP * (len(rows) + 1)), WHITE)
     canvas = ImageDraw.Draw(sheet)
-    top = GAP
+    canvas.text((GAP, GAP), _shorten(heading, font, width - 2 * GAP), INK, font)
+    top = GAP + heading_height
     for number, row in enumerate(rows):
         for column, image in enumerate(row):
             left = GAP + column * (cell + GAP)
@@ -196,14 +207,14 @@ def _overlap(one: Corners, other: Corners) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _draw_notes(canvas: ImageDraw.ImageDraw, marks: Sequence[Marks], font: ImageFont.FreeTypeFont) -> None:
-    """Draw the notes on a dark background in the upper left corner of the image."""
-    several = len(marks) > 1
+def _notes(marks: Sequence[Marks], font: ImageFont.FreeTypeFont) -> list[tuple[str, Corners]]:
+    """Return the lines of the notes with their places, from the upper left corner of the image down."""
+    several, height = len(marks) > 1, float(_height(font))
     lines = [f"{mark.title}: {note}" if several else note for mark in marks for note in mark.notes]
-    for row, line in enumerate(lines):
-        top = row * _height(font)
-        canvas.rectangle((0, top, font.getlength(line) + 2 * GAP, top + _height(font)), fill=INK)
-        canvas.text((GAP, top), line, WHITE, font)
+    return [
+        (line, (0.0, row * height, font.getlength(line) + 2 * GAP, (row + 1) * height))
+        for row, line in enumerate(lines)
+    ]
 
 
 def _add_legend(image: Image.Image, marks: Sequence[Marks], font: ImageFont.FreeTypeFont) -> Image.Image:

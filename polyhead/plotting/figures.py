@@ -14,12 +14,15 @@ from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from PIL import Image
 
+from polyhead.errors import counted
 from polyhead.plotting import draw
 from polyhead.run import atomic_write
 
 INK, FAINT = "#1a202c", "#a0aec0"
 MAX_BARS = 40
 """Maximum number of classes with a bar; a title says how many classes there are in all."""
+MAX_SHARES = 12
+"""Maximum number of rows of a confusion matrix whose cells have room for a percentage below the count."""
 CELL = 400
 """Pixels of an image's longer side in a grid."""
 
@@ -63,7 +66,8 @@ def class_counts(counts: Int[np.ndarray, " c"], names: Sequence[str], title: str
 def draw_class_counts(axes: Axes, counts: Int[np.ndarray, " c"], names: Sequence[str], title: str, unit: str) -> None:
     """Draw a bar for each class with its count; see :func:`class_counts`."""
     more = f" (the {MAX_BARS} most frequent)" if len(names) > MAX_BARS else ""
-    style_axes(axes, f"{title}, {len(names)} classes{more}", f"training {unit}", "")
+    classes = counted(len(names), "class", "classes")
+    style_axes(axes, f"{title}, {classes}{more}", f"training {unit}", "")
     axes.bar_label(bars(axes, counts, names, largest(counts)), padding=3, fontsize=8)
     axes.margins(x=0.1)
 
@@ -90,7 +94,8 @@ def confusion_matrix(
 ) -> Path:
     """Plot a confusion matrix: rows are targets, columns are predictions.
 
-    Colors are fractions of the row. Numbers are counts, or fractions of the row where counts would be too long.
+    Colors are fractions of the row. Numbers are counts, with percentages below them where they fit, or fractions where
+    counts would be too long.
 
     Args:
         matrix: counts. With one row and one column more than there are names, the last row and column are background;
@@ -114,12 +119,13 @@ def confusion_matrix(
     axes.set_yticks(range(len(rows)), [escape(name) for name in rows], fontsize=small)
     axes.set_xlabel("prediction")
     axes.set_ylabel("target")
-    axes.set_title(title, fontsize=11)
+    axes.set_title(escape(title), fontsize=11)
     figure.colorbar(image, ax=axes, shrink=0.8, label="fraction of the row")
     large = matrix.max(initial=0) >= 10**5  # counts of pixels would not fit into their cells
     for row, column in np.argwhere(matrix > 0) if len(rows) <= MAX_BARS else ():
         ink = "white" if fractions[row, column] > 0.55 else INK  # where the color map becomes dark
         text = f"{fractions[row, column]:.2f}" if large else str(matrix[row, column])
+        text += f"\n{fractions[row, column]:.0%}" if not large and len(rows) <= MAX_SHARES else ""
         axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=small)
     return save(figure, path)
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int
 from torch import Tensor
 
+from polyhead.errors import counted
 from polyhead.plotting.figures import class_bars
 
 
@@ -22,7 +23,7 @@ def pixel_fractions(counts: Int[Tensor, "p c"], names: Sequence[str], task: str,
     """
     fractions, images = counts.sum(0) / counts.sum().clamp(min=1), (counts > 0).sum(0)  # [c] each
     tags = [f"{fraction:.1%} in {count}" for fraction, count in zip(fractions.tolist(), images.tolist(), strict=True)]
-    title = f"{task}: {counts.shape[0]} images, {len(names)} classes"
+    title = f"{task}: {counted(counts.shape[0], 'image')}, {counted(len(names), 'class', 'classes')}"
     return class_bars(
         fractions.numpy(), names, tags, (title, "fraction of the training pixels, number of images"), path
     )

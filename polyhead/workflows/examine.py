@@ -95,7 +95,8 @@ def _left_out(layout: DatasetLayout) -> int:
 def describe(folder: str | Path, layout: DatasetLayout) -> list[str]:
     """Return lines about the images and classes of each split, about what was assumed, and about what is not used."""
     kind = kind_of(layout.splits["train"].kind)
-    lines = [f"{folder}: {layout.reader} format, {counted(len(layout.classes), 'class')} ({few(layout.classes)})"]
+    classes = counted(len(layout.classes), "class", "classes")
+    lines = [f"{folder}: {layout.reader} format, {classes} ({few(layout.classes)})"]
     targets = {split: Targets.of(kind, reader) for split, reader in layout.splits.items()}
     for split, each in targets.items():
         empty = len(each) - sum(kind.has_content(each))

@@ -151,8 +151,10 @@ def extended_recipe(earlier: Run, task: str, data: Mapping[str, Any], changes: S
     model = files.without_weights(known["model"])
     config = {"model": model, "data": {**tasks, task: dict(data)}, "stages": [stage], "seed": known["seed"]}
     config |= {key: known[key] for key in ("precision", "exemplar_mib", "max_parameters", "max_drop")}
-    folder = earlier.folder.resolve()
-    return recipe.resolve({**config, "runs": str(folder.parent)}, changes, f"{folder.name}_{task}")
+    runs, here = earlier.folder.resolve().parent, Path.cwd()
+    if not earlier.folder.is_absolute() and runs.is_relative_to(here):  # printed as the user wrote it
+        runs = runs.relative_to(here)
+    return recipe.resolve({**config, "runs": str(runs)}, changes, f"{earlier.name}_{task}")
 
 
 def evaluate_before(folder: str, run: Run, tasks: Sequence[str]) -> Run:

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from polyhead.analysis import forgetting, plots, verdict
+from polyhead.analysis import forgetting, learning_curves, plots, verdict
 from polyhead.data.loading.source import TaskData
 from polyhead.kinds import kinds_of_run
 from polyhead.metrics.forgetting import score_history
@@ -51,7 +51,7 @@ def evaluate(
 def measure(
     model: Model, tasks: Mapping[str, TaskData], run: Run, splits: Sequence[str], log: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Evaluate splits into ``results.json``, draw the plots, and log the verdict on the last split.
+    """Evaluate splits into ``results.json``, draw the plots of each, and log the verdict on the last split.
 
     Scores of tasks that are not evaluated again stay in the file. ``verdict.txt`` is only replaced where the last split
     is test and all tasks of the run are evaluated.
@@ -64,14 +64,16 @@ def measure(
         results = score_split(model, tasks, split, run)
         stored = read_json(run.results_json).get(split, {}).get("tasks", {})
         run.update_results(**{split: {"tasks": {**stored, **results["tasks"]}}})
+        for name, task in tasks.items():
+            plots.results(run, name, split)
+            plots.examples(run, task, split, partial(predict_one, model, task, run.precision))
+    plots.training_curves(run)
     rows = read_rows(run.results_csv)
     if any(row["stage"] != "0" for row in rows):
-        forgetting.heat_map(score_history(rows, kinds_of_run(run)), run.plots / "stages.png")
+        title = f"{run.name}: score on val after each stage"
+        forgetting.heat_map(score_history(rows, kinds_of_run(run)), title, run.plots / "stages.png")
     for name, numbers in results["tasks"].items():
-        numbers["history"] = verdict.history(rows, name, tasks[name].kind)
-    plots.results(run, tasks.values())
-    for task in tasks.values():
-        plots.examples(run, task, partial(predict_one, model, task, run.precision))
+        numbers["history"] = learning_curves.history(rows, name, tasks[name].kind)._asdict()
     text = verdict.verdict(results)
     if splits[-1] == "test" and run.read_manifest().get("splits", {}).keys() <= tasks.keys():
         write_text(run.verdict, text + "\n")

@@ -111,7 +111,7 @@ def train_parts(
             log("this system has no file locks: make sure that no other process trains in this run folder")
         for name, task in tasks.items():
             counts = ", ".join(f"{len(task.readers[split])} {split}" for split in SPLITS)
-            log(f"{name}: {counts} images, {len(task.names)} classes ({few(task.names, 12)})")
+            log(f"{name}: {counts} images, {counted(len(task.names), 'class', 'classes')} ({few(task.names, 12)})")
             for line in task_remarks(task):
                 log(f"{name}: {line}")
         for line in remarks:

@@ -12,6 +12,7 @@ from builders.split_targets import split_targets
 from polyhead.analysis.forgetting import (
     NOT_DEFINED,
     SINCE_LEARNED,
+    ScoreDrop,
     drops_from_baselines,
     drops_since_learned,
     exceeds,
@@ -73,7 +74,7 @@ def test_drops_since_learned_are_of_earlier_tasks_that_had_a_score() -> None:
     assert text(drops, 0.04, SINCE_LEARNED).splitlines() == [
         "forgetting on val: score after the last stage vs. score after the stage that last trained the task",
         "  seg  mIoU 0.760 vs. 0.800 (20 images): drop +5.0%   exceeds 4.0%",
-        "  det  AP50 0.550 vs. 0.500 (30 images): drop -10.0%   within 4.0%",
+        "  det  AP50 0.550 vs. 0.500 (30 images): gained +10.0%   within 4.0%",
     ]
 
 
@@ -192,13 +193,14 @@ def test_the_text_says_whether_drops_are_within_the_limit(tmp_path: Path) -> Non
     lines = text(drops, 0.05, unjudged=["det"])
     assert lines.endswith("\n  det  has no baseline, so its drop is not checked")
     assert "cls  accuracy 0.750 vs. 0.800 (40 images): drop +6.3%   exceeds 5.0%" in lines
-    assert "seg  accuracy 1.000 vs. 0.900 (40 images): drop -11.1%   within 5.0%" in lines
+    assert "seg  accuracy 1.000 vs. 0.900 (40 images): gained +11.1%   within 5.0%" in lines
 
 
 def test_the_heat_map_is_drawn(tmp_path: Path) -> None:
     scores = np.array([[0.5, np.nan], [0.4, 0.9]])
     assert (
-        heat_map(ScoreHistory(["seg", "det"], scores, np.array([0, 1])), tmp_path / "stages.png").stat().st_size > 5000
+        heat_map(ScoreHistory(["seg", "det"], scores, np.array([0, 1])), "run", tmp_path / "stages.png").stat().st_size
+        > 5000
     )
 
 
@@ -242,6 +244,13 @@ def test_where_lower_is_better_a_drop_is_of_the_skill(tmp_path: Path) -> None:
     better = drops_from_baselines(ours, {"age": 8.0})[0]
     assert better.drop == pytest.approx(1 - 0.5 / 0.2, abs=1e-5)
     assert not exceeds([better], 0.0)
+
+
+def test_a_negative_drop_is_a_gain() -> None:
+    drop = ScoreDrop("cls", "AP50", 0.024, 0.005, 40, 1, -3.8, (-6.0, -0.5))
+    line = "  cls  AP50 0.024 vs. 0.005 (40 images, 1 run): gained +380.0% [+50.0%, +600.0%]   within 5.0%"
+    assert text([drop], 0.05).splitlines()[1] == line
+    assert text([drop._replace(drop=-0.0001, interval=None)]).endswith("drop +0.0%")
 
 
 @pytest.mark.usefixtures("allowed")

@@ -1,6 +1,7 @@
 """Every plot is drawn without warnings and global figures; its content is checked where possible."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from builders.plot_data import pixels, rows
 from builders.toy_parts import Squares, Tints
 
 from polyhead.analysis import plots
-from polyhead.contracts.kind import reduced
+from polyhead.contracts.kind import Tested, reduced
 from polyhead.contracts.reader import Reader
 from polyhead.data.loading.source import Source, TaskData
 from polyhead.data.synthetic.scenes import Scenes
@@ -52,14 +53,16 @@ def blind(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_gets_all_its_plots(run: Run, task: TaskData) -> None:
     loaded = "matplotlib.pyplot" in sys.modules
     made = plots.data(run, task)
-    assert plots.results(run, [task]) == []
+    assert plots.training_curves(run) is None
     write_rows(run.results_csv, rows())
-    assert [path.name for path in plots.results(run, [task])] == ["results.png"]
+    curves = plots.training_curves(run)
+    assert curves is not None
+    made.append(curves)
     targets = task.targets("val")
     found = {each: Detections(targets[each].boxes, torch.tensor([0.9]), targets[each].labels) for each in targets.ids}
     task.kind.save(run.predictions_path("val", "squares"), targets, found)
-    made += plots.results(run, [task])
-    drawn = plots.examples(run, task, lambda sample: found[sample.meta.id])
+    made += plots.results(run, "squares", "val")
+    drawn = plots.examples(run, task, "val", lambda sample: found[sample.meta.id])
     assert drawn is not None
     made.append(drawn)
     assert sorted(path.name for path in made) == sorted(path.name for path in run.plots.iterdir())
@@ -67,10 +70,10 @@ def test_a_run_gets_all_its_plots(run: Run, task: TaskData) -> None:
         "labels.squares.png",
         "train_batch.squares.png",
         "results.png",
-        "val_target_prediction.squares.png",
-        "pr_curve.squares.png",
-        "f1_curve.squares.png",
-        "confusion_matrix.squares.png",
+        "target_prediction.squares.val.png",
+        "pr_curve.squares.val.png",
+        "f1_curve.squares.val.png",
+        "confusion_matrix.squares.val.png",
     }
     for path in made:
         assert pixels(path).std() > 1
@@ -146,21 +149,21 @@ def test_a_run_of_masks_gets_its_plots(run: Run, masked: TaskData) -> None:
     found = {each: targets[each].classes for each in targets.ids}
     counts = {each: reduced(targets, each, Mask(mask.where(mask < 255, 0))) for each, mask in found.items()}
     masked.kind.save(run.predictions_path("val", "pixels"), targets, counts)
-    made += plots.results(run, [masked])
-    drawn = plots.examples(run, masked, lambda sample: Mask(found[sample.meta.id]))
+    made += plots.results(run, "pixels", "val")
+    drawn = plots.examples(run, masked, "val", lambda sample: Mask(found[sample.meta.id]))
     assert drawn is not None
     assert {path.name for path in [*made, drawn]} == {
         "labels.pixels.png",
         "train_batch.pixels.png",
-        "iou.pixels.png",
-        "confusion_matrix.pixels.png",
-        "val_target_prediction.pixels.png",
+        "iou.pixels.val.png",
+        "confusion_matrix.pixels.val.png",
+        "target_prediction.pixels.val.png",
     }
     for path in [*made, drawn]:
         assert pixels(path).std() > 1
-    image = pixels(run.plots / "val_target_prediction.pixels.png")
+    image = pixels(run.plots / "target_prediction.pixels.val.png")
     left, right = (GAP + number * (CELL + GAP) for number in (0, 1))
-    shown = image[40:400]  # below the titles; the predictions are the targets
+    shown = image[80:440]  # below the titles; the predictions are the targets
     assert (shown[:, left : left + CELL] == shown[:, right : right + CELL]).all()
 
 
@@ -169,23 +172,44 @@ def test_a_classifier_gets_a_confusion_matrix(run: Run) -> None:
     targets = task.targets("val")
     predicted = {each: Labels(torch.eye(3)[int(targets[each].label)]) for each in targets.ids}
     task.kind.save(run.predictions_path("val", "tints"), targets, predicted)
-    assert [path.name for path in plots.results(run, [task])] == ["confusion_matrix.tints.png"]
+    assert [path.name for path in plots.results(run, "tints", "val")] == ["confusion_matrix.tints.val.png"]
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_plot_of_results_is_of_the_split_that_it_names(
+    split: str, run: Run, task: TaskData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both splits have stored predictions; titles have the run, the task, the split and the number of images."""
+    for each, score in (("val", 0.5), ("test", 0.75)):
+        targets = task.targets(each)
+        found = {id_: Detections(targets[id_].boxes, torch.tensor([score]), targets[id_].labels) for id_ in targets.ids}
+        task.kind.save(run.predictions_path(each, "squares"), targets, found)
+    shown: list[tuple[list[str], str]] = []
+
+    def record(tested: Tested, subject: str, file: Callable[[str], Path]) -> list[Path]:
+        shown.append((tested.ids, subject))
+        return [file("curve")]
+
+    monkeypatch.setattr(task.kind.__class__, "plot_results", lambda _, *given: record(*given))
+    assert plots.results(run, "squares", split) == [run.plots / f"curve.squares.{split}.png"]
+    ids = task.targets(split).ids
+    assert shown == [(ids, f"run: squares, {split}, n = {len(ids)}")]
 
 
 def test_targets_and_confident_predictions_have_two_cells_per_image(run: Run, task: TaskData) -> None:
     empty = Detections(torch.tensor([[0.0, 0, 9, 9]]), torch.tensor([0.1]), torch.tensor([1]))
-    path = plots.examples(run, task, lambda _: empty)
+    path = plots.examples(run, task, "val", lambda _: empty)
     assert path is not None
     shown = pixels(path)
     count = min(plots.SHOWN, len(task.readers["val"]))
     assert shown.shape[1] == 4 * (CELL + GAP) + GAP
     assert shown.shape[0] > -(-2 * count // 4) * CELL
-    right = shown[40:400, 2 * GAP + CELL : 2 * (GAP + CELL)]
+    right = shown[80:440, 2 * GAP + CELL : 2 * (GAP + CELL)]
     assert not (right == PALETTE[1]).all(2).any(), "a detection with a low score is not drawn"
 
 
 @pytest.mark.usefixtures("blind")
 def test_inputs_that_cannot_be_drawn_have_no_plots_of_samples(run: Run, task: TaskData) -> None:
     assert [path.name for path in plots.data(run, task)] == ["labels.squares.png"]
-    assert plots.examples(run, task, lambda _: None) is None
+    assert plots.examples(run, task, "val", lambda _: None) is None
     assert [path.name for path in run.plots.iterdir()] == ["labels.squares.png"]

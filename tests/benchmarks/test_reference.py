@@ -45,7 +45,7 @@ def test_the_reference_leaves_a_folder_that_compare_accepts(
     assert compare.main([str(first.folder), str(second.folder)]) == 0
     assert "tiny_reference2" in capsys.readouterr().out
     rows = read_rows(first.results_csv)
-    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert [row["epoch"] for row in rows] == ["1", "2"]
     assert all({"val/shapes/ap50", "train/loss", "time", "lr"} <= row.keys() for row in rows)
     numbers = read_json(first.results_json)
     assert numbers["val"]["tasks"]["shapes"]["images"] == 3

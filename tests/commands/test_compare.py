@@ -353,3 +353,18 @@ def test_masks_of_another_target_are_refused(write_other: Callable[..., str]) ->
     fewer = {name: found for name, found in good.items() if name != "p7"}
     with pytest.raises(PolyheadError, match=r"1 image\(s\) were tested by only one of them, such as 'p7'"):
         main([write_other("c", good), write_other("d", fewer)])
+
+
+def test_files_between_the_runs_are_skipped(
+    write: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A study writes a table next to its runs: ``polyhead compare runs/lr/*``."""
+    runs = [write("a", detected(1.0)), write("b", detected(2.0))]
+    table = tmp_path / "table.json"
+    table.write_text("{}", encoding="utf-8")
+    assert main([*runs, str(table)]) == 0
+    assert f"skipped files, which are not runs: {table}" in capsys.readouterr().out.splitlines()[0]
+    with pytest.raises(
+        PolyheadError, match=r"^expected run folders, got only files \(.*table\.json\)\. Use the folder"
+    ):
+        main([str(table)])

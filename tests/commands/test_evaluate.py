@@ -61,10 +61,13 @@ def test_long_names_and_large_counts_are_aligned() -> None:
 
 def test_every_plot_is_drawn_again(run: Run) -> None:
     before = {path.name: path.read_bytes() for path in run.plots.iterdir()}
-    assert {"labels.signs.png", "train_batch.signs.png", "results.png", "pr_curve.signs.png"} <= set(before)
+    assert {"labels.signs.png", "train_batch.signs.png", "results.png", "pr_curve.signs.val.png"} <= set(before)
     for path in run.plots.iterdir():
         path.unlink()
     assert cli.main(["evaluate", str(run.folder)]) == 0
+    again = {path.name: path.read_bytes() for path in run.plots.iterdir()}
+    assert again == {name: content for name, content in before.items() if ".val." not in name}
+    assert cli.main(["evaluate", str(run.folder), "--split", "val"]) == 0
     assert {path.name: path.read_bytes() for path in run.plots.iterdir()} == before
 
 

@@ -11,8 +11,10 @@ from builders.toy_parts import SIDE, Cells, CellsRaw, Tint, ToyBackbone, toy_mod
 from builders.training_process import toy_tasks
 
 from polyhead import checkpoint
+from polyhead.engine import learner
 from polyhead.engine.continual import Replay
 from polyhead.engine.fit import build_heads, fit
+from polyhead.engine.learner import Row, counted_from_one
 from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError
 from polyhead.nets.model import Model
@@ -46,12 +48,12 @@ def test_patience_is_counted_in_epochs(val_every: int, epochs: int, tmp_path: Pa
 def test_the_last_epoch_is_always_validated(val_every: int, validated: list[int], tmp_path: Path) -> None:
     """It is the epoch in which most schedules have decayed the learning rate."""
     found = rows(tmp_path, Stage(epochs=5, val_every=val_every))
-    assert [int(row["epoch"]) + 1 for row in found if row["val/squares/ap50"]] == validated
+    assert [int(row["epoch"]) for row in found if row["val/squares/ap50"]] == validated
 
 
 @pytest.mark.parametrize(
     ("checkpoint", "val_every", "epoch", "selected"),
-    [("best", 1, 0, "1000"), ("last", 1, 3, "1111"), ("last", 3, 3, "0011")],
+    [("best", 1, 0, "1000"), ("last", 1, 3, "0001"), ("last", 3, 3, "0001")],
 )
 def test_a_stage_selects_its_best_epoch_or_its_last(
     checkpoint: Literal["best", "last"], val_every: int, epoch: int, selected: str, tmp_path: Path
@@ -60,6 +62,23 @@ def test_a_stage_selects_its_best_epoch_or_its_last(
     for path in (run.best, run.stage_weights(0)):
         assert torch.load(path, weights_only=True)["epoch"] == epoch
     assert "".join(row["selected"] for row in read_rows(run.results_csv)) == selected
+
+
+def test_only_the_last_of_the_best_epochs_is_selected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The column ``selected`` says whose weights are in best.pt, not which epochs were once the best."""
+    scores = iter([0.1, 0.2, 0.4, 0.3])
+    monkeypatch.setattr(learner, "combined_score", lambda _: next(scores))
+    run = trained(tmp_path, Stage(epochs=4))
+    found = read_rows(run.results_csv)
+    assert [(row["epoch"], row["selected"]) for row in found] == [("1", "0"), ("2", "0"), ("3", "1"), ("4", "0")]
+    assert checkpoint.load(run.best).epoch == 2, "weights files count from 0"
+
+
+def test_epochs_of_a_run_of_an_older_version_are_counted_from_one() -> None:
+    older: list[Row] = [{"stage": 0, "epoch": 0}, {"stage": 0, "epoch": 1}, {"stage": 1, "epoch": 0}]
+    assert [row["epoch"] for row in counted_from_one(older)] == [1, 2, 1]
+    assert counted_from_one(counted_from_one(older)) == counted_from_one(older)
+    assert counted_from_one([]) == []
 
 
 def test_a_plateau_lowers_the_learning_rate(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Progress output of a training."""
 
 import io
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from builders.toy_parts import toy_model
 from builders.training_process import toy_tasks
 
+from polyhead.engine import progress
 from polyhead.engine.fit import fit
 from polyhead.engine.progress import Log, Progress, format_duration
 from polyhead.engine.stage import Stage
@@ -36,9 +38,9 @@ def logged(folder: Path, stages: list[Stage]) -> list[str]:
 def test_an_epoch_is_a_line_and_the_time_is_estimated_once(tmp_path: Path) -> None:
     both = ["squares", "tints"]
     lines = logged(tmp_path, [Stage(tasks=both, epochs=4), Stage(tasks=both, epochs=4)])
-    estimates = [line for line in lines if line.startswith("time for this stage")]
+    estimates = [line for line in lines if line.startswith("time left")]
     assert len(estimates) == 1
-    assert re.fullmatch(r"time for this stage, from 20 steps: \d+ (s|min) \(without validation\)", estimates[0])
+    assert re.fullmatch(r"time left for this stage, validation included: about \d+ (s|min)", estimates[0])
     epochs = [line for line in lines if line not in estimates]
     assert [line.split(" ")[1:4:2] for line in epochs] == [
         [f"{stage}/2", f"{epoch}/4"] for stage in (1, 2) for epoch in range(1, 5)
@@ -51,6 +53,24 @@ def test_an_epoch_is_a_line_and_the_time_is_estimated_once(tmp_path: Path) -> No
 
 def test_without_twenty_steps_nothing_is_estimated(tmp_path: Path) -> None:
     assert len(logged(tmp_path, [Stage(tasks=["tints"], epochs=2)])) == 2
+
+
+def test_the_estimate_includes_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second for each step and validation: 21 of 40 steps are done at the first estimate, and 2 of 4 validations."""
+    clock = itertools.count()
+    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    lines = logged(tmp_path, [Stage(tasks=["squares"], epochs=6)])
+    (estimate,) = (line for line in lines if line.startswith("time left"))
+    seconds = int(estimate.split()[-2])
+    steps, validations = 6 * 7 - 21, 4
+    assert steps < seconds <= 3 * (steps + validations), "each look at the clock takes a second"
+
+
+def test_where_no_validation_is_due_the_line_ends_with_the_training_losses(tmp_path: Path) -> None:
+    first, last = logged(tmp_path, [Stage(tasks=["tints"], epochs=2, val_every=2)])
+    assert "| val" not in first
+    assert re.search(r"train loss \d+\.\d{3} tints/class \d+\.\d{3}$", first)
+    assert "| val" in last
 
 
 def test_on_a_terminal_a_status_line_is_updated_and_erased(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

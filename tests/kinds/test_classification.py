@@ -124,13 +124,15 @@ def test_the_confusion_matrix_is_plotted(tmp_path: Path, monkeypatch: pytest.Mon
     matrices: list[np.ndarray] = []
     KIND.save(tmp_path / "a.npz", targets_of(0, 1, 1), {f"p{index}": Labels(torch.eye(3)[1]) for index in range(3)})
 
-    def record(matrix: np.ndarray, names: list[str], path: Path) -> Path:
+    def record(matrix: np.ndarray, names: list[str], path: Path, title: str) -> Path:
         matrices.append(matrix)
-        return figures.confusion_matrix(matrix, names, path)
+        assert title == "confusion\nrun: pets, val, n = 3"
+        return figures.confusion_matrix(matrix, names, path, title)
 
     monkeypatch.setattr(classification, "confusion_matrix", record)
-    (path,) = KIND.plot_results(KIND.load(tmp_path / "a.npz", "pets"), tmp_path)
-    assert path.name == "confusion_matrix.pets.png"
+    tested = KIND.load(tmp_path / "a.npz", "pets")
+    (path,) = KIND.plot_results(tested, "run: pets, val, n = 3", lambda plot: tmp_path / f"{plot}.png")
+    assert path.name == "confusion_matrix.png"
     assert pixels(path).std() > 1
     assert matrices[0].tolist() == [[0, 1, 0], [0, 2, 0], [0, 0, 0]]
 

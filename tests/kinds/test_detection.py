@@ -227,12 +227,9 @@ def test_results_of_images_with_and_without_objects_are_plotted(tmp_path: Path) 
     targets = Targets.of(KIND, Squares(4)).gathered
     found = {name: Detections(each.boxes, torch.tensor([0.9]), each.labels) for name, each in targets.items()}
     for images in (targets, {name: target([], [], 2) for name in targets}):
-        made = KIND.plot_results(TestedBoxes(KIND, "squares", images, found, ["bright", "dark"]), tmp_path)
-        assert [path.name for path in made] == [
-            "pr_curve.squares.png",
-            "f1_curve.squares.png",
-            "confusion_matrix.squares.png",
-        ]
+        tested = TestedBoxes(KIND, "squares", images, found, ["bright", "dark"])
+        made = KIND.plot_results(tested, "run: squares", lambda plot: tmp_path / f"{plot}.png")
+        assert [path.stem for path in made] == ["pr_curve", "f1_curve", "confusion_matrix"]
         assert all(pixels(path).std() > 1 for path in made)
 
 

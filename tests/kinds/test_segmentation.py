@@ -159,8 +159,9 @@ def test_data_and_results_are_plotted(tmp_path: Path) -> None:
     assert made is not None
     found = counted()
     KIND.save(tmp_path / "a.npz", targets_of(found, NAMES), found)
-    plots = KIND.plot_results(KIND.load(tmp_path / "a.npz", "pets"), tmp_path)
-    assert [path.name for path in plots] == ["iou.pets.png", "confusion_matrix.pets.png"]
+    tested = KIND.load(tmp_path / "a.npz", "pets")
+    plots = KIND.plot_results(tested, "run: pets", lambda plot: tmp_path / f"{plot}.png")
+    assert [path.stem for path in plots] == ["iou", "confusion_matrix"]
     assert all(pixels(path).std() > 1 for path in [made, *plots])
 
 

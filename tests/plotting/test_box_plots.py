@@ -25,7 +25,8 @@ def test_objects_of_few_and_many_classes(
     monkeypatch.setattr(Axes, "set_title", lambda _, title, **__: titles.append(title))
     box_plots.objects(counts, corners, names, "food", 9, tmp_path / "labels.png")
     more = f" (the {MAX_BARS} most frequent)" if classes > MAX_BARS else ""
-    expected = [f"food: {objects} objects in 9 images, {classes} classes{more}"]
+    noun = "class" if classes == 1 else "classes"
+    expected = [f"food: {objects} objects in 9 images, {classes} {noun}{more}"]
     assert titles == expected + ["box centers", "box sizes"] * bool(objects)
 
 
@@ -45,5 +46,8 @@ def test_curves_of_few_and_many_classes(classes: int, tmp_path: Path) -> None:
     """The first class has no objects."""
     names = ["$cost$", *(f"class {number}" for number in range(1, classes))]
     thresholds, recall, precision = wavy(classes)
-    assert pixels(box_plots.precision_recall(recall, precision, names, tmp_path / "curve.png")).std() > 1
-    assert pixels(box_plots.f1(thresholds, recall * 0.9, names, tmp_path / "curve.png")).std() > 1
+    assert (
+        pixels(box_plots.precision_recall(recall, precision, recall[:, 0], names, "run", tmp_path / "curve.png")).std()
+        > 1
+    )
+    assert pixels(box_plots.f1(thresholds, recall * 0.9, names, "run", tmp_path / "curve.png")).std() > 1

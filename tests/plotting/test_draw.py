@@ -56,6 +56,22 @@ def test_of_two_equal_boxes_both_captions_can_be_read() -> None:
     assert (drawn == two).all(2).sum() > 200
 
 
+def test_notes_do_not_cover_captions() -> None:
+    """The caption of a box at the top moves below it, because the classes of the image are written above."""
+    marks = [Marks("", [[10.0, 22.0, 90.0, 60.0]], ["cup"], [PALETTE[1]], notes=["kitchen 0.93"])]
+    drawn = np.array(draw(blank(), marks))
+    assert (drawn[5, 2] == INK).all()
+    assert (drawn[63, 12] == PALETTE[1]).all()
+
+
+def test_a_grid_has_a_heading_above_it() -> None:
+    plain, headed = (np.array(grid([blank(fill=PALETTE[1])], heading=heading)) for heading in ("", "run: n = 8"))
+    top = headed.shape[0] - plain.shape[0]
+    assert top > 0
+    assert (headed[:top] < 100).any()
+    assert (headed[top:] == plain).all()
+
+
 def test_a_caption_without_free_space_is_left_out() -> None:
     box = [[0.0, 0.0, 200.0, 100.0]]
     crowd = draw(blank(), [Marks("", box * 50, [f"cup {number}" for number in range(50)], [PALETTE[1]] * 50)])

@@ -96,7 +96,8 @@ def test_a_run_gets_numbers_plots_and_a_verdict(run: Run) -> None:
     assert "mIoU" in logged[0]
     assert results["tasks"]["pixels"]["history"]["score"] == [float(row["val/pixels/miou"])]
     names = {path.name for path in run.plots.iterdir()}
-    assert {"val_target_prediction.pixels.png", "iou.pixels.png", "confusion_matrix.times.png"} <= names
+    for split in ("val", "test"):
+        assert {f"{plot}.{split}.png" for plot in ("target_prediction.pixels", "confusion_matrix.times")} <= names
     lines = "\n".join(table("pixels", results["tasks"]["pixels"], data["pixels"].kind))
     assert "miou_foreground" in lines
     assert "iou" in lines

@@ -46,7 +46,7 @@ def test_a_run_has_the_files_of_a_recipe_but_the_recipe(tmp_path: Path) -> None:
     numbers = run.results["test"]["tasks"]["side"]
     assert numbers["interval"][0] > numbers["dummy_baseline"]["score"]
     assert run.best.is_file()
-    assert (run.plots / "confusion_matrix.side.png").is_file()
+    assert (run.plots / "confusion_matrix.side.test.png").is_file()
     assert (run.plots / "results.png").is_file()
     assert run.predictions_path("test", "side").is_file()
     assert run.verdict.is_file()
@@ -126,7 +126,7 @@ def test_images_with_boxes_and_masks(kind: str, names: list[str], tmp_path: Path
     name = "det" if kind == "detection" else "seg"
     data = polyhead.Task(Drawn(24, kind), names, Drawn(4, kind), Drawn(4, kind), kind=kind, modality="image", batch=8)
     run = polyhead.fit(model, {name: data}, epochs=1, runs=tmp_path, show=lambda _: None)
-    assert (run.plots / f"val_target_prediction.{name}.png").is_file()
+    assert (run.plots / f"target_prediction.{name}.test.png").is_file()
     assert (
         len(
             polyhead.load(run, polyhead.models.ssd300("test_resnet", size=32, heads={"seg": "segment"}))(
