@@ -23,6 +23,12 @@ def parser() -> Parser:
         metavar="FORMAT",
         help="data format, for a folder with several; coco_masks or voc_masks for segmentation instead of detection",
     )
+    command.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="pretrained weights of a timm network, or 'hub' to download them (default: a file in the current folder, "
+        "POLYHEAD_WEIGHTS or the cache folder)",
+    )
     return command
 
 
@@ -31,8 +37,10 @@ def main(argv: list[str]) -> int:
     given = parser().parse_args(argv)
     out = given.out or str(default_path(given.folder))
     check_writable(out)
-    path = init(given.folder, out, given.minutes, given.reader)
+    path = init(given.folder, out, given.minutes, given.reader, given.weights)
     if yaml.safe_load(path.read_text(encoding="utf-8"))["model"]["init_args"]["weights"] is None:
-        print("no pretrained weights were found: training starts from random weights unless you add model.weights=hub")
+        print(
+            "no pretrained weights were found: training starts from random weights; 'init --weights hub' downloads some"
+        )
     print(f"next: polyhead train {path}")
     return 0
