@@ -105,7 +105,11 @@ def _classifier(reader: Reader, backbone: FirstBackbone, task: str, images: Sequ
     sizes = (224, 192, 160) if side > 128 else (128, 112, 96) if side > 64 else (96, 80, 64)
     probe = FirstStage(
         "A linear classifier on the pretrained features: the backbone is frozen, so few images suffice.",
-        [Setting("lr", 0.01), Setting("lr_mult", {"backbone": 0})],
+        [
+            Setting("lr", 0.01),
+            Setting("lr_mult", {"backbone": 0}),
+            Setting("checkpoint", "last", "on few val images, the best of ten similar epochs is chance"),
+        ],
         PROBE_EPOCHS if len(reader) <= FEW else PROBE_EPOCHS // 3,
     )
     tune = FirstStage(
