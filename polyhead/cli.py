@@ -122,6 +122,8 @@ def _dispatch(words: list[str]) -> int:
         return OK
     command = ALIASES.get(command, command)
     if command not in COMMANDS:
+        if advice := import_module("polyhead.commands.habits").answer(words):
+            raise PolyheadError(advice)
         raise PolyheadError(f"unknown command {command!r}{suggest(command, [*COMMANDS, *ALIASES])}")
     code: int = import_module(COMMANDS[command][0]).main(words[1:])
     return code

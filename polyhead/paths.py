@@ -39,14 +39,9 @@ def find(path: str | Path, variable: str = DATA, first: Sequence[Path] = ()) -> 
         PolyheadError: if the path exists nowhere; the message lists all places that were searched.
     """
     relative = Path(path).expanduser()
-    folders = [
-        *first,
-        Path(),
-        *([RECIPES] if (RECIPES / relative).is_file() else []),
-        *(Path(folder) for folder in os.environ.get(variable, "").split(os.pathsep) if folder),
-        cache(variable),
-    ]
-    candidates = [relative] if relative.is_absolute() else [folder.expanduser() / relative for folder in folders]
+    here, *others = (folder for _, folder in places(variable))
+    folders = [*first, here, *([RECIPES] if (RECIPES / relative).is_file() else []), *others]
+    candidates = [relative] if relative.is_absolute() else [folder / relative for folder in folders]
     for candidate in candidates:
         if candidate.exists():
             return candidate.absolute()
@@ -56,6 +51,13 @@ def find(path: str | Path, variable: str = DATA, first: Sequence[Path] = ()) -> 
         f"'{path}' was not found; looked at {looked}{unset}. Correct the path, or set {variable} to the folder that "
         "contains it."
     )
+
+
+def places(variable: str) -> list[tuple[str, Path]]:
+    """Return the folders in which data or weights are looked up, in this order, each with its name for messages."""
+    listed = [Path(folder).expanduser() for folder in os.environ.get(variable, "").split(os.pathsep) if folder]
+    user = cache(variable)
+    return [("the current folder", Path()), *((variable, folder) for folder in listed), (str(user), user)]
 
 
 def cache(variable: str) -> Path:

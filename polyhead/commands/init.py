@@ -9,7 +9,7 @@ from polyhead.config.overrides import separate
 from polyhead.data.formats.settings import parse_settings
 from polyhead.workflows.init import default_path, init
 
-_OWN = ("--minutes", "--out", "--reader", "--help", "-h")
+_OWN = ("--minutes", "--out", "--reader", "--weights", "--help", "-h")
 
 EPILOG = """\
 key=value gives a setting of the reader, for example:
@@ -22,7 +22,7 @@ def parser() -> Parser:
     """Return the argument parser; settings of the reader are separated before."""
     command = Parser(
         prog="polyhead init",
-        usage="polyhead init FOLDER [--minutes N] [--out FILE] [--reader FORMAT] [key=value ...]",
+        usage="polyhead init FOLDER [--minutes N] [--out FILE] [--reader FORMAT] [--weights FILE] [key=value ...]",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Recognize the data in a folder (COCO, VOC, YOLO, Penn-Fudan, masks, one folder per class), check "
@@ -38,6 +38,12 @@ def parser() -> Parser:
         metavar="FORMAT",
         help="data format, for a folder with several; coco_masks or voc_masks for segmentation instead of detection",
     )
+    command.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="pretrained weights of a timm network, or 'hub' to download them (default: a file in the current folder, "
+        "POLYHEAD_WEIGHTS or the cache folder)",
+    )
     return command
 
 
@@ -47,8 +53,10 @@ def main(argv: list[str]) -> int:
     given = parser().parse_args(words)
     out = given.out or str(default_path(given.folder))
     check_writable(out)
-    path = init(given.folder, out, given.minutes, given.reader, settings=parse_settings(changes))
+    path = init(given.folder, out, given.minutes, given.reader, given.weights, settings=parse_settings(changes))
     if yaml.safe_load(path.read_text(encoding="utf-8"))["model"]["init_args"]["weights"] is None:
-        print("no pretrained weights were found: training starts from random weights unless you add model.weights=hub")
+        print(
+            "no pretrained weights were found: training starts from random weights; 'init --weights hub' downloads some"
+        )
     print(f"next: polyhead train {path}")
     return 0

@@ -1,8 +1,10 @@
 """``polyhead train``: train the model of a recipe into a run folder, or resume a run."""
 
 import argparse
+from pathlib import Path
 
 from polyhead.cli import Parser
+from polyhead.commands.habits import data_setting, is_run, not_a_recipe
 from polyhead.config import overrides, recipe
 from polyhead.contracts.classes import allow
 from polyhead.errors import PolyheadError
@@ -23,12 +25,13 @@ def parser() -> Parser:
     """Return the argument parser; overrides are separated before."""
     command = Parser(
         prog="polyhead train",
-        usage="polyhead train RECIPE [key=value ...] | polyhead train --resume RUN",
-        description="Train the model of a recipe into a run folder, or resume a run that was interrupted.",
+        usage="polyhead train RECIPE|FOLDER [key=value ...] | polyhead train --resume RUN",
+        description="Train the model of a recipe into a run folder, or resume a run that was interrupted. For a folder "
+        "of data, write a recipe first, as 'polyhead init FOLDER' does.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("recipe", nargs="?", help="a name from 'polyhead recipes', or a YAML file")
+    command.add_argument("recipe", nargs="?", help="a name from 'polyhead recipes', a YAML file, or a data folder")
     command.add_argument("--resume", metavar="RUN", help="resume the training of this run folder")
     command.add_argument("--print-config", action="store_true", help="print the resolved recipe and exit")
     command.add_allow()
@@ -48,7 +51,7 @@ def main(argv: list[str]) -> int:
 
         run = resume(given.resume)
     elif given.recipe:
-        config = recipe.load(given.recipe, changes, must_exist=not given.print_config)
+        config = recipe.load(_recipe(given.recipe), changes, must_exist=not given.print_config)
         if given.print_config:
             print(recipe.dump(config), end="")
             return 0
@@ -56,6 +59,25 @@ def main(argv: list[str]) -> int:
 
         run = train(config)
     else:
-        raise PolyheadError("no recipe given. Name a recipe ('polyhead recipes' lists them), or give --resume RUN.")
+        raise PolyheadError(
+            data_setting(changes)
+            or "no recipe given. Name a recipe ('polyhead recipes' lists them) or a data folder, or give --resume RUN."
+        )
     print(f"next: polyhead predict {run.folder} IMAGE   or: polyhead evaluate {run.folder}")
     return 0
+
+
+def _recipe(given: str) -> str | Path:
+    """Return the recipe to train; the recipe of a data folder is written first, unless it exists."""
+    path = Path(given)
+    if path.is_file() and (advice := not_a_recipe(path)):
+        raise PolyheadError(advice)
+    if not path.is_dir() or is_run(path):
+        return given
+    from polyhead.workflows.init import default_path, init
+
+    recipe_file = default_path(path)
+    if recipe_file.exists():
+        print(f"{recipe_file} exists and is trained; delete it to have it written anew")
+        return recipe_file
+    return init(path, recipe_file)

@@ -1,8 +1,9 @@
 """``fit(model, tasks, stages, run)`` trains all stages and can resume at any step."""
 
 import logging
+import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
@@ -45,7 +46,7 @@ def fit(
 
     Weights are saved after every epoch that is selected (``weights/best.pt``), after every epoch (``last.pt``) and for
     every stage (``stage0.pt``…: the selected epoch of the stage). A stage starts from the selected weights of the
-    previous one.
+    previous one. Where it trains the same tasks, its epochs are selected only if they are better than those weights.
 
     Args:
         model: the model; the heads of all tasks, and what else depends on the data, are built here.
@@ -87,12 +88,14 @@ def fit(
             initialize(model, stages[number].init, {name: task.names for name, task in tasks.items()})
         learner = _learner(model, tasks, stages, number, seed)
         learner.progress |= {"rows": rows, "time": rows[-1]["time"] if rows else 0.0}
+        if not within_stage and _repeats_tasks(stages, number, tasks):
+            learner.progress["to_beat"] = _keep_earlier(run, number)
         saver = Saver(run, dict(describe), save_seconds, progress)
         reporting = [] if progress is None else [progress]
         resume_from = run.resume if within_stage else None
         with _silence_lightning():
             _fit_stage(learner, run, resolve(precision), [*callbacks, *reporting, saver], resume_from)
-        rows = _finish_stage(learner, run, number, len(stages))
+        rows = _finish_stage(learner, run, number, len(stages), progress)
     return run
 
 
@@ -195,10 +198,36 @@ def _silence_lightning() -> Iterator[None]:
         yield
 
 
-def _finish_stage(learner: Learner, run: Run, number: int, count: int) -> list[Row]:
+def _repeats_tasks(stages: Sequence[Stage], number: int, tasks: Collection[str]) -> bool:
+    """Return whether a stage trains and scores the tasks of the stage before it, and selects its best epoch.
+
+    The scores of the two stages can then be compared.
+    """
+    if number == 0 or stages[number].checkpoint == "last":
+        return False
+    trained = [set(stage.tasks or tasks) for stage in stages[number - 1 : number + 1]]
+    scored = [trained_tasks(stages[:count], tasks) for count in (number, number + 1)]
+    return trained[0] == trained[1] and scored[0] == scored[1]
+
+
+def _keep_earlier(run: Run, number: int) -> float:
+    """Keep the weights of the stage before as those of this one until an epoch is better; return their score."""
+    earlier = checkpoint.load(run.stage_weights(number - 1))
+    checkpoint.save(run.stage_weights(number), earlier)
+    checkpoint.save(run.best, earlier)
+    return -math.inf if earlier.score is None else earlier.score
+
+
+def _finish_stage(learner: Learner, run: Run, number: int, count: int, progress: Progress | None) -> list[Row]:
     """Load the selected weights of the stage, and save the state from which the next stage starts."""
-    selected = run.stage_weights(number)
-    checkpoint.fill(learner.model, checkpoint.load(selected).state, selected)
+    path = run.stage_weights(number)
+    selected = checkpoint.load(path)
+    checkpoint.fill(learner.model, selected.state, path)
+    if progress is not None and selected.stage < number:
+        progress.write(
+            f"stage {number + 1}/{count}: no epoch is better on val than stage {selected.stage + 1}, whose weights are "
+            "kept"
+        )
     rows: list[Row] = learner.progress["rows"]
     if number + 1 < count:
         state = {f"model.{name}": value for name, value in learner.model.state_dict().items()}

@@ -1,5 +1,6 @@
 """The LightningModule: a training step over any number of tasks, validation, and the state for resuming."""
 
+import math
 import time
 from collections.abc import Mapping
 from copy import deepcopy
@@ -73,6 +74,7 @@ class Learner(LightningModule):
             "stats": {},  # sum and count of each statistic in this epoch
             "time": 0.0,  # seconds of training so far, without what was lost when a process was killed
             "best": None,  # score of the stage's best epoch
+            "to_beat": -math.inf,  # score that an epoch must exceed to be selected: that of the weights kept so far
             "stale": 0,  # epochs since the best one
             "plateau": 1.0,  # learning rate factor of the schedule "plateau"
             "since_drop": 0,  # epochs without a better score since the learning rate was last lowered
@@ -256,7 +258,8 @@ class Learner(LightningModule):
             scores = self.scores()
             row |= {f"val/{task}/{name}": value for task, named in scores.items() for name, value in named.items()}
             result = combined_score({task: rank_by(self.tasks[task].kind, named) for task, named in scores.items()})
-            selected = self._update_best(result) or self.stage.checkpoint == "last"
+            is_best = self._update_best(result)
+            selected = (is_best and result > state["to_beat"]) or self.stage.checkpoint == "last"
         if selected:  # its weights replace those of an earlier epoch
             for earlier in state["rows"]:
                 if earlier["stage"] == self.number:

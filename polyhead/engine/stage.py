@@ -48,7 +48,8 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
             disables it.
         checkpoint: the epoch whose weights the stage selects, for ``best.pt`` and for the next stage: the ``best`` by
             val score, or the ``last``. With only a few dozen val images the best epoch is random, and often comes
-            before the learning rate has decayed.
+            before the learning rate has decayed. Where the stage before it trained the same tasks, ``best`` selects
+            only epochs that are better than the weights which that stage selected.
         patience: epochs without a better val score before the stage stops early; None disables early stopping.
         val_every: epochs between validations; the last epoch is always validated.
         continual: continual losses, which protect earlier tasks.

@@ -115,7 +115,9 @@ def score_history(rows: Sequence[Mapping[str, str]], kinds: Mapping[str, Kind]) 
     for row in rows:
         scores = {task: float(row[column]) for task, column in main.items() if row.get(column)}
         stage = int(row["stage"])
-        if scores and (stage not in selected or _replaces(row, scores, selected[stage], kinds)):
+        if scores and stage not in selected and row.get("selected") == "0" and stage - 1 in selected:
+            selected[stage] = selected[stage - 1]  # until an epoch is better
+        elif scores and (stage not in selected or _replaces(row, scores, selected[stage], kinds)):
             selected[stage] = scores
     if not selected:
         raise PolyheadError("results.csv has no validation score. Train the run for at least one whole epoch.")

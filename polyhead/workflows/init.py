@@ -4,25 +4,16 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from polyhead.config import recipe
 from polyhead.errors import DataError, PolyheadError, few
-from polyhead.paths import WEIGHTS, find
+from polyhead.paths import find
 
 if TYPE_CHECKING:
     from polyhead.data.formats.recognize import DatasetLayout
-
-BATCH, EPOCHS = 8, 40
-BACKBONE = "mobilenetv2_100"
-WEIGHTS_FILE = "mobilenetv2_100.safetensors"
-KINDS = {"classifier": ("Classifier", "classify"), "ssd300": ("SSD300", "ssd"), "unified": ("Segmentation", "light")}
-"""For each model: the name in the headline of its recipe, and the transform preset."""
-
-VOC_NAMES = "    # mask values are named as in PASCAL VOC; for other classes: 'labels: [NAME OF 1, NAME OF 2, ...]'"
 
 
 def init(
@@ -30,6 +21,7 @@ def init(
     out: str | Path | None = None,
     minutes: float | None = None,
     reader: str | None = None,
+    weights: str | None = None,
     show: Callable[[str], None] = print,
     settings: Mapping[str, Any] | None = None,
 ) -> Path:
@@ -42,6 +34,7 @@ def init(
         out: the recipe file to write; see :func:`default_path`.
         minutes: time limit of the training. Image size and epochs are chosen to fit it, by timing a training step.
         reader: the data format, for a folder with data in several formats.
+        weights: weights file of the backbone, or ``hub`` to download it; None looks for files.
         show: called with each line of the report.
         settings: settings of the reader, such as ``{"images": "train2017"}``.
 
@@ -59,7 +52,8 @@ def init(
     if path.exists():
         raise PolyheadError(f"{path} already exists and is not overwritten. Give another file with --out.")
 
-    from polyhead.workflows.examine import describe, examine, left_out_lines  # imports torch
+    from polyhead.workflows.examine import describe, examine, left_out_lines  # these import torch
+    from polyhead.workflows.first_recipe import first_recipe, render
 
     task = _task_name(folder)
     examined = examine(folder, reader, settings)
@@ -69,14 +63,11 @@ def init(
     for line in (*describe(folder, layout), *left_out_lines(examined)):
         show(line)
     show(f"checked: all {'other ' if examined.skipped else ''}images can be read, all annotations are valid")
-    model = _model(layout, task)
-    size, epochs = 300 if model["class_path"] == "ssd300" else 224, EPOCHS
-    reason = "Size and epochs are defaults; --minutes 20 chooses them to fit 20 minutes on this machine"
+    chosen = first_recipe(layout.splits["train"], task, weights=weights, minutes=minutes, whole=len(layout.splits) == 3)
     if minutes is not None:
-        size, epochs, reason = _fit_time(minutes, _model(layout, "task"), layout)
-        show(reason)
-    model["init_args"]["size"] = size
-    path.write_text(render(path, folder, task, layout, model, epochs, reason), encoding="utf-8")
+        show(chosen.reason)
+    headline = f"{folder}: {layout.counts['train']} training images, classes: {few(layout.classes)}."
+    path.write_text(render(path, headline, task, _reader_lines(folder, layout), chosen), encoding="utf-8")
     recipe.load(path)  # checks what was written
     show(f"wrote {path}")
     return path
@@ -85,54 +76,6 @@ def init(
 def default_path(folder: str | Path) -> Path:
     """Return the recipe file for a folder: the folder's name with the suffix ``.yaml``, in the current folder."""
     return Path(f"{_identifier(Path(folder))}.yaml")
-
-
-def render(
-    path: Path, folder: Path, task: str, layout: "DatasetLayout", model: dict[str, Any], epochs: int, reason: str
-) -> str:
-    """Return the text of a recipe, with comments for beginners.
-
-    Args:
-        path: the recipe file, for its usage line.
-        folder: the data, as the user wrote it.
-        task: name of the task.
-        layout: what the folder holds.
-        model: ``{class_path, init_args}``.
-        epochs: number of epochs.
-        reason: why size and epochs were chosen.
-    """
-    arguments = model["init_args"]
-    title, transforms = KINDS[model["class_path"]]
-    origin = "ImageNet weights from POLYHEAD_WEIGHTS" if arguments["weights"] else "no local file found; hub downloads"
-    lines = [
-        f"# {title} on {folder}: {layout.counts['train']} training images, classes: {few(layout.classes)}.",
-        f"#   polyhead train {path}",
-        "model:",
-        f"  class_path: {model['class_path']}",
-        "  init_args:",
-        *([f"    heads: {{{task}: segment}}  # a class for each pixel"] if "heads" in arguments else []),
-        f"    backbone: {arguments['backbone']}  # any timm name: resnet50 is slower and often better",
-        f"    weights: {json.dumps(arguments['weights'])}  # {origin}",
-        f"    size: {arguments['size']}  # image size in pixels; a larger size shows smaller objects and takes longer",
-        "data:",
-        f"  {task}:",
-        *_reader_lines(folder, layout),
-        *([VOC_NAMES] if layout.reader == "voc_masks" and not _names_masks(layout) else []),
-        f"    transforms: {transforms}  # augmentation of the training images",
-        f"    batch: {BATCH}",
-        "stages:",
-        *wrap(reason, 110, initial_indent="  # ", subsequent_indent="  # "),
-        f"  - epochs: {epochs}",
-        "    optimizer: adamw",
-        "    lr: 0.001",
-        "seed: 0  # the same seed gives the same result on the same type of CPU, and nearly the same on a GPU",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _names_masks(layout: "DatasetLayout") -> bool:
-    """Return whether the classes of VOC masks were found in a file."""
-    return not {"labels", "colors"}.isdisjoint(layout.init_args["train"])
 
 
 def _identifier(folder: Path) -> str:
@@ -146,29 +89,6 @@ def _task_name(folder: Path) -> str:
 
     name = _identifier(folder)
     return name if yaml.safe_load(name) == name and is_valid_task_name(name) else f"data_{name}"
-
-
-def _model(layout: "DatasetLayout", task: str) -> dict[str, Any]:
-    """Return the model for the kind of annotations: masks, a class for each image, or boxes."""
-    try:
-        find(WEIGHTS_FILE, WEIGHTS)
-        weights: str | None = WEIGHTS_FILE
-    except PolyheadError:
-        weights = None
-    backbone = {"backbone": BACKBONE, "weights": weights}
-    kind = layout.splits["train"].kind
-    if kind == "segmentation":
-        return {"class_path": "unified", "init_args": {"heads": {task: "segment"}, **backbone}}
-    return {"class_path": "classifier" if kind == "classification" else "ssd300", "init_args": backbone}
-
-
-def _fit_time(minutes: float, model: dict[str, Any], layout: "DatasetLayout") -> tuple[int, int, str]:
-    """Time a training step on this machine and return size, epochs and the reason for them."""
-    from polyhead.workflows import time_budget
-
-    timed = {**model, "init_args": {**model["init_args"], "size": time_budget.TIMED_SIZE}}
-    seconds = time_budget.step_seconds(timed, layout.classes, BATCH)
-    return time_budget.choose(minutes, -(-layout.counts["train"] // BATCH), seconds)
 
 
 def _reader_lines(folder: Path, layout: "DatasetLayout") -> list[str]:
@@ -192,7 +112,7 @@ def _reader_lines(folder: Path, layout: "DatasetLayout") -> list[str]:
         lines.append(
             f"    split: {{{fractions}}}  # the folder has no {' and no '.join(missing)} images: split from train"
         )
-    return lines
+    return [*lines, *([VOC_NAMES] if layout.reader == "voc_masks" else [])]
 
 
 def _flow(value: object) -> str:

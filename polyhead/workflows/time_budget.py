@@ -20,7 +20,7 @@ TIMED_SIZE = 300
 """Image size at which a step is timed."""
 
 ENOUGH_EPOCHS = 30
-"""Epochs that must fit at an image size; a smaller size is better than fewer epochs."""
+"""Epochs that must fit at an image size, unless others are asked for; a smaller size is better than fewer epochs."""
 
 MAX_EPOCHS = 100
 """Maximum of epochs, since a small data set is rather memorized after more."""
@@ -37,18 +37,28 @@ class Pace(NamedTuple):
     why: str
 
 
-def choose(minutes: float, steps: int, seconds: float) -> Pace:
+def choose(
+    minutes: float,
+    steps: int,
+    seconds: float,
+    sizes: Sequence[int] = SIZES,
+    enough: int = ENOUGH_EPOCHS,
+    fixed: float = 0,
+) -> Pace:
     """Choose the largest image size at which enough epochs fit in the time, and the number of epochs.
 
     Args:
         minutes: time for the whole training.
         steps: training steps per epoch.
         seconds: duration of a step at :data:`TIMED_SIZE`; that of other sizes is in proportion to their area.
+        sizes: image sizes to choose from, best first.
+        enough: epochs that must fit at an image size, except the last one.
+        fixed: what other stages take, in epochs.
     """
-    fitting = 0
-    for size in SIZES:
-        fitting = int(minutes * 60 * TRAINING_FRACTION / (steps * seconds * (size / TIMED_SIZE) ** 2))
-        if fitting >= ENOUGH_EPOCHS:
+    size, fitting = sizes[-1], 0
+    for size in sizes:
+        fitting = int(minutes * 60 * TRAINING_FRACTION / (steps * seconds * (size / TIMED_SIZE) ** 2) - fixed)
+        if fitting >= enough:
             break
     epochs = min(max(fitting, 1), MAX_EPOCHS)
     fits = f"{epochs} epochs of {steps} steps fit in" if fitting else f"one epoch of {steps} steps takes longer than"

@@ -15,7 +15,12 @@ from polyhead.workflows.tasks import open_tasks
 
 
 def stages(kind: str) -> list[Stage]:
-    """Return a joint stage, and one with a part of the backbone and the other head frozen and a continual loss."""
+    """Return a joint stage, and one with a part of the backbone and the other head frozen and a continual loss.
+
+    Of the kind ``repeated``, the second stage trains the same tasks, too little to replace all weights of the first.
+    """
+    if kind == "repeated":
+        return [Stage(epochs=3, lr=0.01, ema=0.9), Stage(epochs=3, lr=0.002, schedule="constant", patience=1)]
     plateau = {"schedule": "plateau", "plateau_patience": 0, "optimizer": "sgd", "lr": 0.02}
     cycle = {"schedule": "onecycle", "optimizer": "adamw", "lr": 0.01, "ema": 0.9, "val_every": 2}
     settings = plateau if kind == "plateau" else cycle

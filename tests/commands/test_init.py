@@ -29,7 +29,7 @@ def test_a_folder_of_classes(images: Path, capsys: pytest.CaptureFixture[str]) -
         "  dog               4",
         "checked: all images can be read, all annotations are valid",
         "wrote my_pets.yaml",
-        "no pretrained weights were found: training starts from random weights unless you add model.weights=hub",
+        "no pretrained weights were found: training starts from random weights; 'init --weights hub' downloads some",
         "next: polyhead train my_pets.yaml",
     ]
     config = recipe.load("my_pets.yaml")
@@ -50,7 +50,7 @@ def test_options_are_passed_on(images: Path, capsys: pytest.CaptureFixture[str])
     lines = capsys.readouterr().out.splitlines()
     assert " s per step at 300 pixels on this machine; " in lines[-4]
     assert lines[-1] == "next: polyhead train x.yaml"
-    assert recipe.load("x.yaml")["model"]["init_args"]["size"] == 224
+    assert recipe.load("x.yaml")["model"]["init_args"]["size"] == 64
 
 
 def test_a_file_in_a_missing_folder_is_refused_first(images: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,7 +52,7 @@ def test_print_config_prints_a_recipe_and_trains_nothing(tmp_path: Path, capsys:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "no recipe given. Name a recipe ('polyhead recipes' lists them), or give --resume RUN."),
+        ([], "no recipe given. Name a recipe ('polyhead recipes' lists them) or a data folder, or give --resume RUN."),
         (["ssd_voc", "--epochs"], "--epochs needs a value. Write --epochs VALUE or epochs=VALUE."),
         (["ssd_voc", "--epoch", "3"], "unknown key 'epoch' of the recipe; did you mean 'epochs'?"),
         (["ssd_voc", "more"], "polyhead train: unknown argument 'more'"),

@@ -15,6 +15,7 @@ from polyhead.engine import learner
 from polyhead.engine.continual import Replay
 from polyhead.engine.fit import build_heads, fit
 from polyhead.engine.learner import Row, counted_from_one
+from polyhead.engine.progress import Log, Progress
 from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError
 from polyhead.nets.model import Model
@@ -79,6 +80,46 @@ def test_epochs_of_a_run_of_an_older_version_are_counted_from_one() -> None:
     assert [row["epoch"] for row in counted_from_one(older)] == [1, 2, 1]
     assert counted_from_one(counted_from_one(older)) == counted_from_one(older)
     assert counted_from_one([]) == []
+
+
+JOINT = Stage(epochs=4, lr=0.02)
+NOTHING = Stage(epochs=2, **STILL)  # type: ignore[arg-type]  # a mixed dict
+LAST = Stage(epochs=2, checkpoint="last", **STILL)  # type: ignore[arg-type]  # a mixed dict
+TINTS = Stage(tasks=["tints"], epochs=2, **STILL)  # type: ignore[arg-type]  # a mixed dict
+
+
+@pytest.mark.parametrize(
+    ("stages", "final"),
+    [
+        ([JOINT, NOTHING], 0),
+        ([JOINT, NOTHING, NOTHING], 0),
+        ([NOTHING, JOINT], 1),
+        ([NOTHING, JOINT, NOTHING], 1),
+        ([JOINT, LAST], 1),
+        ([JOINT, TINTS], 1),
+    ],
+    ids=["worse", "twice worse", "better", "better, worse", "last", "other tasks"],
+)
+def test_a_stage_that_trains_the_same_tasks_replaces_the_weights_only_if_it_is_better(
+    stages: list[Stage], final: int, tmp_path: Path
+) -> None:
+    run = Run.create(tmp_path, "run")
+    with fork_rng(0, "weights"):
+        model = toy_model()
+    lines: list[str] = []
+    fit(model, toy_tasks(0), stages, run, describe={}, progress=Progress(Log(run, lines.append), len(stages)))
+    best, last = checkpoint.load(run.best), checkpoint.load(run.stage_weights(len(stages) - 1))
+    assert best.stage == last.stage == final
+    assert best.score == last.score
+    rows = read_rows(run.results_csv)
+    assert {row["stage"] for row in rows if row["selected"] == "1"} >= {str(final)}
+    assert not [row for row in rows if int(row["stage"]) > final and row["selected"] == "1"]
+    for name, value in model.state_dict().items():  # a further stage would start from these
+        assert torch.equal(value, best.state[name])
+    told = f"no epoch is better on val than stage {final + 1}, whose weights are kept"
+    assert [line for line in lines if line.endswith(told)] == [
+        f"stage {number + 1}/{len(stages)}: {told}" for number in range(final + 1, len(stages))
+    ]
 
 
 def test_a_plateau_lowers_the_learning_rate(tmp_path: Path) -> None:

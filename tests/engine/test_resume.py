@@ -25,7 +25,7 @@ class Stop(Exception):
     """Interrupts a training."""
 
 
-@pytest.mark.parametrize("kind", ["onecycle", "plateau"])
+@pytest.mark.parametrize("kind", ["onecycle", "plateau", "repeated"])
 def test_resuming_from_every_state_that_is_saved_gives_the_same_weights(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

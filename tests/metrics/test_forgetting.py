@@ -89,6 +89,12 @@ def test_the_column_selected_says_which_weights_were_selected() -> None:
     np.testing.assert_equal(best.scores, [[0.4]])
 
 
+def test_a_stage_that_selects_no_epoch_ends_on_the_weights_of_the_stage_before() -> None:
+    rows = [{**ROWS[0], "selected": "1"}, {**ROWS[1], "stage": "1", "selected": "0"}]
+    found = score_history(rows, KINDS)
+    np.testing.assert_equal(found.scores, [found.scores[0], found.scores[0]])
+
+
 def test_one_stage_has_forgotten_nothing() -> None:
     assert np.isnan(score_history(ROWS[:3], KINDS).backward_transfer)
 

@@ -114,7 +114,7 @@ def test_size_and_epochs_are_chosen_to_fit_the_time(images: Path) -> None:
     path = init(images, minutes=0.001, show=shown.append)
     assert " s per step at 300 pixels on this machine; " in shown[-2]
     config = recipe.load(path)
-    assert (config["model"]["init_args"]["size"], config["stages"][0]["epochs"]) == (224, 1)
+    assert (config["model"]["init_args"]["size"], config["stages"][-1]["epochs"]) == (64, 1)
     assert " s per step at 300 pixels on this machine; " in path.read_text(encoding="utf-8")
 
 

@@ -1,0 +1,205 @@
+"""What a first recipe does for each kind of task: settings that are known to work, with the reason for each."""
+
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from polyhead.contracts.reader import Reader
+from polyhead.data.loading.streams import Decoded
+from polyhead.errors import PolyheadError
+from polyhead.modalities import modality_of
+from polyhead.workflows.first_backbone import FirstBackbone
+from polyhead.workflows.settings_text import Setting
+
+SAMPLED = 24
+"""Images that are opened, and targets that are read, to choose settings."""
+
+FEW = 1000
+"""Training images below which the first blocks of a pretrained backbone are frozen."""
+
+PROBE_EPOCHS = 10
+PROBE_COST = 0.4
+"""An epoch with a frozen backbone takes about this fraction of one that trains everything."""
+
+
+class FirstStage(NamedTuple):
+    """A stage of a first recipe.
+
+    Attributes:
+        why: what it is for.
+        settings: its settings besides the epochs.
+        epochs: number of epochs, if it does not depend on the size of the data.
+    """
+
+    why: str
+    settings: list[Setting]
+    epochs: int | None = None
+
+
+class Plan(NamedTuple):
+    """A first recipe without the data, the backbone, and the time that it may take.
+
+    Attributes:
+        title: what it trains, for the headline.
+        model: class path of the model.
+        settings: settings of the model besides those of the backbone and the size.
+        sizes: image sizes to choose from, the best first; the last one may be needed to save time.
+        size: the size without a time limit.
+        transforms: the preset, with its reason.
+        batch: images per step.
+        stages: the stages, in order.
+        images_seen: training images to go through in the last stage, without a time limit.
+        epochs: least and most epochs of the last stage.
+    """
+
+    title: str
+    model: str
+    settings: list[Setting]
+    sizes: tuple[int, ...]
+    size: int
+    transforms: Setting
+    batch: int
+    stages: list[FirstStage]
+    images_seen: int
+    epochs: tuple[int, int]
+
+    def default_epochs(self, images: int) -> int:
+        """Return the epochs of the last stage without a time limit: the more, the fewer images there are."""
+        least, most = self.epochs
+        return max(least, min(most, round(self.images_seen / images)))
+
+
+def plan_of(reader: Reader, backbone: FirstBackbone, task: str, images: Sequence[Tensor]) -> Plan:
+    """Return the plan for the kind of a data set.
+
+    Args:
+        reader: the training data.
+        backbone: the backbone.
+        task: name of the task.
+        images: a few training images (:func:`sampled_images`).
+
+    Raises:
+        PolyheadError: if no recipe is known for this kind.
+    """
+    if reader.kind not in PLANS:
+        raise PolyheadError(f"init has no recipe for {reader.kind}. Write one: docs/recipes.md lists every setting.")
+    return PLANS[reader.kind](reader, backbone, task, images)
+
+
+def sampled_images(reader: Reader) -> list[Tensor]:
+    """Return a few decoded images of a reader, evenly spaced."""
+    decoded = Decoded(reader, modality_of(reader.modality))
+    return [decoded(index).input for index in _spaced(reader)]
+
+
+def _spaced(reader: Reader) -> list[int]:
+    count = min(SAMPLED, len(reader))
+    return [index * len(reader) // count for index in range(count)]
+
+
+def _classifier(reader: Reader, backbone: FirstBackbone, task: str, images: Sequence[Tensor]) -> Plan:
+    """Train a linear classifier on fixed features, then fine-tune where there are pretrained weights."""
+    side = median(max(image.shape[1:]) for image in images)
+    sizes = (224, 192, 160) if side > 128 else (128, 112, 96) if side > 64 else (96, 80, 64)
+    probe = FirstStage(
+        "A linear classifier on the pretrained features: the backbone is frozen, so few images suffice.",
+        [
+            Setting("lr", 0.01),
+            Setting("lr_mult", {"backbone": 0}),
+            Setting("checkpoint", "last", "on few val images, the best of ten similar epochs is chance"),
+        ],
+        PROBE_EPOCHS if len(reader) <= FEW else PROBE_EPOCHS // 3,
+    )
+    tune = FirstStage(
+        "Fine-tuning from there, the backbone at a tenth of the rate. It is kept only if it is better on val.",
+        [Setting("lr", 0.001), Setting("lr_mult", {"backbone": 0.1}), *_average()],
+    )
+    scratch = FirstStage("From random weights: a higher rate, and more epochs.", [Setting("lr", 0.003), *_average()])
+    return Plan(
+        title="Classifier",
+        model="classifier",
+        settings=[],
+        sizes=sizes,
+        size=sizes[0],
+        transforms=Setting("transforms", "light", "small changes of the training images; 'classify' crops more"),
+        batch=8 if len(reader) <= FEW else 16,
+        stages=[probe, tune] if backbone.weights else [scratch],
+        images_seen=8_000 if backbone.weights else 20_000,
+        epochs=(4, 30) if backbone.weights else (10, 60),
+    )
+
+
+def _detector(reader: Reader, backbone: FirstBackbone, task: str, images: Sequence[Tensor]) -> Plan:
+    """Train SSD, with default boxes that fit the size of the objects."""
+    scale = _object_scale([reader.target(index) for index in _spaced(reader)])
+    frozen = dict.fromkeys(backbone.first_blocks, 0) if backbone.weights and len(reader) <= FEW else {}
+    first = "The first blocks are frozen, because the images are few. " if frozen else ""
+    boxes = f"default boxes: half of the objects are smaller than {scale:.2f} of the image"
+    lr_mult = [Setting("lr_mult", frozen)] if frozen else []
+    return Plan(
+        title="SSD300",
+        model="ssd300",
+        settings=[
+            Setting("width", 128, "channels of the head; 256 for many classes and images"),
+            Setting("smallest", round(min(0.3, max(0.1, scale)), 2), boxes),
+        ],
+        sizes=(320, 300, 224) if scale > 0.1 else (512, 416, 320),
+        size=300 if scale > 0.1 else 416,
+        transforms=Setting("transforms", "light", "small changes of the training images; 'ssd' changes more")
+        if len(reader) <= FEW
+        else Setting("transforms", "ssd", "SSD's augmentation of the training images"),
+        batch=4 if len(reader) <= FEW else 8,
+        stages=[
+            FirstStage(f"{first}A slower backbone was worse for SSD.", [Setting("lr", 0.001), *lr_mult, *_average()])
+            if backbone.weights
+            else FirstStage("From random weights: a higher rate.", [Setting("lr", 0.003), *_average()])
+        ],
+        images_seen=6_000 if backbone.weights else 12_000,
+        epochs=(10, 60) if backbone.weights else (20, 80),
+    )
+
+
+def _segmenter(reader: Reader, backbone: FirstBackbone, task: str, images: Sequence[Tensor]) -> Plan:
+    """Train a network that predicts a class for each pixel."""
+    slow = [Setting("lr_mult", {"backbone": 0.1})] if backbone.weights else []
+    return Plan(
+        title="Segmentation",
+        model="unified",
+        settings=[Setting("heads", {task: "segment"}, "a class for each pixel")],
+        sizes=(320, 256, 224),
+        size=224,
+        transforms=Setting("transforms", "light", "small changes of the training images"),
+        batch=8,
+        stages=[
+            FirstStage("The pretrained backbone at a tenth of the rate.", [Setting("lr", 0.001), *slow, *_average()])
+            if backbone.weights
+            else FirstStage("From random weights: a higher rate.", [Setting("lr", 0.003), *_average()])
+        ],
+        images_seen=6_000 if backbone.weights else 12_000,
+        epochs=(8, 40) if backbone.weights else (15, 60),
+    )
+
+
+def _average() -> list[Setting]:
+    """Return the setting of the moving average of the weights."""
+    return [Setting("ema", 0.98, "the saved weights are a moving average")]
+
+
+def _object_scale(targets: Sequence[Any]) -> float:
+    """Return the median side of objects (the root of their area) as a fraction of the image's."""
+    scales: list[float] = []
+    for target in targets:
+        height, width = target.size
+        sides = (target.boxes[:, 2:] - target.boxes[:, :2]).clamp_min(0)
+        scales += (sides.prod(1) / (height * width)).sqrt().tolist()
+    return median(scales) if scales else 0.2
+
+
+PLANS: dict[str, Callable[[Reader, FirstBackbone, str, Sequence[Tensor]], Plan]] = {
+    "classification": _classifier,
+    "detection": _detector,
+    "segmentation": _segmenter,
+}
+"""The plan of each kind of task."""

@@ -1,0 +1,113 @@
+"""The recipe that ``polyhead init`` writes: a plan that is known to work, as commented YAML."""
+
+from pathlib import Path
+from textwrap import wrap
+from typing import NamedTuple
+
+from polyhead.contracts.reader import Reader
+from polyhead.workflows import time_budget
+from polyhead.workflows.first_backbone import FirstBackbone, first_backbone
+from polyhead.workflows.first_plan import PROBE_COST, Plan, plan_of, sampled_images
+from polyhead.workflows.settings_text import Setting, lines_of
+
+PATIENCE = 10
+"""Least epochs without a better val score before a stage stops; more for longer stages."""
+
+SPLIT_OFF = 0.7
+"""Fraction of the images that is left for training where val and test are split from them."""
+
+
+class FirstRecipe(NamedTuple):
+    """A chosen recipe.
+
+    Attributes:
+        plan: the settings.
+        backbone: the backbone.
+        size: image size.
+        epochs: epochs of the last stage.
+        reason: why size and epochs were chosen.
+    """
+
+    plan: Plan
+    backbone: FirstBackbone
+    size: int
+    epochs: int
+    reason: str
+
+
+def first_recipe(
+    reader: Reader, task: str, *, weights: str | None = None, minutes: float | None = None, whole: bool = False
+) -> FirstRecipe:
+    """Choose the settings of a first recipe.
+
+    Args:
+        reader: the training data.
+        task: name of the task.
+        weights: a weights file or ``hub``; None looks for files.
+        minutes: time limit of the training.
+        whole: whether all images of the reader are for training, because val and test have their own.
+    """
+    images = sampled_images(reader)
+    backbone = first_backbone(weights, images)
+    plan = plan_of(reader, backbone, task, images)
+    count = max(1, round(len(reader) * (1 if whole else SPLIT_OFF)))
+    if minutes is None:
+        epochs = plan.default_epochs(count)
+        reason = (
+            f"{epochs} epochs of {count} images; fewer images get more epochs. --minutes 20 chooses size and epochs to "
+            "fit 20 minutes on this machine."
+        )
+        return FirstRecipe(plan, backbone, plan.size, epochs, reason)
+    settings = {each.name: each.value for each in plan_of(reader, backbone, "task", images).settings}
+    settings |= {"backbone": backbone.name, "size": time_budget.TIMED_SIZE}
+    timed = {"class_path": plan.model, "init_args": settings}
+    seconds = time_budget.step_seconds(timed, reader.names, plan.batch)
+    fixed = PROBE_COST * sum(stage.epochs or 0 for stage in plan.stages)
+    pace = time_budget.choose(
+        minutes, -(-count // plan.batch), seconds, sizes=plan.sizes, enough=sum(plan.epochs) // 2, fixed=fixed
+    )
+    return FirstRecipe(plan, backbone, pace.size, pace.epochs, f"{pace.why}.")
+
+
+def render(path: Path, headline: str, task: str, reader_lines: list[str], chosen: FirstRecipe) -> str:
+    """Return the text of a recipe, with comments for beginners.
+
+    Args:
+        path: the recipe file, for its usage line.
+        headline: what the data is.
+        task: name of the task.
+        reader_lines: the lines of the reader's settings.
+        chosen: the settings.
+    """
+    plan = chosen.plan
+    model = [
+        *chosen.backbone.settings,
+        Setting("size", chosen.size, "image size in pixels; a larger size shows smaller objects and takes longer"),
+        *plan.settings,
+    ]
+    lines = [
+        f"# {plan.title} on {headline}",
+        f"#   polyhead train {path}",
+        "model:",
+        f"  class_path: {plan.model}",
+        "  init_args:",
+        *lines_of(model, 4),
+        "data:",
+        f"  {task}:",
+        *reader_lines,
+        *lines_of([plan.transforms, Setting("batch", plan.batch, "images per step; lower it if memory runs out")], 4),
+        "stages:",
+        *_comment(chosen.reason),
+    ]
+    for stage in plan.stages:
+        epochs = chosen.epochs if stage.epochs is None else stage.epochs
+        patience = Setting("patience", max(PATIENCE, epochs // 2), "epochs without a better val score before it stops")
+        settings = [Setting("epochs", epochs), *stage.settings, *([patience] if epochs > PATIENCE else [])]
+        first, *others = lines_of(settings, 4)
+        lines += [*_comment(stage.why), f"  - {first.strip()}", *others]
+    lines.append("seed: 0  # the same seed gives the same result on the same type of CPU, and nearly the same on a GPU")
+    return "\n".join(lines) + "\n"
+
+
+def _comment(text: str) -> list[str]:
+    return wrap(text, 110, initial_indent="  # ", subsequent_indent="  # ")
