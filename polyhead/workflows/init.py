@@ -112,7 +112,7 @@ def _reader_lines(folder: Path, layout: "DatasetLayout") -> list[str]:
         lines.append(
             f"    split: {{{fractions}}}  # the folder has no {' and no '.join(missing)} images: split from train"
         )
-    return [*lines, *([VOC_NAMES] if layout.reader == "voc_masks" else [])]
+    return lines
 
 
 def _flow(value: object) -> str:
