@@ -111,13 +111,13 @@ def main(argv: list[str]) -> int:
     skipped = f", {len(predictor.skipped)} skipped" if predictor.skipped else ""
     where = f"drawn images in {folder}" if folder else "nothing to draw; write the predictions with --json or --csv"
     print(
-        f"{counted(count, 'image' if folder else 'input')}{skipped}{_found(results)}, "
+        f"{counted(count, 'image' if folder else 'input')}{skipped}{found_text(results)}, "
         f"{time.perf_counter() - begun:.1f} s; {where}"
     )
     return 0
 
 
-def _found(results: "Sequence[Result]") -> str:
+def found_text(results: "Sequence[Result]") -> str:
     """Return how much was found, of what the heads predict: ``, 3 boxes, 2 masks``; nothing for a classifier."""
     boxes = [len(result.boxes) for result in results if result.kind.counts_objects]
     masks = sum(result.mask is not None for result in results)

@@ -5,6 +5,8 @@ from typing import Any
 
 MANY_SMALL = 10
 """Recall of small objects is reported only for at least this many of them."""
+WORTH = 0.1
+"""Gain of F1 from which another score threshold is suggested."""
 ADVICE = {
     "classification": "boxes are correct, classes wrong: check labels of the confused classes, add images of them",
     "localisation": "boxes are loose: train longer or at a larger size, and check how tight the data's boxes are",
@@ -37,11 +39,11 @@ def main_error(numbers: Mapping[str, Any]) -> list[str]:
 
 
 def _lower_conf(errors: Mapping[str, Any]) -> list[str]:
-    """Report a lower score threshold with a better F1; nothing where that finds no more, or too many wrong boxes."""
+    """Report a lower score threshold with a clearly better F1, which counts wrong boxes, too; nothing without any."""
     lower = errors.get("lower_conf", {"found": 0, "detections": 0})
     wrong = lower["detections"] - lower["found"]
     f1 = [2 * each["found"] / (each.get("detections", 0) + errors["objects"]) for each in (errors, lower)]
-    if lower["found"] <= errors["found"] or f1[1] <= f1[0]:
+    if f1[1] < f1[0] + WORTH:
         return []
     return [f"With --conf {lower['conf']}, {lower['found']} of them are found, next to {wrong} wrong boxes."]
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from builders.untrained_run import noisy_photos, two_detectors, write
 from PIL import Image
 
 import polyhead
+from polyhead.commands import predict
 from polyhead.commands.predict import main
 from polyhead.errors import PolyheadError
 from polyhead.models import unified
@@ -148,3 +150,13 @@ def test_writes_masks_next_to_the_drawn_images(
 def test_the_old_name_of_an_option_is_refused_with_the_new_one(run: Path, photos: Path) -> None:
     with pytest.raises(PolyheadError, match="unknown argument '--beside'; it has been renamed to '--compare'"):
         main([str(run), str(photos / "photo0.png"), "--beside", str(run)])
+
+
+def test_the_summary_counts_only_what_the_heads_predict() -> None:
+    """A classifier has no boxes, rather than 0 boxes."""
+    box, label = (
+        SimpleNamespace(kind=SimpleNamespace(counts_objects=counts), boxes=[0] * counts, mask=None) for counts in (1, 0)
+    )
+    assert predict.found_text([label, label]) == ""
+    assert predict.found_text([box, label]) == ", 1 box"
+    assert predict.found_text([box, box]) == ", 2 boxes"

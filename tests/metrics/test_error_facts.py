@@ -41,3 +41,14 @@ def test_small_objects(small: tuple[int, int], large: tuple[int, int], applies: 
         "input size first."
     )
     assert small_objects({"errors": errors(missed=1) | {"sizes": sizes}}) == ([expected] if applies else [])
+
+
+@pytest.mark.parametrize(
+    ("found", "detections", "suggested"), [(12, 20, True), (4, 80, False), (0, 0, False), (12, 400, False)]
+)
+def test_a_lower_score_is_suggested_only_where_it_is_better(found: int, detections: int, suggested: bool) -> None:
+    lower = {"conf": 0.1, "objects": 25, "found": found, "detections": detections}
+    errors = {"objects": 25, "found": 0, "detections": 0, "counts": {"missed": 25}, "lower_conf": lower}
+    sentences = main_error({"errors": errors})
+    assert ("With --conf 0.1, 12 of them are found, next to 8 wrong boxes." in sentences) == suggested
+    assert ("--conf" in " ".join(sentences)) == suggested

@@ -279,6 +279,11 @@ def test_an_extended_run_that_was_moved_away_from_the_earlier_one_can_be_extende
     )
     assert config["name"] == "moved_third"
     assert Path(config["runs"]) == tmp_path
+    monkeypatch.chdir(tmp_path)
+    again = extended_recipe(
+        Run.open("moved"), "third", {"reader": "scenes", "count": 8}, ["model.init_args.heads.third=detect"]
+    )
+    assert again["runs"] == ".", "relative, as the run was given"
     assert config["stages"][0]["tasks"] == ["third"]
     roots = [Path(text) for task in ("signs", "fruit") for text in strings(config["data"][task]) if "/" in text]
     assert len(roots) == 6
