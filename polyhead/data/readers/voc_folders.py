@@ -134,7 +134,7 @@ class _Names:
         self.names: dict[str, list[str]] = {}
         for name in filter(is_image, listing.files):
             pure = PurePosixPath(name)
-            for key in {pure.name, pure.stem}:
+            for key in dict.fromkeys((pure.name, pure.stem)):
                 self.names.setdefault(key, []).append(name)
 
     def __call__(self, filename: str) -> Path | Problem:
