@@ -36,7 +36,8 @@ def parser() -> Parser:
     command.add_argument(
         "--reader",
         metavar="FORMAT",
-        help="data format, for a folder with several; coco_masks or voc_masks for segmentation instead of detection",
+        help="data format, for a folder with several; coco_masks, yolo_masks or voc_masks for segmentation instead of "
+        "detection",
     )
     command.add_argument(
         "--weights",

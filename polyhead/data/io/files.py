@@ -72,7 +72,7 @@ class Listing:
 
     def find(self, name: str) -> Path | Problem:
         """Return the path of a file, or the problem with its name."""
-        where = f"image {name!r}"
+        where = f"image {name!r:.300}"
         if escapes(name):
             what = f"expected a path inside {self.folder}, got one that leaves it"
             return Problem(where, what, "write the path relative to that folder")

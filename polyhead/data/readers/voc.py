@@ -102,7 +102,7 @@ def _year_entries(folder: Path, split: str | None, bases: list[Path], issues: Is
             years[image_id] = base
             path = annotations.find(f"{image_id}.xml")
             if isinstance(path, Problem):
-                issues.add(image_id, path._replace(where=f"{where}, annotation {image_id + '.xml'!r}"))
+                issues.add(image_id, path._replace(where=f"{where}, annotation {image_id + '.xml'!r:.300}"))
             else:
                 entries[image_id] = VocEntry(image_id, path, by_id.get(image_id, []), images.find)
     found.entries.extend(entries.values())
@@ -250,7 +250,9 @@ def _notes(entries: list[VocEntry], files: dict[str, VocFile]) -> list[str]:
     notes = []
     if renamed:
         what = f"{len(renamed)} annotation files name another image ({renamed[0].path.name}: "
-        notes.append(f"{what}{files[renamed[0].id].filename}): the image with the name of the annotation file is read")
+        notes.append(
+            f"{what}{files[renamed[0].id].filename:.100}): the image with the name of the annotation file is read"
+        )
     if without_size:
         notes.append(f"{without_size} annotation files have no size of the image: the size of the image file is used")
     return notes

@@ -134,7 +134,7 @@ class _Names:
         self.names: dict[str, list[str]] = {}
         for name in filter(is_image, listing.files):
             pure = PurePosixPath(name)
-            for key in {pure.name, pure.stem}:
+            for key in dict.fromkeys((pure.name, pure.stem)):
                 self.names.setdefault(key, []).append(name)
 
     def __call__(self, filename: str) -> Path | Problem:
@@ -143,7 +143,7 @@ class _Names:
             return self.listing.files[found[0]]
         if found:
             what = f"several images have this name: {few(list(found), 3)}"
-            return Problem(f"image {filename!r}", what, "give the annotation file the name of its image")
+            return Problem(f"image {filename!r:.300}", what, "give the annotation file the name of its image")
         return self.listing.find(filename)
 
 

@@ -102,7 +102,7 @@ def _read_object(where: str, entry: ET.Element) -> VocObject | Problem:
     try:
         x1, y1, x2, y2 = (float(text) for text in texts if text is not None)
     except ValueError:
-        found = ", ".join(f"{side}={text}" for side, text in zip(SIDES, texts, strict=True))
+        found = ", ".join(f"{side}={text!s:.40}" for side, text in zip(SIDES, texts, strict=True))
         return Problem(
             where, f"expected four numbers in <bndbox>, got {found}", "correct the box, or delete the object"
         )

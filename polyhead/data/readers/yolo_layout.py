@@ -126,7 +126,7 @@ def _named_splits(
     splits: dict[str, list[ListedImage]] = {}
     for split, entries in description.entries.items():
         found = {entry: place for entry in entries if (place := _inside(entry, description.base, listing, split))}
-        missing = few([repr(entry) for entry in entries if entry not in found])
+        missing = few([f"{entry!r:.100}" for entry in entries if entry not in found])
         moved += [place for entry, place in found.items() if not _is_as_written(entry, place)]
         if found:
             splits[split] = _expand(found.values(), listing)
@@ -147,9 +147,9 @@ def _named_splits(
 def _fail(description: YoloDescription, folder: Path) -> None:
     entry = description.entries["train"][0]
     if escapes(entry):
-        what = f"expected a path inside the folder of the data set, got {entry!r}, which leaves it"
+        what = f"expected a path inside the folder of the data set, got {entry!r:.100}, which leaves it"
         raise InvalidFileError(description.path, what, "write the path relative to it, such as images/train")
-    raise InvalidFileError(description.path, f"{entry!r} does not exist in {folder}", "correct the path")
+    raise InvalidFileError(description.path, f"{entry!r:.100} does not exist in {folder}", "correct the path")
 
 
 def _inside(entry: str, base: str, listing: Listing, split: str) -> str | None:
