@@ -71,7 +71,8 @@ class BoxCsv(InMemoryReader):
 
 def csv_files(folder: Path) -> list[Path]:
     """Return the CSV files below a folder that have boxes."""
-    found = [path for name, path in Listing(folder).files.items() if name.lower().endswith((".csv", ".tsv"))]
+    files = Listing(folder).files if folder.is_dir() else {}
+    found = [path for name, path in files.items() if name.lower().endswith((".csv", ".tsv"))]
     return [path for path in found if csv_columns(path)]
 
 

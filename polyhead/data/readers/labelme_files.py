@@ -2,11 +2,11 @@
 
 from collections import Counter
 from math import hypot, isfinite
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from polyhead.data.io.files import Listing
-from polyhead.data.io.images import MAX_PIXELS
+from polyhead.data.io.images import MAX_PIXELS, is_image
 from polyhead.data.io.json_files import head, load_json, number, whole_number
 from polyhead.data.readers.in_memory import Box
 from polyhead.errors import InvalidFileError, Problem
@@ -85,9 +85,14 @@ def labelme_files(folder: Path, below: list[str] | None = None) -> dict[str, Pat
         folder: the folder of the data set.
         below: the subfolders to search; None for all of the folder.
     """
-    found = {name: path for name, path in Listing(folder).files.items() if name.lower().endswith(".json")}
+    files = Listing(folder).files if folder.is_dir() else {}
+    found = {name: path for name, path in files.items() if name.lower().endswith(".json")}
     starts = tuple("" if each == "." else f"{each.strip('/')}/" for each in below or ["."])
-    return {name: path for name, path in found.items() if name.startswith(starts) and is_labelme(path)}
+    known = {name for name, path in found.items() if is_labelme(path)}
+    if known:  # a broken file beside its image is one of them
+        images = {str(PurePosixPath(name).with_suffix("")) for name in files if is_image(name)}
+        known |= {name for name in found if name[: -len(".json")] in images}
+    return {name: found[name] for name in sorted(known) if name.startswith(starts)}
 
 
 def read_labelme(path: Path) -> LabelMeFile:
