@@ -179,7 +179,7 @@ def _layouts(
             continue  # it would not be used, and reading takes time
         try:
             found = _find(name, folder, named=bool(settings) and len(names) == 1)
-            if found is not None:
+            if found is not None and found.splits:
                 layouts[name] = _open(name, folder.path, found, settings)
         except PolyheadError as fault:
             faults[name] = fault
