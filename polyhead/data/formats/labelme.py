@@ -19,8 +19,8 @@ def find(folder: DataFolder) -> Found | None:
         return None
     folders: dict[str, set[str]] = {}
     for name in paths:
-        split, path = _split_folder(name)
-        folders.setdefault(split, set()).add(path)
+        split, parent = _split_folder(name)
+        folders.setdefault(split, set()).add(parent)
     unnamed = folders.pop("", set())
     if unnamed and folders and "train" not in folders:
         raise PolyheadError(

@@ -61,8 +61,8 @@ class NamedImages:
             if self.split and split_of_path(str(PurePosixPath(path).parent)) not in (None, self.split):
                 continue
             name = PurePosixPath(path).name.lower()
-            for key in {name, PurePosixPath(name).stem}:
-                found.setdefault(key, []).append(path)
+            found.setdefault(name, []).append(path)
+            found.setdefault(PurePosixPath(name).stem, []).append(path)
         return found
 
     def _elsewhere(self, name: str, plain: str, problem: Problem) -> Path | Problem:

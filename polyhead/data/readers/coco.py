@@ -47,8 +47,9 @@ class Coco(InMemoryReader):
         cap: float = 0.1,
     ) -> None:
         folder = find(root)
-        given = [annotations] if isinstance(annotations, str) else annotations
-        files = [folder / name for name in given] if given else [only_json(folder)]
+        if not annotations:
+            annotations = str(only_json(folder))
+        files = [folder / name for name in ([annotations] if isinstance(annotations, str) else annotations)]
         documents = {file: load_coco(file) for file in files}
         self.file = files[0]
         _require_same_categories(documents)
@@ -57,28 +58,24 @@ class Coco(InMemoryReader):
         names, labels = self._classes(entries, classes, issues)
         self._known = not issues.problems  # else the ids of annotations may be those of a faulty category
         records: dict[str, Record | None] = {}
-        for file, document in documents.items():
-            self.file = file
-            name = file.relative_to(folder) if file.is_relative_to(folder) else file
-            self._prefix = f"{name.with_suffix('').as_posix()}/" if len(files) > 1 else ""
-            split = split_of(file.stem) or split_of_path(name.parent.as_posix())
-            found = NamedImages(folder, image_folder(folder, file, images, document["images"]), split)
-            own, unsized = self._records(document["images"], found, records, issues)
-            self._add_objects(document["annotations"], own, labels, issues)
-            records |= own
-            notes += [f"{name}: {note}" for note in found.notes]
+        for self.file, document in documents.items():
+            own = self.file.relative_to(folder) if self.file.is_relative_to(folder) else self.file
+            self._prefix = f"{own.with_suffix('').as_posix()}/" if len(files) > 1 else ""
+            split = split_of(own.stem) or split_of_path(own.parent.as_posix())
+            found = NamedImages(folder, image_folder(folder, self.file, images, document["images"]), split)
+            read, unsized = self._records(document["images"], found, records, issues)
+            self._add_objects(document["annotations"], read, labels, issues)
+            records |= read
+            notes += [f"{own}: {note}" for note in found.notes]
             if unsized:
-                notes.append(f"{name}: {unsized} images have no width and height: those of the image files are used")
+                notes.append(f"{own}: {unsized} images have no width and height: those of the image files are used")
         self.notes = notes
-        if len(files) > 1:
-            self.file = folder
-        licenses = [entry for document in documents.values() for entry in document.get("licenses") or []]
-        license_names = [str(entry["name"]) for entry in licenses if not _missing(entry, ("name",))]
-        self.license = "; ".join(dict.fromkeys(license_names) if len(files) > 1 else license_names)
+        self.file = folder if len(files) > 1 else self.file
+        licenses = [name for document in documents.values() for name in _license_names(document)]
+        self.license = "; ".join(dict.fromkeys(licenses) if len(files) > 1 else licenses)
         ids: dict[int, int | str] = {label: category for category, label in labels.items() if label is not None}
         categories = [ids.get(label, 0) for label in range(len(names))]  # the background of masks may have no category
-        usable = [record for record in records.values() if record is not None]
-        super().__init__(self.file, names, categories, usable, issues, on_bad, cap)
+        super().__init__(self.file, names, categories, [*filter(None, records.values())], issues, on_bad, cap)
 
     def _without_groups(
         self, folder: Path, documents: dict[Path, dict[str, Any]], selected: list[str] | None
@@ -240,6 +237,13 @@ def _xyxy(value: Any) -> Box | None:
         return None
     x, y, width, height = (each for each in numbers if each is not None)
     return x, y, x + width, y + height
+
+
+def _license_names(document: dict[str, Any]) -> list[str]:
+    entries = document.get("licenses")
+    return (
+        [str(entry["name"]) for entry in entries if not _missing(entry, ("name",))] if isinstance(entries, list) else []
+    )
 
 
 def _missing(entry: Any, keys: tuple[str, ...]) -> list[str]:

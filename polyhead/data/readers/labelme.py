@@ -187,7 +187,7 @@ def _record(path: Path, name: str, file: LabelMeFile, images: _Images, issues: I
         remedy = "write the image, which is in the JSON file as imageData, to a file" if file.embedded else found.remedy
         issues.add(_id(name), Problem(f"{path}: {found.where}", found.what, remedy))
         return None
-    size: Size | Problem | None = file.size
+    size: Size | None = file.size
     if size is None:
         try:
             size = image_size(found)
