@@ -11,13 +11,13 @@ import pytest
 from polyhead.data.readers.box_csv import BoxCsv
 from tests.builders.folder_cases import Box, Case, Expected, Variant, check_case, variants
 
-Truth = dict[str, list[Box]]
+BoxesByImage = dict[str, list[Box]]
 ROBOFLOW = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")
 
 
 def boxes_csv(
     variant: Variant, file: str, folder: str, classes: Sequence[str], columns: Sequence[str] = ROBOFLOW, **style: str
-) -> Truth:
+) -> BoxesByImage:
     """Write images and a CSV file with these columns of :data:`ROBOFLOW` and others; return the boxes of each image.
 
     Args:
@@ -28,7 +28,7 @@ def boxes_csv(
         columns: the values of each line.
         style: ``delimiter``, ``header`` (other names of the columns; empty for none) and ``start`` of the image names.
     """
-    found: Truth = {}
+    found: BoxesByImage = {}
     rows = []
     for stem in variant.stems():
         name = stem + variant.suffix()
@@ -49,7 +49,7 @@ def boxes_csv(
     return found
 
 
-def used(*targets: Truth) -> list[str]:
+def used(*targets: BoxesByImage) -> list[str]:
     return sorted({label for target in targets for boxes in target.values() for label, _ in boxes})
 
 

@@ -9,13 +9,13 @@ import pytest
 
 from tests.builders.folder_cases import Box, Case, Expected, Variant, check_case, variants
 
-Truth = dict[str, list[Box]]
+BoxesByImage = dict[str, list[Box]]
 Rename = Callable[[str], str]
 
 
 def coco(
     variant: Variant, json_name: str, folder: str, classes: Sequence[str], change: Rename = str, start: int = 0
-) -> Truth:
+) -> BoxesByImage:
     """Write a COCO file and its images; return the boxes of each image.
 
     Args:
@@ -197,7 +197,7 @@ def file_without_a_split(variant: Variant) -> Expected:
 
 def several_files_of_one_split(variant: Variant) -> Expected:
     classes = variant.classes()
-    boxes: Truth = {}
+    boxes: BoxesByImage = {}
     for number in range(2):
         boxes |= coco(variant, f"annotations/batch_{number}.json", "images", classes, lambda name: name)
         for path in list((variant.folder / "images").iterdir()):

@@ -16,7 +16,7 @@ from polyhead.data.readers.labelme import LabelMe
 from polyhead.data.readers.labelme_masks import LabelMeMasks
 from tests.builders.folder_cases import Box, Case, Expected, Variant, check_case, variants
 
-Truth = dict[str, list[Box]]
+BoxesByImage = dict[str, list[Box]]
 Naming = Callable[[str], str]
 
 
@@ -40,7 +40,9 @@ def shape(variant: Variant, box: Box) -> dict[str, Any]:
     return found
 
 
-def labelme(variant: Variant, images: str, files: str, classes: Sequence[str], name: Naming | None = None) -> Truth:
+def labelme(
+    variant: Variant, images: str, files: str, classes: Sequence[str], name: Naming | None = None
+) -> BoxesByImage:
     """Write images and their JSON files; return the boxes of each image.
 
     Args:
@@ -50,7 +52,7 @@ def labelme(variant: Variant, images: str, files: str, classes: Sequence[str], n
         classes: the labels.
         name: returns the imagePath for the name of an image.
     """
-    found: Truth = {}
+    found: BoxesByImage = {}
     for stem in variant.stems():
         image = stem + variant.suffix()
         width, height = variant.image(f"{images}/{image}")
@@ -66,7 +68,7 @@ def labelme(variant: Variant, images: str, files: str, classes: Sequence[str], n
     return found
 
 
-def used(*targets: Truth) -> list[str]:
+def used(*targets: BoxesByImage) -> list[str]:
     return sorted({label for target in targets for boxes in target.values() for label, _ in boxes})
 
 
@@ -76,7 +78,7 @@ def case_60_beside(variant: Variant) -> Expected:
 
 
 def case_43_class_folders_with_json(variant: Variant) -> Expected:
-    boxes: Truth = {}
+    boxes: BoxesByImage = {}
     for number, label in enumerate(variant.classes(2, 3)):
         found = labelme(variant, label, label, [label])
         for stem in found:  # the harness needs different names in all folders
@@ -163,18 +165,18 @@ def no_shapes(variant: Variant) -> Expected:
 def masks(variant: Variant) -> Expected:
     """Paint the shapes in the order of the file, as LabelMe's own converter does."""
     labels = variant.classes()
-    truth, painted = {}, set()
+    boxes_of, painted = {}, set()
     for stem in variant.stems():
         size = variant.image(f"{stem}.png")
         boxes = variant.boxes(size, labels, least=1)
-        truth[stem] = boxes
+        boxes_of[stem] = boxes
         shapes = [{"label": label, "points": [box[:2], box[2:]], "shape_type": "rectangle"} for label, box in boxes]
         document = {"version": "5.4.1", "shapes": shapes, "imagePath": f"{stem}.png", "imageData": None}
         variant.write(f"{stem}.json", json.dumps(document))
         painted |= {label for label, _ in boxes}
     names = ["background", *sorted(painted)]
     targets = {}
-    for stem, boxes in truth.items():
+    for stem, boxes in boxes_of.items():
         with Image.open(variant.folder / f"{stem}.png") as image:
             expected = np.zeros((image.height, image.width), np.uint8)
         for label, (x1, y1, x2, y2) in boxes:
