@@ -18,7 +18,7 @@ Tiny = Callable[[str], Path]
 
 def test_breeds_and_trimaps_equal_those_of_another_parser(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    breeds = {number: name for number, name in enumerate(("Abyssinian", "american_bulldog", "great_pyrenees"), 1)}
+    breeds = dict(enumerate(("Abyssinian", "american_bulldog", "great_pyrenees"), 1))
     (tmp_path / "images").mkdir()
     (tmp_path / "annotations" / "trimaps").mkdir(parents=True)
     lines, expected, trimaps = [], {}, {}
