@@ -24,6 +24,8 @@ READERS = {
     "penn_fudan": "polyhead.data.readers.penn_fudan.PennFudan",
     "folder": "polyhead.data.readers.folder.Folder",
     "cifar10": "polyhead.data.readers.cifar10.Cifar10",
+    "oxford_pets": "polyhead.data.readers.oxford_pets.OxfordPets",
+    "oxford_pets_masks": "polyhead.data.readers.oxford_pets.OxfordPetsMasks",
     "coco_masks": "polyhead.data.readers.coco_masks.CocoMasks",
     "voc_masks": "polyhead.data.readers.voc_masks.VocMasks",
     "png_masks": "polyhead.data.readers.png_masks.PngMasks",

@@ -17,7 +17,8 @@ SAMPLED = 24
 """Images that are opened, and targets that are read, to choose settings."""
 
 FEW = 1000
-"""Training images below which the first blocks of a pretrained backbone are frozen."""
+"""Up to so many training images, the first blocks of a detector's pretrained backbone are frozen, and a classifier begins
+with a frozen backbone."""
 
 PROBE_EPOCHS = 10
 PROBE_COST = 0.4
@@ -100,8 +101,9 @@ def _spaced(reader: Reader) -> list[int]:
 
 
 def _classifier(reader: Reader, backbone: FirstBackbone, task: str, images: Sequence[Tensor]) -> Plan:
-    """Train a linear classifier on fixed features, then fine-tune where there are pretrained weights."""
+    """With pretrained weights and few images, train a linear classifier on fixed features first; then fine-tune."""
     side = median(max(image.shape[1:]) for image in images)
+    few = len(reader) <= FEW
     sizes = (224, 192, 160) if side > 128 else (128, 112, 96) if side > 64 else (96, 80, 64)
     probe = FirstStage(
         "A linear classifier on the pretrained features: the backbone is frozen, so few images suffice.",
@@ -110,13 +112,23 @@ def _classifier(reader: Reader, backbone: FirstBackbone, task: str, images: Sequ
             Setting("lr_mult", {"backbone": 0}),
             Setting("checkpoint", "last", "on few val images, the best of ten similar epochs is chance"),
         ],
-        PROBE_EPOCHS if len(reader) <= FEW else PROBE_EPOCHS // 3,
+        PROBE_EPOCHS,
     )
     tune = FirstStage(
         "Fine-tuning from there, the backbone at a tenth of the rate. It is kept only if it is better on val.",
+        [
+            Setting("lr", 0.0003, "low: more would undo what few images cannot teach again"),
+            Setting("lr_mult", {"backbone": 0.1}),
+            Setting("freeze_bn_stats", True, "batches of the new images would shift the statistics"),
+            *_average(),
+        ],
+    )
+    slow = FirstStage(
+        "Fine-tuning, the pretrained backbone at a tenth of the rate.",
         [Setting("lr", 0.001), Setting("lr_mult", {"backbone": 0.1}), *_average()],
     )
     scratch = FirstStage("From random weights: a higher rate, and more epochs.", [Setting("lr", 0.003), *_average()])
+    pretrained = [probe, tune] if few else [slow]
     return Plan(
         title="Classifier",
         model="classifier",
@@ -124,9 +136,9 @@ def _classifier(reader: Reader, backbone: FirstBackbone, task: str, images: Sequ
         sizes=sizes,
         size=sizes[0],
         transforms=Setting("transforms", "light", "small changes of the training images; 'classify' crops more"),
-        batch=8 if len(reader) <= FEW else 16,
-        stages=[probe, tune] if backbone.weights else [scratch],
-        images_seen=8_000 if backbone.weights else 20_000,
+        batch=8 if few else 16,
+        stages=pretrained if backbone.weights else [scratch],
+        images_seen=8_000 if backbone.weights and few else 20_000,
         epochs=(4, 30) if backbone.weights else (10, 60),
     )
 

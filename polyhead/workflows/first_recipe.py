@@ -64,7 +64,7 @@ def first_recipe(
     seconds = time_budget.step_seconds(timed, reader.names, plan.batch)
     fixed = PROBE_COST * sum(stage.epochs or 0 for stage in plan.stages)
     pace = time_budget.choose(
-        minutes, -(-count // plan.batch), seconds, sizes=plan.sizes, enough=sum(plan.epochs) // 2, fixed=fixed
+        minutes, -(-count // plan.batch), seconds, sizes=plan.sizes, enough=plan.default_epochs(count), fixed=fixed
     )
     return FirstRecipe(plan, backbone, pace.size, pace.epochs, f"{pace.why}.")
 

@@ -89,6 +89,11 @@ def _task_name(folder: Path) -> str:
     return name if yaml.safe_load(name) == name and is_valid_task_name(name) else f"data_{name}"
 
 
+def _names_masks(layout: "DatasetLayout") -> bool:
+    """Return whether the classes of VOC masks were found in a file."""
+    return not {"labels", "colors"}.isdisjoint(layout.init_args["train"])
+
+
 def _reader_lines(folder: Path, layout: "DatasetLayout") -> list[str]:
     """Return the reader's settings; for val and test only those that differ from train."""
     root = str(find(folder))
@@ -110,7 +115,7 @@ def _reader_lines(folder: Path, layout: "DatasetLayout") -> list[str]:
         lines.append(
             f"    split: {{{fractions}}}  # the folder has no {' and no '.join(missing)} images: split from train"
         )
-    return [*lines, *([VOC_NAMES] if layout.reader == "voc_masks" else [])]
+    return [*lines, *([VOC_NAMES] if layout.reader == "voc_masks" and not _names_masks(layout) else [])]
 
 
 def _flow(value: object) -> str:

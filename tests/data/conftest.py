@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.cifar10_files import write_cifar10
 from PIL import Image
 
 from polyhead.contracts.reader import Reader
@@ -131,6 +132,24 @@ def _png_masks(root: Path) -> None:
     (root / "classes.txt").write_text("background 0 0 0\nroad 128 64 128\nsmall car 0 0 142\n")
 
 
+def _cifar10(root: Path) -> None:
+    """Write three training images of two classes."""
+    (write_cifar10(root) / "test_batch").unlink()
+
+
+def _oxford_pets(root: Path) -> None:
+    """Write two cats and a dog with their trimaps."""
+    lines = ("Abyssinian_1 1 1 1", "beagle_7 5 2 4", "Abyssinian_10 1 1 1")
+    (root / "annotations" / "trimaps").mkdir(parents=True)
+    (root / "annotations" / "trainval.txt").write_text("\n".join(lines) + "\n")
+    for number, line in enumerate(lines):
+        write_image(root / "images" / f"{line.split()[0]}.jpg", number)
+        mask = np.full((HEIGHT, WIDTH), 2, np.uint8)
+        mask[4:26, 9:31] = 3
+        mask[5:25, 10:30] = 1
+        Image.fromarray(mask).save(root / "annotations" / "trimaps" / f"{line.split()[0]}.png")
+
+
 MAKERS = {
     "coco": _coco,
     "voc": _voc,
@@ -140,6 +159,9 @@ MAKERS = {
     "voc_masks": _voc_masks,
     "png_masks": _png_masks,
     "folder": _folder,
+    "cifar10": _cifar10,
+    "oxford_pets": _oxford_pets,
+    "oxford_pets_masks": _oxford_pets,
 }
 
 

@@ -1,35 +1,183 @@
-"""Find one folder of images for each class, and their splits."""
+"""Find one folder of images for each class, and their splits.
 
-from pathlib import Path
+Any two folders with images look like two classes. So folders whose names say that they hold images, masks or splits are
+not taken for classes, nor are folders of images and their masks under other names.
+"""
 
-from polyhead.data.formats.data_folder import SPLITS, DataFolder, Found, split_of
-from polyhead.data.io.images import is_image
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from polyhead.data.formats.data_folder import SPLITS, DataFolder, Found, stems
+from polyhead.data.formats.mask_folders import IMAGE_WORDS, MASK_WORDS, OTHER_WORDS, find_pairs, words
 from polyhead.data.readers.folder import class_folders
+from polyhead.errors import PolyheadError, few
 
 ENDINGS = ()
+NOT_WORDS = frozenset(["no", "non", "not", "without"])
+PROJECT_WORDS = frozenset([
+    "docs", "doc", "assets", "screenshots", "screenshot", "figures", "figs", "media", "src", "scripts",
+    "notebooks", "results", "output", "outputs", "runs", "logs", "aug", "augmented", "macosx", "preview",
+    "previews", "thumbnails",
+])  # fmt: skip
+"""Names of folders that lie beside class folders and hold other images."""
+ANNOTATIONS = (".xml", ".json", ".txt")
 
 
 def find(folder: DataFolder) -> Found | None:
     """Return the folder of the class folders of each split."""
-    root = folder.path
-    if set(class_folders(root)) == {"images", "masks"}:  # these are images and their masks, not two classes
+    notes: list[str] = []
+    try:
+        if find_pairs(folder):
+            return None
+    except PolyheadError:  # masks that cannot be read are no classes either
         return None
-    splits: dict[str, dict[str, object]] = {
-        SPLITS[name]: {"root": str(root / name)} for name in class_folders(root) if name in SPLITS
-    }
-    names = _classes(root / "train") if "train" in splits else []
-    for split, arguments in list(splits.items()):
-        own = _classes(Path(str(arguments["root"])))
-        if set(own) < set(names) and set(class_folders(Path(str(arguments["root"])))) <= set(names):
-            arguments["classes"] = names  # a small val set may lack images of a class
-        if len(own) < (1 if "classes" in arguments else 2):
-            del splits[split]
-    if splits:
-        return Found(splits)
-    return Found({"train": {}}) if len(_classes(root)) > 1 else None
+    roots = _splits(folder, notes) or ({"train": "."} if _class_names(folder, ".") else {})
+    if not roots:
+        return None
+    train = _class_names(folder, roots["train"]) if "train" in roots else []
+    splits: dict[str, dict[str, Any]] = {}
+    for split, root in roots.items():
+        own = _class_names(folder, root)
+        arguments: dict[str, Any] = {} if root == "." else {"root": str(folder.path / root)}
+        subset = split != "train" and set(own) < set(train)  # a small val set may lack images of a class
+        if subset or len(own) < len(_folders(folder, root)):
+            arguments["classes"] = train if subset else own
+        splits[split] = arguments
+        notes += _notes(folder, root, own)
+    return Found(splits, [*dict.fromkeys(notes)])
 
 
-def _classes(root: Path) -> list[str]:
-    """Return the folders that contain images; an empty list if one of them is a split."""
-    filled = [name for name in class_folders(root) if any(is_image(path) for path in (root / name).iterdir())]
-    return [] if any(split_of(name) == name for name in filled) else filled
+def missing_part(folder: DataFolder) -> str:
+    """Return why the folders with images are not taken for classes; empty if that is not so."""
+    names = _filled(folder, ".")
+    odd = _odd(names)
+    if not odd:
+        return ""
+    texts = [name for name in folder.files.get(".", ()) if name.lower().endswith((".csv", ".json", ".xml", ".txt"))]
+    tables = f" {few(texts)} is of no known format." if texts else ""
+    reason = "their names" if odd == names else f"the names {few(odd)}"
+    return (
+        f"{few(names)} hold images, but are not taken for classes because of {reason}.{tables} If they are "
+        "classes, write 'reader: folder' in a recipe; otherwise add annotations in a format that Polyhead reads."
+    )
+
+
+def _splits(folder: DataFolder, notes: list[str]) -> dict[str, str]:
+    """Return the folder of the class folders of each split."""
+    found: dict[str, list[str]] = {}
+    left_out = _others(folder, ".")
+    for name in _filled(folder, "."):
+        word = next((word for word in words(name) if word in SPLITS), "")
+        root = _unwrapped(folder, name)
+        if word and _class_names(folder, root, least=1):
+            found.setdefault(SPLITS[word], []).append(root)
+        else:
+            left_out.append(name)
+    for split, roots in found.items():
+        if len(roots) > 1:
+            raise PolyheadError(
+                f"{folder.path}: expected one folder of class folders for {split}, got {few(roots)}. Move all but one "
+                "away."
+            )
+    splits = {split: roots[0] for split, roots in found.items()}
+    full = [split for split, root in splits.items() if _class_names(folder, root)]
+    if not full:
+        return {}
+    train = set(_class_names(folder, splits["train" if "train" in full else full[0]]))
+    for split, root in list(splits.items()):
+        if split not in full and not set(_class_names(folder, root, least=1)) <= train:
+            left_out.append(splits.pop(split))
+    counts = {name: folder.image_counts[name] for name in sorted(left_out)}
+    notes += [
+        f"{name}/ has no class folders as train has and is not read ({count} images)" for name, count in counts.items()
+    ]
+    return splits
+
+
+def _class_names(folder: DataFolder, root: str, least: int = 2) -> list[str]:
+    """Return the class folders in a folder; none if they are less than ``least``, or others are among them."""
+    names = _filled(folder, root)
+    if len(names) < least or _odd(names):
+        return []
+    nested = [path for name in names if (path := _join(root, name)) not in folder.images]
+    return [] if any(len(_filled(folder, path)) > 1 for path in nested) else names
+
+
+def _odd(names: Sequence[str]) -> list[str]:
+    """Return the names of folders beside each other that are not names of classes.
+
+    >>> _odd(["cat_images", "dog_images"]), _odd(["cat_images", "cat_masks"]), _odd(["image_2", "road"])
+    ([], ['cat_images', 'cat_masks'], ['image_2'])
+    >>> _odd(["mask", "no mask"]), _odd(["train", "bus"]), _odd(["n01440764", "n02102040"]), _odd(["0", "1"])
+    ([], ['train'], [], [])
+    """
+    own = {name: tuple(words(name)) for name in names}
+    parts = IMAGE_WORDS | MASK_WORDS | OTHER_WORDS | SPLITS.keys()
+    keys = {name: tuple(word for word in found if word not in parts) for name, found in own.items()}
+    alike: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    for name in names:
+        alike.setdefault(keys[name], set()).add(own[name])
+    negated = {found[1:] for found in own.values() if found and found[0] in NOT_WORDS}
+    odd = [name for name in names if own[name] not in {()} | negated and (not keys[name] or len(alike[keys[name]]) > 1)]
+    few_of_many = len(odd) * 10 <= len(names) and not any(SPLITS.keys() & {*own[name]} for name in odd)
+    return [] if few_of_many else odd
+
+
+def _folders(folder: DataFolder, root: str) -> list[str]:
+    """Return the names of the folders in a folder, except hidden ones."""
+    return class_folders(folder.path / root)
+
+
+def _filled(folder: DataFolder, root: str) -> list[str]:
+    """Return the folders in a folder with images below them, except those that usually hold other images."""
+    others = _others(folder, root)
+    return [name for name in _folders(folder, root) if _join(root, name) in folder.image_counts and name not in others]
+
+
+def _others(folder: DataFolder, root: str) -> list[str]:
+    """Return the folders in a folder that have images and the names of a project's folders, such as docs."""
+    named = [name for name in _folders(folder, root) if PROJECT_WORDS.issuperset(words(name)) and words(name)]
+    return [name for name in named if _join(root, name) in folder.image_counts]
+
+
+def _unwrapped(folder: DataFolder, root: str) -> str:
+    """Return the only folder in a folder, as in training_set/training_set/, if it holds two or more; else itself."""
+    names = _filled(folder, root)
+    inner = _join(root, names[0]) if len(names) == 1 else root
+    return inner if len(_filled(folder, inner)) > 1 else root
+
+
+def _notes(folder: DataFolder, root: str, names: Sequence[str]) -> list[str]:
+    """Return what is in a folder besides the images of its class folders."""
+    where = "" if root == "." else f" in {root}/"
+    others = _others(folder, root)
+    empty = [name for name in _folders(folder, root) if name not in others and name not in names]
+    notes = [f"the class folders {few(empty)}{where} have no images and are left out"] if empty else []
+    if others:
+        notes.append(f"{few(others)}{where} hold images that are not read, because these are not names of classes")
+    if root in folder.images:
+        notes.append(f"{len(folder.images[root])} images{where or ' beside the class folders'} are in no class folder")
+    for ending, count in _annotations(folder, root).items():
+        notes.append(
+            f"{count} {ending} files beside the images{where} are not read: each image has the class of its folder"
+        )
+    files = [stems(folder.images.get(_join(root, name), ())) for name in names[:2]]
+    if len(files) == 2 and len(files[0] & files[1]) > max(2, 0.9 * min(map(len, files))):
+        notes.append(f"{names[0]} and {names[1]}{where} hold files of the same names; each is read as a class")
+    return notes
+
+
+def _annotations(folder: DataFolder, root: str) -> dict[str, int]:
+    """Return the number of files below a folder, by ending, that have the name of an image beside them."""
+    counts: dict[str, int] = {}
+    for sub, files in folder.ending(*ANNOTATIONS).items():
+        images = stems(folder.images.get(sub, ()))
+        if PurePosixPath(sub).is_relative_to(root):
+            for ending in [PurePosixPath(file).suffix.lower() for file in files if PurePosixPath(file).stem in images]:
+                counts[ending] = counts.get(ending, 0) + 1
+    return counts
+
+
+def _join(root: str, name: str) -> str:
+    return name if root == "." else f"{root}/{name}"

@@ -53,6 +53,15 @@ class DataFolder:
         found = {folder: [name for name in names if is_image(name)] for folder, names in self.files.items()}
         return {folder: names for folder, names in found.items() if names}
 
+    @cached_property
+    def image_counts(self) -> dict[str, int]:
+        """The number of images below each subfolder that has any, in folders of their own, too."""
+        counts: dict[str, int] = {}
+        for folder, names in self.images.items():
+            for above in dict.fromkeys((folder, *map(str, PurePosixPath(folder).parents))):
+                counts[above] = counts.get(above, 0) + len(names)
+        return counts
+
     def ending(self, *endings: str) -> dict[str, list[str]]:
         """Return the names of the files with one of these endings (``.xml``, in any case) in each subfolder."""
         lower = {

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from polyhead.contracts.reader import Reader
-from polyhead.data.formats import class_folders, coco, masks, penn_fudan, voc, yolo
+from polyhead.data.formats import class_folders, coco, masks, penn_fudan, public, voc, yolo
 from polyhead.data.formats.data_folder import DataFolder, Found
 from polyhead.data.formats.unread import unread
+from polyhead.data.readers.cifar10 import Cifar10
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.coco_masks import CocoMasks
 from polyhead.data.readers.folder import Folder
+from polyhead.data.readers.oxford_pets import OxfordPets, OxfordPetsMasks
 from polyhead.data.readers.penn_fudan import PennFudan
 from polyhead.data.readers.png_masks import PngMasks
 from polyhead.data.readers.voc import Voc
@@ -29,7 +31,7 @@ class Format(NamedTuple):
         expected: the files that it has, for messages.
         endings: of its files besides images.
         rank: a format is used only if none with a lower rank is found: the images of all formats are in folders, and
-            data with boxes often has masks, too.
+            data with boxes often has masks, too. Public data sets in their own files come first.
     """
 
     reader: Callable[..., Reader]
@@ -46,6 +48,15 @@ FORMATS = {
     "voc": Format(Voc, voc.find, "Annotations/*.xml and JPEGImages/, here or in VOCdevkit/*/", voc.ENDINGS),
     "yolo": Format(Yolo, yolo.find, "data.yaml with names, or classes.txt and labels/", yolo.ENDINGS),
     "penn_fudan": Format(PennFudan, penn_fudan.find, "PNGImages/ and PedMasks/", penn_fudan.ENDINGS),
+    "cifar10": Format(
+        Cifar10, public.find_cifar10, "batches.meta and data_batch_1, here or in cifar-10-batches-py/", (), -1
+    ),
+    "oxford_pets": Format(
+        OxfordPets, public.find_oxford_pets, "images/ and annotations/trainval.txt", public.ENDINGS, -1
+    ),
+    "oxford_pets_masks": Format(
+        OxfordPetsMasks, public.find_oxford_pets_masks, "as oxford_pets, and annotations/trimaps/", public.ENDINGS, 1
+    ),
     "coco_masks": Format(CocoMasks, coco.find, "as coco", coco.ENDINGS, 1),
     "voc_masks": Format(
         VocMasks,
@@ -55,7 +66,11 @@ FORMATS = {
         1,
     ),
     "png_masks": Format(
-        PngMasks, masks.find, "images/, masks/ and classes.txt with one class name per line", masks.ENDINGS, 1
+        PngMasks,
+        masks.find,
+        "images/, masks/ and classes.txt with one class name per line",
+        masks.ENDINGS,
+        1,
     ),
     "folder": Format(
         Folder,
@@ -176,7 +191,7 @@ def _not_recognized(root: Path, names: Collection[str]) -> str:
     return f"{start}; expected one of{expected}"
 
 
-MISSING = {"png_masks": masks.missing_part, "yolo": yolo.missing_part}
+MISSING = {"yolo": yolo.missing_part, "folder": class_folders.missing_part}
 """For folders that are almost a data set: functions that return what is missing."""
 
 

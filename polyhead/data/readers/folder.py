@@ -37,7 +37,7 @@ class Folder(InMemoryReader):
             raise PolyheadError(
                 f"{folder}: has no class folders (expected a folder of images for each class). Correct root."
             )
-        others = [name for name in found if name not in (classes or [])]
+        others = [name for name in found if name not in (classes or []) and _has_images(folder / name)]
         for name in classes or []:
             if name not in found and others:  # a misspelled name would leave out the images of a class
                 raise PolyheadError(f"classes: {folder} has no folder {name!r}{suggest(name, others)}")
@@ -57,9 +57,13 @@ class Folder(InMemoryReader):
 
 
 def class_folders(folder: Path) -> list[str]:
-    """Return the sorted names of the folders in a folder, without hidden ones."""
+    """Return the sorted names of the folders in a folder, without hidden ones and those of macOS in ZIP files."""
     paths = folder.iterdir() if folder.is_dir() else ()
-    return sorted(path.name for path in paths if path.is_dir() and not path.name.startswith("."))
+    return sorted(path.name for path in paths if path.is_dir() and not path.name.startswith((".", "__MACOSX")))
+
+
+def _has_images(folder: Path) -> bool:
+    return any(is_image(path) for path in folder.rglob("*"))
 
 
 def _read_class(folder: Path, label: int, issues: Issues, *, may_be_empty: bool) -> list[Record]:

@@ -16,6 +16,7 @@ from polyhead.errors import InvalidFileError, PolyheadError, Problem
 from polyhead.types import IGNORED, Mask, Size
 
 BACKGROUND = "background"
+Colors = dict[str, list[int]]
 NUMBER_MODES = ("L", "P", "1")
 """Pillow's modes of images whose pixels are numbers."""
 COLOR_MODES = ("RGB", "RGBA", *NUMBER_MODES)
@@ -35,6 +36,12 @@ class MaskEncoding:
         self.classes = np.array([classes[key] for key in sorted(classes)], dtype=np.uint8)  # [k]
         self.colors = colors
 
+    def select(self, numbers: Sequence[int]) -> "MaskEncoding":
+        """Return the encoding in which each class from 1 on has its number in a list instead."""
+        new = {0: 0, IGNORED: IGNORED} | dict(enumerate(numbers, 1))
+        pairs = zip(self.keys.tolist(), self.classes.tolist(), strict=True)
+        return MaskEncoding({key: new[label] for key, label in pairs}, colors=self.colors)
+
     def supports(self, mode: str) -> bool:
         """Return whether images of one of Pillow's modes can be such masks."""
         return mode in (COLOR_MODES if self.colors else NUMBER_MODES)
@@ -46,7 +53,7 @@ class MaskEncoding:
             InvalidFileError: if the file cannot be read, or has values that mean nothing; names the most frequent one
                 and its number of pixels.
         """
-        values = _pack_colors(read_colors(path)) if self.colors else read_classes(path).astype(np.int32)  # [h, w]
+        values = pack_colors(read_colors(path)) if self.colors else read_classes(path).astype(np.int32)  # [h, w]
         # position of each value among the sorted keys; values that are not a key get a neighboring position
         indices = np.searchsorted(self.keys, values).clip(max=len(self.keys) - 1)
         unknown = values[self.keys[indices] != values]  # [n]
@@ -135,6 +142,64 @@ def with_background(names: Sequence[str]) -> list[str]:
     return found
 
 
+def number_encoding(classes: Sequence[str], ignored: int | list[int] | None = None, first: int = 1) -> MaskEncoding:
+    """Return the encoding of masks whose pixels are numbers; 255 is ignored.
+
+    Args:
+        classes: names of the numbers ``first``, ``first + 1``, ...
+        ignored: a further number that is ignored.
+        first: 1, where 0 is the background; 0 if the names begin with that of 0.
+
+    Raises:
+        PolyheadError: if a setting is invalid.
+    """
+    if not (ignored is None or isinstance(ignored, int)):
+        raise PolyheadError(f"ignored: expected a number from 0 to 255, because the masks hold numbers, got {ignored}")
+    if first not in (0, 1):
+        raise PolyheadError(f"first: expected 0 or 1, the number of the first class, got {first}")
+    names = with_background(classes)
+    if first == 0:
+        labels = {number: 0 if is_background(name) else names.index(name) for number, name in enumerate(classes)}
+    else:
+        labels = {number: number for number in range(len(names))}
+    if ignored is not None and not 0 <= ignored <= IGNORED:
+        raise PolyheadError(f"ignored: expected a number from 0 to 255, got {ignored}")
+    if ignored is not None and labels.get(ignored):
+        name = names[labels[ignored]]
+        raise PolyheadError(
+            f"ignored: expected a number that is not a class, got {ignored}, the number of the class {name!r}"
+        )
+    labels |= {IGNORED: IGNORED} | ({} if ignored is None else {ignored: IGNORED})
+    return MaskEncoding(labels, colors=False)
+
+
+def color_encoding(colors: Colors, ignored: int | list[int] | None = None) -> MaskEncoding:
+    """Return the encoding of masks whose pixels are colors.
+
+    Args:
+        colors: name and color ``[red, green, blue]`` of each class.
+        ignored: a color that is ignored.
+
+    Raises:
+        PolyheadError: if a setting is invalid.
+    """
+    if isinstance(ignored, int):
+        raise PolyheadError(f"ignored: expected [red, green, blue], because the masks hold colors, got {ignored}")
+    names = with_background([*colors])
+    entries = [(name, color, 0 if is_background(name) else names.index(name)) for name, color in colors.items()]
+    entries += [] if ignored is None else [("ignored", ignored, IGNORED)]
+    labels: dict[int, int] = {}
+    for name, color, label in entries:
+        if len(color) != 3 or not all(0 <= value <= 255 for value in color):
+            raise PolyheadError(f"colors: {name}: expected [red, green, blue], each from 0 to 255, got {color}")
+        if pack_color(color) in labels:
+            raise PolyheadError(f"colors: {name}: the color {unpack_color(pack_color(color))} is used twice")
+        labels[pack_color(color)] = label
+    if not colors:
+        raise PolyheadError(f"colors: expected the color of each class other than {BACKGROUND}, got none")
+    return MaskEncoding(labels, colors=True)
+
+
 def pair_files(
     image_id: str, image: Path | Problem, mask: Path | Problem, encoding: MaskEncoding, issues: Issues
 ) -> Record | None:
@@ -191,7 +256,8 @@ def unpack_color(value: int) -> tuple[int, int, int]:
     return value >> 16, value >> 8 & 255, value & 255
 
 
-def _pack_colors(colors: UInt8[np.ndarray, "h w 3"]) -> Int[np.ndarray, "h w"]:
+def pack_colors(colors: UInt8[np.ndarray, "h w 3"]) -> Int[np.ndarray, "h w"]:
+    """Return the colors of an image, each as one number (:func:`pack_color`)."""
     wide = colors.astype(np.int32)  # the shifts overflow uint8
     return wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
 

@@ -4,32 +4,28 @@ Masks are gray or palette images of class numbers, or RGB images of class colors
 """
 
 from bisect import bisect_left
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from polyhead.data.io.files import Listing, read_text
 from polyhead.data.io.images import is_image
 from polyhead.data.readers.in_memory import Issues, Record
 from polyhead.data.readers.mask_files import (
-    BACKGROUND,
+    Colors,
     MaskEncoding,
     MaskReader,
-    is_background,
-    pack_color,
+    color_encoding,
+    number_encoding,
     pair_files,
-    unpack_color,
-    with_background,
 )
+from polyhead.data.readers.name_pairs import Patterns, check_pattern, core, divide, stem
 from polyhead.errors import InvalidFileError, PolyheadError, Problem
 from polyhead.paths import find
-from polyhead.types import IGNORED
 
 CLASS_FILE = "classes.txt"
-SPLITS = ("train", "val", "valid", "validation", "test")
-Colors = dict[str, list[int]]
 
 
 class PngMasks(MaskReader):
-    """Images and masks whose paths differ only in their folder and suffix; a mask name may also end in ``_mask``.
+    """Images and masks with the same names in two folders, or names that differ in a fixed part.
 
     If neither ``classes`` nor ``colors`` is given, ``classes.txt`` in ``root`` is read. It has one line per class: its
     name, or its name and three numbers, such as ``road 128 64 128``.
@@ -37,11 +33,17 @@ class PngMasks(MaskReader):
     Args:
         root: the folder of the data set.
         images: the folder of the images, relative to ``root``.
-        masks: the folder of the masks, relative to ``root``.
+        masks: the folder of the masks, relative to ``root``; may be that of the images, too. If both then have the
+            same names, the JPEG files are the images.
         classes: names of the numbers 1, 2, ... in the masks; 0 is the background, and 255 is ignored.
         colors: name and color ``[red, green, blue]`` of each class, instead of ``classes``; the class ``background``
             needs no color if every pixel belongs to another class.
         ignored: the number or the color of pixels that are ignored.
+        first: 0 if ``classes`` are the names of the numbers 0, 1, 2, ...; the background then has no pixels, unless it
+            is among them.
+        image_names: pattern of the names of images without their ending, such as ``*_leftImg8bit``.
+        mask_names: that of the masks, such as ``*_gtFine_labelIds``, where ``*`` is the same text. If None, masks are
+            named as their images, with or without ``_mask`` at the end.
         on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.readers.in_memory.InMemoryReader`.
         cap: the largest fraction of images that may be skipped.
 
@@ -58,6 +60,9 @@ class PngMasks(MaskReader):
         classes: list[str] | None = None,
         colors: Colors | None = None,
         ignored: int | list[int] | None = None,
+        first: int = 1,
+        image_names: str = "*",
+        mask_names: str | None = None,
         on_bad: str = "stop",
         cap: float = 0.1,
     ) -> None:
@@ -66,31 +71,14 @@ class PngMasks(MaskReader):
             raise PolyheadError("png_masks: give classes (if the masks hold numbers) or colors, not both")
         if classes is None and colors is None:
             classes, colors = read_class_file(folder / CLASS_FILE)
-        encoding = _number_encoding(classes or [], ignored) if colors is None else _color_encoding(colors, ignored)
+        if colors is not None and first != 1:
+            raise PolyheadError("first: expected no setting, because the masks hold colors. Leave it out.")
+        encoding = number_encoding(classes or [], ignored, first) if colors is None else color_encoding(colors, ignored)
         issues = Issues()
-        records = _pair_folders(_listing(folder, images), _listing(folder, masks), encoding, issues)
+        files = _PairedFiles(_listing(folder, images), _listing(folder, masks), image_names, mask_names)
+        records = _pair_files(files, encoding, issues)
         super().__init__(folder, [*(classes or colors or [])], encoding, records, issues, on_bad, cap)
-
-
-def mask_folders(root: Path) -> dict[str, dict[str, str]]:
-    """Return the arguments ``images`` and ``masks`` of each split of a folder with ``classes.txt``.
-
-    Raises:
-        PolyheadError: if the images of a split other than test have no folder of masks.
-    """
-    if not (root / CLASS_FILE).is_file() or not all((root / name).is_dir() for name in ("images", "masks")):
-        return {}
-    splits = {}
-    for split in SPLITS:
-        folders = {"images": f"images/{split}", "masks": f"masks/{split}"}
-        if all((root / path).is_dir() for path in folders.values()):
-            splits[split] = folders
-        elif (root / folders["images"]).is_dir() and split != "test":
-            raise PolyheadError(
-                f"{root}: {folders['images']} has no masks (expected the folder {folders['masks']}). Add the masks, or "
-                "move the images away."
-            )
-    return splits or {"train": {"images": "images", "masks": "masks"}}
+        self.notes = files.notes
 
 
 def read_class_file(path: Path) -> tuple[list[str] | None, Colors | None]:
@@ -131,39 +119,6 @@ def read_class_file(path: Path) -> tuple[list[str] | None, Colors | None]:
     return (None, colors) if colors else (names, None)
 
 
-def _number_encoding(classes: list[str], ignored: int | list[int] | None) -> MaskEncoding:
-    if not (ignored is None or isinstance(ignored, int)):
-        raise PolyheadError(f"ignored: expected a number from 0 to 255, because the masks hold numbers, got {ignored}")
-    names = with_background(classes)
-    labels = {number: number for number in range(len(names))}
-    if ignored is not None and not 0 <= ignored <= IGNORED:
-        raise PolyheadError(f"ignored: expected a number from 0 to 255, got {ignored}")
-    if ignored is not None and 0 < ignored < len(names):
-        raise PolyheadError(
-            f"ignored: expected a number that is not a class, got {ignored}, the number of the class {names[ignored]!r}"
-        )
-    labels |= {IGNORED: IGNORED} | ({} if ignored is None else {ignored: IGNORED})
-    return MaskEncoding(labels, colors=False)
-
-
-def _color_encoding(colors: Colors, ignored: int | list[int] | None) -> MaskEncoding:
-    if isinstance(ignored, int):
-        raise PolyheadError(f"ignored: expected [red, green, blue], because the masks hold colors, got {ignored}")
-    names = with_background([*colors])
-    entries = [(name, color, 0 if is_background(name) else names.index(name)) for name, color in colors.items()]
-    entries += [] if ignored is None else [("ignored", ignored, IGNORED)]
-    labels: dict[int, int] = {}
-    for name, color, label in entries:
-        if len(color) != 3 or not all(0 <= value <= 255 for value in color):
-            raise PolyheadError(f"colors: {name}: expected [red, green, blue], each from 0 to 255, got {color}")
-        if pack_color(color) in labels:
-            raise PolyheadError(f"colors: {name}: the color {unpack_color(pack_color(color))} is used twice")
-        labels[pack_color(color)] = label
-    if not colors:
-        raise PolyheadError(f"colors: expected the color of each class other than {BACKGROUND}, got none")
-    return MaskEncoding(labels, colors=True)
-
-
 def _listing(folder: Path, name: str) -> Listing:
     path = folder / name
     if not path.is_dir():
@@ -171,46 +126,84 @@ def _listing(folder: Path, name: str) -> Listing:
     return Listing(path, folder)
 
 
-def _pair_folders(images: Listing, masks: Listing, encoding: MaskEncoding, issues: Issues) -> list[Record]:
+class _PairedFiles:
+    """The files of images and masks by the part of their names that both share.
+
+    Attributes:
+        images: the image's file name and the part, in order.
+        masks: the names of the masks of each part.
+        notes: how many files fit neither pattern.
+    """
+
+    def __init__(self, images: Listing, masks: Listing, image_names: str, mask_names: str | None) -> None:
+        check_pattern("image_names", image_names)
+        check_pattern("mask_names", mask_names or "*")
+        self.image_folder, self.mask_folder = images, masks
+        inside = _inside(masks.folder, images.folder)
+        own = [name for name in _image_names(images) if not (inside and name.startswith(inside))]
+        others = _image_names(masks)
+        if images.folder == masks.folder:
+            own, others = divide(own, Patterns(image_names, mask_names or image_names))
+        fitting = [(name, core(stem(name), image_names)) for name in own]
+        self.images = [(name, part) for name, part in fitting if part is not None]
+        self.masks: dict[str, list[str]] = {}
+        parts = {part for _, part in self.images}
+        unused = 0
+        for name in others:
+            plain = stem(name)
+            part = core(plain, mask_names) if mask_names else plain if plain in parts else plain.removesuffix("_mask")
+            if part is None:
+                unused += 1
+            else:
+                self.masks.setdefault(part, []).append(name)
+        counts = (("image", len(own) - len(self.images), images, image_names), ("mask", unused, masks, mask_names))
+        self.notes = [
+            f"{listing.folder}: {count} files are not read: their names do not fit {kind}_names {pattern!r}"
+            for kind, count, listing, pattern in counts
+            if count
+        ]
+
+
+def _inside(folder: Path, above: Path) -> str:
+    """Return the path of a folder relative to one above it, with a slash at its end; empty if it is not below it."""
+    return f"{folder.relative_to(above).as_posix()}/" if folder != above and folder.is_relative_to(above) else ""
+
+
+def _image_names(listing: Listing) -> list[str]:
+    return sorted(name for name in (*listing.files, *listing.outside_links) if is_image(name))
+
+
+def _pair_files(files: _PairedFiles, encoding: MaskEncoding, issues: Issues) -> list[Record]:
     """Return a record for each image that has a mask; report images and masks without each other."""
-    image_names = sorted(name for name in (*images.files, *images.outside_links) if is_image(name))
-    mask_names = _mask_names(masks, {_stem(name) for name in image_names}, issues)
-    ids = sorted(mask_names)
+    images, masks = files.image_folder, files.mask_folder
+    ids = {part: stem(name) for name, part in reversed(files.images)}
+    for part, names in files.masks.items():
+        for name in names[1:]:
+            what = f"{names[0]} is a mask of the same image"
+            issues.add(ids.get(part, part), Problem(str(masks.folder / name), what, "delete one of the two"))
+    parts = sorted(files.masks)
     records: dict[str, Record | None] = {}
-    for name in image_names:
-        image_id = _stem(name)
-        if image_id in records:
+    for name, part in files.images:
+        if part in records:
             what = "another image has the same mask"
             remedy = "rename one of the two images, and add a mask for it"
-            issues.add(image_id, Problem(str(images.folder / name), what, remedy))
-        elif image_id not in mask_names:
+            issues.add(stem(name), Problem(str(images.folder / name), what, remedy))
+        elif part not in files.masks:
             what = f"has no mask of this name in {masks.folder}"
-            similar = _similar(image_id, ids)
+            similar = _similar(part, parts)
             remedy = "add the mask, or remove the image"
             if similar:
-                remedy = f"if {mask_names[similar]} is its mask, rename it like the image"
-            issues.add(image_id, Problem(str(images.folder / name), what, remedy))
-            records[image_id] = None
+                remedy = f"if {files.masks[similar][0]} is its mask, rename it like the image"
+            issues.add(stem(name), Problem(str(images.folder / name), what, remedy))
+            records[part] = None
         else:
-            mask = masks.find(mask_names[image_id])
-            records[image_id] = pair_files(image_id, images.find(name), mask, encoding, issues)
-    for image_id, name in mask_names.items():
-        if image_id not in records:
+            mask = masks.find(files.masks[part][0])
+            records[part] = pair_files(stem(name), images.find(name), mask, encoding, issues)
+    for part, names in files.masks.items():
+        if part not in records:
             what = f"has no image of this name in {images.folder}"
-            issues.add(image_id, Problem(str(masks.folder / name), what, "add the image, or delete the mask"))
+            issues.add(part, Problem(str(masks.folder / names[0]), what, "add the image, or delete the mask"))
     return [record for record in records.values() if record]
-
-
-def _mask_names(masks: Listing, image_ids: set[str], issues: Issues) -> dict[str, str]:
-    """Return the mask of each image by the image's id; masks without an image are included."""
-    names: dict[str, str] = {}
-    for name in sorted(name for name in (*masks.files, *masks.outside_links) if is_image(name)):
-        image_id = _stem(name)
-        image_id = image_id if image_id in image_ids else image_id.removesuffix("_mask")
-        if names.setdefault(image_id, name) != name:
-            what = f"{names[image_id]} is a mask of the same image"
-            issues.add(image_id, Problem(str(masks.folder / name), what, "delete one of the two"))
-    return names
 
 
 def _similar(image_id: str, names: list[str]) -> str | None:
@@ -220,8 +213,3 @@ def _similar(image_id: str, names: list[str]) -> str | None:
         if names[index : index + 1] and names[index].startswith(f"{image_id}{mark}"):
             return names[index]
     return None
-
-
-def _stem(name: str) -> str:
-    """Return a relative path without its suffix; it is the id of an image."""
-    return str(PurePosixPath(name).with_suffix(""))

@@ -4,11 +4,17 @@ from pathlib import Path, PurePosixPath
 
 from polyhead.data.io.files import Listing
 from polyhead.data.readers.in_memory import Issues, Record
-from polyhead.data.readers.mask_files import MaskEncoding, MaskReader, pair_files, with_background
+from polyhead.data.readers.mask_files import (
+    Colors,
+    MaskReader,
+    color_encoding,
+    number_encoding,
+    pair_files,
+    with_background,
+)
 from polyhead.data.readers.voc import CLASSES, duplicate_id, read_ids, select_years
 from polyhead.errors import PolyheadError, Problem, suggest
 from polyhead.paths import find
-from polyhead.types import IGNORED
 
 MASKS, LISTS = "SegmentationClass", "ImageSets/Segmentation"
 
@@ -16,7 +22,7 @@ MASKS, LISTS = "SegmentationClass", "ImageSets/Segmentation"
 class VocMasks(MaskReader):
     """A data set in the layout ``VOC2012/{JPEGImages,SegmentationClass,ImageSets/Segmentation}``.
 
-    The pixel values of the files are read, not the colors of their palette.
+    The pixel values of the files are read, not the colors of their palette, unless ``colors`` are given.
 
     Args:
         root: the folder with this layout, the folder of the year folders, or a folder with a ``VOCdevkit``.
@@ -24,6 +30,7 @@ class VocMasks(MaskReader):
             None for every mask.
         year: the year folder (``"VOC2012"``), or several whose lists are joined; not needed if there is only one.
         labels: the names of the numbers 1, 2, ... in the files; PASCAL's 20 if None.
+        colors: name and color ``[red, green, blue]`` of each class, instead of ``labels``.
         classes: the names of the classes to read, in this order; pixels of other classes are background. All if None.
         on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.readers.in_memory.InMemoryReader`.
         cap: the largest fraction of images that may be skipped.
@@ -39,18 +46,21 @@ class VocMasks(MaskReader):
         year: str | list[str] | None = None,
         *,
         labels: list[str] | None = None,
+        colors: Colors | None = None,
         classes: list[str] | None = None,
         on_bad: str = "stop",
         cap: float = 0.1,
     ) -> None:
         folder = find(root)
-        known = with_background(CLASSES if labels is None else labels)[1:]
+        if labels is not None and colors is not None:
+            raise PolyheadError("voc_masks: give labels (if the masks hold numbers) or colors, not both")
+        known = with_background([*(colors or labels or CLASSES)])[1:]
         names = known if classes is None else with_background(classes)[1:]
         for name in names:
             if name not in known:
                 raise PolyheadError(f"classes: the masks have no class {name!r}{suggest(name, known)}")
-        numbers = {number: names.index(name) + 1 if name in names else 0 for number, name in enumerate(known, 1)}
-        encoding = MaskEncoding({0: 0, **numbers, IGNORED: IGNORED}, colors=False)
+        encoding = number_encoding(known) if colors is None else color_encoding(colors)
+        encoding = encoding.select([names.index(name) + 1 if name in names else 0 for name in known])
         issues = Issues()
         records: dict[str, Record | None] = {}
         years: dict[str, Path] = {}  # of each id

@@ -17,7 +17,7 @@ COCO_FILE = "annotations/instances_train.json"
 @pytest.mark.parametrize("kind", FORMATS)
 def test_recognize(kind: str, tiny: Tiny) -> None:
     root = tiny(kind)
-    layout = recognize(root, kind if kind == "coco_masks" else None)  # has the same files as coco
+    layout = recognize(root, kind if kind in ("coco_masks", "oxford_pets_masks") else None)  # have others' files
     assert layout.reader == kind
     reader = FORMATS[kind].reader(**layout.init_args["train"])
     assert layout.counts == {"train": len(reader)}

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from builders.cifar10_files import write_cifar10
 from builders.colored_images import same
 from builders.fitted_images import image_modality
 from builders.subclasses import concrete_subclasses
@@ -18,7 +17,6 @@ from polyhead.contracts.reader import Reader, Subset
 from polyhead.data.formats.recognize import FORMATS
 from polyhead.data.geometry.plane import ImageMeta
 from polyhead.data.loading.streams import Decoded
-from polyhead.data.readers.cifar10 import Cifar10
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.dataset import DatasetReader
 from polyhead.data.readers.exemplars import ExemplarReader, save_exemplars
@@ -53,7 +51,6 @@ def dataset() -> Reader:
 
 
 MADE: dict[type[Reader], Callable[[Tiny], Reader]] = {
-    Cifar10: lambda tiny: Cifar10(write_cifar10(tiny("folder"))),
     DatasetReader: lambda _: dataset(),
     ExemplarReader: exemplars,
     Merge: lambda tiny: Merge({"pets": Coco(tiny("coco")), "drawn": Scenes(2, size=48)}),
