@@ -360,10 +360,10 @@ def test_a_run_of_one_task_copies_no_images_and_is_extended_from_its_data(
     assert [drop["task"] for drop in longer.results["forgetting"]] in ([], ["signs"])
     assert longer.exemplar_folder("test", "signs").is_dir(), "a run of several tasks stores exemplars"
     annotations = tmp_path / "data" / "annotations" / "instances_train.json"
-    content = json.loads(annotations.read_text())
-    kept = content["images"][1:]
+    content = json.loads(annotations.read_text("utf-8"))
+    left = content["images"][1:]
     boxes = [each for each in content["annotations"] if each["image_id"] != content["images"][0]["id"]]
-    annotations.write_text(json.dumps({**content, "images": kept, "annotations": boxes}))
+    annotations.write_text(json.dumps({**content, "images": left, "annotations": boxes}), encoding="utf-8")
     assert cli.main(command(base)) == 2
     assert "data.signs: the data has changed since the run was trained: " in capsys.readouterr().err
 

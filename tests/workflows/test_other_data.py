@@ -47,7 +47,7 @@ def masks(folder: str, classes: list[str]) -> str:
         Image.new("RGB", (40, 40), (number, 0, 0)).save(Path(folder, "images", f"{number}.png"))
         mask = np.repeat(np.arange(len(classes) + 1, dtype=np.uint8), 40).reshape(-1, 40)
         Image.fromarray(np.pad(mask, ((0, 40 - len(mask)), (0, 0)))).save(Path(folder, "masks", f"{number}.png"))
-    Path(folder, "classes.txt").write_text("\n".join(classes))
+    Path(folder, "classes.txt").write_text("\n".join(classes), encoding="utf-8")
     return folder
 
 
@@ -78,9 +78,9 @@ def test_boxes_of_unknown_classes_are_removed() -> None:
     expected = {0: 2, 2: 0}  # the reader's label -> the model's
     for index in range(len(reader)):
         own, new = reader.target(index), matched.target(index)
-        kept = [number for number, label in enumerate(own.labels.tolist()) if label in expected]
-        assert new.labels.tolist() == [expected[own.labels[number].item()] for number in kept]
-        assert torch.equal(new.boxes, own.boxes[kept])
+        left = [number for number, label in enumerate(own.labels.tolist()) if label in expected]
+        assert new.labels.tolist() == [expected[own.labels[number].item()] for number in left]
+        assert torch.equal(new.boxes, own.boxes[left])
         assert new.annotated.tolist() == [True, False, True]
 
 
@@ -104,7 +104,7 @@ def test_a_classifier_on_other_images(capsys: pytest.CaptureFixture[str]) -> Non
     assert "new pets: folder format, all (6 images) for task pets\n" in shown
     assert "horse (3)" in shown
     assert "stored in runs/x/evaluations/new_pets\n" in shown
-    numbers = json.loads(Path("numbers.json").read_text())["tasks"]["pets"]
+    numbers = json.loads(Path("numbers.json").read_text("utf-8"))["tasks"]["pets"]
     assert numbers["images"] == 6
     inner = Run(run.folder / "evaluations" / "new_pets")
     assert inner.results["test"]["tasks"]["pets"]["score"] == numbers["score"]
