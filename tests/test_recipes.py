@@ -33,6 +33,9 @@ SMALL: dict[str, list[str]] = {
     "demo": ["imgsz=64", "data.*.count=12", "data.*.val.count=4", "data.*.test.count=4"],
     "ssd_coco_mini": ["imgsz=128", "batch=32"],
     "ssd_penn_fudan": ["imgsz=128", "batch=32"],
+    "cifar10": ["imgsz=32", "batch=64"],
+    "cifar10_resnet18": ["imgsz=32", "batch=64", "model.backbone=resnet10t", "model.weights=null"],
+    "oxford_pets": ["imgsz=64", "batch=32"],
     "ssd_voc": [
         "imgsz=128",
         "batch=32",

@@ -1,5 +1,6 @@
 """``polyhead evaluate``: score a run on its val or test split."""
 
+import argparse
 import json
 import sys
 from contextlib import suppress
@@ -29,7 +30,15 @@ def parser() -> Parser:
     )
     command.add_argument("--json", metavar="FILE", help="also write the numbers to FILE; '-' prints only the JSON")
     command.add_argument(
-        "--tasks", metavar="LIST", default="all", help="tasks to evaluate, such as seg,det (default: %(default)s)"
+        "--data", metavar="FOLDER", help="score on this data instead; its classes are matched with the model's by name"
+    )
+    command.add_argument("--reader", metavar="FORMAT", help="format of that data, if it has several")
+    command.add_argument(
+        "--tasks",
+        "--task",
+        metavar="LIST",
+        default="all",
+        help="tasks to evaluate, such as seg,det (default: %(default)s)",
     )
     command.add_argument(
         "--baseline",
@@ -55,6 +64,8 @@ def main(argv: list[str]) -> int:
     run = Run.open(given.run)
     allow(given.allow)
     check_writable(None if given.json == "-" else given.json)
+    if given.data:
+        return _on_other_data(run, given)
     if given.max_drop is not None and not given.baseline:
         raise PolyheadError("--max-drop needs a --baseline. Give TASK=SCORE, TASK=RUN or the folder of a run.")
     from polyhead.analysis import forgetting, plots
@@ -91,6 +102,26 @@ def main(argv: list[str]) -> int:
         if given.json:
             write_json(Path(given.json), results)
     return int(forgetting.exceeds(losses, max_drop))
+
+
+def _on_other_data(run: Run, given: argparse.Namespace) -> int:
+    """Evaluate a run on the data of ``--data``, and return the exit code."""
+    if given.baseline or given.max_drop is not None:
+        raise PolyheadError("--baseline and --max-drop compare scores on the run's own data. Remove them or --data.")
+    from polyhead.kinds import kind_of
+    from polyhead.workflows.other_data import evaluate_on
+
+    json_only = given.json == "-"
+    tasks = None if given.tasks == "all" else given.tasks.split(",")
+    results = evaluate_on(run, given.data, tasks, given.reader, partial(print, file=sys.stderr) if json_only else print)
+    if json_only:
+        print(json.dumps(results, indent=2))
+        return 0
+    for name, numbers in results["tasks"].items():
+        print("\n".join(table(name, numbers, kind_of(numbers["kind"]))))
+    if given.json:
+        write_json(Path(given.json), results)
+    return 0
 
 
 def _fraction(word: str) -> float:

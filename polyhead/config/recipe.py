@@ -48,7 +48,8 @@ class Settings:
         precision: ``auto``, or a precision name of Lightning.
         name: name of the run folder; the name of the recipe file when None.
         runs: the folder in which run folders are created.
-        exemplar_mib: MiB of exemplars that the run stores per task and split for 'polyhead extend'; 0 stores none.
+        exemplar_mib: MiB of exemplars that the run stores per task and split for 'polyhead extend'; 0 stores none. If
+            None, a run of several tasks stores 16 MiB, and a run of one task none.
         max_parameters: maximum number of parameters of the model. A larger model is refused before training.
         max_drop: the fraction of its score that an earlier task may lose. Training in several stages reports the drop
             of each task since the stage that trained it, and whether it exceeds this limit. It is also the default of
@@ -59,14 +60,14 @@ class Settings:
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     name: str | None = None
     runs: str = "runs"
-    exemplar_mib: float = 16.0
+    exemplar_mib: float | None = None
     max_parameters: int | None = None
     max_drop: float | None = None
 
     def __post_init__(self) -> None:
         if self.max_drop is not None and not 0 <= self.max_drop <= 1:
             raise SettingError(f"max_drop must be between 0 and 1, got {self.max_drop:g}")
-        if self.exemplar_mib < 0:
+        if self.exemplar_mib is not None and self.exemplar_mib < 0:
             raise SettingError(f"exemplar_mib must be 0 or more, got {self.exemplar_mib:g}")
         if self.max_parameters is not None and self.max_parameters <= 0:
             raise SettingError(f"max_parameters must be positive, got {self.max_parameters}")

@@ -21,9 +21,14 @@ from polyhead.errors import PolyheadError
 from polyhead.run import read_json, replace, write_json
 
 _S3 = "https://s3.us-west-2.amazonaws.com/testing.resources/datasets/mscoco-samples"
+_PETS = "https://www.robots.ox.ac.uk/~vgg/data/pets/data"
 _BLOCK = 1 << 20
 _MAX_RATIO = 100
 """An archive that would unpack to more than this many times its own size is rejected as a decompression bomb."""
+
+
+METHODS = {"sha256": "SHA-256", "md5": "MD5"}
+"""Methods of checksums, with their names."""
 
 
 class Entry(NamedTuple):
@@ -35,12 +40,16 @@ class Entry(NamedTuple):
         sha256: checksum of the archive. None if its publishers give none: then the checksum of the first download is
             stored, and later downloads must match it.
         license: the license in short.
+        md5: checksum of the archive where its publishers give this one and no SHA-256.
+        others: further archives of the data set. Each archive is then unpacked into a folder of its own name.
     """
 
     what: str
     url: str
     sha256: str | None
     license: str
+    md5: str | None = None
+    others: tuple[str, ...] = ()
 
 
 COCO = "COCO: annotations CC BY 4.0; the photos are under the terms of each Flickr user"
@@ -57,6 +66,20 @@ CATALOG = {
         f"{_S3}/food-dataset-10-tat-10.tar.gz",
         None,
         COCO,
+    ),
+    "cifar10": Entry(
+        "CIFAR-10: 60,000 images of 32 x 32 pixels in ten classes",
+        "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+        None,
+        "no license stated; cite Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images",
+        md5="c58f30108f718f92721af3b95e74349a",
+    ),
+    "oxford_pets": Entry(
+        "Oxford-IIIT Pet: 7,349 photos of 37 breeds of cats and dogs, with masks",
+        f"{_PETS}/images.tar.gz",
+        None,
+        "CC BY-SA 4.0; the photos are under the terms of their owners",
+        others=(f"{_PETS}/annotations.tar.gz",),
     ),
 }
 
@@ -83,18 +106,35 @@ def get(name: str, entry: Entry, folder: Path, show: Callable[[str], None] = pri
         show(f"{name} already exists: {target}")
         return target
     folder.mkdir(parents=True, exist_ok=True)
+    if entry.others:
+        gathered = folder / f"{name}.archives"
+        gathered.mkdir(exist_ok=True)
+        for url in (entry.url, *entry.others):
+            part = gathered / PurePosixPath(url).name.split(".")[0]
+            if not part.exists():  # else of an earlier attempt
+                _get_archive(entry._replace(url=url), part, folder, show)
+        gathered.replace(target)
+    else:
+        _get_archive(entry, target, folder, show)
+    show(f"{name}: {target} ({entry.license})")
+    return target
+
+
+def _get_archive(entry: Entry, target: Path, folder: Path, show: Callable[[str], None]) -> None:
+    """Download an archive into ``folder``, check it, and unpack it into a new folder."""
     archive = folder / PurePosixPath(entry.url).name
     checksums_file = folder / "checksums.json"
     checksums = read_json(checksums_file)
-    expected = entry.sha256 or checksums.get(entry.url)
+    method = "md5" if entry.sha256 is None and entry.md5 else "sha256"
+    expected = entry.sha256 or entry.md5 or checksums.get(entry.url)
     if not archive.is_file():
         fetch(entry.url, archive, show)
-    found = checksum(archive)
+    found = checksum(archive, method)
     if expected is not None and found != expected:
         archive.unlink()
         raise PolyheadError(
-            f"{entry.url}: the checksum of the archive does not match (expected the SHA-256 {expected}, got {found}). "
-            "The archive was deleted. Try again; if this happens again, do not use the archive."
+            f"{entry.url}: the checksum of the archive does not match (expected the {METHODS[method]} {expected}, got "
+            f"{found}). The archive was deleted. Try again; if this happens again, do not use the archive."
         )
     if expected is None:
         show(f"the publishers give no checksum; stored for the next download: {found}")
@@ -102,8 +142,6 @@ def get(name: str, entry: Entry, folder: Path, show: Callable[[str], None] = pri
     if expected is None:  # only now: the checksum of an error page would reject the real archive later
         write_json(checksums_file, {**checksums, entry.url: found})
     archive.unlink()
-    show(f"{name}: {target} ({entry.license})")
-    return target
 
 
 def fetch(url: str, path: Path, show: Callable[[str], None] = print) -> None:
@@ -147,10 +185,10 @@ def fetch(url: str, path: Path, show: Callable[[str], None] = print) -> None:
     replace(part, path)
 
 
-def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal digits."""
+def checksum(path: Path, method: str = "sha256") -> str:
+    """Return a checksum of a file in hexadecimal digits; the method is one of :data:`METHODS`."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, method).hexdigest()
 
 
 def unpack(archive: Path, target: Path) -> None:

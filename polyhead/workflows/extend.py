@@ -1,7 +1,9 @@
-"""Adds a task to a trained model, using the exemplars in its run in place of the data of earlier tasks."""
+"""Adds a task to a trained model, using the exemplars in its run, or else the data of the earlier tasks."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,13 @@ from polyhead.config import files, recipe
 from polyhead.data.readers.exemplars import FILE, ExemplarReader, with_exemplars
 from polyhead.data.splits.make import SPLITS
 from polyhead.engine.progress import Log
-from polyhead.errors import PolyheadError
+from polyhead.errors import PolyheadError, few
 from polyhead.kinds import kinds_of_run
 from polyhead.run import Run, plain, read_json, write_text
 from polyhead.workflows import train
 from polyhead.workflows.evaluate import score_split
 from polyhead.workflows.predict import load
-from polyhead.workflows.tasks import open_tasks
+from polyhead.workflows.tasks import open_task, open_tasks
 
 NOT_INHERITED = ("weights", "loss_weighting", "epoch_scale", "warmup", "accumulate")
 """Settings of the earlier run's last stage that depend on its tasks and the size of their data; defaults are used."""
@@ -33,6 +35,7 @@ def extend(
     """Train a run's model on one more task in a new run, and measure how much the earlier tasks have been forgotten.
 
     Images of the earlier tasks come from the run's ``exemplars`` (replayed) and ``probe`` (held out, never trained on).
+    Where the run has stored none, they are read from the data that the run was trained on.
 
     Args:
         run: the earlier run, or its folder.
@@ -45,7 +48,8 @@ def extend(
         The new run.
 
     Raises:
-        PolyheadError: when the run already has a task of this name, or has no exemplars.
+        PolyheadError: when the run already has a task of this name, or the images of an earlier task are neither stored
+            in the run nor where they were.
 
     Example:
         >>> scenes = {"reader": "scenes", "target": "times", "count": 60, "seed": 3}
@@ -56,6 +60,7 @@ def extend(
     """
     earlier = run if isinstance(run, Run) else Run.open(run)
     config = extended_recipe(earlier, task, data, changes)
+    _check_originals(earlier, config, show)
     longer = train.train(config, show=show, notes={"extends": {"run": str(earlier.folder.resolve()), "task": task}})
     with longer.locked():
         report_forgetting(longer, show)
@@ -110,7 +115,8 @@ def extended_recipe(earlier: Run, task: str, data: Mapping[str, Any], changes: S
         changes: overrides ``key=value``.
 
     Raises:
-        PolyheadError: when the run already has a task of this name, or has no exemplars.
+        PolyheadError: when the run already has a task of this name, or the images of an earlier task are neither stored
+            in the run nor where they were.
     """
     weights = checkpoint.load(earlier.best)
     if task in weights.tasks:
@@ -120,13 +126,11 @@ def extended_recipe(earlier: Run, task: str, data: Mapping[str, Any], changes: S
     count = 0
     for name in weights.tasks:
         folders = {split: earlier.exemplar_folder(split, name) for split in SPLITS}
-        missing = [str(folder) for folder in folders.values() if not (folder / FILE).is_file()]
-        if missing:
-            raise PolyheadError(
-                f"{missing[0]!r} has no {FILE}: the run has no exemplars of task {name!r}. If it was interrupted, "
-                f"finish it with 'polyhead train --resume {earlier.folder}'; else train it again with exemplar_mib "
-                "above 0."
-            )
+        if not all((folder / FILE).is_file() for folder in folders.values()):
+            tasks[name] = _original(earlier, name, known)
+            images = len(earlier.read_manifest()["splits"][name]["train"])
+            count = max(count, ceil(train.EXEMPLAR_FRACTION * images))
+            continue
         readers = {split: {"reader": "exemplars", "root": str(folder.resolve())} for split, folder in folders.items()}
         tasks[name] = {"reader": readers.pop("train"), **readers}
         tasks[name] |= {
@@ -155,6 +159,47 @@ def extended_recipe(earlier: Run, task: str, data: Mapping[str, Any], changes: S
     if not earlier.folder.is_absolute() and runs.is_relative_to(here):  # printed as the user wrote it
         runs = runs.relative_to(here)
     return recipe.resolve({**config, "runs": str(runs)}, changes, f"{earlier.name}_{task}")
+
+
+def _original(earlier: Run, name: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the data that a task was trained on.
+
+    Raises:
+        PolyheadError: if the run is not finished, or the data is no longer where it was.
+    """
+    if "finished" not in earlier.read_manifest():
+        raise PolyheadError(
+            f"{str(earlier.folder)!r} is not finished. Finish it with 'polyhead train --resume {earlier.folder}'."
+        )
+    settings: dict[str, Any] = known["data"][name]
+    try:
+        files.require({**known, "data": {name: settings}, "stages": []}, [])
+    except PolyheadError as error:
+        raise PolyheadError(
+            f"the run has no exemplars of task {name!r}, and its data is not where it was: {error} Without images, the "
+            "task would be forgotten and nothing could measure it. (A run with exemplar_mib=16 stores some.)"
+        ) from error
+    return deepcopy(settings)
+
+
+def _check_originals(earlier: Run, config: Mapping[str, Any], show: Callable[[str], None]) -> None:
+    """Check that data that is not read from exemplars is split as in the earlier run.
+
+    Raises:
+        PolyheadError: if it is not, since images on which the earlier run was tested might then be trained on.
+    """
+    splits = earlier.read_manifest().get("splits", {})
+    for name, source in recipe.sources(config).items():
+        if name not in splits or source.reader.stored:
+            continue
+        task = open_task(name, source, int(config["seed"]))
+        moved = {id_ for split in SPLITS for id_ in set(task.ids(split)) ^ set(splits[name][split])}
+        if moved:
+            raise PolyheadError(
+                f"data.{name}: the data has changed since the run was trained: {len(moved)} images are new, missing or "
+                f"in another split ({few(sorted(moved), 3)}). Restore it, so that no test image is trained on."
+            )
+        show(f"{name}: the run has no exemplars; the data that it was trained on is read again")
 
 
 def evaluate_before(folder: str, run: Run, tasks: Sequence[str]) -> Run:

@@ -52,9 +52,9 @@ class FirstBackbone(NamedTuple):
     @property
     def first_blocks(self) -> list[str]:
         """Names of the first parts, up to stride 4, as in ``lr_mult``; empty for networks with other names."""
-        parts = {name.split(".")[0] for name, _ in skeleton(self.name).net.named_children()}
+        parts = dict(skeleton(self.name).net.named_children())
         for names in (["conv_stem", "bn1", "blocks.0", "blocks.1"], ["conv1", "bn1", "layer1"]):
-            if {name.split(".")[0] for name in names} <= parts:
+            if all(name.partition(".")[0] in parts for name in names):
                 return [f"backbone.net.{name}" for name in names]
         return []
 

@@ -17,7 +17,8 @@ SAMPLED = 24
 """Images that are opened, and targets that are read, to choose settings."""
 
 FEW = 1000
-"""Training images below which the first blocks of a pretrained backbone are frozen."""
+"""Up to so many training images, the first blocks of a detector's pretrained backbone are frozen, and a classifier
+begins with a frozen backbone."""
 
 PROBE_EPOCHS = 10
 PROBE_COST = 0.4
@@ -36,6 +37,27 @@ class FirstStage(NamedTuple):
     why: str
     settings: list[Setting]
     epochs: int | None = None
+
+
+class Given(NamedTuple):
+    """What a plan depends on.
+
+    Attributes:
+        reader: the training data.
+        backbone: the backbone.
+        task: name of the task.
+        images: a few training images (:func:`sampled_images`).
+    """
+
+    reader: Reader
+    backbone: FirstBackbone
+    task: str
+    images: Sequence[Tensor]
+
+    @property
+    def few(self) -> bool:
+        """Whether there are few training images."""
+        return len(self.reader) <= FEW
 
 
 class Plan(NamedTuple):
@@ -71,21 +93,16 @@ class Plan(NamedTuple):
         return max(least, min(most, round(self.images_seen / images)))
 
 
-def plan_of(reader: Reader, backbone: FirstBackbone, task: str, images: Sequence[Tensor]) -> Plan:
+def plan_of(given: Given) -> Plan:
     """Return the plan for the kind of a data set.
-
-    Args:
-        reader: the training data.
-        backbone: the backbone.
-        task: name of the task.
-        images: a few training images (:func:`sampled_images`).
 
     Raises:
         PolyheadError: if no recipe is known for this kind.
     """
-    if reader.kind not in PLANS:
-        raise PolyheadError(f"init has no recipe for {reader.kind}. Write one: docs/recipes.md lists every setting.")
-    return PLANS[reader.kind](reader, backbone, task, images)
+    kind = given.reader.kind
+    if kind not in PLANS:
+        raise PolyheadError(f"init has no recipe for {kind}. Write one: docs/recipes.md lists every setting.")
+    return PLANS[kind](given)
 
 
 def sampled_images(reader: Reader) -> list[Tensor]:
@@ -99,9 +116,9 @@ def _spaced(reader: Reader) -> list[int]:
     return [index * len(reader) // count for index in range(count)]
 
 
-def _classifier(reader: Reader, backbone: FirstBackbone, task: str, images: Sequence[Tensor]) -> Plan:
-    """Train a linear classifier on fixed features, then fine-tune where there are pretrained weights."""
-    side = median(max(image.shape[1:]) for image in images)
+def _classifier(given: Given) -> Plan:
+    """Fine-tune a classifier; with pretrained weights and few images, train a linear one on fixed features first."""
+    side = median(max(image.shape[1:]) for image in given.images)
     sizes = (224, 192, 160) if side > 128 else (128, 112, 96) if side > 64 else (96, 80, 64)
     probe = FirstStage(
         "A linear classifier on the pretrained features: the backbone is frozen, so few images suffice.",
@@ -110,13 +127,23 @@ def _classifier(reader: Reader, backbone: FirstBackbone, task: str, images: Sequ
             Setting("lr_mult", {"backbone": 0}),
             Setting("checkpoint", "last", "on few val images, the best of ten similar epochs is chance"),
         ],
-        PROBE_EPOCHS if len(reader) <= FEW else PROBE_EPOCHS // 3,
+        PROBE_EPOCHS,
     )
     tune = FirstStage(
         "Fine-tuning from there, the backbone at a tenth of the rate. It is kept only if it is better on val.",
+        [
+            Setting("lr", 0.0003, "low: more would undo what few images cannot teach again"),
+            Setting("lr_mult", {"backbone": 0.1}),
+            Setting("freeze_bn_stats", True, "batches of the new images would shift the statistics"),
+            *_average(),
+        ],
+    )
+    slow = FirstStage(
+        "Fine-tuning, the pretrained backbone at a tenth of the rate.",
         [Setting("lr", 0.001), Setting("lr_mult", {"backbone": 0.1}), *_average()],
     )
     scratch = FirstStage("From random weights: a higher rate, and more epochs.", [Setting("lr", 0.003), *_average()])
+    pretrained = [probe, tune] if given.few else [slow]
     return Plan(
         title="Classifier",
         model="classifier",
@@ -124,17 +151,17 @@ def _classifier(reader: Reader, backbone: FirstBackbone, task: str, images: Sequ
         sizes=sizes,
         size=sizes[0],
         transforms=Setting("transforms", "light", "small changes of the training images; 'classify' crops more"),
-        batch=8 if len(reader) <= FEW else 16,
-        stages=[probe, tune] if backbone.weights else [scratch],
-        images_seen=8_000 if backbone.weights else 20_000,
-        epochs=(4, 30) if backbone.weights else (10, 60),
+        batch=8 if given.few else 16,
+        stages=pretrained if given.backbone.weights else [scratch],
+        images_seen=8_000 if given.backbone.weights and given.few else 20_000,
+        epochs=(4, 30) if given.backbone.weights else (10, 60),
     )
 
 
-def _detector(reader: Reader, backbone: FirstBackbone, task: str, images: Sequence[Tensor]) -> Plan:
+def _detector(given: Given) -> Plan:
     """Train SSD, with default boxes that fit the size of the objects."""
-    scale = _object_scale([reader.target(index) for index in _spaced(reader)])
-    frozen = dict.fromkeys(backbone.first_blocks, 0) if backbone.weights and len(reader) <= FEW else {}
+    scale = _object_scale([given.reader.target(index) for index in _spaced(given.reader)])
+    frozen = dict.fromkeys(given.backbone.first_blocks, 0) if given.backbone.weights and given.few else {}
     first = "The first blocks are frozen, because the images are few. " if frozen else ""
     boxes = f"default boxes: half of the objects are smaller than {scale:.2f} of the image"
     lr_mult = [Setting("lr_mult", frozen)] if frozen else []
@@ -148,37 +175,37 @@ def _detector(reader: Reader, backbone: FirstBackbone, task: str, images: Sequen
         sizes=(320, 300, 224) if scale > 0.1 else (512, 416, 320),
         size=300 if scale > 0.1 else 416,
         transforms=Setting("transforms", "light", "small changes of the training images; 'ssd' changes more")
-        if len(reader) <= FEW
+        if given.few
         else Setting("transforms", "ssd", "SSD's augmentation of the training images"),
-        batch=4 if len(reader) <= FEW else 8,
+        batch=4 if given.few else 8,
         stages=[
             FirstStage(f"{first}A slower backbone was worse for SSD.", [Setting("lr", 0.001), *lr_mult, *_average()])
-            if backbone.weights
+            if given.backbone.weights
             else FirstStage("From random weights: a higher rate.", [Setting("lr", 0.003), *_average()])
         ],
-        images_seen=6_000 if backbone.weights else 12_000,
-        epochs=(10, 60) if backbone.weights else (20, 80),
+        images_seen=6_000 if given.backbone.weights else 12_000,
+        epochs=(10, 60) if given.backbone.weights else (20, 80),
     )
 
 
-def _segmenter(reader: Reader, backbone: FirstBackbone, task: str, images: Sequence[Tensor]) -> Plan:
+def _segmenter(given: Given) -> Plan:
     """Train a network that predicts a class for each pixel."""
-    slow = [Setting("lr_mult", {"backbone": 0.1})] if backbone.weights else []
+    slow = [Setting("lr_mult", {"backbone": 0.1})] if given.backbone.weights else []
     return Plan(
         title="Segmentation",
         model="unified",
-        settings=[Setting("heads", {task: "segment"}, "a class for each pixel")],
+        settings=[Setting("heads", {given.task: "segment"}, "a class for each pixel")],
         sizes=(320, 256, 224),
         size=224,
         transforms=Setting("transforms", "light", "small changes of the training images"),
         batch=8,
         stages=[
             FirstStage("The pretrained backbone at a tenth of the rate.", [Setting("lr", 0.001), *slow, *_average()])
-            if backbone.weights
+            if given.backbone.weights
             else FirstStage("From random weights: a higher rate.", [Setting("lr", 0.003), *_average()])
         ],
-        images_seen=6_000 if backbone.weights else 12_000,
-        epochs=(8, 40) if backbone.weights else (15, 60),
+        images_seen=6_000 if given.backbone.weights else 12_000,
+        epochs=(8, 40) if given.backbone.weights else (15, 60),
     )
 
 
@@ -197,7 +224,7 @@ def _object_scale(targets: Sequence[Any]) -> float:
     return median(scales) if scales else 0.2
 
 
-PLANS: dict[str, Callable[[Reader, FirstBackbone, str, Sequence[Tensor]], Plan]] = {
+PLANS: dict[str, Callable[[Given], Plan]] = {
     "classification": _classifier,
     "detection": _detector,
     "segmentation": _segmenter,

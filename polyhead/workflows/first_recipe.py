@@ -7,7 +7,7 @@ from typing import NamedTuple
 from polyhead.contracts.reader import Reader
 from polyhead.workflows import time_budget
 from polyhead.workflows.first_backbone import FirstBackbone, first_backbone
-from polyhead.workflows.first_plan import PROBE_COST, Plan, plan_of, sampled_images
+from polyhead.workflows.first_plan import PROBE_COST, Given, Plan, plan_of, sampled_images
 from polyhead.workflows.settings_text import Setting, lines_of
 
 PATIENCE = 10
@@ -49,7 +49,8 @@ def first_recipe(
     """
     images = sampled_images(reader)
     backbone = first_backbone(weights, images)
-    plan = plan_of(reader, backbone, task, images)
+    given = Given(reader, backbone, task, images)
+    plan = plan_of(given)
     count = max(1, round(len(reader) * (1 if whole else SPLIT_OFF)))
     if minutes is None:
         epochs = plan.default_epochs(count)
@@ -58,13 +59,13 @@ def first_recipe(
             "fit 20 minutes on this machine."
         )
         return FirstRecipe(plan, backbone, plan.size, epochs, reason)
-    settings = {each.name: each.value for each in plan_of(reader, backbone, "task", images).settings}
+    settings = {each.name: each.value for each in plan_of(given._replace(task="task")).settings}
     settings |= {"backbone": backbone.name, "size": time_budget.TIMED_SIZE}
     timed = {"class_path": plan.model, "init_args": settings}
     seconds = time_budget.step_seconds(timed, reader.names, plan.batch)
     fixed = PROBE_COST * sum(stage.epochs or 0 for stage in plan.stages)
     pace = time_budget.choose(
-        minutes, -(-count // plan.batch), seconds, sizes=plan.sizes, enough=sum(plan.epochs) // 2, fixed=fixed
+        minutes, -(-count // plan.batch), seconds, sizes=plan.sizes, enough=plan.default_epochs(count), fixed=fixed
     )
     return FirstRecipe(plan, backbone, pace.size, pace.epochs, f"{pace.why}.")
 

@@ -12,6 +12,7 @@ from polyhead.metrics.forgetting import score_history
 from polyhead.nets.model import Model
 from polyhead.run import Run, read_json, read_rows, write_text
 from polyhead.workflows.evaluate import predict_one, reopen, score_split
+from polyhead.workflows.other_data import evaluate_on
 
 
 def evaluate(
@@ -19,17 +20,24 @@ def evaluate(
     split: str = "test",
     tasks: Sequence[str] | None = None,
     show: Callable[[str], None] = print,
+    *,
+    data: str | Path | None = None,
+    reader: str | None = None,
 ) -> dict[str, Any]:
-    """Score the best weights of a run on a split of its data, again.
+    """Score the best weights of a run on a split of its data, again, or on other data.
 
     Args:
         run: a run of a recipe, or its folder.
         split: ``test`` or ``val``.
         tasks: names of the tasks to score; all if None.
         show: receives the lines to print.
+        data: a folder of other data, for one task (:func:`polyhead.workflows.other_data.evaluate_on`); ``split`` is
+            then not used.
+        reader: its format, if it has several.
 
     Returns:
-        ``{task: numbers}``, which are explained in ``docs/evaluate.md``; they are also in the run's ``results.json``.
+        ``{task: numbers}``, which are explained in ``docs/evaluate.md``; they are also in the ``results.json`` of the
+        run, or of its folder in ``evaluations/`` for other data.
 
     Raises:
         PolyheadError: when the run, its data or a task does not exist.
@@ -40,6 +48,8 @@ def evaluate(
         12
     """
     run = run if isinstance(run, Run) else Run.open(run)
+    if data is not None:
+        return dict(evaluate_on(run, data, tasks, reader, show)["tasks"])
     model, opened = reopen(run, show)
     for name in tasks or ():
         model.head(name)

@@ -42,6 +42,8 @@ SAMPLES = 4
 """Test images of each task that a run stores to show them."""
 EXEMPLAR_FRACTION = 0.1
 """Fraction of the training images of each task that a run stores for replay."""
+EXEMPLAR_MIB = 16.0
+"""Default of ``exemplar_mib`` for a run of several tasks. A run of one task copies no images unless asked to."""
 MIN_PROBE_TEST = 50
 """Test images of a task below which its forgetting cannot be measured reliably."""
 PROBE_IMAGES = 200
@@ -201,7 +203,10 @@ def finish(
     if transfer := forgetting.transfer(run):
         log(forgetting.transfer_text(transfer))
     _save_samples(run, tasks)
-    save_exemplars_of_run(run, tasks, parts.settings.exemplar_mib, parts.settings.seed, log)
+    limit = parts.settings.exemplar_mib
+    if limit is None:
+        limit = EXEMPLAR_MIB if len(tasks) > 1 else 0.0
+    save_exemplars_of_run(run, tasks, limit, parts.settings.seed, log)
     run.update_manifest(finished=time.strftime(TIME))
     return run
 

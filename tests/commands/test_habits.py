@@ -47,8 +47,10 @@ def test_a_prediction_in_other_words(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_files_that_describe_data_are_not_recipes(capsys: pytest.CaptureFixture[str]) -> None:
     Path("pets/annotations").mkdir(parents=True)
-    Path("pets/data.yaml").write_text("path: .\ntrain: images/train\nnames: [cat]\n")
-    Path("pets/annotations/a.json").write_text(json.dumps({"images": [], "annotations": [], "categories": []}))
+    Path("pets/data.yaml").write_text("path: .\ntrain: images/train\nnames: [cat]\n", encoding="utf-8")
+    Path("pets/annotations/a.json").write_text(
+        json.dumps({"images": [], "annotations": [], "categories": []}), encoding="utf-8"
+    )
     assert message("train pets/data.yaml", capsys) == (
         "pets/data.yaml is a YOLO data file, not a recipe. Use 'polyhead train pets', which writes the recipe and "
         "trains it."
@@ -56,7 +58,7 @@ def test_files_that_describe_data_are_not_recipes(capsys: pytest.CaptureFixture[
     assert message("train pets/annotations/a.json", capsys).startswith(
         "pets/annotations/a.json is a COCO annotation file, not a recipe. Use 'polyhead train pets', "
     )
-    Path("bad.yaml").write_text("[1, 2")
+    Path("bad.yaml").write_text("[1, 2", encoding="utf-8")
     assert "bad.yaml is not valid YAML" in message("train bad.yaml", capsys)
 
 
@@ -74,6 +76,6 @@ def test_a_data_folder_gets_a_recipe_which_is_then_trained(capsys: pytest.Captur
 
 def test_a_run_folder_is_no_data_folder(capsys: pytest.CaptureFixture[str]) -> None:
     Path("runs/x").mkdir(parents=True)
-    Path("runs/x/manifest.json").write_text("{}")
-    Path("runs/x/config.yaml").write_text("{}")
+    Path("runs/x/manifest.json").write_text("{}", encoding="utf-8")
+    Path("runs/x/config.yaml").write_text("{}", encoding="utf-8")
     assert "'polyhead train runs/x/config.yaml' repeats that run." in message("train runs/x", capsys)

@@ -115,6 +115,28 @@ def test_an_archive_is_downloaded_once_and_unpacked_without_its_top_folder(
     assert [path.name for path in tmp_path.iterdir()] == ["pets"]
 
 
+def test_several_archives_become_folders_of_one_data_set(server: Server, tmp_path: Path) -> None:
+    server.files["images.tar.gz"] = tar({"images/a.jpg": b"1", "images/b.jpg": b"2"})
+    entry = Entry("", server.url("images.tar.gz"), None, "free", others=(server.url("annotations.tar.gz"),))
+    with pytest.raises(PolyheadError, match="the server answered 404"):
+        get("pets", entry, tmp_path, lambda _: None)
+    assert not (tmp_path / "pets").exists()
+    server.files["annotations.tar.gz"] = tar({"annotations/list.txt": b"a", "annotations/trimaps/a.png": b"3"})
+    folder = get("pets", entry, tmp_path, lambda _: None)
+    found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    assert found == ["annotations/list.txt", "annotations/trimaps/a.png", "images/a.jpg", "images/b.jpg"]
+    assert len(server.asked) == 3, "what had been unpacked is not downloaded again"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checksums.json", "pets"]
+
+
+def test_an_md5_is_checked_where_the_publishers_give_no_other(server: Server, tmp_path: Path) -> None:
+    server.files["a.zip"] = zipped({"a": b"1", "b": b"2"})
+    md5 = hashlib.md5(server.files["a.zip"], usedforsecurity=False).hexdigest()
+    with pytest.raises(PolyheadError, match=rf"expected the MD5 {'0' * 32}, got {md5}"):
+        get("a", Entry("", server.url("a.zip"), None, "", md5="0" * 32), tmp_path, lambda _: None)
+    assert (get("a", Entry("", server.url("a.zip"), None, "", md5=md5), tmp_path, lambda _: None) / "a").is_file()
+
+
 @pytest.mark.parametrize("ranges", [True, False])
 def test_an_interrupted_download_is_resumed(server: Server, tmp_path: Path, ranges: bool) -> None:
     server.files["pets.zip"] = zipped({"a.bin": hashlib.sha256(b"x").digest() * 3000, "b": b"y"})

@@ -116,9 +116,9 @@ def test_a_stage_that_trains_the_same_tasks_replaces_the_weights_only_if_it_is_b
     assert not [row for row in rows if int(row["stage"]) > final and row["selected"] == "1"]
     for name, value in model.state_dict().items():  # a further stage would start from these
         assert torch.equal(value, best.state[name])
-    told = f"no epoch is better on val than stage {final + 1}, whose weights are kept"
-    assert [line for line in lines if line.endswith(told)] == [
-        f"stage {number + 1}/{len(stages)}: {told}" for number in range(final + 1, len(stages))
+    ending = f"no epoch is better on val than stage {final + 1}, whose weights are kept"
+    assert [line for line in lines if line.endswith(ending)] == [
+        f"stage {number + 1}/{len(stages)}: {ending}" for number in range(final + 1, len(stages))
     ]
 
 

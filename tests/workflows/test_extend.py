@@ -329,12 +329,48 @@ def test_mistakes_are_reported(run: Run, words: list[str], message: str, capsys:
     assert message in capsys.readouterr().err
 
 
-def test_a_run_without_exemplars_is_refused(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    shutil.copytree(run.folder, tmp_path / "bare", ignore=shutil.ignore_patterns("exemplars"))
-    assert cli.main(["extend", str(tmp_path / "bare"), "--task", "new", "--data", *NEW]) == 2
+def test_a_run_whose_exemplars_and_data_are_gone_is_refused(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare = Run(Path(shutil.copytree(run.folder, tmp_path / "bare", ignore=shutil.ignore_patterns("exemplars"))))
+    words = ["extend", str(bare.folder), "--task", "new", "--data", *NEW]
+    assert cli.main(words) == 2
     error = capsys.readouterr().err
-    remedy = f"finish it with 'polyhead train --resume {tmp_path / 'bare'}'"
-    assert f"the run has no exemplars of task 'signs'. If it was interrupted, {remedy}" in error
+    assert "the run has no exemplars of task 'signs', and its data is not where it was: data.signs.root: " in error
+    assert "Without images, the task would be forgotten and nothing could measure it." in error
+    write_json(bare.manifest, {name: value for name, value in bare.read_manifest().items() if name != "finished"})
+    assert cli.main(words) == 2
+    assert f"Finish it with 'polyhead train --resume {bare.folder}'." in capsys.readouterr().err
+
+
+def test_a_run_of_one_task_copies_no_images_and_is_extended_from_its_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_coco(Scenes(COUNT, "signs", size=64), tmp_path / "data")
+    data = {"signs": {**RECIPE["data"]["signs"], "root": str(tmp_path / "data")}}  # type: ignore[index]
+    (tmp_path / "base.yaml").write_text(
+        yaml.safe_dump({**RECIPE, "data": data, "exemplar_mib": None}), encoding="utf-8"
+    )
+    assert cli.main(["train", str(tmp_path / "base.yaml"), f"runs={tmp_path / 'runs'}"]) == 0
+    base = Run.open(tmp_path / "runs" / "base")
+    assert not base.exemplars.exists()
+    assert not base.probe.exists()
+    assert cli.main(command(base)) == 0
+    assert "signs: the run has no exemplars; the data that it was trained on is read again\n" in capsys.readouterr().out
+    longer = Run.open(tmp_path / "runs" / "base_fruit")
+    splits = [each.read_manifest()["splits"]["signs"] for each in (base, longer)]
+    assert splits[0] == splits[1]
+    replayed = longer.read_manifest()["replayed"]["stage0"]["signs"]["images"]
+    assert replayed == -(-len(splits[0]["train"]) // 10)
+    assert [drop["task"] for drop in longer.results["forgetting"]] in ([], ["signs"])
+    assert longer.exemplar_folder("test", "signs").is_dir(), "a run of several tasks stores exemplars"
+    annotations = tmp_path / "data" / "annotations" / "instances_train.json"
+    content = json.loads(annotations.read_text("utf-8"))
+    left = content["images"][1:]
+    boxes = [each for each in content["annotations"] if each["image_id"] != content["images"][0]["id"]]
+    annotations.write_text(json.dumps({**content, "images": left, "annotations": boxes}), encoding="utf-8")
+    assert cli.main(command(base)) == 2
+    assert "data.signs: the data has changed since the run was trained: " in capsys.readouterr().err
 
 
 def test_exemplar_mib_0_saves_no_exemplars(tmp_path: Path) -> None:

@@ -228,6 +228,27 @@ class TaskData:
         )
 
 
+class HeldOut(TaskData):
+    """Data on which a trained task is only measured: every split is the whole data set.
+
+    Args:
+        name: name of the task.
+        reader: the data.
+        kind: the kind of the targets.
+        modality: the modality, as fitted in the training.
+    """
+
+    # pylint: disable-next=super-init-not-called  # which splits the data
+    def __init__(self, name: str, reader: Reader, kind: Kind, modality: Modality) -> None:
+        self.name, self.kind, self.modality = name, kind, modality
+        self.source = Source(reader)
+        self.batch, self.workers, self.seed = self.source.batch, 0, 0
+        self.license, self.skipped = reader.license, reader.skipped
+        self.readers = dict.fromkeys(SPLITS, reader)
+        self._targets = {}
+        self.names, self.categories = reader.names, reader.categories
+
+
 def overlapping_splits(tasks: Mapping[str, TaskData]) -> list[str]:
     """Return a warning for each split whose images are also trained on.
 

@@ -85,7 +85,7 @@ def test_the_normalization_is_the_one_that_agrees_with_the_batch_norm(half: bool
     net: Any = timm.create_model(name)
     images = torch.rand(32, 3, 32, 32, generator=torch.Generator().manual_seed(0)) ** 2
     own = net.pretrained_cfg["mean"], net.pretrained_cfg["std"]
-    mean, std = (torch.tensor(each).view(3, 1, 1) for each in ((HALF, HALF) if half else (own)))
+    mean, std = (torch.tensor(each).view(3, 1, 1) for each in ((HALF, HALF) if half else own))
     net.train()
     with torch.no_grad():
         for _ in range(60):
