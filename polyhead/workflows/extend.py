@@ -8,6 +8,7 @@ from typing import Any
 from polyhead import checkpoint
 from polyhead.analysis import forgetting
 from polyhead.config import files, recipe
+from polyhead.config.overrides import listed
 from polyhead.data.readers.exemplars import FILE, ExemplarReader, with_exemplars
 from polyhead.data.splits.make import SPLITS
 from polyhead.engine.progress import Log
@@ -112,6 +113,9 @@ def extended_recipe(earlier: Run, task: str, data: Mapping[str, Any], changes: S
     Raises:
         PolyheadError: when the run already has a task of this name, or has no exemplars.
     """
+    earlier.require_recipe("Train its tasks and the new one in stages: polyhead.fit(..., stages=[...]).")
+    if not isinstance(data, Mapping):
+        raise PolyheadError(f"data: expected settings such as {{'reader': 'coco', 'root': 'data'}}, got {data!r}")
     weights = checkpoint.load(earlier.best)
     if task in weights.tasks:
         raise PolyheadError(f"run {str(earlier.folder)!r} already has a task {task!r}. Choose another name.")
@@ -152,7 +156,7 @@ def extended_recipe(earlier: Run, task: str, data: Mapping[str, Any], changes: S
     config = {"model": model, "data": {**tasks, task: dict(data)}, "stages": [stage], "seed": known["seed"]}
     config |= {key: known[key] for key in ("precision", "exemplar_mib", "max_parameters", "max_drop")}
     folder = earlier.folder.resolve()
-    return recipe.resolve({**config, "runs": str(folder.parent)}, changes, f"{folder.name}_{task}")
+    return recipe.resolve({**config, "runs": str(folder.parent)}, listed(changes), f"{folder.name}_{task}")
 
 
 def evaluate_before(folder: str, run: Run, tasks: Sequence[str]) -> Run:

@@ -7,6 +7,7 @@ from typing import Any
 
 from polyhead.analysis import forgetting, plots, verdict
 from polyhead.data.loading.source import TaskData
+from polyhead.errors import PolyheadError
 from polyhead.kinds import kinds_of_run
 from polyhead.metrics.forgetting import score_history
 from polyhead.nets.model import Model
@@ -17,7 +18,7 @@ from polyhead.workflows.evaluate import predict_one, reopen, score_split
 def evaluate(
     run: Run | str | Path,
     split: str = "test",
-    tasks: Sequence[str] | None = None,
+    tasks: str | Sequence[str] | None = None,
     show: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Score the best weights of a run on a split of its data, again.
@@ -40,10 +41,15 @@ def evaluate(
         12
     """
     run = run if isinstance(run, Run) else Run.open(run)
+    if split not in ("val", "test"):
+        raise PolyheadError(f"split must be 'val' or 'test', got {split!r}")
+    if tasks is not None and not tasks:
+        raise PolyheadError("tasks is empty. Name tasks of the run, or leave it out for all.")
     model, opened = reopen(run, show)
-    for name in tasks or ():
+    names = list(opened) if tasks is None else [tasks] if isinstance(tasks, str) else tasks
+    for name in names:
         model.head(name)
-    chosen = opened if tasks is None else {name: opened[name] for name in tasks}
+    chosen = {name: opened[name] for name in names}
     numbers: dict[str, Any] = measure(model, chosen, run, (split,), show)["tasks"]
     return numbers
 
