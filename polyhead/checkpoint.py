@@ -16,7 +16,7 @@ from polyhead.run import atomic_write
 
 FORMAT = 2
 _ZIP = b"PK\x03\x04"
-_REMEDY = "Use weights/best.pt of a run of 'polyhead train'."
+REMEDY = "Use weights/best.pt of a run of 'polyhead train'."
 
 
 class Checkpoint(NamedTuple):
@@ -64,7 +64,7 @@ def load(path: Path) -> Checkpoint:
     """
     content = _read(path)
     if not isinstance(content, dict):
-        raise PolyheadError(f"{path} is not a Polyhead weights file: it contains a {type(content).__name__}. {_REMEDY}")
+        raise PolyheadError(f"{path} is not a Polyhead weights file: it contains a {type(content).__name__}. {REMEDY}")
     if "pytorch-lightning_version" in content:
         raise PolyheadError(
             f"{path} is a Lightning checkpoint for resuming a run, not a weights file. Use weights/best.pt of its run."
@@ -72,11 +72,11 @@ def load(path: Path) -> Checkpoint:
     if content and all(isinstance(value, Tensor) for value in content.values()):
         raise PolyheadError(
             f"{path} is a bare state dict of {len(content)} tensors: it does not contain the model and the class "
-            f"names. {_REMEDY}"
+            f"names. {REMEDY}"
         )
     form = content.get("format")
     if not isinstance(form, int):
-        raise PolyheadError(f"{path} is not a Polyhead weights file: it has no format number. {_REMEDY}")
+        raise PolyheadError(f"{path} is not a Polyhead weights file: it has no format number. {REMEDY}")
     if form > FORMAT:
         raise PolyheadError(
             f"{path} was written by a newer Polyhead (format {form}, this version reads up to {FORMAT}). Upgrade "
@@ -85,7 +85,7 @@ def load(path: Path) -> Checkpoint:
     expected = (*Checkpoint._fields, "eval") if form == 1 else Checkpoint._fields
     missing = [name for name in expected if name not in content]
     if missing:
-        raise PolyheadError(f"{path} is an incomplete weights file: it lacks {', '.join(missing)}. {_REMEDY}")
+        raise PolyheadError(f"{path} is an incomplete weights file: it lacks {', '.join(missing)}. {REMEDY}")
     if form == 1:
         content = _upgrade(content)
     return Checkpoint(**{name: content[name] for name in Checkpoint._fields})
@@ -131,13 +131,14 @@ def compare(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Diff
     )
 
 
-def fill(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+def fill(model: nn.Module, state: Mapping[str, Tensor], path: Path, remedy: str = REMEDY) -> None:
     """Load the tensors of a weights file into a model that was built for them.
 
     Args:
         model: the model.
         state: the tensors by name.
         path: the weights file, for the error message.
+        remedy: what to do where they do not fit, for the error message.
 
     Raises:
         PolyheadError: if a tensor is missing, unexpected or has another shape.
@@ -150,7 +151,7 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
         f"{name} has shape {tuple(state[name].shape)} instead of {tuple(expected[name].shape)}" for name in reshaped
     ]
     if faults:
-        raise PolyheadError(f"{path}: the tensors do not fit the model: {few(faults, 3)}. {_REMEDY}")
+        raise PolyheadError(f"{path}: the tensors do not fit the model: {few(faults, 3)}. {remedy}")
     model.load_state_dict(dict(state))
 
 
@@ -169,7 +170,7 @@ def _read(path: Path) -> Any:
             ) from error
         raise PolyheadError(
             f"{path} is not a Polyhead weights file: it does not consist of plain tensors, and other content is not "
-            f"loaded. {_REMEDY}"
+            f"loaded. {REMEDY}"
         ) from error
 
 
@@ -177,7 +178,7 @@ def _absent(path: Path) -> str:
     """Return the message for a weights file that does not exist, with the nearest file that does."""
     run = path.parent.parent
     if path.parent.name != "weights" or not run.is_dir():
-        return f"weights file {path} does not exist. {_REMEDY}"
+        return f"weights file {path} does not exist. {REMEDY}"
     others = sorted(other.name for other in path.parent.glob("*.pt"))
     if others:
         nearest = path.with_name("last.pt" if "last.pt" in others else others[0])

@@ -63,6 +63,22 @@ class InvalidFileError(PolyheadError):
         return type(self), self.problem
 
 
+class SampleError(PolyheadError):
+    """An input or a target that cannot be used; a reader, which knows the sample, collects it as a :class:`Problem`.
+
+    Args:
+        what: what was expected and what was found.
+        remedy: what the user can do about it.
+    """
+
+    def __init__(self, what: str, remedy: str) -> None:
+        self.what, self.remedy = what, remedy
+        super().__init__(f"{what}; {remedy}")
+
+    def __reduce__(self) -> tuple[type["SampleError"], tuple[str, str]]:
+        return type(self), (self.what, self.remedy)
+
+
 class DataError(PolyheadError):
     """All faults of a data set in one report (:func:`summarize`), which a hint may end."""
 

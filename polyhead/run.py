@@ -85,6 +85,21 @@ class Run:
             raise PolyheadError(f"{str(folder)!r} is not a run folder: it has no config.yaml. {REMEDY}")
         return run
 
+    def require_recipe(self, remedy: str) -> None:
+        """Check that the run has a recipe, from which its model and data can be built again.
+
+        Args:
+            remedy: what to do without one, for the message.
+
+        Raises:
+            PolyheadError: if it was trained from Python.
+        """
+        if not self.config.is_file():
+            raise PolyheadError(
+                f"run {str(self.folder)!r} was trained from Python (polyhead.fit), so its data cannot be opened again. "
+                f"{remedy}"
+            )
+
     @contextmanager
     def locked(self) -> Iterator[bool]:
         """Prevent other processes from training in this run; yield whether a lock could be taken.

@@ -135,17 +135,26 @@ def transfer(run: Run, baselines: Mapping[str, Baseline] | None = None) -> dict[
     rows = read_rows(run.results_csv)
     if all(row["stage"] == "0" for row in rows):
         return {}
+    kinds = kinds_of_run(run)
     single_task: dict[str, float] = {}
     for task, baseline in (baselines or {}).items():
         runs = [] if isinstance(baseline, float) else [Run.open(folder) for folder in baseline]
         comparable = [each for each in runs if _val_images(each, task) == _val_images(run, task)]
-        results = [read_json(each.results_json).get("val", {}).get("tasks", {}) for each in comparable]
-        scores = [tasks.get(task, {}).get("score") for tasks in results]
-        if scores and None not in scores:
+        scores = [score for each in comparable if (score := _ranking_score(each, task, kinds)) is not None]
+        if scores and len(scores) == len(comparable):
             single_task[task] = math.fsum(scores) / len(scores)
-    history = score_history(rows, kinds_of_run(run))
+    history = score_history(rows, kinds)
     values = {"backward": history.backward_transfer, "forward": history.forward_transfer(single_task)}
     return {name: value for name, value in values.items() if not math.isnan(value)}
+
+
+def _ranking_score(run: Run, task: str, kinds: Mapping[str, Kind]) -> float | None:
+    """Return what the history of a run has: a task's score on val, or its skill where lower scores are better."""
+    numbers = read_json(run.results_json).get("val", {}).get("tasks", {}).get(task, {})
+    score, dummy = numbers.get("score"), numbers.get("dummy_baseline", {}).get("score")
+    if score is None or kinds[task].main.higher_is_better:
+        return None if score is None else float(score)
+    return None if dummy is None else kinds[task].main.skill(score, dummy)
 
 
 def _val_images(run: Run, task: str) -> list[str]:

@@ -36,7 +36,8 @@ class Row(NamedTuple):
         spread: standard deviation of the metric over the seeds; None for one seed.
         difference: ``[value, low, high]`` of the metric minus that of the first row; None in the first row.
         relative: the difference as a fraction of the first row's metric; where lower is better, the difference of the
-            skills as a fraction of the first row's skill. None in the first row, and where that is not above 0 on all
+            skills as a fraction of the first row's skill. None in the first row, where lower is better and the metric
+            is not the main one (of which alone the dummy baseline is known), and where that is not above 0 on all
             images or on more than :data:`MAX_UNDEFINED` of the resamples.
         parameters: total over all networks of the row; folds of one network are averaged. None where the runs do not
             report it, and likewise for the next two.
@@ -63,12 +64,16 @@ class Row(NamedTuple):
     dummy_baselines: dict[str, float]
 
 
-def rows_of(rows: Mapping[str, Any]) -> Rows:
+def rows_of(rows: Any) -> Rows:
     """Return the rows of a table, where a row may also be one run, or a list with a run for each seed.
 
     >>> rows_of({"a": "runs/a", "b": ["runs/b0", "runs/b1"], "pooled": [["runs/c", "runs/d"]]})
     {'a': [['runs/a']], 'b': [['runs/b0'], ['runs/b1']], 'pooled': [['runs/c', 'runs/d']]}
     """
+    if not isinstance(rows, Mapping) or not rows:
+        raise PolyheadError(
+            f"expected runs by name, such as {{'a': 'runs/a', 'b': ['runs/b0', 'runs/b1']}}, got {rows!r}"
+        )
 
     def seeds(given: Any) -> list[list[str]]:
         if isinstance(given, str | Path | Run):
@@ -80,7 +85,11 @@ def rows_of(rows: Mapping[str, Any]) -> Rows:
     def folder_of(run: Any) -> str:
         return str(run.folder if isinstance(run, Run) else run)
 
-    return {name: seeds(given) for name, given in rows.items()}
+    found = {name: seeds(given) for name, given in rows.items()}
+    for name, runs in found.items():
+        if not runs or not all(runs):
+            raise PolyheadError(f"row {name!r} has no run. Give it a run, or one for each seed.")
+    return found
 
 
 def compare(
@@ -122,7 +131,8 @@ def compare(
     size = reference.counts()
     # Where all classes are frequent, the scores of the frequent ones alone would be the same again.
     measures = [name for name, each in scores.items() if size.rare or name == metric or not each.frequent_only]
-    dummy = None if scores[metric].higher_is_better else _dummy_of(rows, split, reference.task)
+    has_skill = metric == reference.kind.main.name and not scores[metric].higher_is_better
+    dummy = _dummy_of(rows, split, reference.task) if has_skill else None
     weights = bootstrap_weights(size.images)  # [b, p]
     result: list[Row] = []
     first: Float[np.ndarray, " b"] | None = None

@@ -24,6 +24,17 @@ DOTTED = ("lr_mult", "init", "weights")
 """Settings of a stage whose keys are names of model parts, which may have dots (``stages.0.lr_mult.neck.0=0``)."""
 
 
+def listed(changes: Any) -> list[str]:
+    """Return the overrides that a Python user gives, in order.
+
+    Raises:
+        PolyheadError: when they are a single string, or no strings.
+    """
+    if isinstance(changes, str) or not all(isinstance(change, str) for change in changes):
+        raise PolyheadError(f"changes: expected a list such as ['epochs=1'], got {changes!r}")
+    return list(changes)
+
+
 def separate(argv: Sequence[str], own: Iterable[str]) -> tuple[list[str], list[str]]:
     """Split command-line arguments into those of the command and overrides ``key=value``.
 

@@ -112,6 +112,7 @@ class Kind(ABC):
         uses_frequencies: whether the dummy baseline depends on how frequent classes or values are in training.
         counts_objects: whether tables show the number of objects.
         mixes: whether the content of several samples may be mixed in one (mosaic and similar).
+        background: whether the first class is the background of masks.
         scores: the scores on val during training; the first one is the main score, which selects the best weights.
         measures: the scores that runs are compared by; differences are of the first one by default.
     """
@@ -125,6 +126,7 @@ class Kind(ABC):
     uses_frequencies: ClassVar[bool] = True
     counts_objects: ClassVar[bool] = False
     mixes: ClassVar[bool] = False
+    background: ClassVar[bool] = False
     scores: ClassVar[tuple[Score, ...]]
     measures: ClassVar[tuple[Score, ...]]
 
@@ -144,14 +146,17 @@ class Kind(ABC):
         """Return the targets of a batch; by default each field is stacked, ``[b, ...]``."""
         return self.target(*(torch.stack(list(column)) for column in zip(*targets, strict=True)))
 
-    # pylint: disable-next=unused-argument  # kinds with positions use the input
-    def as_target(self, value: Any, raw: Any, names: Sequence[str]) -> Any:
+    # pylint: disable-next=unused-argument  # kinds with positions use the size
+    def as_target(self, value: Any, size: Size | None, names: Sequence[str]) -> Any:
         """Return the target for what a plain data set gives: a target, or by default the tensor of its only field.
 
         Args:
             value: what the data set gives.
-            raw: the raw input of the sample.
+            size: height and width of the raw input; None where it has none.
             names: class names, or names of the predicted numbers.
+
+        Raises:
+            SampleError: when it is no valid target; all kinds of ours check it.
         """
         return value if isinstance(value, self.target) else self.target(torch.as_tensor(value))
 
@@ -166,8 +171,12 @@ class Kind(ABC):
 
     # pylint: disable-next=unused-argument  # kinds with positions use it
     def restore(self, prediction: Any, meta: Meta) -> Any:
-        """Map a decoded prediction to the space of the original sample; by default it has none. All on the CPU."""
-        return self.prediction(*(column.cpu() for column in prediction))
+        """Map a decoded prediction to the space of the original sample; by default it has none. All on the CPU.
+
+        By default, numbers become float32: under automatic mixed precision a head may return bfloat16.
+        """
+        columns = (column.cpu() for column in prediction)
+        return self.prediction(*(each.float() if each.is_floating_point() else each for each in columns))
 
     # pylint: disable-next=unused-argument  # kinds with large targets use the folder
     def save_target(self, target: Any, folder: Path, name: str) -> dict[str, Any]:
@@ -223,23 +232,12 @@ class Kind(ABC):
 
     # pylint: disable-next=unused-argument  # kinds with large predictions use the target
     def reduce(self, prediction: Any, target: Callable[[], Any], names: Sequence[str]) -> Any:
-        """Return what is needed of a prediction for scores and plots; by default all of it.
-
-        Args:
-            prediction: a prediction in the space of the original sample.
-            target: returns its target.
-            names: class names, or names of the predicted numbers.
-        """
+        """Return what is needed of a prediction for scores and plots, by default all; ``target`` returns its target."""
         return prediction
 
     @abstractmethod
     def score(self, targets: Targets, predictions: Mapping[str, Any]) -> dict[str, float]:
-        """Compute :attr:`scores` by name.
-
-        Args:
-            targets: all samples of the split.
-            predictions: reduced predictions by sample id.
-        """
+        """Compute :attr:`scores` by name, of all samples of a split with their reduced predictions by sample id."""
 
     @abstractmethod
     def dummy(self, train: Targets, targets: Targets) -> float:

@@ -95,6 +95,24 @@ class Modality(ABC):
     def spec(self) -> InputSpec:
         """Return what a backbone must know."""
 
+    def as_raw(self, value: Any) -> Any:
+        """Return the raw input for what a plain data set gives; by default the same.
+
+        Raises:
+            SampleError: when this modality does not read it.
+        """
+        return value
+
+    # pylint: disable-next=unused-argument  # images use it
+    def size_of(self, raw: Any) -> Size | None:
+        """Return the height and width in which boxes and masks of a raw input are given; by default it has none."""
+        return None
+
+    # pylint: disable-next=unused-argument  # inputs that are stacked as they are use it
+    def form(self, raw: Any) -> str | None:
+        """Return what raw inputs must have in common to be batched, such as shape and type; by default nothing."""
+        return None
+
     @abstractmethod
     def decode(self, raw: Any) -> Any:
         """Return the decoded input of a raw one.

@@ -47,11 +47,13 @@ def empty_masks(reader: Reader) -> Problem | None:
         ignored += int((mask == IGNORED).sum())
     entry = reader.entry(0)
     own_file = len(entry.files) > 1  # the mask is a file of its own
-    where = str(Path(entry.files[-1] if own_file else entry.path).parent)
+    where = str(Path(entry.files[-1]).parent) if entry.files else f"{entry.id} and all others"
     what = (
         "expected training pixels of a class other than the background, "
         f"got background and {ignored} ignored pixels ({IGNORED}) only"
     )
+    if not entry.files:
+        return Problem(where, what, "give the first class the index 1 in the masks; 0 is the background")
     if not own_file:
         return Problem(where, what, "add images with objects that are not crowds; crowds are ignored")
     if not ignored:

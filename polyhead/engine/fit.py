@@ -83,7 +83,7 @@ def fit(
                 for name, value in state["state_dict"].items()
                 if name.startswith(prefix)
             }
-            model.load_state_dict(tensors)
+            checkpoint.fill(model, tensors, run.resume, "Resume with the model that the run was started with.")
         if not within_stage:
             initialize(model, stages[number].init, {name: task.names for name, task in tasks.items()})
         learner = _learner(model, tasks, stages, number, seed)

@@ -11,6 +11,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from polyhead.contracts.kind import reduced
+from polyhead.contracts.network import Head
 from polyhead.contracts.task import Task
 from polyhead.engine.optim import accumulation_factor, freeze, optimizer_of, schedule_of, stage_lr_mult
 from polyhead.engine.reduce import Totals, add_stats, loss_values, mean_stats
@@ -18,10 +19,11 @@ from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError
 from polyhead.metrics.columns import SKILL
 from polyhead.metrics.forgetting import combined_score, rank_by
+from polyhead.nets.checked import decoded, losses_of, stats_of
 from polyhead.nets.inference import predictions_by_id
 from polyhead.nets.model import Model
 from polyhead.rng import derive_seed
-from polyhead.types import Batch
+from polyhead.types import Batch, LossTerm
 
 Row = dict[str, int | float]
 """A row of ``results.csv``, which is one epoch."""
@@ -142,7 +144,7 @@ class Learner(LightningModule):
         features = self.model.features({task: batch.inputs for task, batch in batches.items()})
         raws = {task: self.model.head(task)(pyramid) for task, pyramid in features.items()}
         values = loss_values(
-            {task: self.model.head(task).losses(raws[task], batches[task], self.fraction_done) for task in self.trained}
+            {task: self._losses(self.model.head(task), raws[task], batches[task], task) for task in self.trained}
         )
         losses: dict[str, Tensor] = {}
         for task, named in values.items():
@@ -160,9 +162,14 @@ class Learner(LightningModule):
         self._add_to_means(total, losses, batches)
         with torch.no_grad():
             for task in self.trained:
-                add_stats(self.progress["stats"], task, self.model.head(task).stats(raws[task], batches[task]))
+                add_stats(self.progress["stats"], task, stats_of(self.model.head(task), raws[task], batches[task]))
         factor = accumulation_factor(batch_idx, self.steps, self.stage.accumulate)
         return total if factor == 1 else factor * total
+
+    def _losses(self, head: Head, raw: Any, batch: Batch, task: str) -> Mapping[str, LossTerm]:
+        """Return the losses of a task, whose columns in ``results.csv`` are not those of its scores."""
+        taken = [SKILL, *(score.name for score in self.tasks[task].kind.scores)]
+        return losses_of(head, raw, batch, self.fraction_done, taken)
 
     def _add_to_means(self, total: Tensor, losses: Mapping[str, Tensor], batches: Mapping[str, Batch]) -> None:
         """Add the losses of a step to the epoch's means.
@@ -216,12 +223,12 @@ class Learner(LightningModule):
         task = list(self.tasks)[dataloader_idx]
         head = self.scored_model.head(task)
         raw = head(self.scored_model.trunk(batch.inputs, task))
-        for name, value in loss_values({task: head.losses(raw, batch, self.fraction_done)})[task].items():
+        for name, value in loss_values({task: self._losses(head, raw, batch, task)})[task].items():
             self.val_losses.setdefault(f"{task}/{name}", []).append(value)
-        add_stats(self.val_stats, task, head.stats(raw, batch))
+        add_stats(self.val_stats, task, stats_of(head, raw, batch))
         data = self.tasks[task]
         targets = data.targets("val")
-        for sample_id, found in predictions_by_id(data.kind, head.decode(raw), batch).items():
+        for sample_id, found in predictions_by_id(data.kind, decoded(head, raw, data.kind, batch), batch).items():
             self.predictions[task][sample_id] = reduced(targets, sample_id, found)
 
     def scores(self) -> dict[str, dict[str, float]]:

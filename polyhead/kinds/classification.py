@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from polyhead.contracts.kind import Targets, Tested
 from polyhead.contracts.score import Columns, Counts, Score
 from polyhead.kinds.statistics import StatisticsKind, TestedStatistics
+from polyhead.kinds.targets import class_index
 from polyhead.metrics import confusions, masks, store
 from polyhead.metrics.intervals import LEVEL, wilson
 from polyhead.metrics.labels import gather_labels, labels
@@ -38,6 +39,10 @@ class Classification(StatisticsKind):
     def name(self) -> str:
         """The short name."""
         return "classification"
+
+    def as_target(self, value: Any, size: Size | None, names: Sequence[str]) -> ClassLabel:
+        """Return the index of a class, of any integer type, as int64."""
+        return ClassLabel(class_index(value.label if isinstance(value, ClassLabel) else value, names))
 
     def example(self, names: Sequence[str], size: Size) -> ClassLabel:
         """Return the first class."""

@@ -10,6 +10,7 @@ import torch
 from polyhead.contracts.kind import Kind, Targets, Tested
 from polyhead.contracts.score import Columns, Score
 from polyhead.errors import PolyheadError
+from polyhead.kinds.targets import boxes_of
 from polyhead.metrics import confusions, error_facts, store
 from polyhead.metrics.box_errors import CONFIDENT, LOWER, count_errors
 from polyhead.metrics.coco import FREQUENT, coco
@@ -83,15 +84,9 @@ class Detection(Kind):
             ignore[row, :count] = target.ignore
         return BoxBatch(boxes, labels, ignore, torch.stack([target.annotated for target in targets]))
 
-    def as_target(self, value: Any, raw: Any, names: Sequence[str]) -> Boxes:
-        """Return the objects of a mapping with ``boxes`` (xyxy in pixels of ``raw``) and ``labels``."""
-        if isinstance(value, Boxes):
-            return value
-        boxes = torch.as_tensor(value["boxes"], dtype=torch.float32).reshape(-1, 4)
-        labels = torch.as_tensor(value["labels"], dtype=torch.int64)
-        areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)  # [n]
-        ignore, annotated = torch.zeros(len(labels), dtype=torch.bool), torch.ones(len(names), dtype=torch.bool)
-        return Boxes(boxes, labels, ignore, areas, annotated, (int(raw.shape[-2]), int(raw.shape[-1])))
+    def as_target(self, value: Any, size: Size | None, names: Sequence[str]) -> Boxes:
+        """Return the objects of a mapping with ``boxes`` (xyxy in pixels) and ``labels``."""
+        return boxes_of(value, size, names)
 
     def example(self, names: Sequence[str], size: Size) -> Boxes:
         """Return one object of the first class."""

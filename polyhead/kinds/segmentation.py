@@ -19,6 +19,7 @@ from polyhead.contracts.score import Columns, Counts, Score
 from polyhead.data.io.images import read_classes
 from polyhead.errors import PolyheadError
 from polyhead.kinds.statistics import StatisticsKind, TestedStatistics
+from polyhead.kinds.targets import class_mask
 from polyhead.metrics import confusions, masks, store
 from polyhead.metrics.intervals import LEVEL
 from polyhead.metrics.masks import METRICS, PixelCounts, count_pixels
@@ -40,6 +41,7 @@ class Segmentation(StatisticsKind):
     target = Mask
     prediction = Mask
     mixes = True
+    background = True
     scores = (Score("miou", "mIoU"), Score("pixel_accuracy", "pixel accuracy"))
     measures = scores
     extras = ("miou_foreground", "pixel_accuracy", "mean_accuracy")
@@ -53,6 +55,10 @@ class Segmentation(StatisticsKind):
     def collate(self, targets: Sequence[Mask]) -> MaskBatch:
         """Stack the masks."""
         return MaskBatch(torch.stack([target.classes for target in targets]))  # [b, h, w]
+
+    def as_target(self, value: Any, size: Size | None, names: Sequence[str]) -> Mask:
+        """Return a mask of class indices as uint8."""
+        return Mask(class_mask(value.classes if isinstance(value, Mask) else value, size, names))
 
     def example(self, names: Sequence[str], size: Size) -> Mask:
         """Return a mask of background."""

@@ -71,6 +71,11 @@ def rank_by(kind: Kind, scores: Mapping[str, float]) -> tuple[Score, float]:
     return kind.main, scores[columns.ranking_name(kind)]
 
 
+def ranked_title(kind: Kind) -> str:
+    """Return the title of what epochs are ranked by: of the main score, or that it is a skill (:func:`rank_by`)."""
+    return kind.main.title if kind.main.higher_is_better else "skill"
+
+
 def combined_score(scores: Mapping[str, tuple[Score, float]], least: float = 1e-3) -> float:
     """Return the geometric mean of the tasks' scores: losing a given fraction of any of them weighs the same.
 
@@ -85,19 +90,18 @@ def combined_score(scores: Mapping[str, tuple[Score, float]], least: float = 1e-
     Returns:
         The mean, above 0; where it would be too small for a float, its logarithm, which is negative.
     """
-    logs = [
-        _log_of_skill(value, least) if not score.higher_is_better else math.log(max(value, least))
-        for score, value in scores.values()
-    ]
+    logs = [_log(score, value, least) for score, value in scores.values()]
     mean = sum(logs) / len(logs)
     return math.exp(mean) if mean > SMALLEST_LOG else mean
 
 
-def _log_of_skill(skill: float, least: float) -> float:
-    """Return the logarithm of a skill, continued below ``least``; NaN is worse than any skill."""
-    if math.isnan(skill):
+def _log(score: Score, value: float, least: float) -> float:
+    """Return the logarithm of a score or skill; a skill is continued below ``least``, and NaN is the worst value."""
+    if math.isnan(value):
         return -sys.float_info.max / 1e9
-    return math.log(skill) if skill > least else math.log(least) + skill / least - 1
+    if score.higher_is_better:
+        return math.log(max(value, least))
+    return math.log(value) if value > least else math.log(least) + value / least - 1
 
 
 def score_history(rows: Sequence[Mapping[str, str]], kinds: Mapping[str, Kind]) -> ScoreHistory:

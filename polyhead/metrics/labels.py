@@ -68,7 +68,7 @@ def gather_labels(
     """Return the target class of each image and its class scores, in the order of the targets.
 
     Raises:
-        PolyheadError: when there is no image, or an image has no prediction.
+        PolyheadError: when there is no image, or an image has no prediction or one that is not finite.
     """
     if not targets:
         raise PolyheadError("cannot compute scores: the split has no images. Check the split.")
@@ -80,6 +80,13 @@ def gather_labels(
             )
         classes.append(int(target.label))
     scores = torch.stack([predictions[image_id].scores for image_id in targets]).float().cpu().numpy()
+    not_finite = ~np.isfinite(scores).all(axis=1)  # [p]
+    if not_finite.any():
+        image_id = list(targets)[int(not_finite.argmax())]
+        raise PolyheadError(
+            f"the prediction for image {image_id!r} has a score that is not finite. The training has diverged: lower "
+            "lr, or set grad_clip_norm."
+        )
     return np.array(classes, dtype=np.int64), scores
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from polyhead.contracts.modality import EvalTransform, Modality, Partner, Source, TrainTransform
-from polyhead.errors import PolyheadError
+from polyhead.errors import PolyheadError, SampleError
 from polyhead.types import InputSpec, Meta, Sample, Size
 
 
@@ -65,15 +66,42 @@ class Tensors(Modality):
         """Return the shape and the type of an input."""
         return InputSpec("tensor", info=self.state())
 
+    def as_raw(self, value: Any) -> Tensor:
+        """Return the input as a tensor.
+
+        Raises:
+            SampleError: when it is none.
+        """
+        try:
+            return torch.as_tensor(value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            what = f"expected an input that is a tensor, an array or numbers, got {type(value).__name__} {value!r:.60}"
+            raise SampleError(what, "convert it to a tensor, or set the task's modality") from error
+
+    def size_of(self, raw: Tensor) -> Size | None:
+        """Return the last two sides of an input ``[..., h, w]``."""
+        return (int(raw.shape[-2]), int(raw.shape[-1])) if raw.ndim > 1 else None
+
+    def form(self, raw: Tensor) -> str:
+        """Return the type and the shape."""
+        return f"{raw.dtype} {list(raw.shape)}"
+
     def decode(self, raw: Any) -> Tensor:
         """Return the input as a tensor.
 
         Raises:
-            PolyheadError: when it has another shape than the training inputs.
+            PolyheadError: when it has another shape than the training inputs, or a type that loses something in theirs.
         """
-        decoded = torch.as_tensor(raw).to(self.dtype)
-        if tuple(decoded.shape) != self.shape:
-            raise PolyheadError(f"expected an input of shape {list(self.shape)}, got {list(decoded.shape)}")
+        given = torch.as_tensor(raw)
+        if tuple(given.shape) != self.shape:
+            raise PolyheadError(f"expected an input of shape {list(self.shape)}, got {list(given.shape)}")
+        decoded = given.to(self.dtype)
+        counts = not self.dtype.is_floating_point
+        if not torch.can_cast(given.dtype, self.dtype) or (counts and bool((decoded != given).any())):
+            raise PolyheadError(
+                f"expected an input of type {self.dtype}, as in training, got {given.dtype} with values that it cannot "
+                "hold. Convert the input to this type, or train with another one."
+            )
         return decoded
 
     def meta(self, sample_id: str, decoded: Any) -> Meta:
@@ -86,8 +114,11 @@ class Tensors(Modality):
 
     def sources(self, source: Any) -> Iterator[Source]:
         """Yield one input, or each of a list of inputs or of a batch ``[b, ...]``."""
+        listed = isinstance(source, list | tuple)
+        if listed and all(isinstance(entry, Real) for entry in source):
+            listed, source = False, torch.tensor(source)  # the numbers of one input
         try:
-            several = isinstance(source, list | tuple) or torch.as_tensor(source).ndim > len(self.shape)
+            several = listed or torch.as_tensor(source).ndim > len(self.shape)
         except (TypeError, ValueError, RuntimeError) as error:
             raise PolyheadError(f"expected a tensor, an array or a list of them, got {source!r:.80}") from error
         for number, entry in enumerate(source if several else [source]):

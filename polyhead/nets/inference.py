@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from polyhead.contracts.kind import Kind
+from polyhead.nets.checked import decoded
 from polyhead.nets.inputs import device_of, to_device
 from polyhead.nets.model import Model
 from polyhead.nets.precision import autocast
@@ -41,4 +42,5 @@ def predict_batch(
     with autocast(precision, device_of(batch.inputs)):
         pyramid = model.trunk(batch.inputs, names[0])
         raws = {task: model.head(task)(pyramid) for task in names}
-    return {task: predictions_by_id(kinds[task], model.head(task).decode(raw), batch) for task, raw in raws.items()}
+    found = {task: decoded(model.head(task), raw, kinds[task], batch) for task, raw in raws.items()}
+    return {task: predictions_by_id(kinds[task], each, batch) for task, each in found.items()}

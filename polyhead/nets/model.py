@@ -61,10 +61,13 @@ class Model(nn.Module):
         self.backbone_factories: dict[str, BackboneFactory] = {}
         self.neck_factories = list(necks)
         self.head_factories = head if isinstance(head, Mapping) else {OTHERS: head}
+        for factory in self.head_factories.values():
+            _check_factory(factory)
         self.inputs: dict[str, InputSpec] = {}  # of each task
         self.neck_input: PyramidSpec | None = None
         self.pyramids: dict[str, PyramidSpec] = {}  # what heads get, by the key of the backbone
         for key, part in backbone.items() if isinstance(backbone, Mapping) else [(ONLY, backbone)]:
+            _check_backbone(part)
             if isinstance(part, Backbone):
                 self._add_backbone(key, part)
             else:
@@ -230,6 +233,30 @@ class Model(nn.Module):
         """Run all heads of a model with one backbone on the same inputs and return ``{task: raw predictions}``."""
         pyramid = self.trunk(inputs)
         return {task: head(pyramid) for task, head in self.heads.items()}
+
+
+def _check_backbone(part: Any) -> None:
+    """Check that a plain network is given as an object: only a backbone can be built from the shape of its inputs.
+
+    Raises:
+        PolyheadError: if its class is given.
+    """
+    if isinstance(part, type) and issubclass(part, nn.Module) and not issubclass(part, Backbone):
+        raise PolyheadError(f"backbone: expected a network, got its class. Create one: {part.__name__}(...).")
+
+
+def _check_factory(head: Any) -> None:
+    """Check that a head is given by what builds it.
+
+    Raises:
+        PolyheadError: if it is a name, or is built already.
+    """
+    if isinstance(head, nn.Module) or not callable(head):
+        got = f"an object of {type(head).__name__}" if isinstance(head, nn.Module) else repr(head)
+        raise PolyheadError(
+            f"head: expected a class of heads, such as polyhead.Classify, or a function that builds one, got {got}. It "
+            "is built when the data is known."
+        )
 
 
 def is_valid_task_name(task: str) -> bool:

@@ -13,7 +13,6 @@ from polyhead.data.doctor import FINGERPRINT, fingerprint
 from polyhead.data.loading.source import TaskData
 from polyhead.data.loading.streams import Collate
 from polyhead.data.readers.exemplars import with_exemplars
-from polyhead.errors import PolyheadError
 from polyhead.nets.inference import on_device, predict_batch
 from polyhead.nets.model import Model
 from polyhead.run import Run, plain, unfinished
@@ -64,11 +63,7 @@ def reopen(run: Run, show: Callable[[str], None] = print) -> tuple[Model, dict[s
         run: the run folder.
         show: called with a line for each warning: the run is not finished, or its data has changed.
     """
-    if not run.config.is_file() and run.best.is_file():
-        raise PolyheadError(
-            f"run {str(run.folder)!r} was trained from Python (polyhead.fit), so its data cannot be opened again. Its "
-            f"scores are in {run.results_json.name}."
-        )
+    run.require_recipe(f"Its scores are in {run.results_json.name}.")
     config = with_exemplars(recipe.load(run.config), run)
     predictor = load(run.folder)
     splits = run.read_manifest().get("splits")

@@ -10,6 +10,7 @@ from typing import Any
 from polyhead import checkpoint
 from polyhead.analysis import forgetting
 from polyhead.config import files, recipe
+from polyhead.config.overrides import listed
 from polyhead.data.readers.exemplars import FILE, ExemplarReader, with_exemplars
 from polyhead.data.splits.make import SPLITS
 from polyhead.engine.progress import Log
@@ -118,6 +119,9 @@ def extended_recipe(earlier: Run, task: str, data: Mapping[str, Any], changes: S
         PolyheadError: when the run already has a task of this name, or the images of an earlier task are neither stored
             in the run nor where they were.
     """
+    earlier.require_recipe("Train its tasks and the new one in stages: polyhead.fit(..., stages=[...]).")
+    if not isinstance(data, Mapping):
+        raise PolyheadError(f"data: expected settings such as {{'reader': 'coco', 'root': 'data'}}, got {data!r}")
     weights = checkpoint.load(earlier.best)
     if task in weights.tasks:
         raise PolyheadError(f"run {str(earlier.folder)!r} already has a task {task!r}. Choose another name.")
@@ -158,7 +162,7 @@ def extended_recipe(earlier: Run, task: str, data: Mapping[str, Any], changes: S
     runs, here = earlier.folder.resolve().parent, Path.cwd()
     if not earlier.folder.is_absolute() and runs.is_relative_to(here):  # printed as the user wrote it
         runs = runs.relative_to(here)
-    return recipe.resolve({**config, "runs": str(runs)}, changes, f"{earlier.name}_{task}")
+    return recipe.resolve({**config, "runs": str(runs)}, listed(changes), f"{earlier.folder.resolve().name}_{task}")
 
 
 def _original(earlier: Run, name: str, known: Mapping[str, Any]) -> dict[str, Any]:

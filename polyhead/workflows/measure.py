@@ -7,6 +7,7 @@ from typing import Any
 
 from polyhead.analysis import forgetting, learning_curves, plots, verdict
 from polyhead.data.loading.source import TaskData
+from polyhead.errors import PolyheadError
 from polyhead.kinds import kinds_of_run
 from polyhead.metrics.forgetting import score_history
 from polyhead.nets.model import Model
@@ -18,7 +19,7 @@ from polyhead.workflows.other_data import evaluate_on
 def evaluate(
     run: Run | str | Path,
     split: str = "test",
-    tasks: Sequence[str] | None = None,
+    tasks: str | Sequence[str] | None = None,
     show: Callable[[str], None] = print,
     *,
     data: str | Path | None = None,
@@ -50,10 +51,15 @@ def evaluate(
     run = run if isinstance(run, Run) else Run.open(run)
     if data is not None:
         return dict(evaluate_on(run, data, tasks, reader, show)["tasks"])
+    if split not in ("val", "test"):
+        raise PolyheadError(f"split must be 'val' or 'test', got {split!r}")
+    if tasks is not None and not tasks:
+        raise PolyheadError("tasks is empty. Name tasks of the run, or leave it out for all.")
     model, opened = reopen(run, show)
-    for name in tasks or ():
+    names = list(opened) if tasks is None else [tasks] if isinstance(tasks, str) else tasks
+    for name in names:
         model.head(name)
-    chosen = opened if tasks is None else {name: opened[name] for name in tasks}
+    chosen = {name: opened[name] for name in names}
     numbers: dict[str, Any] = measure(model, chosen, run, (split,), show)["tasks"]
     return numbers
 

@@ -1,79 +1,19 @@
 """Train with one's own parts from Python: any torch data set, any ``nn.Module`` as the backbone, one's own head."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 from polyhead.config.recipe import Parts, Settings
-from polyhead.contracts.kind import Kind
-from polyhead.contracts.modality import Modality
-from polyhead.data.loading.source import Source
-from polyhead.data.readers.dataset import DatasetReader
-from polyhead.engine.progress import Log
 from polyhead.engine.stage import Stage
-from polyhead.kinds import kind_of
+from polyhead.errors import PolyheadError
 from polyhead.nets.model import Model
 from polyhead.run import Run
-from polyhead.workflows.tasks import open_tasks
-from polyhead.workflows.train import finish, train_parts
+from polyhead.workflows.own_task import Task, check_forms
+from polyhead.workflows.train import resume_parts, train_parts
 
-
-@dataclass
-class Task:
-    """The data of a head: map-style data sets whose items are pairs of an input and a target.
-
-    Attributes:
-        train: the training data.
-        names: class names, or names of the numbers to predict.
-        val: the validation data, on which all choices are made; split off from ``train`` if None.
-        test: the test data, which is scored once, at the end; split off from ``train`` if None.
-        kind: what is predicted: ``"classification"`` (targets are class indices), ``"segmentation"`` (masks
-            ``[h, w]``), ``"detection"`` (``{"boxes": [n, 4] xyxy in pixels, "labels": [n]}``), or a kind of one's own.
-        modality: what is read: ``"tensor"`` (used as they are), ``"image"`` (uint8 ``[3, h, w]``, transformed and
-            resized to the model's size), or a modality of one's own.
-        split: fractions of val and test, if they are split off (:class:`polyhead.data.loading.source.Source`).
-        transforms: training transforms of images.
-        batch: samples per step.
-        workers: loader processes.
-        license: license of the data, stored with every copy.
-    """
-
-    train: Any
-    names: Sequence[str]
-    val: Any = None
-    test: Any = None
-    kind: str | Kind = "classification"
-    modality: str | Modality = "tensor"
-    split: dict[str, int | float | str] | None = None
-    transforms: str = "plain"
-    batch: int = 32
-    workers: int = 0
-    license: str = ""
-    cache: float = field(default=0.0, repr=False)
-
-    def source(self) -> Source:
-        """Return the same settings as those of a recipe."""
-        kind = kind_of(self.kind) if isinstance(self.kind, str) else self.kind
-        modality = self.modality if isinstance(self.modality, str) else self.modality.name
-
-        def reader(dataset: Any, split: str) -> DatasetReader | None:
-            return None if dataset is None else DatasetReader(dataset, list(self.names), kind, modality, f"{split}-")
-
-        train = reader(self.train, "train")
-        assert train is not None
-        return Source(
-            train,
-            reader(self.val, "val"),
-            reader(self.test, "test"),
-            split=self.split,
-            transforms=self.transforms,
-            batch=self.batch,
-            workers=self.workers,
-            cache=self.cache,
-            modality=None if isinstance(self.modality, str) else self.modality,
-            license=self.license,
-        )
+__all__ = ["Task", "fit"]
 
 
 def fit(
@@ -87,22 +27,26 @@ def fit(
     runs: str | Path = "runs",
     seed: int = 0,
     precision: str = "auto",
+    exemplar_mib: float = 0.0,
     resume: str | Path | None = None,
     show: Callable[[str], None] = print,
 ) -> Run:
     """Train a model on one's own data; this leaves the same run folder as a recipe does, without ``config.yaml``.
 
     Args:
-        model: the model; its heads are built here.
+        model: a new model for each call; its heads are built here.
         tasks: the data of each head, by name.
         epochs: epochs of the only stage, if ``stages`` is None.
         lr: its learning rate.
         stages: the stages of the training, in order.
         name: name of the run folder.
         runs: the folder in which it is made.
-        seed: seed of all random choices.
+        seed: seed of all random choices of the training. The initial weights of a network that is given are its own:
+            seed torch before it is built.
         precision: ``auto``, or a precision name of Lightning.
-        resume: folder of an interrupted run that the same call has made; it resumes where it stopped.
+        exemplar_mib: MiB of samples that the run stores per task and split; 0 stores none.
+        resume: folder of an interrupted run that the same call has made, with a model built by the same code; it
+            resumes where it stopped.
         show: receives the lines to print.
 
     Returns:
@@ -120,15 +64,72 @@ def fit(
         >>> run.results["test"]["tasks"]["side"]["images"]
         15
     """
+    _check_call(model, tasks, stages, {"epochs": epochs, "lr": lr})
+    show(f"reading the data of {', '.join(tasks)}")
     parts = Parts(
         model=model,
-        sources={task: each.source() for task, each in tasks.items()},
+        sources={task: each.source(task) for task, each in tasks.items()},
         stages=[Stage(epochs=epochs, lr=lr)] if stages is None else list(stages),
-        settings=Settings(seed=seed, precision=precision, name=name, runs=str(runs)),  # type: ignore[arg-type]  # checked by resolve()
+        settings=Settings(seed, precision, name, str(runs), exemplar_mib),  # type: ignore[arg-type]  # checked by resolve()
     )
+    check_forms(parts.sources)
     if resume is None:
         return train_parts(parts, show)
     run = Run.open(resume)
-    opened = open_tasks(parts.sources, model.size, seed, run.read_manifest().get("splits"))
-    with run.locked():
-        return finish(parts, opened, run, Log(run, show))
+    _check_resumed(run, parts)
+    return resume_parts(parts, run, show)
+
+
+def _check_call(model: Any, tasks: Any, stages: Any, numbers: Mapping[str, Any]) -> None:
+    """Check the types of the arguments, and that the model is new.
+
+    Raises:
+        PolyheadError: for the first that is wrong.
+    """
+    if not isinstance(model, Model):
+        raise PolyheadError(
+            f"model: expected a polyhead.Model, got {type(model).__name__}. Build one from any network: "
+            "polyhead.Model(network, [], polyhead.Classify)."
+        )
+    if model.heads:
+        raise PolyheadError(
+            f"model: expected a new model, got one that was trained or loaded (heads {', '.join(model.heads)}), which "
+            "would be trained on. Build a new model for each fit."
+        )
+    if not isinstance(tasks, Mapping) or not tasks:
+        raise PolyheadError(f"tasks: expected data by task name, {{'side': polyhead.Task(...)}}, got {tasks!r:.80}")
+    for name, task in tasks.items():
+        if not isinstance(name, str) or not isinstance(task, Task):
+            got = f"{type(name).__name__}: {type(task).__name__}"
+            raise PolyheadError(f"tasks: expected names and data, {{'side': polyhead.Task(...)}}, got {{{got}}}")
+    listed = isinstance(stages, Sequence) and bool(stages) and all(isinstance(each, Stage) for each in stages)
+    if stages is not None and not listed:
+        raise PolyheadError(f"stages: expected a list of polyhead.Stage, got {stages!r:.80}")
+    for name, value in numbers.items():
+        if not isinstance(value, Real):
+            raise PolyheadError(f"{name}: expected a number, got {value!r}")
+
+
+def _check_resumed(run: Run, parts: Parts) -> None:
+    """Check that a run was started with the same tasks, names, kinds and seed.
+
+    Raises:
+        PolyheadError: for the first that differs.
+    """
+    if run.config.is_file():
+        raise PolyheadError(
+            f"run {str(run.folder)!r} was trained from a recipe. Resume it with 'polyhead train --resume {run.folder}'."
+        )
+    manifest = run.read_manifest()
+    known, kinds = manifest.get("data", {}), manifest.get("kinds", {})
+    readers = {name: source.reader for name, source in parts.sources.items()}
+    pairs = [("tasks", sorted(known), sorted(readers)), ("seed", manifest.get("seed"), parts.settings.seed)]
+    for name, reader in readers.items():
+        pairs.append((f"names of task {name!r}", known.get(name, {}).get("names", reader.names), reader.names))
+        pairs.append((f"kind of task {name!r}", kinds.get(name, reader.kind), reader.kind))
+    for what, before, now in pairs:
+        if before != now:
+            raise PolyheadError(
+                f"run {str(run.folder)!r} cannot be resumed: {what}: started with {before}, got {now}. Give the same "
+                "arguments as in the first call, or start a new run without resume."
+            )

@@ -14,6 +14,7 @@ import torch
 
 from polyhead import checkpoint
 from polyhead.config.recipe import build_model
+from polyhead.contracts.classes import allow
 from polyhead.contracts.kind import Kind
 from polyhead.contracts.modality import Modality, Source
 from polyhead.data.loading.streams import Collate
@@ -105,6 +106,8 @@ class Predictor:
         if on_bad not in ("stop", "skip"):
             raise PolyheadError(f"on_bad must be 'stop' or 'skip', got {on_bad!r}")
         chosen = list(self.names) if tasks is None else [tasks] if isinstance(tasks, str) else list(tasks)
+        if not chosen:
+            raise PolyheadError(f"tasks is empty. Choose from {', '.join(self.names)}, or leave it out for all.")
         for task in chosen:
             self.model.head(task)
         self.skipped = []
@@ -222,6 +225,16 @@ def load(run: str | Path | Run, model: Model | None = None) -> Predictor:
         modality.restore(weights.tasks[task]["modality"]["state"])
     infos = {task: info_of(entry) for task, entry in weights.tasks.items()}
     specs = {task: modality.spec() for task, modality in modalities.items()}
-    model = (build_model(weights.model) if model is None else model).build(infos, specs)
-    checkpoint.fill(model, weights.state, path)
-    return Predictor(model, names, modalities)
+    if model is None:
+        built, remedy = build_model(weights.model).build(infos, specs), checkpoint.REMEDY
+    else:
+        built, remedy = model.build(infos, specs), "Give the model that was trained, built by the same code."
+        allow(built.head(task).kind.partition(".")[0] for task in names)  # what is given in Python is trusted
+    checkpoint.fill(built, weights.state, path, remedy)
+    return Predictor(built, names, modalities, _precision(path))
+
+
+def _precision(weights: Path) -> str:
+    """Return the precision of the run that a weights file is in; the default for a file elsewhere."""
+    run = Run(weights.parent.parent)
+    return run.precision if weights.parent == run.weights else "auto"

@@ -1,17 +1,20 @@
 """Builds a recipe's model and data, and checks that they fit each other before a run folder is made."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from polyhead.config import recipe
 from polyhead.config.recipe import Parts
+from polyhead.contracts.network import Head
 from polyhead.data.doctor import empty_masks
 from polyhead.data.loading.source import TaskData, overlapping_splits
+from polyhead.data.loading.streams import Collate
 from polyhead.engine.fit import build_heads, check_stage
 from polyhead.engine.stage import check_all_trained, check_tasks, trained_tasks
-from polyhead.errors import PolyheadError
+from polyhead.errors import PolyheadError, few
 from polyhead.kinds import kind_of
 from polyhead.models.heads import head_for
 from polyhead.nets.model import Model
@@ -53,6 +56,9 @@ def prepare(parts: Parts) -> Ready:
             check_stage(parts.model, stage, {name: task.names for name, task in tasks.items()})
         except PolyheadError as error:
             raise PolyheadError(f"stages.{number}.{error}") from error
+        if any(loss.distills for loss in stage.continual):
+            earlier = trained_tasks(parts.stages[:number], tasks) - set(stage.tasks or tasks)
+            _check_distilled(parts.model, [tasks[name] for name in sorted(earlier)], f"stages.{number}")
     counted = _check_parameters(count_parameters(parts.model), parts.settings.max_parameters)
     return Ready(parts, tasks, [counted, *absent, *overlapping_splits(tasks), *_forgetting_warnings(parts, tasks)])
 
@@ -87,6 +93,8 @@ def _check_annotated(where: str, task: TaskData) -> list[str]:
     if exemplars:
         return []
     shown = {label for classes in task.shown_classes("train") for _, label in classes}
+    if not shown and any(task.kind.has_content(task.targets("train"))):  # a kind without classes
+        return []
     absent = [name for label, name in enumerate(task.names) if label not in shown]
     return [f"{where}: no training image shows {', '.join(absent)}, so this cannot be learned"] if absent else []
 
@@ -124,7 +132,18 @@ def _check_heads(model: Model, tasks: Mapping[str, TaskData]) -> None:
         PolyheadError: for the first task whose data does not.
     """
     for name, task in tasks.items():
-        needed, available = kind_of(model.head(name).kind), task.kind
+        head = model.head(name)
+        if not hasattr(head, "kind"):
+            raise PolyheadError(
+                f"head of task {name!r}: class {type(head).__name__} has no attribute kind. Name what it predicts: "
+                "kind = 'classification'."
+            )
+        if getattr(head, "names", task.names) != task.names:
+            raise PolyheadError(
+                f"head of task {name!r}: it predicts {few(head.names)}, but the data has {few(task.names)}. Build a "
+                "new model for this data."
+            )
+        needed, available = kind_of(head.kind), task.kind
         if needed.name != available.name:
             suitable = head_for(available.name)
             setting = f" (model.heads.{name}={suitable})" if suitable else ""
@@ -132,6 +151,27 @@ def _check_heads(model: Model, tasks: Mapping[str, TaskData]) -> None:
                 f"data.{name}: task {name!r} has {available.annotations} but a {needed.title} head. Use a "
                 f"{available.title} head{setting}, or a reader with {needed.annotations}."
             )
+
+
+def _check_distilled(model: Model, earlier: Sequence[TaskData], where: str) -> None:
+    """Check that the raw predictions of earlier heads can be compared, with one sample of each task.
+
+    Raises:
+        PolyheadError: for the first head whose predictions cannot.
+    """
+    for task in earlier:
+        head = model.head(task.name)
+        if type(head).distill is not Head.distill:
+            continue
+        batch = Collate(task.kind, task.modality)([task.modality.eval(task.sample("train", 0))])
+        model.eval()
+        with torch.no_grad():
+            raw = head(model.trunk(batch.inputs, task.name))
+        model.train()
+        try:
+            head.distill(raw, raw, 1.0)
+        except TypeError as error:
+            raise PolyheadError(f"{where}.continual: task {task.name!r} cannot be distilled: {error}") from error
 
 
 def count_parameters(model: nn.Module) -> dict[str, int]:

@@ -18,6 +18,7 @@ import polyhead
 from polyhead import checkpoint
 from polyhead.analysis import forgetting, plots
 from polyhead.config import recipe
+from polyhead.config.overrides import listed
 from polyhead.config.recipe import Parts
 from polyhead.data.doctor import fingerprint
 from polyhead.data.loading.source import TaskData
@@ -27,7 +28,7 @@ from polyhead.engine.continual.exemplars import balanced_indices, shuffled_indic
 from polyhead.engine.fit import fit
 from polyhead.engine.progress import Log, Progress
 from polyhead.errors import counted, few, summarize
-from polyhead.metrics.forgetting import score_history
+from polyhead.metrics.forgetting import ranked_title, score_history
 from polyhead.nets.precision import resolve
 from polyhead.rng import derive_seed
 from polyhead.run import Run, read_rows, write_text
@@ -63,7 +64,7 @@ def train(
     All data is read and checked before the folder is made, so an error in the data leaves no folder behind.
 
     Args:
-        source: path or name of a recipe, or its resolved settings (:func:`polyhead.config.recipe.load`).
+        source: path or name of a recipe, or its content as a mapping.
         changes: overrides ``key=value``, as on the command line.
         show: receives the lines to print.
         notes: further entries of the run's manifest; they are written first, so that an interrupted run has them.
@@ -81,7 +82,8 @@ def train(
         >>> sorted(run.results["test"]["tasks"])
         ['fruit', 'signs']
     """
-    config = _resolved(source, [*changes, *(f"{key}={json.dumps(value)}" for key, value in settings.items())])
+    given = (f"{key}={json.dumps(value, default=str)}" for key, value in settings.items())
+    config = _resolved(source, [*listed(changes), *given])
     show(f"reading the data of {', '.join(config['data'])}")
     return train_parts(build(config), show, config, notes)
 
@@ -135,14 +137,21 @@ def _resolved(source: str | Path | Mapping[str, Any], changes: Sequence[str]) ->
     """Return the resolved settings of a recipe with its overrides."""
     if not isinstance(source, Mapping):
         return recipe.load(source, changes, must_exist=True)
-    return recipe.resolve(deepcopy(dict(source)), changes, str(source["name"])) if changes else source
+    return recipe.resolve(deepcopy(dict(source)), changes, str(source.get("name") or "run"))
 
 
 def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
     """Resume an interrupted run; a finished one is only evaluated again."""
     run = Run.open(folder)
+    run.require_recipe(f"Resume it with polyhead.fit(..., resume={str(folder)!r}).")
     config = with_exemplars(recipe.load(run.config), run)
-    parts = build(config)
+    return resume_parts(build(config), run, show, config)
+
+
+def resume_parts(
+    parts: Parts, run: Run, show: Callable[[str], None] = print, config: Mapping[str, Any] | None = None
+) -> Run:
+    """Resume a run with the objects that it was started with; see :func:`train_parts`."""
     splits = run.read_manifest().get("splits")
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed, splits)
     with run.locked():
@@ -193,7 +202,7 @@ def finish(
     checkpoint.fill(parts.model, checkpoint.load(run.best).state, run.best)
     measure(parts.model, tasks, run, ("val", "test"), log)
     if parts.settings.max_drop is not None and len(parts.stages) > 1:
-        metrics = {name: task.kind.main.title for name, task in tasks.items()}
+        metrics = {name: ranked_title(task.kind) for name, task in tasks.items()}
         images = {name: len(task.ids("val")) for name, task in tasks.items()}
         history = score_history(read_rows(run.results_csv), {name: task.kind for name, task in tasks.items()})
         drops = forgetting.drops_since_learned(history, metrics, images)
@@ -276,6 +285,7 @@ def describe_run(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
     data = {
         name: {
             "fingerprint": {split: fingerprint(task.readers[split]) for split in SPLITS},
+            "names": task.names,
             "license": task.license,
             "skipped": [str(problem) for problem in task.skipped],
         }

@@ -23,6 +23,7 @@ from polyhead.analysis.forgetting import (
     transfer_text,
     unscored,
 )
+from polyhead.analysis.table import compare, rows_of
 from polyhead.contracts import classes
 from polyhead.contracts.kind import Targets
 from polyhead.errors import PolyheadError
@@ -251,6 +252,34 @@ def test_a_negative_drop_is_a_gain() -> None:
     line = "  cls  AP50 0.024 vs. 0.005 (40 images, 1 run): gained +380.0% [+50.0%, +600.0%]   within 5.0%"
     assert text([drop], 0.05).splitlines()[1] == line
     assert text([drop._replace(drop=-0.0001, interval=None)]).endswith("drop +0.0%")
+
+
+@pytest.mark.usefixtures("allowed")
+def test_where_lower_is_better_forward_transfer_is_of_the_skill(tmp_path: Path) -> None:
+    run, alone = (Run(Path(regressed(tmp_path, name, 5.0))) for name in ("ours", "alone"))
+    run.update_manifest(kinds={"seg": "segmentation", "age": MeanError().name})
+    rows: list[dict[str, Any]] = [
+        {"stage": 0, "val/seg/miou": 0.5, "val/age/mae": None, "val/age/skill": None},
+        {"stage": 1, "val/seg/miou": 0.5, "val/age/mae": 4.0, "val/age/skill": 0.6},
+    ]
+    write_rows(run.results_csv, rows)
+    alone.update_results(val={"tasks": {"age": {"score": 5.0, "dummy_baseline": {"score": 10.0}}}})
+    assert transfer(run, {"age": [str(alone.folder)]})["forward"] == pytest.approx(0.6 - 0.5)
+    alone.update_results(val={"tasks": {"age": {"score": 5.0}}})
+    assert "forward" not in transfer(run, {"age": [str(alone.folder)]}), "without a dummy baseline there is no skill"
+
+
+@pytest.mark.usefixtures("allowed")
+def test_a_relative_difference_is_of_the_score_whose_dummy_baseline_is_known(tmp_path: Path) -> None:
+    rows = {name: regressed(tmp_path, name, error) for name, error in (("a", 5.0), ("b", 2.0))}
+    assert compare(rows)[1].relative is not None
+    assert compare(rows, metric="bias")[1].relative is None
+
+
+@pytest.mark.parametrize("rows", ["runs/a", ["runs/a", "runs/b"], {}, {"a": []}, {"a": [[]]}])
+def test_rows_that_are_no_runs_by_name_are_refused(rows: Any) -> None:
+    with pytest.raises(PolyheadError, match=r"expected runs by name|row 'a' has no run"):
+        rows_of(rows)
 
 
 @pytest.mark.usefixtures("allowed")

@@ -43,8 +43,15 @@ def test_a_package_that_is_not_allowed_is_not_imported(tmp_path: Path, monkeypat
         classes.load("strange_kinds.Detection", Kind, SHORT)
     assert str(caught.value) == (
         "kind 'strange_kinds.Detection': package 'strange_kinds' is not allowed to be imported. If you trust it, allow "
-        "it with --allow strange_kinds."
+        "it with --allow strange_kinds, in Python with polyhead.contracts.classes.allow('strange_kinds')."
     )
     assert "strange_kinds" not in sys.modules
-    classes.allow(["strange_kinds"])
+    classes.allow("strange_kinds")
+    assert classes.ALLOWED == ["polyhead", "strange_kinds"]
     assert classes.load("strange_kinds.Detection", Kind, SHORT) is Detection
+
+
+def test_a_class_of_a_script_cannot_be_found_by_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classes, "ALLOWED", ["polyhead", "__main__"])
+    with pytest.raises(PolyheadError, match=r"Define the class at the top level of a module with a name$"):
+        classes.load("__main__.NoSuchKind", Kind, SHORT)

@@ -202,14 +202,14 @@ def test_supervision_gets_class_names() -> None:
 
 def test_plain_data_sets_give_boxes_and_labels() -> None:
     """The form of torchvision's detectors."""
-    raw = torch.zeros(3, 20, 30)
+    size = (20, 30)
     given: dict[str, Any] = {"boxes": [[1, 2, 4, 6]], "labels": [1]}
-    made = KIND.as_target(given, raw, ["a", "b"])
+    made = KIND.as_target(given, size, ["a", "b"])
     assert isinstance(made, Boxes)
     assert (made.boxes.tolist(), made.labels.tolist(), made.areas.tolist()) == ([[1, 2, 4, 6]], [1], [12])
     assert (made.size, made.annotated.tolist(), made.ignore.tolist()) == ((20, 30), [True, True], [False])
-    assert KIND.as_target(made, raw, ["a", "b"]) is made
-    assert KIND.as_target({"boxes": [], "labels": []}, raw, ["a"]).boxes.shape == (0, 4)
+    assert KIND.as_target(made, size, ["a", "b"]) is made
+    assert KIND.as_target({"boxes": [], "labels": []}, size, ["a"]).boxes.shape == (0, 4)
 
 
 def test_objects_are_counted_in_the_plot_of_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from polyhead.contracts.score import Score
 from polyhead.errors import PolyheadError
 from polyhead.kinds import kind_of
-from polyhead.metrics.forgetting import combined_score, drop, rank_by, score_history
+from polyhead.metrics.forgetting import combined_score, drop, rank_by, ranked_title, score_history
 
 SEG = kind_of("segmentation")
 KINDS = {"seg": SEG, "det": kind_of("detection")}
@@ -63,11 +63,14 @@ def test_a_higher_skill_is_better_also_below_the_dummy_baseline(low: float, gain
 def test_skills_of_known_models_are_averaged_as_scores_are_and_nan_is_worst() -> None:
     assert combined(0.5, 0.8, score=MAE) == combined(0.5, 0.8) == pytest.approx(math.sqrt(0.4))
     assert combined(math.nan, 0.9, score=MAE) < combined(-1e6, 0.9, score=MAE)
+    assert combined(math.nan) < combined(0.0), "else an epoch without a score would be the best for ever"
+    assert combined(0.9, math.nan) < combined(0.0, 0.0)
 
 
 def test_epochs_are_ranked_by_the_main_score_or_by_its_skill() -> None:
     assert rank_by(SEG, {"miou": 0.4, "pixel_accuracy": 0.9}) == (SEG.main, 0.4)
     assert rank_by(MeanError(), {"mae": 3.0, "bias": 0.1, "skill": 0.25}) == (MAE, 0.25)
+    assert (ranked_title(SEG), ranked_title(MeanError())) == ("mIoU", "skill")
 
 
 def test_the_history_is_that_of_the_selected_weights() -> None:

@@ -100,3 +100,10 @@ def test_equal_to_torchmetrics() -> None:
 def test_invalid_input_is_named(targets: dict[str, ClassLabel], message: str) -> None:
     with pytest.raises(PolyheadError, match=message):
         labels(targets, {"a": predicted(0)}, NAMES)
+
+
+def test_probabilities_that_are_not_finite_are_refused() -> None:
+    """The largest of them would be the first class."""
+    found = {"a": predicted(0), "b": Labels(torch.tensor([0.1, math.nan, 0.2, 0.3]))}
+    with pytest.raises(PolyheadError, match=r"'b' has a score that is not finite\. The training has diverged"):
+        labels(targets_of(a=0, b=1), found, NAMES)

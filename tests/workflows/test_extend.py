@@ -14,6 +14,7 @@ from polyhead.config import recipe
 from polyhead.data.readers.exemplars import ExemplarReader, with_exemplars
 from polyhead.data.synthetic.scenes import Scenes
 from polyhead.data.synthetic.writers import write_coco
+from polyhead.errors import PolyheadError
 from polyhead.run import Run, read_json, read_rows, write_json
 from polyhead.workflows.evaluate import reopen
 from polyhead.workflows.extend import extended_recipe, report_forgetting
@@ -327,6 +328,11 @@ def test_a_run_is_extended_and_evaluated_with_its_best_weights(run: Run, capsys:
 def test_mistakes_are_reported(run: Run, words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["extend", str(run.folder), *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_changes_are_a_list(run: Run) -> None:
+    with pytest.raises(PolyheadError, match=r"changes: expected a list such as \['epochs=1'\], got 'epochs=1'"):
+        extended_recipe(run, "other", {"reader": "scenes"}, "epochs=1")
 
 
 def test_a_run_whose_exemplars_and_data_are_gone_is_refused(

@@ -6,15 +6,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from builders.error_kind import MeanError, Values
 from torch import Tensor, nn
 from torch.utils.data import Dataset, TensorDataset
 
 import polyhead
 from polyhead import checkpoint
+from polyhead.contracts.network import Head
 from polyhead.engine import fit as engine_fit
-from polyhead.errors import PolyheadError
+from polyhead.errors import DataError, PolyheadError
+from polyhead.nets.model import _check_factory
+from polyhead.types import Batch, InputSpec, LossTerm, Pyramid, PyramidSpec, TaskInfo
+from polyhead.workflows.own import _check_call
+from polyhead.workflows.train import resume as resume_recipe
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_parts.py"
 
@@ -91,16 +98,136 @@ def test_the_same_seed_gives_the_same_weights_and_an_interrupted_call_resumes(
     assert "test" in run.results
 
 
-def test_splits_are_made_where_they_are_not_given(tmp_path: Path) -> None:
-    data = polyhead.Task(points(100, 0), ["left", "right"], batch=16)
-    run = polyhead.fit(network(), {"side": data}, epochs=1, runs=tmp_path, show=lambda _: None)
+class Counted(Dataset[tuple[Tensor, Any]]):
+    """A data set that counts how often items are read."""
+
+    def __init__(self, data: TensorDataset) -> None:
+        self.data, self.reads = data, 0
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Any]:
+        self.reads += 1
+        return self.data[index]  # type: ignore[return-value]  # a pair
+
+
+def test_splits_are_made_where_they_are_not_given_and_the_data_is_read_once(tmp_path: Path) -> None:
+    data, lines = Counted(points(100, 0)), dict[str, int]()
+
+    def show(line: str) -> None:
+        lines[line] = data.reads
+
+    task = polyhead.Task(data, ["left", "right"], batch=16)
+    run = polyhead.fit(network(), {"side": task}, epochs=1, runs=tmp_path, show=show)
     assert run.results["test"]["tasks"]["side"]["images"] == 15
+    assert lines["reading the data of side"] == 0
+    assert lines[f"run folder: {run.folder}"] <= 101, "every sample, and one to fit the modality"
+    assert not run.exemplars.exists(), "the data is not copied unless that is asked for"
+    assert not run.probe.exists()
 
 
 def test_what_cannot_be_opened_again_is_refused(tmp_path: Path) -> None:
     run = train(tmp_path, epochs=1)
     with pytest.raises(PolyheadError, match=r"was trained from Python \(polyhead\.fit\), so its data cannot be opened"):
         polyhead.evaluate(run)
+    with pytest.raises(PolyheadError, match=r"opened again\. Resume it with polyhead\.fit\(\.\.\., resume="):
+        resume_recipe(run.folder)
+    with pytest.raises(PolyheadError, match=r"opened again\. Train its tasks and the new one in stages"):
+        polyhead.extend(run, "other", {"reader": "scenes"})
+    other = polyhead.Model(nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU()), [], polyhead.Classify)
+    with pytest.raises(PolyheadError, match=r"do not fit the model: .* Give the model that was trained, built by"):
+        polyhead.load(run, other)
+    check_resume(run)
+
+
+def check_resume(run: polyhead.Run) -> None:
+    """Check that a run is resumed with the arguments that it was started with only, and says what it does."""
+    swapped = polyhead.Task(points(120, 0), ["right", "left"], points(60, 1), points(80, 2))
+    calls: list[tuple[Any, dict[str, Any], str]] = [
+        ({"side": swapped}, {}, r"names of task 'side': started with \['left', 'right'\], got \['right', 'left'\]"),
+        ({"other": task()}, {}, r"tasks: started with \['side'\], got \['other'\]\. Give the same arguments"),
+        ({"side": task()}, {"seed": 1}, "seed: started with 0, got 1"),
+    ]
+    for tasks, settings, message in calls:
+        with pytest.raises(PolyheadError, match=message):
+            polyhead.fit(network(), tasks, resume=run.folder, show=lambda _: None, **settings)
+    lines: list[str] = []
+    changed = polyhead.Task(points(120, 9), ["left", "right"], points(60, 1), points(80, 2), batch=16)
+    polyhead.fit(network(), {"side": changed}, epochs=1, precision="32-true", resume=run.folder, show=lines.append)
+    assert f"{run.folder} is finished already; evaluating it again" in lines
+    assert any(line.startswith("side: the train data is not the data that this run started with") for line in lines)
+
+
+def built() -> polyhead.Model:
+    return network().build(
+        {"side": TaskInfo(["left", "right"])},
+        {"side": InputSpec("tensor", info={"shape": [2], "dtype": "torch.float32"})},
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"model": nn.Linear(2, 2)}, "model: expected a polyhead.Model, got Linear. Build one from any network"),
+        ({"model": built()}, "expected a new model, got one that was trained or loaded (heads side), which would be"),
+        ({"tasks": {}}, "tasks: expected data by task name, {'side': polyhead.Task(...)}, got {}"),
+        ({"tasks": task()}, "tasks: expected data by task name"),
+        (
+            {"tasks": {"side": points(9, 0)}},
+            "tasks: expected names and data, {'side': polyhead.Task(...)}, got {str: Te",
+        ),
+        ({"tasks": {1: task()}}, "got {int: Task}"),
+        ({"stages": polyhead.Stage()}, "stages: expected a list of polyhead.Stage, got Stage("),
+        ({"numbers": {"lr": "0.1"}}, "lr: expected a number, got '0.1'"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str) -> None:
+    given = {"model": network(), "tasks": {"side": task()}, "stages": None, "numbers": {"lr": 1}}
+    with pytest.raises(PolyheadError) as caught:
+        _check_call(**given | arguments)
+    assert message in str(caught.value)
+
+
+def test_a_model_is_not_trained_on(tmp_path: Path) -> None:
+    with pytest.raises(PolyheadError, match="expected a new model"):
+        polyhead.fit(built(), {"side": task()}, runs=tmp_path)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_faults_of_the_data_are_reported_before_anything_is_trained(tmp_path: Path) -> None:
+    wrong = TensorDataset(torch.zeros(3, 2), torch.tensor([0, -1, 2]))
+    data = polyhead.Task(points(9, 0), ["left", "right"], points(9, 1), wrong)
+    with pytest.raises(DataError, match=r"data\.side \(test\): 2 problems found, nothing was trained") as caught:
+        polyhead.fit(network(), {"side": data}, runs=tmp_path, show=lambda _: None)
+    assert [problem.where for problem in caught.value.problems] == ["test-000001", "test-000002"]
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("head", ["classify", built().head("side")])
+def test_heads_are_given_by_what_builds_them(head: Any) -> None:
+    with pytest.raises(PolyheadError, match=r"head: expected a class of heads, such as polyhead\.Classify"):
+        _check_factory(head)
+    with pytest.raises(
+        PolyheadError, match=r"backbone: expected a network, got its class\. Create one: ReLU\(\.\.\.\)"
+    ):
+        polyhead.Model(nn.ReLU, [], polyhead.Classify)  # type: ignore[arg-type]  # the mistake
+    with pytest.raises(PolyheadError, match="got an object of Classify"):
+        polyhead.Model(nn.Linear(2, 8), [], {"side": built().head("side")})  # type: ignore[dict-item]  # the mistake
+
+
+def test_numbers_in_half_precision_become_float32_and_a_predictor_has_the_precision_of_its_run(tmp_path: Path) -> None:
+    """The example of a kind of one's own: a number, without classes."""
+    data = points(60, 0)
+    numbers = polyhead.Task(TensorDataset(data.tensors[0], data.tensors[0].sum(1)), ["sum"], kind=MeanError(), batch=16)
+    lines: list[str] = []
+    model = polyhead.Model(nn.Linear(2, 8), [], Regress)
+    run = polyhead.fit(model, {"sum": numbers}, epochs=1, runs=tmp_path, precision="bf16-mixed", show=lines.append)
+    assert not [line for line in lines if "cannot be learned" in line], "a number has no classes to show"
+    assert polyhead.load(run, model)(torch.tensor([2.0, 0.0]))[0].scores.dtype == np.float32
+    run.update_manifest(precision="32-true")
+    assert polyhead.load(run, model).precision == "32-true"
+    assert polyhead.load(run.best, model).precision == "32-true"
 
 
 class Drawn(Dataset[tuple[Tensor, Any]]):
@@ -118,6 +245,25 @@ class Drawn(Dataset[tuple[Tensor, Any]]):
         image[:, 8:20, left : left + 12], mask[8:20, left : left + 12] = 220, 1
         box = {"boxes": torch.tensor([[left, 8.0, left + 12, 20]]), "labels": torch.tensor([0])}
         return image, box if self.target == "detection" else mask
+
+
+class Regress(Head):
+    """Predicts a number; in bfloat16 where the run has mixed precision."""
+
+    kind = "builders.error_kind.MeanError"
+
+    def __init__(self, spec: PyramidSpec, info: TaskInfo) -> None:
+        super().__init__()
+        self.names, self.linear = info.names, nn.Linear(spec.channels[-1], 1)
+
+    def forward(self, pyramid: Pyramid) -> Tensor:
+        return self.linear(pyramid.levels[-1])  # type: ignore[no-any-return]  # a tensor
+
+    def losses(self, raw: Tensor, batch: Batch, progress: float = 0.0) -> dict[str, LossTerm]:
+        return {"error": LossTerm((raw[:, 0].float() - batch.target.value).abs().sum(), len(raw))}
+
+    def decode(self, raw: Tensor) -> list[Values]:
+        return [Values(row) for row in raw]
 
 
 @pytest.mark.parametrize(("kind", "names"), [("detection", ["square"]), ("segmentation", ["background", "square"])])

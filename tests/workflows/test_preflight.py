@@ -3,10 +3,23 @@
 from typing import Any
 
 import pytest
+import torch
+from builders.error_kind import MeanError
+from torch import nn
+from torch.utils.data import TensorDataset
 
 from polyhead.config import recipe
-from polyhead.engine.continual import Replay
-from polyhead.workflows.preflight import build, prepare
+from polyhead.config.recipe import Parts, Settings
+from polyhead.contracts.network import Head
+from polyhead.engine.continual import Distill, Replay
+from polyhead.engine.stage import Stage
+from polyhead.errors import PolyheadError
+from polyhead.nets.heads.classify import Classify
+from polyhead.nets.model import Model
+from polyhead.types import Pyramid, PyramidSpec, TaskInfo
+from polyhead.workflows.own_task import Task
+from polyhead.workflows.preflight import _check_annotated, build, prepare
+from polyhead.workflows.tasks import open_task
 
 SCENES = {"reader": "scenes", "count": 8, "size": 64, "val": {"count": 4, "seed": 1}, "test": {"count": 4, "seed": 2}}
 NETWORK = {"backbone": "test_resnet", "size": 64, "middle": 8, "width": 8, "depth": 1}
@@ -50,3 +63,58 @@ def stage_warnings(second: dict[str, Any]) -> list[str]:
     config = recipe.resolve({"model": model, "data": {"a": SCENES, "b": SCENES}, "stages": stages}, [], "run")
     ready = prepare(build(config))
     return [remark for remark in ready.remarks if remark.startswith("stages.")]
+
+
+class Bare(Classify):
+    """Returns raw predictions that the default distillation cannot compare."""
+
+    def forward(self, pyramid: Pyramid) -> Any:
+        return super().forward(pyramid).logits
+
+    distill = Head.distill
+
+
+def test_a_head_that_cannot_be_distilled_is_refused_before_the_training() -> None:
+    data = TensorDataset(torch.randn(20, 2), torch.arange(20) % 2)
+    sources = {name: Task(data, ["left", "right"]).source(name) for name in "ab"}
+    stages = [Stage(tasks=["a"]), Stage(tasks=["b"], continual=[Distill()], freeze_bn_stats=True)]
+    with pytest.raises(PolyheadError, match=r"stages\.1\.continual: task 'a' cannot be distilled: Bare: expected raw"):
+        prepare(Parts(Model(nn.Linear(2, 4), [], Bare), sources, stages, Settings()))
+    prepare(Parts(Model(nn.Linear(2, 4), [], Classify), sources, stages, Settings()))
+
+
+class Kindless(Classify):
+    """A head that does not say what it predicts."""
+
+    kind = property()  # type: ignore[assignment]  # as if it were missing
+
+
+class Misnamed(Classify):
+    """A head with class names of its own."""
+
+    def __init__(self, pyramid: PyramidSpec, task: TaskInfo) -> None:
+        super().__init__(pyramid, task._replace(names=["right", "left"]))
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        (Kindless, "head of task 'a': class Kindless has no attribute kind"),
+        (Misnamed, "head of task 'a': it predicts right, left, but the data has left, right"),
+    ],
+)
+def test_a_head_says_what_it_predicts(head: type[Head], message: str) -> None:
+    data = TensorDataset(torch.randn(20, 2), torch.arange(20) % 2)
+    sources = {"a": Task(data, ["left", "right"]).source("a")}
+    with pytest.raises(PolyheadError, match=message):
+        prepare(Parts(Model(nn.Linear(2, 4), [], head), sources, [Stage()], Settings()))
+
+
+def test_a_kind_without_classes_has_none_that_cannot_be_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Task(TensorDataset(torch.randn(20, 2), torch.rand(20)), ["age"], kind=MeanError()).source("age")
+    monkeypatch.setattr(MeanError, "shown", lambda _, targets: [set() for _ in targets.ids])
+    assert _check_annotated("data.age", open_task("age", source, 0)) == []
+    monkeypatch.setattr(MeanError, "shown", lambda _, targets: [{("value", 1)} for _ in targets.ids])
+    assert _check_annotated("data.age", open_task("age", source, 0)) == [
+        "data.age: no training image shows age, so this cannot be learned"
+    ]

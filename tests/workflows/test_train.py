@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from polyhead.data.loading.source import Source, TaskData
 from polyhead.data.readers.exemplars import ExemplarReader
 from polyhead.data.splits.make import SPLITS
 from polyhead.data.synthetic.scenes import Scenes
+from polyhead.errors import PolyheadError
 from polyhead.metrics.coco import coco
 from polyhead.metrics.dummy import dummy_predictions
 from polyhead.models import classifier, ssd300
@@ -21,6 +23,7 @@ from polyhead.run import Run, read_rows
 from polyhead.types import Boxes, ClassLabel, Mask
 from polyhead.workflows import train as training
 from polyhead.workflows.evaluate import score_split
+from polyhead.workflows.measure import evaluate
 from polyhead.workflows.tasks import open_tasks
 
 SCENES = {"reader": "scenes", "count": 8, "size": 64, "val": {"count": 4, "seed": 1}, "test": {"count": 4, "seed": 2}}
@@ -78,6 +81,27 @@ def saved(run: Run, split: str, task: TaskData) -> ExemplarReader:
     reader = ExemplarReader(run.exemplar_folder(split, task.name))
     reader.bind(task.kind, task.modality)
     return reader
+
+
+def test_a_mapping_is_resolved_like_a_file_and_wrong_arguments_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[Any] = []
+    monkeypatch.setattr(training, "build", built.append)
+    monkeypatch.setattr(training, "train_parts", lambda *_: None)
+    training.train(RECIPE, runs=Path("elsewhere"), show=lambda _: None)
+    training.train(built[0], show=lambda _: None)
+    assert built[0] == built[1]
+    assert (built[0]["name"], built[0]["runs"]) == ("run", "elsewhere")
+    for arguments, message in (
+        (({},), "the recipe has no model. A recipe needs"),
+        ((RECIPE, "epochs=1"), r"changes: expected a list such as \['epochs=1'\], got 'epochs=1'"),
+    ):
+        with pytest.raises(PolyheadError, match=message):
+            training.train(*arguments, show=lambda _: None)  # type: ignore[arg-type]  # the mistake
+    run = Run("runs/nothing")
+    with pytest.raises(PolyheadError, match="split must be 'val' or 'test', got 'validation'"):
+        evaluate(run, "validation")
+    with pytest.raises(PolyheadError, match=r"tasks is empty\. Name tasks of the run"):
+        evaluate(run, tasks=[])
 
 
 def test_replayed_images_are_class_balanced_and_probe_images_are_not(tmp_path: Path) -> None:

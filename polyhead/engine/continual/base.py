@@ -18,9 +18,12 @@ class ContinualLoss(ABC):
     Attributes:
         needs_fixed_statistics: whether it can do harm unless the batch norm statistics below the earlier heads are
             fixed (:attr:`polyhead.engine.stage.Stage.freeze_bn_stats`).
+        distills: whether it compares the raw predictions of earlier heads
+            (:meth:`polyhead.contracts.network.Head.distill`).
     """
 
     needs_fixed_statistics: bool = False
+    distills: bool = False
 
     @abstractmethod
     def start(self, model: Model, tasks: Mapping[str, Task]) -> None:

@@ -35,6 +35,7 @@ class Distill(ContinualLoss):
     """
 
     needs_fixed_statistics = True
+    distills = True
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from polyhead.data.augment.transforms import Eval, fit_of, train_transform
 from polyhead.data.geometry.plane import ImageMeta
 from polyhead.data.io.images import ImageFile, read_sized
 from polyhead.errors import PolyheadError
-from polyhead.modalities.image.sources import image_sources
+from polyhead.modalities.image.sources import image_of, image_sources
 from polyhead.modalities.image.transforms import EvalImage, TrainImage
 from polyhead.types import InputSpec, Size
 
@@ -57,6 +57,14 @@ class Image(Modality):
     def spec(self) -> InputSpec:
         """Return the size of the canvas."""
         return InputSpec("image", self.size)
+
+    def as_raw(self, value: Any) -> tv.Image:
+        """Return the pixels of a path, a PIL image, an array or a tensor (:mod:`polyhead.modalities.image.sources`)."""
+        return image_of(value)
+
+    def size_of(self, raw: Tensor) -> Size:
+        """Return height and width in pixels."""
+        return int(raw.shape[-2]), int(raw.shape[-1])
 
     def decode(self, raw: ImageFile | Tensor) -> tv.Image:
         """Return the upright image, uint8 ``[3, h, w]``."""

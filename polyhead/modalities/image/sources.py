@@ -1,7 +1,7 @@
 """What images can be predicted: a file, a folder, a glob pattern, or pixels.
 
 Pixels are a PIL image; a uint8 array, RGB ``[h, w, 3]`` or gray ``[h, w]`` (OpenCV images are BGR: reverse the channels
-first); or a uint8 RGB tensor ``[3, h, w]`` or ``[b, 3, h, w]``.
+first); or a tensor of uint8 or of floats in 0..1, RGB ``[3, h, w]``, gray ``[1, h, w]``, or a batch of these.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,8 +16,8 @@ from torch import Tensor
 from torchvision import tv_tensors as tv
 
 from polyhead.contracts.modality import Source
-from polyhead.data.io.images import SUFFIXES, ImageFile, is_image, to_rgb
-from polyhead.errors import PolyheadError
+from polyhead.data.io.images import SUFFIXES, ImageFile, is_image, read_image, to_rgb
+from polyhead.errors import PolyheadError, SampleError
 
 
 def image_sources(source: Any) -> Iterator[Source]:
@@ -37,6 +37,21 @@ def image_sources(source: Any) -> Iterator[Source]:
         count += len(found)
     if not count:
         raise PolyheadError("no image to predict: the list of sources is empty")
+
+
+def image_of(value: Any) -> tv.Image:
+    """Return one image of a data set, a path or pixels, as upright RGB, uint8 ``[3, h, w]``.
+
+    Raises:
+        InvalidFileError: when a file cannot be read.
+        SampleError: when it is no image, or several.
+    """
+    if isinstance(value, str | Path):
+        return read_image(value)
+    images = _pixels(value)
+    if len(images) != 1:
+        raise SampleError(f"expected one image, got a batch of {len(images)}", "let the data set return one image")
+    return images[0]
 
 
 def _files(source: str | Path) -> list[Path]:
@@ -66,15 +81,20 @@ def _pixels(entry: Any) -> list[tv.Image]:
         rgb = to_rgb(ImageOps.exif_transpose(entry), "the given image")
         return [tv.Image(torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous())]
     if not isinstance(entry, np.ndarray | Tensor):
-        raise PolyheadError(f"expected a path, a PIL image, an array or a tensor, got {type(entry).__name__}")
+        what = f"expected a path, a PIL image, an array or a tensor, got {type(entry).__name__}"
+        raise SampleError(what, "convert it to one of these")
     form = f"{entry.dtype} {list(entry.shape)}"
     if isinstance(entry, np.ndarray):
         gray = entry.ndim == 2  # [h, w]
         color = np.repeat(entry[..., None], 3, axis=2) if gray else entry  # [h, w, 3]
         if color.dtype != np.uint8 or color.shape[2:] != (3,) or 0 in color.shape:
-            raise PolyheadError(f"expected an array of uint8 (0..255), RGB [h, w, 3] or gray [h, w], got {form}")
+            what = f"expected an array of uint8 (0..255), RGB [h, w, 3] or gray [h, w], got {form}"
+            raise SampleError(what, "convert it to this form")
         return [tv.Image(torch.from_numpy(np.ascontiguousarray(color)).permute(2, 0, 1).contiguous())]
-    batch = entry[None] if entry.ndim == 3 else entry  # [b, 3, h, w]
-    if batch.dtype != torch.uint8 or batch.ndim != 4 or batch.shape[1] != 3 or 0 in batch.shape:
-        raise PolyheadError(f"expected a tensor of uint8 (0..255), RGB [3, h, w] or [b, 3, h, w], got {form}")
-    return [tv.Image(image.cpu()) for image in batch]
+    batch = entry[None] if entry.ndim == 3 else entry  # [b, c, h, w]
+    if batch.is_floating_point() and bool(((batch >= 0) & (batch <= 1)).all()):
+        batch = (255 * batch).round().to(torch.uint8)
+    if batch.dtype != torch.uint8 or batch.ndim != 4 or batch.shape[1] not in (1, 3) or 0 in batch.shape:
+        what = f"expected a tensor of uint8 (0..255) or floats (0..1), RGB [3, h, w] or gray [1, h, w], got {form}"
+        raise SampleError(what, "convert it to this form; normalization belongs to the backbone")
+    return [tv.Image(image.cpu()) for image in batch.expand(-1, 3, -1, -1)]

@@ -47,7 +47,7 @@ def exemplars(tiny: Tiny) -> Reader:
 
 def dataset() -> Reader:
     images = torch.randint(0, 256, (3, 3, 9, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    return DatasetReader([*zip(images, [1, 0, 1], strict=True)], ["cat", "dog"], Classification(), "image")
+    return DatasetReader([*zip(images, [1, 0, 1], strict=True)], ["cat", "dog"], Classification(), modality_of("image"))
 
 
 MADE: dict[type[Reader], Callable[[Tiny], Reader]] = {

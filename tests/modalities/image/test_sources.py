@@ -12,7 +12,7 @@ from torchvision import tv_tensors as tv
 
 from polyhead.contracts.modality import Source
 from polyhead.data.io.images import ImageFile
-from polyhead.errors import PolyheadError
+from polyhead.errors import PolyheadError, SampleError
 from polyhead.modalities.image import Image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -99,6 +99,25 @@ def test_pixels_are_named_by_their_position(photos: Path) -> None:
     assert torch.equal(sources(batch)[1].raw, 255 - PLANES)
 
 
+def test_tensors_of_a_data_set_may_be_floats_and_gray() -> None:
+    """What torchvision's ToTensor returns is the same image."""
+    assert torch.equal(sources(PLANES / 255)[0].raw, PLANES)
+    assert torch.equal(sources(PLANES[:1])[0].raw, PLANES[:1].expand(3, -1, -1))
+    assert len(sources(PLANES[None, :1] / 255)) == 1
+
+
+def test_an_image_of_a_data_set_is_a_path_or_pixels(tmp_path: Path) -> None:
+    Pillow.fromarray(PIXELS).save(tmp_path / "a.png")
+    for value in (tmp_path / "a.png", str(tmp_path / "a.png"), Pillow.fromarray(PIXELS), PIXELS, PLANES / 255):
+        raw = Image().as_raw(value)
+        assert torch.equal(raw, PLANES)
+        assert Image().size_of(raw) == (6, 8)
+    with pytest.raises(SampleError, match="expected one image, got a batch of 2"):
+        Image().as_raw(torch.stack([PLANES, PLANES]))
+    with pytest.raises(SampleError, match="expected a path, a PIL image, an array or a tensor, got dict"):
+        Image().as_raw({})
+
+
 def test_images_of_every_mode_become_upright_rgb() -> None:
     gray = PIXELS[:, :, 0]
     expected: Tensor = torch.from_numpy(np.repeat(gray[None], 3, axis=0))
@@ -135,8 +154,8 @@ def test_changing_the_given_pixels_later_does_not_change_images_of_other_types()
         (np.zeros((0, 4, 3), np.uint8), "got uint8 [0, 4, 3]"),
         (np.zeros((4,), np.uint8), "got uint8 [4]"),
         (
-            torch.zeros(3, 4, 4),
-            "expected a tensor of uint8 (0..255), RGB [3, h, w] or [b, 3, h, w], got torch.float32 [3, 4, 4]",
+            torch.full((3, 4, 4), 2.0),
+            "expected a tensor of uint8 (0..255) or floats (0..1), RGB [3, h, w] or gray [1, h, w], got torch.float32",
         ),
         (torch.zeros(4, 4, 3, dtype=torch.uint8), "got torch.uint8 [4, 4, 3]"),
         (torch.zeros(1, 3, 0, 4, dtype=torch.uint8), "got torch.uint8 [1, 3, 0, 4]"),
