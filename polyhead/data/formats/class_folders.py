@@ -89,9 +89,7 @@ def _splits(folder: DataFolder, notes: list[str]) -> dict[str, str]:
         if split not in full and not set(_class_names(folder, root, least=1)) <= train:
             left_out.append(splits.pop(split))
     counts = {name: folder.image_counts[name] for name in sorted(left_out)}
-    notes += [
-        f"{name}/ has no class folders as train has and is not read ({count} images)" for name, count in counts.items()
-    ]
+    notes += [f"{name}/ ({count} images) is not read: it does not hold class folders" for name, count in counts.items()]
     return splits
 
 

@@ -158,7 +158,7 @@ def _layouts(
             found = FORMATS[name].find(folder)
             if found is None and settings and len(names) == 1:  # the settings may say what was not found
                 found = Found({"train": {}})
-            if found is not None:
+            if found is not None and found.splits:
                 layouts[name] = _open(name, folder.path, found, settings)
         except PolyheadError as fault:
             faults[name] = fault
