@@ -162,7 +162,11 @@ def _detector(given: Given) -> Plan:
     """Train SSD, with default boxes that fit the size of the objects."""
     scale = _object_scale([given.reader.target(index) for index in _spaced(given.reader)])
     frozen = dict.fromkeys(given.backbone.first_blocks, 0) if given.backbone.weights and given.few else {}
-    first = "The first blocks are frozen, because the images are few. " if frozen else ""
+    first = (
+        "The first blocks are frozen, because the images are few (the names are those of this backbone). "
+        if frozen
+        else ""
+    )
     boxes = f"default boxes: half of the objects are smaller than {scale:.2f} of the image"
     lr_mult = [Setting("lr_mult", frozen)] if frozen else []
     return Plan(

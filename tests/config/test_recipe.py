@@ -268,12 +268,17 @@ def test_a_reader_needs_its_arguments(tmp_path: Path) -> None:
     [
         ("ssd_pen_fudan", "unknown recipe 'ssd_pen_fudan'; did you mean 'ssd_penn_fudan'?"),
         ("x/ssd_penn.yaml", "recipe file 'x/ssd_penn.yaml' does not exist; did you mean 'ssd_penn_fudan'?"),
-        (".", "recipe '.' is a folder. Give a YAML file."),
     ],
 )
 def test_unknown_recipes(words: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["train", words]) == 2
     assert capsys.readouterr().err == f"polyhead: error: {message}\n"
+
+
+def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
+    """On the command line, it is a data folder, for which a recipe is written."""
+    with pytest.raises(PolyheadError, match=r"is a folder\. Give a YAML file"):
+        recipe.load(tmp_path)
 
 
 @pytest.mark.parametrize("words", ["mine.yml", "mine", "mime.yaml"])
