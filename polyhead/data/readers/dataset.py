@@ -13,7 +13,7 @@ from polyhead.contracts.reader import Reader
 from polyhead.errors import InvalidFileError, Problem, SampleError
 from polyhead.types import Entry, Meta, Sample
 
-KEPT = 2**28
+IN_MEMORY = 2**28
 """Bytes of targets that a reader keeps in memory; others are read again when they are needed."""
 
 
@@ -41,7 +41,7 @@ class DatasetReader(Reader):
         self._bytes = [0] * len(self)
         self._digests = [""] * len(self)
         self._targets: dict[int, Any] = {}
-        left = KEPT
+        left = IN_MEMORY
         for index in range(len(self)):
             try:
                 sample = self._read(index)

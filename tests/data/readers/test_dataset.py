@@ -58,7 +58,7 @@ def test_targets_ids_and_digests_need_no_second_look_at_the_data() -> None:
 
 
 def test_large_targets_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "KEPT", 16)  # two of int64
+    monkeypatch.setattr(module, "IN_MEMORY", 16)  # two of int64
     data = points()
     reader = reader_of(data)
     assert [int(reader.target(index).label) for index in range(4)] == [0, 1, 1, 0]
