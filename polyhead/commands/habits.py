@@ -5,8 +5,6 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from polyhead.run import Run
 
 TASK_WORDS = ("classify", "detect", "segment", "obb", "pose", "yolo")
@@ -42,6 +40,8 @@ def not_a_recipe(path: Path) -> str | None:
     """
     if path.suffix.lower() not in _DATA_FILES or not path.is_file():
         return None
+    import yaml  # not needed to answer a misspelled command
+
     try:
         text = path.read_text(encoding="utf-8")
         content = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)

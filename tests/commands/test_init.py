@@ -27,6 +27,7 @@ def test_a_folder_of_classes(images: Path, capsys: pytest.CaptureFixture[str]) -
         "  class  train images",
         "  cat               4",
         "  dog               4",
+        "cat and dog hold files of the same names; each is read as a class",
         "checked: all images can be read, all annotations are valid",
         "wrote my_pets.yaml",
         "no pretrained weights were found: training starts from random weights; 'init --weights hub' downloads some",

@@ -65,7 +65,7 @@ def test_a_frozen_backbone_stays_bit_for_bit_and_is_trained_once_unfrozen(optimi
     kind: Any = optimizer
     stages = [
         Stage(optimizer=kind, lr=0.01, lr_mult={"backbone": 0.0}),
-        Stage(optimizer=kind, lr=0.01, lr_mult={"backbone": 0.1}),
+        Stage(optimizer=kind, lr=0.01, lr_mult={"backbone": 0.1}, checkpoint="last"),
     ]
     fit(model, tasks(), stages, run, describe={})
     frozen, unfrozen = backbone(run.stage_weights(0)), backbone(run.stage_weights(1))

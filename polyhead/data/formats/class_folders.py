@@ -22,6 +22,9 @@ PROJECT_WORDS = frozenset([
 ])  # fmt: skip
 """Names of folders that lie beside class folders and hold other images."""
 ANNOTATIONS = (".xml", ".json", ".txt")
+"""Endings of annotation files that may be beside the images of a class."""
+DATA_FILES = (".xml", ".json", ".csv", ".yaml", ".yml")
+"""Endings of annotation files of a data set; tiny-imagenet has .txt files in its class folders."""
 
 
 def find(folder: DataFolder) -> Found | None:
@@ -99,7 +102,12 @@ def _class_names(folder: DataFolder, root: str, least: int = 2) -> list[str]:
     if len(names) < least or _odd(names):
         return []
     nested = [path for name in names if (path := _join(root, name)) not in folder.images]
-    return [] if any(len(_filled(folder, path)) > 1 for path in nested) else names
+    return [] if any(len(_filled(folder, path)) > 1 or _is_annotated(folder, path) for path in nested) else names
+
+
+def _is_annotated(folder: DataFolder, root: str) -> bool:
+    """Return whether a folder without images of its own holds annotations: it is a data set, not a class."""
+    return any(PurePosixPath(sub).is_relative_to(root) for sub in folder.ending(*DATA_FILES))
 
 
 def _odd(names: Sequence[str]) -> list[str]:

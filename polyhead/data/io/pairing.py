@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from polyhead.data.io.split_names import split_of, split_of_path
 
-IMAGE_FOLDERS = frozenset(["images", "image", "imgs", "img", "jpegimages", "pictures", "photos"])
+IMAGE_FOLDERS = frozenset(["images", "image", "imgs", "img", "jpegimages", "photos"])
 """Usual names of folders of images, in lower case."""
 ANNOTATION_FOLDERS = frozenset(
     ["labels", "label", "annotations", "annotation", "annots", "annot", "xmls", "xml", "txts", "txt"]

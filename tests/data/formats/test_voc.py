@@ -13,7 +13,7 @@ from polyhead.errors import PolyheadError
 from tests.builders.folder_cases import Box, Case, Expected, Variant, check_case, variants
 from tests.data.formats.test_yolo import write_split as write_yolo
 
-Truth = dict[str, list[Box]]
+Annotated = dict[str, list[Box]]
 FOLDERS = [
     ("images", "annotations"), ("images", "annots"), ("Images", "Annotations"), ("images", "labels"), ("img", "xmls"),
     ("JPEGImages", "xml"), ("photos", "boxes"), ("images", "annotations/xmls"),
@@ -42,24 +42,24 @@ def write_split(
     sized: bool = True,
     filenames: Mapping[str, str] | None = None,
     end: str = "",
-) -> Truth:
+) -> Annotated:
     """Write images and annotation files to two folders; return the boxes."""
-    truth: Truth = {}
+    annotated: Annotated = {}
     for stem in [each + end for each in variant.stems()]:
         suffix = variant.suffix()
         size = variant.image(f"{images}/{stem}{suffix}")
-        truth[stem] = variant.boxes(size, classes)
+        annotated[stem] = variant.boxes(size, classes)
         named = (filenames or {}).get("all", "{}{}").format(stem, suffix)
         given = size if sized else variant.random.choice([None, (0, 0)])
-        variant.write(f"{annotations}/{stem}.xml", page(truth[stem], named, given))
-    return truth
+        variant.write(f"{annotations}/{stem}.xml", page(annotated[stem], named, given))
+    return annotated
 
 
-def names_of(targets: Mapping[str, Truth]) -> list[str]:
-    return sorted({name for truth in targets.values() for boxes in truth.values() for name, _ in boxes})
+def names_of(targets: Mapping[str, Annotated]) -> list[str]:
+    return sorted({name for annotated in targets.values() for boxes in annotated.values() for name, _ in boxes})
 
 
-def found(targets: Mapping[str, Truth], *notes: str) -> Expected:
+def found(targets: Mapping[str, Annotated], *notes: str) -> Expected:
     return Expected("voc", names_of(targets), targets, notes)
 
 
@@ -81,9 +81,9 @@ def two_folders(variant: Variant) -> Expected:
     """Write images and annotation files to folders of many names."""
     images, annotations = variant.random.choice(FOLDERS)
     if images == "photos":  # neither is a usual name
-        truth = write_split(variant, variant.classes(), images, annotations)
-        names = names_of({"train": truth})
-        return Expected("voc", names, {"train": truth}, ask="voc", settings={"annotations": annotations})
+        annotated = write_split(variant, variant.classes(), images, annotations)
+        names = names_of({"train": annotated})
+        return Expected("voc", names, {"train": annotated}, ask="voc", settings={"annotations": annotations})
     return found({"train": write_split(variant, variant.classes(), images, annotations)})
 
 
@@ -111,28 +111,28 @@ def filename_without_ending(variant: Variant) -> Expected:
 def filename_of_before(variant: Variant) -> Expected:
     """Write the names of before a renaming into the files."""
     places = variant.random.choice([("JPEGImages", "Annotations"), ("images", "annotations"), ("train", "train")])
-    truth = write_split(variant, variant.classes(), *places, filenames={"all": "IMG_2024_{}.jpeg"})
+    annotated = write_split(variant, variant.classes(), *places, filenames={"all": "IMG_2024_{}.jpeg"})
     return found(
-        {"train": truth}, f"{len(truth)} annotation files name another image .*: the image with the name of the"
+        {"train": annotated}, f"{len(annotated)} annotation files name another image .*: the image with the name of the"
     )
 
 
 def filename_decides(variant: Variant) -> Expected:
     """Write annotation files with names of their own: the image is the one that they name."""
-    classes, truth = variant.classes(), {}
+    classes, annotated = variant.classes(), {}
     places = variant.random.choice([("JPEGImages", "Annotations"), ("images", "annotations"), (".", ".")])
     for number, stem in enumerate(variant.stems()):
         size = variant.image(f"{places[0]}/{stem}.jpg")
-        truth[stem] = variant.boxes(size, classes)
-        variant.write(f"{places[1]}/annotation_{number}.xml", page(truth[stem], f"{stem}.jpg", size))
-    return found({"train": truth})
+        annotated[stem] = variant.boxes(size, classes)
+        variant.write(f"{places[1]}/annotation_{number}.xml", page(annotated[stem], f"{stem}.jpg", size))
+    return found({"train": annotated})
 
 
 def size_0(variant: Variant) -> Expected:
     places = variant.random.choice([("JPEGImages", "Annotations"), ("images", "annotations"), (".", ".")])
-    truth = write_split(variant, variant.classes(), *places, sized=False)
+    annotated = write_split(variant, variant.classes(), *places, sized=False)
     return found(
-        {"train": truth}, f"{len(truth)} annotation files have no size of the image: the size of the image file"
+        {"train": annotated}, f"{len(annotated)} annotation files have no size of the image: the size of the image file"
     )
 
 
@@ -140,41 +140,41 @@ def two_classes_of_pascal(variant: Variant) -> Expected:
     """Use names of PASCAL's classes: only a folder named as PASCAL's has all of them."""
     classes = variant.random.sample(CLASSES, 2)
     base = variant.random.choice(["", "VOCdevkit/VOC2007/", "VOC2012/"])
-    truth = write_split(variant, classes, f"{base}JPEGImages", f"{base}Annotations")
-    return Expected("voc", CLASSES if base else names_of({"train": truth}), {"train": truth})
+    annotated = write_split(variant, classes, f"{base}JPEGImages", f"{base}Annotations")
+    return Expected("voc", CLASSES if base else names_of({"train": annotated}), {"train": annotated})
 
 
 def class_folders(variant: Variant) -> Expected:
     """Write a folder for each class with annotation files beside the images."""
-    classes, truth = variant.classes(2, 3), {}
+    classes, annotated = variant.classes(2, 3), {}
     top = variant.random.choice(["", "train/"])
     for number, name in enumerate(classes):
-        truth |= write_split(variant, [name], top + name, top + name, end=f"-{number}")
-    return found({"train": truth}, "beside the images in .*, whose names are not read as classes")
+        annotated |= write_split(variant, [name], top + name, top + name, end=f"-{number}")
+    return found({"train": annotated}, "beside the images in .*, whose names are not read as classes")
 
 
 def some_unannotated(variant: Variant) -> Expected:
     """Delete some annotation files."""
     places = variant.random.choice([("JPEGImages", "Annotations"), ("images", "annotations"), ("train", "train")])
-    truth = write_split(variant, variant.classes(), *places)
-    count = len(truth)
-    for stem in list(truth)[:2]:
-        del truth[stem]
+    annotated = write_split(variant, variant.classes(), *places)
+    count = len(annotated)
+    for stem in list(annotated)[:2]:
+        del annotated[stem]
         (variant.folder / places[1] / f"{stem}.xml").unlink()
-    return found({"train": truth}, f"2 of {count} images in {places[0]} have no annotation file and are left out")
+    return found({"train": annotated}, f"2 of {count} images in {places[0]} have no annotation file and are left out")
 
 
 def lists(variant: Variant) -> Expected:
     """Write VOC's layout with lists; CVAT writes only default.txt."""
-    truth = write_split(variant, variant.classes(), "JPEGImages", "Annotations")
-    stems = list(truth)
+    annotated = write_split(variant, variant.classes(), "JPEGImages", "Annotations")
+    stems = list(annotated)
     if variant.random.random() < 0.3:
         variant.write("ImageSets/Main/default.txt", "\n".join(stems))
-        return found({"train": truth})
+        return found({"train": annotated})
     train = variant.random.choice(["train", "trainval"])
     variant.write(f"ImageSets/Main/{train}.txt", "\n".join(stems[1:]))
     variant.write("ImageSets/Main/test.txt", stems[0])
-    targets = {"train": {stem: truth[stem] for stem in stems[1:]}, "test": {stems[0]: truth[stems[0]]}}
+    targets = {"train": {stem: annotated[stem] for stem in stems[1:]}, "test": {stems[0]: annotated[stems[0]]}}
     return found(targets)
 
 
@@ -187,9 +187,9 @@ def other_xml(variant: Variant) -> Expected:
 
 
 def beside_other_xml(variant: Variant) -> Expected:
-    truth = write_split(variant, variant.classes(), ".", ".")
+    annotated = write_split(variant, variant.classes(), ".", ".")
     variant.write("pom.xml", '<?xml version="1.0"?>\n<!-- <annotation> -->\n<project></project>')
-    return found({"train": truth}, r"1 XML files are not PASCAL VOC's and are not read: pom\.xml")
+    return found({"train": annotated}, r"1 XML files are not PASCAL VOC's and are not read: pom\.xml")
 
 
 def several_sets(variant: Variant) -> Expected:
@@ -209,17 +209,17 @@ def several_sets(variant: Variant) -> Expected:
 def one_box_without_area(variant: Variant) -> Expected:
     """Write one faulty box; the image is left out if the user wants that."""
     places = variant.random.choice([("JPEGImages", "Annotations"), ("images", "annotations"), ("train", "train")])
-    truth = write_split(variant, variant.classes(), *places)
-    stem = variant.random.choice(list(truth))
+    annotated = write_split(variant, variant.classes(), *places)
+    stem = variant.random.choice(list(annotated))
     path = variant.folder / places[1] / f"{stem}.xml"
     flat = "<object><name>x</name><bndbox><xmin>9</xmin><ymin>9</ymin><xmax>8</xmax><ymax>9</ymax></bndbox></object>"
     path.write_text(path.read_text("utf-8").replace("</annotation>", f"{flat}</annotation>"), "utf-8")
     (problem,) = recognize(variant.folder).splits["train"].problems
-    assert f"{stem}.xml: object {len(truth.pop(stem)) + 1}" in problem.where
-    names = sorted({*names_of({"train": truth}), *names_of({"train": {}}), "x"})
-    kept = recognize(variant.folder).splits["train"].names
-    assert set(names) <= set(kept)
-    return Expected("voc", kept, {"train": truth}, ask="voc", settings={"on_bad": "skip", "cap": 0.5})
+    assert f"{stem}.xml: object {len(annotated.pop(stem)) + 1}" in problem.where
+    names = sorted({*names_of({"train": annotated}), *names_of({"train": {}}), "x"})
+    found = recognize(variant.folder).splits["train"].names
+    assert set(names) <= set(found)
+    return Expected("voc", found, {"train": annotated}, ask="voc", settings={"on_bad": "skip", "cap": 0.5})
 
 
 CASES = [
@@ -251,8 +251,8 @@ def test_folders_are_settings_of_the_reader(tmp_path: Path) -> None:
 
 
 def test_an_image_with_two_annotation_files_is_a_problem(tmp_path: Path) -> None:
-    truth = write_split(Variant(0, tmp_path), ["a"], "images", "annotations")
-    stem = next(iter(truth))
+    annotated = write_split(Variant(0, tmp_path), ["a"], "images", "annotations")
+    stem = next(iter(annotated))
     (tmp_path / "xmls").mkdir()
     (tmp_path / "xmls" / f"{stem}.xml").write_bytes((tmp_path / "annotations" / f"{stem}.xml").read_bytes())
     (problem,) = recognize(tmp_path).splits["train"].problems

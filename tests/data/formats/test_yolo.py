@@ -13,7 +13,7 @@ from polyhead.data.formats.recognize import recognize
 from polyhead.data.readers.yolo import Yolo
 from tests.builders.folder_cases import Box, Case, Expected, Variant, check_case, variants
 
-Truth = dict[str, list[Box]]
+Annotated = dict[str, list[Box]]
 
 
 def line(box: Box, classes: Sequence[str], size: tuple[int, int]) -> str:
@@ -35,14 +35,14 @@ Line = Callable[[Box, Sequence[str], tuple[int, int]], str]
 
 def write_split(
     variant: Variant, classes: Sequence[str], images: str, labels: str, form: Line = line, least: int = 0
-) -> Truth:
+) -> Annotated:
     """Write images and label files to two folders; return the boxes."""
-    truth: Truth = {}
+    annotated: Annotated = {}
     for stem in variant.stems():
         size = variant.image(f"{images}/{stem}{variant.suffix()}")
-        truth[stem] = variant.boxes(size, classes, least=least)
-        variant.write(f"{labels}/{stem}.txt", "".join(form(box, classes, size) + "\n" for box in truth[stem]))
-    return truth
+        annotated[stem] = variant.boxes(size, classes, least=least)
+        variant.write(f"{labels}/{stem}.txt", "".join(form(box, classes, size) + "\n" for box in annotated[stem]))
+    return annotated
 
 
 def write_yaml(variant: Variant, classes: Sequence[str], name: str = "data.yaml", **values: object) -> None:
@@ -55,7 +55,7 @@ def valid(variant: Variant) -> str:
     return variant.random.choice(["valid", "val"])
 
 
-def roboflow(variant: Variant, form: Line = line) -> tuple[list[str], dict[str, Truth]]:
+def roboflow(variant: Variant, form: Line = line) -> tuple[list[str], dict[str, Annotated]]:
     """Write Roboflow's folders and data.yaml."""
     classes, folder = variant.classes(), valid(variant)
     targets = {
@@ -196,13 +196,13 @@ def labelimg(variant: Variant) -> Expected:
     """
     classes = variant.classes(3)
     image_folder, label_folder = variant.letters("images"), variant.letters("labels")
-    truth = write_split(variant, classes, image_folder, label_folder, least=1)
+    annotated = write_split(variant, classes, image_folder, label_folder, least=1)
     places = [label_folder, ".", image_folder]
     chosen = variant.random.sample(places, variant.random.randint(1, 2))
     variant.write(f"{chosen[0]}/classes.txt", "\n".join(classes) + variant.random.choice(["", "\n", "\n\n"]))
     if len(chosen) > 1:
         variant.write(f"{chosen[1]}/classes.txt", "\n".join(classes[:2]))
-    return Expected("yolo", classes, {"train": truth})
+    return Expected("yolo", classes, {"train": annotated})
 
 
 def beside(variant: Variant) -> Expected:
@@ -214,7 +214,7 @@ def beside(variant: Variant) -> Expected:
     for split, folder in folders.items():
         targets[split] = write_split(variant, classes, folder, folder, least=1)
         variant.write(f"{folder}/{name}", "\n".join(classes))
-    variant.write("notes.txt", "labelled on Monday\n")
+    variant.write("notes.txt", "labeled on Monday\n")
     return Expected("yolo", classes, targets)
 
 
@@ -257,21 +257,21 @@ def cvat(variant: Variant) -> Expected:
 def cvat_ultralytics(variant: Variant) -> Expected:
     """Write CVAT's Ultralytics YOLO: a list in data.yaml whose lines begin with data/."""
     classes = variant.classes()
-    truth = write_split(variant, classes, "images/train", "labels/train", least=1)
+    annotated = write_split(variant, classes, "images/train", "labels/train", least=1)
     paths = sorted((variant.folder / "images/train").iterdir())
     variant.write("train.txt", "".join(f"data/images/train/{path.name}\n" for path in paths))
     write_yaml(variant, classes, path=".", train="train.txt")
-    return Expected("yolo", classes, {"train": truth})
+    return Expected("yolo", classes, {"train": annotated})
 
 
 def label_studio(variant: Variant) -> Expected:
     """Write Label Studio's export."""
     classes = sorted(variant.classes())
-    truth = write_split(variant, classes, "images", "labels", least=1)
+    annotated = write_split(variant, classes, "images", "labels", least=1)
     variant.write("classes.txt", "\n".join(classes) + "\n")
     categories = [{"id": number, "name": name} for number, name in enumerate(classes)]
     variant.write("notes.json", json.dumps({"categories": categories, "info": {"contributor": "Label Studio"}}))
-    return Expected("yolo", classes, {"train": truth})
+    return Expected("yolo", classes, {"train": annotated})
 
 
 def one_bad_line(variant: Variant) -> Expected:
@@ -300,10 +300,11 @@ def no_class_file(variant: Variant) -> Expected:
     """Write images and labels only."""
     classes = ["a", "b", "c", "d", "e"]
     places = variant.random.choice([("images", "labels"), (".", "."), ("train/images", "train/labels")])
-    truth = write_split(variant, classes, *places, least=1)
-    numbers = sorted({classes.index(name) for boxes in truth.values() for name, _ in boxes})
+    annotated = write_split(variant, classes, *places, least=1)
+    numbers = sorted({classes.index(name) for boxes in annotated.values() for name, _ in boxes})
+    listed = ", ".join(map(str, numbers))
     return Expected(
-        message=rf"{len(truth)} images have a YOLO label file, .*with the classes {', '.join(map(str, numbers))}, but "
+        message=rf"{len(annotated)} images have a YOLO label file, .*with the classes {listed}, but "
         rf"no file names them\. Add classes\.txt with one class name per line \({numbers[-1] + 1} lines"
     )
 
@@ -318,18 +319,18 @@ def classes_that_differ(variant: Variant) -> Expected:
 def beside_a_faulty_yaml(variant: Variant) -> Expected:
     """Write a sound data set of another format, and a data.yaml that is faulty."""
     classes = variant.classes()
-    documents, truth = {"images": [], "annotations": []}, {}
+    documents, annotated = {"images": [], "annotations": []}, {}
     for number, stem in enumerate(variant.stems()):
         size = variant.image(f"train/{stem}.jpg")
-        truth[stem] = variant.boxes(size, classes)
+        annotated[stem] = variant.boxes(size, classes)
         documents["images"].append({"id": number, "file_name": f"{stem}.jpg", "width": size[0], "height": size[1]})
-        for name, (x1, y1, x2, y2) in truth[stem]:
+        for name, (x1, y1, x2, y2) in annotated[stem]:
             entry = {"id": len(documents["annotations"]), "image_id": number, "category_id": classes.index(name)}
             documents["annotations"].append(entry | {"bbox": [x1, y1, x2 - x1, y2 - y1]})
     categories = [{"id": number, "name": name} for number, name in enumerate(classes)]
     variant.write("annotations/instances_train.json", json.dumps({**documents, "categories": categories}))
     variant.write("data.yaml", variant.random.choice(["names: [", "path: x\n", "names: [a, a]", "names: 3", "- 1"]))
-    return Expected("coco", classes, {"train": truth}, [r"not used as yolo: .*data\.yaml"])
+    return Expected("coco", classes, {"train": annotated}, [r"not used as yolo: .*data\.yaml"])
 
 
 CASES = [

@@ -22,6 +22,7 @@ from polyhead.data.readers.dataset import DatasetReader
 from polyhead.data.readers.exemplars import ExemplarReader, save_exemplars
 from polyhead.data.readers.in_memory import InMemoryReader
 from polyhead.data.readers.mask_files import MaskReader
+from polyhead.data.readers.matched import Matched
 from polyhead.data.readers.merge import Merge
 from polyhead.data.synthetic.scenes import Scenes
 from polyhead.kinds import kind_of
@@ -53,6 +54,7 @@ def dataset() -> Reader:
 MADE: dict[type[Reader], Callable[[Tiny], Reader]] = {
     DatasetReader: lambda _: dataset(),
     ExemplarReader: exemplars,
+    Matched: lambda tiny: Matched(Coco(tiny("coco")), ["Dog", "bird"]),
     Merge: lambda tiny: Merge({"pets": Coco(tiny("coco")), "drawn": Scenes(2, size=48)}),
     Scenes: lambda _: Scenes(3, size=48),
     Subset: lambda tiny: Subset(Coco(tiny("coco")), [2, 0]),
