@@ -156,7 +156,7 @@ class Kind(ABC):
             names: class names, or names of the predicted numbers.
 
         Raises:
-            SampleError: when it is no valid target.
+            SampleError: when it is not a valid target.
         """
         return value if isinstance(value, self.target) else self.target(torch.as_tensor(value))
 

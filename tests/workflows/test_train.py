@@ -86,7 +86,7 @@ def saved(run: Run, split: str, task: TaskData) -> ExemplarReader:
 def test_a_mapping_is_resolved_like_a_file_and_wrong_arguments_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[Any] = []
     monkeypatch.setattr(training, "build", built.append)
-    monkeypatch.setattr(training, "train_parts", lambda *_: None)
+    monkeypatch.setattr(training, "train_parts", lambda *_: Run("runs/nothing"))
     training.train(RECIPE, runs=Path("elsewhere"), show=lambda _: None)
     training.train(built[0], show=lambda _: None)
     assert built[0] == built[1]
