@@ -115,7 +115,7 @@ class Tensors(Modality):
     def sources(self, source: Any) -> Iterator[Source]:
         """Yield one input, or each of a list of inputs or of a batch ``[b, ...]``."""
         listed = isinstance(source, list | tuple)
-        if listed and all(isinstance(entry, Real) for entry in source):
+        if listed and source and all(isinstance(entry, Real) for entry in source):
             listed, source = False, torch.tensor(source)  # the numbers of one input
         try:
             several = listed or torch.as_tensor(source).ndim > len(self.shape)

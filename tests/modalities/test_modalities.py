@@ -44,4 +44,5 @@ def test_a_tensor_is_not_converted_to_a_type_that_loses_something() -> None:
 def test_a_list_of_numbers_is_one_input() -> None:
     modality = tensors(torch.float32)
     assert [source.raw.tolist() for source in modality.sources([1.0, 2])] == [[1, 2]]
+    assert not list(modality.sources([]))
     assert [modality.decode(source.raw).tolist() for source in modality.sources([[1.0, 2], [3, 4]])] == [[1, 2], [3, 4]]

@@ -20,7 +20,7 @@ DATA = TensorDataset(torch.randn(12, 2, generator=torch.Generator().manual_seed(
 NAMES = ["left", "right"]
 
 
-class Endless(IterableDataset[Any]):
+class Endless(IterableDataset[Any]):  # pylint: disable=abstract-method  # it has no items by index
     """A data set without a length."""
 
     def __iter__(self) -> Iterator[Any]:

@@ -113,7 +113,7 @@ def test_a_head_says_what_it_predicts(head: type[Head], message: str) -> None:
 def test_a_kind_without_classes_has_none_that_cannot_be_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     source = Task(TensorDataset(torch.randn(20, 2), torch.rand(20)), ["age"], kind=MeanError()).source("age")
     monkeypatch.setattr(MeanError, "shown", lambda _, targets: [set() for _ in targets.ids])
-    assert _check_annotated("data.age", open_task("age", source, 0)) == []
+    assert not _check_annotated("data.age", open_task("age", source, 0))
     monkeypatch.setattr(MeanError, "shown", lambda _, targets: [{("value", 1)} for _ in targets.ids])
     assert _check_annotated("data.age", open_task("age", source, 0)) == [
         "data.age: no training image shows age, so this cannot be learned"

@@ -87,10 +87,8 @@ def test_every_fault_is_reported_with_its_sample() -> None:
 
 @pytest.mark.parametrize(("item", "got"), [((1, 0, 0), "tuple of 3"), ((1,), "tuple of 1"), ({"x": 1, "y": 0}, "dict")])
 def test_items_are_pairs(item: Any, got: str) -> None:
-    (problem,) = reader_of([item]).problems
-    assert str(problem) == (
-        f"train-000000: expected a pair of an input and a target, got {got}; let the data set return (input, target)"
-    )
+    message = f"expected a pair of an input and a target, got {got}; let the data set return (input, target)"
+    assert [str(problem) for problem in reader_of([item]).problems] == [f"train-000000: {message}"]
 
 
 def test_images_and_masks_are_checked_together() -> None:
