@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,11 +53,11 @@ class Expected(NamedTuple):
 
     reader: str = ""
     classes: Sequence[str] = ()
-    targets: Mapping[str, Mapping[str, Any]] = {}
+    targets: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     notes: Sequence[str] = ()
     message: str = ""
     ask: str | None = None
-    settings: Mapping[str, Any] = {}
+    settings: Mapping[str, Any] = MappingProxyType({})
 
 
 class Variant:

@@ -49,7 +49,8 @@ def written(folder: str, **options: Any) -> tuple[str, dict[str, Any]]:
     return text, recipe.load(path)
 
 
-def test_a_classifier_with_weights_begins_with_a_linear_probe(here: Path) -> None:
+@pytest.mark.usefixtures("here")
+def test_a_classifier_with_weights_begins_with_a_linear_probe() -> None:
     save_weights()
     text, config = written(str(class_folders("pets")))
     assert f"    weights: {SMALL}.safetensors  # pretrained; found in the current folder\n" in text
@@ -59,13 +60,15 @@ def test_a_classifier_with_weights_begins_with_a_linear_probe(here: Path) -> Non
     assert config["model"]["init_args"]["backbone"] == SMALL
 
 
-def test_without_weights_there_is_one_stage_and_the_comment_says_so(here: Path) -> None:
+@pytest.mark.usefixtures("here")
+def test_without_weights_there_is_one_stage_and_the_comment_says_so() -> None:
     text, config = written(str(class_folders("pets")))
     assert "    weights: null  # random: no weights file of a timm network was found; 'hub' downloads one\n" in text
     assert [stage["lr_mult"] for stage in config["stages"]] == [{}]
 
 
-def test_weights_can_be_named(here: Path) -> None:
+@pytest.mark.usefixtures("here")
+def test_weights_can_be_named() -> None:
     class_folders("pets")
     save_weights()
     Path("others").mkdir()
@@ -82,7 +85,8 @@ def test_weights_can_be_named(here: Path) -> None:
 
 @pytest.mark.parametrize("weights", [True, False])
 @pytest.mark.parametrize(("reader", "model"), [(None, "ssd300"), ("coco_masks", "unified")])
-def test_boxes_and_masks(reader: str | None, model: str, weights: bool, here: Path) -> None:
+@pytest.mark.usefixtures("here")
+def test_boxes_and_masks(reader: str | None, model: str, weights: bool) -> None:
     if weights:
         save_weights()
     write_coco(Scenes(12, domain="shapes", size=96), "shapes")
@@ -101,7 +105,8 @@ def test_more_images_get_fewer_epochs() -> None:
     assert [plan.default_epochs(count) for count in (10, 400, 1000, 100_000)] == [30, 20, 8, 4]
 
 
-def test_small_objects_get_small_default_boxes_and_larger_images(here: Path) -> None:
+@pytest.mark.usefixtures("here")
+def test_small_objects_get_small_default_boxes_and_larger_images() -> None:
     write_coco(Scenes(6, domain="shapes", size=96), "shapes")
     reader = Coco("shapes", "annotations/instances_train.json", "train")
     target = reader.target(0)
@@ -110,7 +115,8 @@ def test_small_objects_get_small_default_boxes_and_larger_images(here: Path) -> 
     assert first_recipe(reader, "shapes").size == 300
 
 
-def test_the_time_is_shared_by_the_stages(here: Path) -> None:
+@pytest.mark.usefixtures("here")
+def test_the_time_is_shared_by_the_stages() -> None:
     save_weights()
     text, config = written(str(class_folders("pets")), minutes=0.0001)
     assert " s per step at 300 pixels on this machine; " in text

@@ -138,11 +138,8 @@ def recognize(
     settings = dict(settings or {})
     if reader is not None and reader not in FORMATS:
         raise PolyheadError(f"unknown format {reader!r} (expected one of {', '.join(FORMATS)})")
-    names = (
-        [reader]
-        if reader
-        else [name for name in FORMATS if settings.keys() <= settings_of(FORMATS[name].reader).keys()]
-    )
+    suitable = [name for name, each in FORMATS.items() if settings.keys() <= settings_of(each.reader).keys()]
+    names = [reader] if reader else suitable
     if not names:
         raise PolyheadError(
             f"no reader has all of the settings {', '.join(settings)}. Name a reader with --reader; the message then "

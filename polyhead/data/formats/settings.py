@@ -1,7 +1,7 @@
 """Settings of a reader that a user gives as ``key=value``, such as ``classes=cat,dog`` or ``on_bad=skip``."""
 
 from collections.abc import Callable, Mapping, Sequence
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
@@ -80,7 +80,7 @@ def _words(hint: Any) -> str:
     """Return a type in words."""
     kind, inner = get_origin(hint), get_args(hint)
     if kind in (Union, UnionType):
-        return " or ".join(_words(each) for each in inner if each is not type(None))
+        return " or ".join(_words(each) for each in inner if each is not NoneType)
     if kind is Literal:
         return " or ".join(map(repr, inner))
     names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", list: "a list"}
