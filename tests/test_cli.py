@@ -203,4 +203,4 @@ def test_the_package_loads_its_names_lazily() -> None:
     assert shown.startswith("False")
     assert all(repr(name) in shown for name in polyhead.__all__)
     with pytest.raises(AttributeError, match="module 'polyhead' has no attribute 'laod'"):
-        polyhead.laod  # noqa: B018  # pylint: disable=pointless-statement  # the access is the test
+        polyhead.laod  # type: ignore[attr-defined]  # noqa: B018  # pylint: disable=pointless-statement  # the access is the test

@@ -1,6 +1,7 @@
 """Which columns share a panel, and which cells are left out."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders.plot_data import rows
@@ -63,7 +64,7 @@ def test_lines_of_losses_end_with_their_stage_and_those_of_scores_do_not(
     monkeypatch.setattr(Axes, "legend", lambda *_, **__: None)
     plot = Axes.plot
 
-    def record(axes: Axes, x: tuple[int, ...], y: tuple[float, ...], **style: object) -> object:
+    def record(axes: Axes, x: tuple[int, ...], y: tuple[float, ...], **style: Any) -> object:
         lines.append((x, y))
         return plot(axes, x, y, **style)
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -154,6 +155,8 @@ def test_the_old_name_of_an_option_is_refused_with_the_new_one(run: Path, photos
 
 def test_the_summary_counts_only_what_the_heads_predict() -> None:
     """A classifier has no boxes, rather than 0 boxes."""
+    box: Any
+    label: Any
     box, label = (
         SimpleNamespace(kind=SimpleNamespace(counts_objects=counts), boxes=[0] * counts, mask=None) for counts in (1, 0)
     )

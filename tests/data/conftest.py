@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -149,8 +150,14 @@ def _labelme(root: Path) -> None:
     ]
     for number, found in enumerate(shapes):
         write_image(root / f"{number}.jpg", number)
-        entries = [{"label": label, "shape_type": kind, "points": points} for label, kind, points in found]
-        document = {"version": "5.4.1", "flags": {}, "shapes": entries, "imagePath": f"{number}.jpg", "imageData": None}
+        entries: Any = [{"label": label, "shape_type": kind, "points": points} for label, kind, points in found]
+        document: dict[str, Any] = {
+            "version": "5.4.1",
+            "flags": {},
+            "shapes": entries,
+            "imagePath": f"{number}.jpg",
+            "imageData": None,
+        }
         document |= {"imageHeight": HEIGHT, "imageWidth": WIDTH}
         (root / f"{number}.json").write_text(json.dumps(document, indent=2))
 

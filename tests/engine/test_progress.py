@@ -10,7 +10,6 @@ import pytest
 from builders.toy_parts import toy_model
 from builders.training_process import toy_tasks
 
-from polyhead.engine import progress
 from polyhead.engine.fit import fit
 from polyhead.engine.progress import Log, Progress, format_duration
 from polyhead.engine.stage import Stage
@@ -58,7 +57,7 @@ def test_without_twenty_steps_nothing_is_estimated(tmp_path: Path) -> None:
 def test_the_estimate_includes_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second for each step and validation: 21 of 40 steps are done at the first estimate, and 2 of 4 validations."""
     clock = itertools.count()
-    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("polyhead.engine.progress.time.monotonic", lambda: float(next(clock)))
     lines = logged(tmp_path, [Stage(tasks=["squares"], epochs=6)])
     (estimate,) = (line for line in lines if line.startswith("time left"))
     seconds = int(estimate.split()[-2])

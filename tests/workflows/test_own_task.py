@@ -30,7 +30,7 @@ class Endless(IterableDataset[Any]):  # pylint: disable=abstract-method  # it ha
 class Needy(Tensors):
     """A modality that only its maker can build."""
 
-    name = "builders.needy.Needy"  # type: ignore[assignment]  # a property elsewhere
+    name = "builders.needy.Needy"  # a property elsewhere
 
     def __init__(self, size: int) -> None:
         self.size = size

@@ -86,7 +86,7 @@ def test_a_head_that_cannot_be_distilled_is_refused_before_the_training() -> Non
 class Kindless(Classify):
     """A head that does not say what it predicts."""
 
-    kind = property()  # type: ignore[assignment]  # as if it were missing
+    kind = property()  # as if it were missing
 
 
 class Misnamed(Classify):

@@ -96,7 +96,7 @@ def test_a_mapping_is_resolved_like_a_file_and_wrong_arguments_are_named(monkeyp
         ((RECIPE, "epochs=1"), r"changes: expected a list such as \['epochs=1'\], got 'epochs=1'"),
     ):
         with pytest.raises(PolyheadError, match=message):
-            training.train(*arguments, show=lambda _: None)  # type: ignore[arg-type]  # the mistake
+            training.train(*arguments, show=lambda _: None)
     run = Run("runs/nothing")
     with pytest.raises(PolyheadError, match="split must be 'val' or 'test', got 'validation'"):
         evaluate(run, "validation")

@@ -5,11 +5,12 @@ import random
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from builders.folder_cases import Box, Case, Expected, Variant, check_case, variants
 
 from polyhead.data.readers.box_csv import BoxCsv
-from tests.builders.folder_cases import Box, Case, Expected, Variant, check_case, variants
 
 BoxesByImage = dict[str, list[Box]]
 ROBOFLOW = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")
@@ -29,7 +30,7 @@ def boxes_csv(
         style: ``delimiter``, ``header`` (other names of the columns; empty for none) and ``start`` of the image names.
     """
     found: BoxesByImage = {}
-    rows = []
+    rows: list[Any] = []
     for stem in variant.stems():
         name = stem + variant.suffix()
         width, height = variant.image(f"{folder}/{name}")

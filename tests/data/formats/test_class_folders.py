@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from builders.folder_cases import WORDS, Case, Expected, Variant, check_case, variants
 
 from polyhead.data.formats.recognize import recognize
-from tests.builders.folder_cases import WORDS, Case, Expected, Variant, check_case, variants
 
 CLASSES = [word for word in WORDS if word != "screw.M4"]
 SPLIT_NAMES = (

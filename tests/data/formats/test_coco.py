@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.builders.folder_cases import Box, Case, Expected, Variant, check_case, variants
+from builders.folder_cases import Box, Case, Expected, Variant, check_case, variants
 
 BoxesByImage = dict[str, list[Box]]
 Rename = Callable[[str], str]
@@ -26,7 +25,9 @@ def coco(
         change: returns the name in the file for the name of an image.
         start: the first id of a category.
     """
-    images, annotations, boxes = [], [], {}
+    images: list[Any] = []
+    annotations: list[Any] = []
+    boxes: dict[str, Any] = {}
     for number, stem in enumerate(variant.stems()):
         name = stem + variant.suffix()
         size = variant.image(f"{folder}/{name}")

@@ -3,18 +3,19 @@
 import json
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import hypot
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from builders.folder_cases import Box, Case, Expected, Variant, check_case, variants
 from PIL import Image, ImageDraw
 
 from polyhead.data.formats.recognize import recognize
 from polyhead.data.readers.labelme import LabelMe
 from polyhead.data.readers.labelme_masks import LabelMeMasks
-from tests.builders.folder_cases import Box, Case, Expected, Variant, check_case, variants
 
 BoxesByImage = dict[str, list[Box]]
 Naming = Callable[[str], str]
@@ -57,7 +58,7 @@ def labelme(
         image = stem + variant.suffix()
         width, height = variant.image(f"{images}/{image}")
         found[stem] = variant.boxes((width, height), classes, least=0 if found else 2)
-        document = {
+        document: dict[str, Any] = {
             "version": "5.4.1", "flags": {}, "shapes": [shape(variant, box) for box in found[stem]],
             "imagePath": name(image) if name else image, "imageData": variant.random.choice([None, "aGVsbG8="]),
             "imageHeight": height, "imageWidth": width,
@@ -100,7 +101,7 @@ def folders_of_splits(variant: Variant) -> Expected:
         files = images if beside else images.replace("images", "labels") + ("" if "images" in images else "/json")
         up = "../" * (files.count("/") + 1)
         targets[split] = labelme(
-            variant, images, files, classes, None if beside else lambda image, i=images, u=up: f"{u}{i}/{image}"
+            variant, images, files, classes, None if beside else partial("{}{}/{}".format, up, images)
         )
     return Expected("labelme", used(*targets.values()), targets)
 
@@ -129,7 +130,13 @@ def groups_lines_and_special_labels(variant: Variant) -> Expected:
         {"label": "dog", "points": [[75, 50], [79, 53]], "shape_type": "circle"},
     ]
     variant.random.shuffle(shapes)
-    document = {"version": "4.5.6", "flags": {}, "shapes": shapes, "imagePath": "a.png", "imageData": None}
+    document: dict[str, Any] = {
+        "version": "4.5.6",
+        "flags": {},
+        "shapes": shapes,
+        "imagePath": "a.png",
+        "imageData": None,
+    }
     variant.write("a.json", json.dumps(document))
     boxes = [("cat", (5.0, 5.0, 50.0, 30.0)), ("dog", (1.0, 1.0, 9.0, 9.0)), ("dog", (70.0, 45.0, 80.0, 55.0))]
     note = "left out: 1 __ignore__, 1 _background_, 1 linestrip, 1 point"

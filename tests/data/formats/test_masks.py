@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from builders.folder_cases import Case, Expected, Variant, check_case, variants
 
 from polyhead.contracts.reader import Reader
 from polyhead.data.formats.recognize import recognize
-from tests.builders.folder_cases import Case, Expected, Variant, check_case, variants
 
 Targets = dict[str, dict[str, np.ndarray]]
 COLORS = [[128, 64, 128], [250, 50, 83], [0, 0, 142], [70, 130, 180], [1, 2, 3]]

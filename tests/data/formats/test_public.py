@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def test_breeds_and_trimaps_equal_those_of_another_parser(tmp_path: Path) -> Non
         {"train": 400, "test": 110},
         [*breeds.values()],
     )
-    found = {}
+    found: dict[Any, Any] = {}
     for reader in layout.splits.values():
         assert reader.problems == []
         found |= {reader.entry(index).id: reader.names[int(reader.target(index).label)] for index in range(len(reader))}

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.builders.folder_cases import Case, Expected, Variant, check_case, variants
+from builders.folder_cases import Case, Expected, Variant, check_case, variants
 
 NOT_READ = ".*, which is not read. "
 

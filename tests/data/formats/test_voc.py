@@ -6,12 +6,12 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
+from builders.folder_cases import Box, Case, Expected, Variant, check_case, variants
+from data.formats.test_yolo import write_split as write_yolo
 
 from polyhead.data.formats.recognize import recognize
 from polyhead.data.readers.voc import CLASSES, Voc
 from polyhead.errors import PolyheadError
-from tests.builders.folder_cases import Box, Case, Expected, Variant, check_case, variants
-from tests.data.formats.test_yolo import write_split as write_yolo
 
 Annotated = dict[str, list[Box]]
 FOLDERS = [
@@ -146,7 +146,8 @@ def two_classes_of_pascal(variant: Variant) -> Expected:
 
 def class_folders(variant: Variant) -> Expected:
     """Write a folder for each class with annotation files beside the images."""
-    classes, annotated = variant.classes(2, 3), {}
+    classes = variant.classes(2, 3)
+    annotated: Annotated = {}
     top = variant.random.choice(["", "train/"])
     for number, name in enumerate(classes):
         annotated |= write_split(variant, [name], top + name, top + name, end=f"-{number}")

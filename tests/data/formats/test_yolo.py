@@ -5,13 +5,14 @@ import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from builders.folder_cases import Box, Case, Expected, Variant, check_case, variants
 
 from polyhead.data.formats.recognize import recognize
 from polyhead.data.readers.yolo import Yolo
-from tests.builders.folder_cases import Box, Case, Expected, Variant, check_case, variants
 
 Annotated = dict[str, list[Box]]
 
@@ -319,7 +320,8 @@ def classes_that_differ(variant: Variant) -> Expected:
 def beside_a_faulty_yaml(variant: Variant) -> Expected:
     """Write a sound data set of another format, and a data.yaml that is faulty."""
     classes = variant.classes()
-    documents, annotated = {"images": [], "annotations": []}, {}
+    documents: dict[str, list[Any]] = {"images": [], "annotations": []}
+    annotated: Annotated = {}
     for number, stem in enumerate(variant.stems()):
         size = variant.image(f"train/{stem}.jpg")
         annotated[stem] = variant.boxes(size, classes)
