@@ -1,6 +1,7 @@
 """LabelMe's JSON files as people keep them."""
 
 import json
+import posixpath
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -101,7 +102,7 @@ def folders_of_splits(variant: Variant) -> Expected:
         files = images if beside else images.replace("images", "labels") + ("" if "images" in images else "/json")
         up = "../" * (files.count("/") + 1)
         targets[split] = labelme(
-            variant, images, files, classes, None if beside else partial("{}{}/{}".format, up, images)
+            variant, images, files, classes, None if beside else partial(posixpath.join, f"{up}{images}")
         )
     return Expected("labelme", used(*targets.values()), targets)
 
