@@ -13,8 +13,8 @@ from polyhead.workflows.settings_text import Setting, lines_of
 PATIENCE = 10
 """Least epochs without a better val score before a stage stops; more for longer stages."""
 
-SPLIT_OFF = 0.7
-"""Fraction of the images that is left for training where val and test are split from them."""
+SPLIT_OFF = 0.15
+"""Fraction of the images that is split from train for each of val and test that the folder does not have."""
 
 
 class FirstRecipe(NamedTuple):
@@ -36,7 +36,7 @@ class FirstRecipe(NamedTuple):
 
 
 def first_recipe(
-    reader: Reader, task: str, *, weights: str | None = None, minutes: float | None = None, whole: bool = False
+    reader: Reader, task: str, *, weights: str | None = None, minutes: float | None = None, missing: int = 0
 ) -> FirstRecipe:
     """Choose the settings of a first recipe.
 
@@ -45,13 +45,13 @@ def first_recipe(
         task: name of the task.
         weights: a weights file or ``hub``; None looks for files.
         minutes: time limit of the training.
-        whole: whether all images of the reader are for training, because val and test have their own.
+        missing: how many of val and test are split from the training data.
     """
     images = sampled_images(reader)
     backbone = first_backbone(weights, images)
     given = Given(reader, backbone, task, images)
     plan = plan_of(given)
-    count = max(1, round(len(reader) * (1 if whole else SPLIT_OFF)))
+    count = max(1, round(len(reader) * (1 - SPLIT_OFF * missing)))
     if minutes is None:
         epochs = plan.default_epochs(count)
         reason = (

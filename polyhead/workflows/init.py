@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -63,7 +64,9 @@ def init(
     for line in (*describe(folder, layout), *left_out_lines(examined)):
         show(line)
     show(f"checked: all {'other ' if examined.skipped else ''}images can be read, all annotations are valid")
-    chosen = first_recipe(layout.splits["train"], task, weights=weights, minutes=minutes, whole=len(layout.splits) == 3)
+    chosen = first_recipe(
+        layout.splits["train"], task, weights=weights, minutes=minutes, missing=3 - len(layout.splits)
+    )
     if minutes is not None:
         show(chosen.reason)
     headline = f"{folder}: {layout.counts['train']} training images, classes: {few(layout.classes)}."
@@ -92,7 +95,9 @@ def _task_name(folder: Path) -> str:
 
 
 def _reader_lines(folder: Path, layout: "DatasetLayout") -> list[str]:
-    """Return the reader's settings; for val and test only those that differ from train."""
+    """Return the reader's settings, after what was assumed; for val and test only settings that differ from train."""
+    from polyhead.workflows.first_recipe import SPLIT_OFF
+
     root = str(find(folder))
     given = {
         split: {key: _as_given(value, root, str(folder)) for key, value in arguments.items()}
@@ -108,11 +113,14 @@ def _reader_lines(folder: Path, layout: "DatasetLayout") -> list[str]:
         lines.append(f"    {split}: {_flow(differing)}")
     missing = [split for split in ("val", "test") if split not in given]
     if missing:
-        fractions = ", ".join(f"{split}: 0.15" for split in missing)
+        fractions = ", ".join(f"{split}: {SPLIT_OFF}" for split in missing)
         lines.append(
             f"    split: {{{fractions}}}  # the folder has no {' and no '.join(missing)} images: split from train"
         )
-    return lines
+    notes = [
+        line for note in layout.notes for line in wrap(note, 110, initial_indent="    # ", subsequent_indent="    # ")
+    ]
+    return [*notes, *lines]
 
 
 def _flow(value: object) -> str:

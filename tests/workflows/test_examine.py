@@ -113,6 +113,18 @@ def test_many_invalid_images_stop_and_the_message_names_the_settings(
     assert (len(source.reader), source.reader.cap) == (31, 0.23)
 
 
+def test_the_recipe_says_what_was_assumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = tmp_path / "signs"
+    write_yolo(Scenes(6, size=32), root)
+    first = min(root.rglob("labels/**/*.txt"))
+    first.write_text("0 0.1 0.1 0.9 0.1 0.5 0.9\n", encoding="utf-8")
+    text = init("signs", "x.yaml", show=lambda _: None).read_text(encoding="utf-8")
+    assert "    # train: 1 of " in text
+    assert "objects are outlines: their bounding boxes are read" in " ".join(text.replace("#", "").split())
+    assert max(map(len, text.splitlines())) <= 120
+
+
 def test_a_file_that_cannot_be_decoded_is_left_out_too(yolo: Callable[[int, int], Path]) -> None:
     root = yolo(40, 1)
     max(root.rglob("*.png")).write_bytes(b"")

@@ -4,6 +4,8 @@ from polyhead.data.formats.data_folder import DataFolder, Found
 from polyhead.data.readers.oxford_pets import TRIMAPS, is_oxford_pets
 
 ENDINGS = (".txt", ".png")
+CIFAR10 = ("_batch", *(f"_batch_{number}" for number in range(1, 6)), ".meta", ".html")
+"""Ends of the names of CIFAR-10's files, which have no endings."""
 
 
 def find_cifar10(folder: DataFolder) -> Found | None:

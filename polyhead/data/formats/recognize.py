@@ -58,7 +58,11 @@ FORMATS = {
         BoxCsv, box_csv.find, "a CSV file with the columns filename, class, xmin, ymin, xmax, ymax", box_csv.ENDINGS
     ),
     "cifar10": Format(
-        Cifar10, public.find_cifar10, "batches.meta and data_batch_1, here or in cifar-10-batches-py/", (), -1
+        Cifar10,
+        public.find_cifar10,
+        "batches.meta and data_batch_1, here or in cifar-10-batches-py/",
+        public.CIFAR10,
+        -1,
     ),
     "oxford_pets": Format(
         OxfordPets, public.find_oxford_pets, "images/ and annotations/trainval.txt", public.ENDINGS, -1
