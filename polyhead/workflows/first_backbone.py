@@ -77,7 +77,7 @@ def first_backbone(weights: str | None, images: list[Tensor]) -> FirstBackbone:
     first, *others = found
     origin = f"pretrained; found in {first.place}" if weights is None else "pretrained"
     if others:
-        origin += f" (so {'was' if len(others) == 1 else 'were'} {few([each.path.name for each in others], 2)})"
+        origin += f", beside {few([each.path.name for each in others], 2)}"
     batch = torch.cat([F.interpolate(image[None].float() / 255, (SIDE, SIDE), mode="bilinear") for image in images])
     chosen = best_preparation(first.path, first.networks, batch)
     name = first.path.name if weights is None else weights

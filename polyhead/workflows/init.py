@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from itertools import chain
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -117,10 +118,8 @@ def _reader_lines(folder: Path, layout: "DatasetLayout") -> list[str]:
         lines.append(
             f"    split: {{{fractions}}}  # the folder has no {' and no '.join(missing)} images: split from train"
         )
-    notes = [
-        line for note in layout.notes for line in wrap(note, 110, initial_indent="    # ", subsequent_indent="    # ")
-    ]
-    return [*notes, *lines]
+    comments = (wrap(note, 110, initial_indent="    # ", subsequent_indent="    # ") for note in layout.notes)
+    return [*chain.from_iterable(comments), *lines]
 
 
 def _flow(value: object) -> str:
