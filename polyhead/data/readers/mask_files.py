@@ -142,26 +142,28 @@ def with_background(names: Sequence[str]) -> list[str]:
     return found
 
 
-def number_encoding(classes: Sequence[str], ignored: int | list[int] | None = None, first: int = 1) -> MaskEncoding:
+def number_encoding(
+    classes: Sequence[str], ignored: int | list[int] | None = None, first: int | None = None
+) -> MaskEncoding:
     """Return the encoding of masks whose pixels are numbers; 255 is ignored.
 
     Args:
         classes: names of the numbers ``first``, ``first + 1``, ...
         ignored: a further number that is ignored.
-        first: 1, where 0 is the background; 0 if the names begin with that of 0.
+        first: 0 or 1; if it is 1, 0 is the background. If None, 0 if the first name is that of the background, else 1.
 
     Raises:
         PolyheadError: if a setting is invalid.
     """
     if not (ignored is None or isinstance(ignored, int)):
         raise PolyheadError(f"ignored: expected a number from 0 to 255, because the masks hold numbers, got {ignored}")
-    if first not in (0, 1):
+    if first not in (None, 0, 1):
         raise PolyheadError(f"first: expected 0 or 1, the number of the first class, got {first}")
     names = with_background(classes)
-    if first == 0:
-        labels = {number: 0 if is_background(name) else names.index(name) for number, name in enumerate(classes)}
-    else:
-        labels = {number: number for number in range(len(names))}
+    if first is None:
+        first = 0 if classes and is_background(classes[0]) else 1
+    labels = {number: 0 if is_background(name) else names.index(name) for number, name in enumerate(classes, first)}
+    labels |= {0: 0} if first == 1 else {}
     if ignored is not None and not 0 <= ignored <= IGNORED:
         raise PolyheadError(f"ignored: expected a number from 0 to 255, got {ignored}")
     if ignored is not None and labels.get(ignored):

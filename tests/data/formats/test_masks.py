@@ -137,6 +137,23 @@ def from_zero(variant: Variant) -> Expected:
     return Expected("png_masks", ["background", *classes], shifted, ask="png_masks", settings=settings)
 
 
+def background_anywhere(variant: Variant) -> Expected:
+    """Write numbers from 1 on, of which one is the background, as the trimaps of Oxford-IIIT Pet."""
+    classes = variant.classes(2, 4)
+    names = list(classes)
+    place = variant.random.randint(0, len(classes))
+    names.insert(place, variant.random.choice(("background", "Background", "_background_")))
+    new = np.array([0, *range(1, place + 1), 0, *range(place + 1, len(classes) + 1)], np.uint8)  # of the number k
+    shown = variant.random.choice((0, 1))  # without 0, every number is one more
+    shown = 1 if place == 0 else shown
+    save = gray(variant)
+    targets = write(variant, two_folders(variant), len(names) + 1 - shown, lambda name, mask: save(name, mask + shown))
+    variant.write("classes.txt", "\n".join(names))
+    targets = {split: {stem: new[mask + shown] for stem, mask in masks.items()} for split, masks in targets.items()}
+    notes = ["the number 1 is the background"] if place == 0 else []
+    return Expected("png_masks", ["background", *classes], targets, notes=notes)
+
+
 def masks_of(reader: Reader) -> list[tuple[str, np.ndarray]]:
     return [(Path(reader.entry(i).files[0]).stem, reader.target(i).classes.numpy()) for i in range(len(reader))]
 
@@ -309,7 +326,8 @@ def voc_without_names(variant: Variant) -> Expected:
 
 
 CASES = [
-    usual_names, unet, zero_and_one, named_black_and_white, unnamed_numbers, unnamed_colors, from_zero, roboflow,
+    usual_names, unet, zero_and_one, named_black_and_white, unnamed_numbers, unnamed_colors, from_zero, background_anywhere,
+    roboflow,
     beside, camvid_kaggle, segnet, fastai, cityscapes, kitti, kitti_without_names, carvana, other_names, prefixes,
     labelme, older_labelme, cvat, voc_without_names,
 ]  # fmt: skip
