@@ -16,6 +16,8 @@ from polyhead.data.readers.mask_files import (
     color_encoding,
     number_encoding,
     pair_files,
+    with_background,
+    with_void,
 )
 from polyhead.data.readers.name_pairs import Patterns, check_pattern, core, divide, stem
 from polyhead.errors import InvalidFileError, PolyheadError, Problem
@@ -38,7 +40,7 @@ class PngMasks(MaskReader):
         classes: names of the numbers 1, 2, ... in the masks; 0 is the background, too, and 255 is ignored. If the first
             name is ``background``, it is that of 0.
         colors: name and color ``[red, green, blue]`` of each class, instead of ``classes``; the class ``background``
-            needs no color if every pixel belongs to another class.
+            needs no color if every pixel belongs to another class. Else ``void`` or ``unlabeled`` is in its place.
         ignored: the number or the color of pixels that are ignored.
         first: the number of the first of ``classes``, 0 or 1. If it is 0, the background has no pixels unless it is
             among them. If None, 1, or 0 if the first is ``background``.
@@ -78,7 +80,8 @@ class PngMasks(MaskReader):
         issues = Issues()
         files = _PairedFiles(_listing(folder, images), _listing(folder, masks), image_names, mask_names)
         records = _pair_files(files, encoding, issues)
-        super().__init__(folder, [*(classes or colors or [])], encoding, records, issues, on_bad, cap)
+        names = with_background(classes or []) if colors is None else with_void([*colors])
+        super().__init__(folder, names, encoding, records, issues, on_bad, cap)
         self.notes = files.notes
 
 

@@ -11,6 +11,7 @@ from polyhead.data.readers.mask_files import (
     number_encoding,
     pair_files,
     with_background,
+    with_void,
 )
 from polyhead.data.readers.voc import CLASSES, duplicate_id, read_ids, select_years
 from polyhead.errors import PolyheadError, Problem, suggest
@@ -54,8 +55,8 @@ class VocMasks(MaskReader):
         folder = find(root)
         if labels is not None and colors is not None:
             raise PolyheadError("voc_masks: give labels (if the masks hold numbers) or colors, not both")
-        known = with_background([*(colors or labels or CLASSES)])[1:]
-        names = known if classes is None else with_background(classes)[1:]
+        first, *known = with_background(labels or CLASSES) if colors is None else with_void([*colors])
+        names = known if classes is None else [name for name in with_background(classes)[1:] if name != first]
         for name in names:
             if name not in known:
                 raise PolyheadError(f"classes: the masks have no class {name!r}{suggest(name, known)}")
@@ -79,4 +80,4 @@ class VocMasks(MaskReader):
                 if isinstance(mask, Problem):
                     mask = mask._replace(where=f"{where}, mask: {mask.where}")
                 records[image_id] = pair_files(image_id, image, mask, encoding, issues)
-        super().__init__(folder, names, encoding, list(filter(None, records.values())), issues, on_bad, cap)
+        super().__init__(folder, [first, *names], encoding, list(filter(None, records.values())), issues, on_bad, cap)

@@ -191,6 +191,31 @@ def camvid_kaggle(variant: Variant) -> Expected:
     return Expected("png_masks", ["background", *classes], shifted, notes=["class_dict.csv"])
 
 
+def named_void(variant: Variant) -> Expected:
+    """Write color masks of named colors, one of which means that nothing is labeled: it is the background."""
+    void = variant.letters(variant.random.choice(("void", "unlabeled")))
+    classes = variant.classes(2, 4)
+    colors = dict(zip([void, *classes], COLORS, strict=False))
+    targets = write(variant, two_folders(variant), len(colors), colored(variant, [*colors.values()]))
+    rows = [f"{name},{','.join(map(str, color))}" for name, color in colors.items()]
+    variant.random.shuffle(rows)
+    variant.write("class_dict.csv", "name,r,g,b\n" + "\n".join(rows) + "\n")
+    names = [row.split(",")[0] for row in rows if not row.startswith(void)]
+    new = np.array([0, *(1 + names.index(name) for name in classes)], np.uint8)
+    targets = {split: {stem: new[mask] for stem, mask in masks.items()} for split, masks in targets.items()}
+    return Expected("png_masks", [void, *names], targets, notes=["class_dict.csv"])
+
+
+def one_mask_for_each_object(variant: Variant) -> Expected:
+    """Write a folder for each image with the mask of each object, as the Data Science Bowl 2018 has them."""
+    top = variant.random.choice(("stage1_train/", "", "data/train/"))
+    for stem in variant.stems():
+        width, height = variant.image(f"{top}{stem}/images/{stem}.png")
+        for number in range(variant.random.randint(1, 4)):
+            variant.mask(f"{top}{stem}/masks/{number}a.png", np.full((height, width), 255, np.uint8))
+    return Expected(message=r"a folder for each image, with a mask for each of its objects.*Merge the masks")
+
+
 def segnet(variant: Variant) -> Expected:
     """Write CamVid of SegNet's tutorial: train/ and trainannot/, with classes.txt (case 47)."""
     classes = variant.classes()
@@ -326,10 +351,10 @@ def voc_without_names(variant: Variant) -> Expected:
 
 
 CASES = [
-    usual_names, unet, zero_and_one, named_black_and_white, unnamed_numbers, unnamed_colors, from_zero, background_anywhere,
-    roboflow,
-    beside, camvid_kaggle, segnet, fastai, cityscapes, kitti, kitti_without_names, carvana, other_names, prefixes,
-    labelme, older_labelme, cvat, voc_without_names,
+    usual_names, unet, zero_and_one, named_black_and_white, unnamed_numbers, unnamed_colors, from_zero,
+    background_anywhere, roboflow, beside, camvid_kaggle, named_void, segnet, fastai, cityscapes, kitti,
+    kitti_without_names, carvana, other_names, prefixes, labelme, older_labelme, cvat, voc_without_names,
+    one_mask_for_each_object,
 ]  # fmt: skip
 
 
