@@ -99,7 +99,14 @@ def _lines(pixels: Pixels, masks: Sequence[Path]) -> str:
             f"with a line 'NAME RED GREEN BLUE' for each class. The {pixels.masks} masks examined hold "
             f"{len(colored.shares)} colors, so they were smoothed or saved as JPEG; save them as PNG instead."
         )
-    example = " ".join(map(str, unpack_color(max(colored.shares, key=colored.shares.get))))
+    if not pixels.colors and set(colored.shares) == {pack_color([number] * 3) for number in pixels.shares}:
+        return (
+            f"with a line 'NAME K K K' for each number K, such as 'background 0 0 0'. The {pixels.masks} masks "
+            f"examined hold {pixels.describe()}."
+        )
+    black = pack_color(BLACK)
+    most = black if black in colored.shares else max(colored.shares, key=colored.shares.get)
+    example = " ".join(map(str, unpack_color(most)))
     return (
         f"with a line 'NAME RED GREEN BLUE' for each class, such as 'background {example}'. The {pixels.masks} masks "
         f"examined hold {colored.describe()}."

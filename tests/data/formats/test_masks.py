@@ -123,6 +123,25 @@ def unnamed_colors(variant: Variant) -> Expected:
     return Expected(message=r"'NAME RED GREEN BLUE' for each class, such as 'background 0 0 0'.*\(128, 64, 128\) \(")
 
 
+def unnamed_sparse_numbers(variant: Variant) -> Expected:
+    """Write gray masks of a few of many numbers without class names, as Cityscapes has them."""
+    files = Files("images/{stem}.png", "masks/{stem}.png")
+    write(variant, files, 4, lambda name, mask: variant.mask(name, mask * variant.random.choice((12, 13))))
+    return Expected(message=r"'NAME K K K' for each number K, such as 'background 0 0 0'.* hold 0 \(")
+
+
+def ade20k(variant: Variant) -> Expected:
+    """Write ADE20K with its table of names."""
+    classes = [f"{name}, thing" for name in variant.classes()]
+    top = variant.random.choice(("", "ADEChallengeData2016/"))
+    files = Files(f"{top}images/{{split}}/{{stem}}.jpg", f"{top}annotations/{{split}}/{{stem}}.png",
+                  ("training", "validation"))  # fmt: skip
+    targets = write(variant, files, len(classes) + 1, gray(variant))
+    rows = [f"{number}\t0.1576\t11664\t1172\t1\t{name}\t" for number, name in enumerate(classes, 1)]
+    variant.write(f"{top}objectInfo150.txt", "Idx\tRatio\tTrain\tVal\tStuff\tName\t\n" + "\n".join(rows) + "\n")
+    return Expected("png_masks", ["background", *classes], targets, notes=["objectInfo150.txt"])
+
+
 def from_zero(variant: Variant) -> Expected:
     """Write masks whose numbers are named from 0 (case 49)."""
     classes = variant.classes(3, 4)
@@ -354,7 +373,7 @@ CASES = [
     usual_names, unet, zero_and_one, named_black_and_white, unnamed_numbers, unnamed_colors, from_zero,
     background_anywhere, roboflow, beside, camvid_kaggle, named_void, segnet, fastai, cityscapes, kitti,
     kitti_without_names, carvana, other_names, prefixes, labelme, older_labelme, cvat, voc_without_names,
-    one_mask_for_each_object,
+    one_mask_for_each_object, unnamed_sparse_numbers, ade20k,
 ]  # fmt: skip
 
 
