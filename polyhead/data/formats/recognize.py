@@ -142,7 +142,7 @@ def recognize(
     names = (
         [reader]
         if reader
-        else [name for name in FORMATS if settings.keys() <= settings_of(FORMATS[name].reader).keys()]
+        else [name for name, each in FORMATS.items() if settings.keys() <= settings_of(each.reader).keys()]
     )
     if not names:
         raise PolyheadError(
