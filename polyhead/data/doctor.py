@@ -75,13 +75,15 @@ def require_valid(reader: Reader, name: str) -> Reader:
         name: name of the data set, for the report.
 
     Raises:
-        DataError: with every problem, if the reader stops at problems or would have to skip more than its ``cap``.
+        DataError: with every problem, if the reader stops at problems, would have to skip more than its ``cap``, or has
+            no valid image.
     """
     broken = _undecodable(reader)
     if not reader.problems and not broken:
         return reader
     total = len(reader) + reader.left_out
-    if reader.problems or reader.on_bad != "skip" or reader.left_out + len(broken) > reader.cap * total:
+    too_many = reader.left_out + len(broken) > reader.cap * total or len(broken) == len(reader)
+    if reader.problems or reader.on_bad != "skip" or too_many:
         raise DataError(name, [*reader.problems, *broken.values()])
     valid = Subset(reader, [index for index in range(len(reader)) if index not in broken])
     valid.skipped = [*reader.skipped, *broken.values()]

@@ -166,3 +166,16 @@ def test_classes_are_a_list(tmp_path: Path) -> None:
         for number in range(3):
             Image.new("RGB", (8, 8)).save(tmp_path / name / f"{name}{number}.png")
     assert examine(tmp_path, settings={"classes": "dog,cat"}).layout.classes == ["dog", "cat"]
+
+
+def test_a_folder_without_any_valid_image_is_reported(tmp_path: Path) -> None:
+    for number in range(3):
+        for folder, pixels in (("images", np.zeros((10, 10, 3), np.uint8)), ("masks", np.full((10, 10), 3, np.uint8))):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / folder / f"{number}.png")
+    (tmp_path / "classes.txt").write_text("road\n")
+    examined = examine(tmp_path)
+    assert len(examined.problems) == 3
+    assert not examined.hint
+    assert "have the number 3, which is not a class" in str(examined.problems[0])
+    assert examine(tmp_path, None, {"on_bad": "skip", "cap": 1.0}).problems == examined.problems

@@ -100,6 +100,17 @@ def _colored(path: Path, pattern: str, form: str, *, header: bool = False) -> Se
     return {"colors": colors}
 
 
+def _object_info(path: Path) -> Settings:
+    """Read the table with the columns ``Idx`` and ``Name`` that comes with ADE20K: the names of 1, 2, ..."""
+    rows = list(csv.DictReader(read_text(path).splitlines(), delimiter="\t"))
+    names = [name for row in rows if (name := (row.get("Name") or "").strip())]
+    numbers = [(row.get("Idx") or "").strip() for row in rows]
+    if not names or numbers != [str(number) for number in range(1, len(names) + 1)]:
+        what = "expected the columns Idx and Name, separated by tabs, with a row for each of 1, 2, 3, ..."
+        raise InvalidFileError(path, what, "download the file again, or write the names into classes.txt")
+    return {"classes": names}
+
+
 PARSERS: dict[str, Callable[[Path], Settings]] = {
     "classes.txt": _names_or_colors,
     "labelmap.txt": _labelmap,
@@ -110,5 +121,6 @@ PARSERS: dict[str, Callable[[Path], Settings]] = {
     "label_colors.txt": _label_colors,
     "labels.txt": _labelme,
     "obj.names": _names_or_colors,
+    "objectinfo150.txt": _object_info,
 }
 """How each file is read; the first of them that is found is used."""

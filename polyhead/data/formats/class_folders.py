@@ -1,9 +1,11 @@
 """Find one folder of images for each class, and their splits.
 
 Any two folders with images look like two classes. So folders whose names say that they hold images, masks or splits are
-not taken for classes, nor are folders of images and their masks under other names.
+not taken for classes, nor are folders of images and their masks under other names, or those of one image each.
 """
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -23,6 +25,8 @@ PROJECT_WORDS = frozenset([
 """Names of folders that lie beside class folders and hold other images."""
 ANNOTATIONS = (".xml", ".json", ".txt")
 """Endings of annotation files that may be beside the images of a class."""
+MOST_PARTS = 8
+"""A folder with more images is not one image and its parts."""
 DATA_FILES = (".xml", ".json", ".csv", ".yaml", ".yml")
 """Endings of annotation files of a data set; tiny-imagenet has .txt files in its class folders."""
 
@@ -38,27 +42,40 @@ def find(folder: DataFolder) -> Found | None:
     roots = _splits(folder, notes) or ({"train": "."} if _class_names(folder, ".") else {})
     if not roots:
         return None
-    train = _class_names(folder, roots["train"]) if "train" in roots else []
+    train = _in_order(_class_names(folder, roots["train"])) if "train" in roots else []
     splits: dict[str, dict[str, Any]] = {}
     for split, root in roots.items():
-        own = _class_names(folder, root)
+        own = _in_order(_class_names(folder, root))
         arguments: dict[str, Any] = {} if root == "." else {"root": str(folder.path / root)}
         subset = split != "train" and set(own) < set(train)  # a small val set may lack images of a class
-        if subset or len(own) < len(_folders(folder, root)):
+        if subset or own != _folders(folder, root):
             arguments["classes"] = train if subset else own
         splits[split] = arguments
         notes += _notes(folder, root, own)
+    notes += [] if "." in roots.values() else _tables(folder, ".")
     return Found(splits, [*dict.fromkeys(notes)])
 
 
 def missing_part(folder: DataFolder) -> str:
     """Return why the folders with images are not taken for classes; empty if that is not so."""
     names = _filled(folder, ".")
+    for root in (".", *names):
+        inner = _filled(folder, root)
+        if parts := _parts(folder, [_join(root, name) for name in inner]):
+            return (
+                f"{few([_join(root, name) for name in inner])} each hold images named {few(parts)}: they are not taken "
+                "for classes, but for images and their parts. Add annotations in a format that Polyhead reads; if they "
+                "are classes, write 'reader: folder' in a recipe."
+            )
     odd = _odd(names)
     if not odd:
         return ""
     texts = [name for name in folder.files.get(".", ()) if name.lower().endswith((".csv", ".json", ".xml", ".txt"))]
     tables = f" {few(texts)} is of no known format." if texts else ""
+    if len(names) == 1:
+        return (
+            f"{names[0]} holds images, but no annotations were found.{tables} Add them in a format that Polyhead reads."
+        )
     reason = "their names" if odd == names else f"the names {few(odd)}"
     return (
         f"{few(names)} hold images, but are not taken for classes because of {reason}.{tables} If they are "
@@ -91,9 +108,18 @@ def _splits(folder: DataFolder, notes: list[str]) -> dict[str, str]:
     for split, root in list(splits.items()):
         if split not in full and not set(_class_names(folder, root, least=1)) <= train:
             left_out.append(splits.pop(split))
-    counts = {name: folder.image_counts[name] for name in sorted(left_out)}
-    notes += [f"{name}/ ({count} images) is not read: it does not hold class folders" for name, count in counts.items()]
+    for name in sorted(left_out):
+        why = "is a data set of its own" if _is_data_set(folder, name) else "does not hold class folders"
+        notes.append(f"{name}/ ({folder.image_counts[name]} images) is not read: it {why}")
     return splits
+
+
+def _is_data_set(folder: DataFolder, root: str) -> bool:
+    """Return whether a folder holds class folders or splits of them."""
+    try:
+        return find(DataFolder(folder.path / root)) is not None
+    except PolyheadError:
+        return True
 
 
 def _class_names(folder: DataFolder, root: str, least: int = 2) -> list[str]:
@@ -101,8 +127,47 @@ def _class_names(folder: DataFolder, root: str, least: int = 2) -> list[str]:
     names = _filled(folder, root)
     if len(names) < least or _odd(names):
         return []
-    nested = [path for name in names if (path := _join(root, name)) not in folder.images]
+    paths = [_join(root, name) for name in names]
+    if _parts(folder, paths) or _are_labeled(folder, paths):
+        return []
+    nested = [path for path in paths if path not in folder.images]
     return [] if any(len(_filled(folder, path)) > 1 or _is_annotated(folder, path) for path in nested) else names
+
+
+def _in_order(names: list[str]) -> list[str]:
+    """Return the names of class folders in order; numbers by their value.
+
+    >>> _in_order(["0", "1", "10", "2"]), _in_order(["0", "1", "10", "2a"])
+    (['0', '1', '2', '10'], ['0', '1', '10', '2a'])
+    """
+    return sorted(names, key=int) if all(re.fullmatch("[0-9]{1,9}", name) for name in names) else names
+
+
+def _parts(folder: DataFolder, paths: Sequence[str]) -> list[str]:
+    """Return the names of the images in each of these folders, if each folder is one image and its parts.
+
+    Then most folders hold the same few names, such as ``img`` and ``label``. Classes may hold the same names, too, if
+    they are numbered, such as ``image_0001``, or many.
+    """
+    few_images = [names for path in paths if len(names := folder.images.get(path, ())) <= MOST_PARTS]
+    if len(paths) < 2 or len(few_images) * 10 < len(paths) * 9:
+        return []
+    ((parts, count),) = Counter(frozenset(stems(names)) for names in few_images).most_common(1)
+    series = {re.sub(r"\d+", "0", name) for name in parts}
+    numbered = len(series) == 1 and "0" in next(iter(series))
+    return sorted(parts) if parts and not numbered and count * 10 >= len(paths) * 9 else []
+
+
+def _are_labeled(folder: DataFolder, paths: Sequence[str]) -> bool:
+    """Return whether annotations of the images of one of these folders are in a folder below it, as OIDv4 has them."""
+    for sub, files in folder.files.items():
+        above = str(PurePosixPath(sub).parent)
+        if above in paths and above in folder.images:
+            labels = stems([file for file in files if file.lower().endswith(ANNOTATIONS)])
+            images = stems(folder.images[above])
+            if len(labels & images) * 2 > len(images):
+                return True
+    return False
 
 
 def _is_annotated(folder: DataFolder, root: str) -> bool:
@@ -168,10 +233,17 @@ def _notes(folder: DataFolder, root: str, names: Sequence[str]) -> list[str]:
         notes.append(
             f"{count} {ending} files beside the images{where} are not read: each image has the class of its folder"
         )
+    notes += _tables(folder, root)
     files = [stems(folder.images.get(_join(root, name), ())) for name in names[:2]]
     if len(files) == 2 and len(files[0] & files[1]) > max(2, 0.9 * min(map(len, files))):
         notes.append(f"{names[0]} and {names[1]}{where} hold files of the same names; each is read as a class")
     return notes
+
+
+def _tables(folder: DataFolder, root: str) -> list[str]:
+    """Return a note with the tables in a folder, which may hold other classes of the images."""
+    tables = [_join(root, name) for name in folder.files.get(root, ()) if name.lower().endswith(".csv")]
+    return [f"not read, because each image has the class of its folder: {few(tables)}"] if tables else []
 
 
 def _annotations(folder: DataFolder, root: str) -> dict[str, int]:

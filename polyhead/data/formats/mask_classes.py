@@ -45,7 +45,11 @@ def mask_settings(
     if len(own) == 1 and pixels.shares.keys() <= {0, IGNORED} and IGNORED in pixels.shares:
         return {"colors": {BACKGROUND: BLACK, own[0]: WHITE}}, [*notes, f"{own[0]} is the number 255 of the masks"]
     last = len(names)
-    if len(own) == last > 1 and settings.get("first") is None and last not in pixels.shares and 0 in pixels.in_all:
+    counted_from = settings.get("first")
+    largest = max({*pixels.shares} - {IGNORED}, default=0)
+    if is_background(names[0]) and counted_from is None and largest == last and 0 not in pixels.shares:
+        return {**settings, "first": 1}, [*notes, f"the number 1 is the background, the first name in {name}"]
+    if len(own) == last > 1 and counted_from is None and last not in pixels.shares and 0 in pixels.in_all:
         notes.append(
             f"the number {last} ({names[-1]}) is in none of the {pixels.masks} masks examined, and 0 is in all; "
             f"if 0 is {names[0]}, the first name in {name}, set first: 0"
@@ -95,7 +99,14 @@ def _lines(pixels: Pixels, masks: Sequence[Path]) -> str:
             f"with a line 'NAME RED GREEN BLUE' for each class. The {pixels.masks} masks examined hold "
             f"{len(colored.shares)} colors, so they were smoothed or saved as JPEG; save them as PNG instead."
         )
-    example = " ".join(map(str, unpack_color(max(colored.shares, key=colored.shares.get))))
+    if not pixels.colors and set(colored.shares) == {pack_color([number] * 3) for number in pixels.shares}:
+        return (
+            f"with a line 'NAME K K K' for each number K, such as 'background 0 0 0'. The {pixels.masks} masks "
+            f"examined hold {pixels.describe()}."
+        )
+    black = pack_color(BLACK)
+    most = black if black in colored.shares else max(colored.shares, key=colored.shares.get)
+    example = " ".join(map(str, unpack_color(most)))
     return (
         f"with a line 'NAME RED GREEN BLUE' for each class, such as 'background {example}'. The {pixels.masks} masks "
         f"examined hold {colored.describe()}."

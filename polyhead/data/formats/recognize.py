@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from polyhead.contracts.reader import Reader
 from polyhead.data.formats import box_csv, class_folders, coco, labelme, masks, penn_fudan, public, voc, yolo
+from polyhead.data.formats.below import annotations_outside, data_sets_below
 from polyhead.data.formats.data_folder import DataFolder, Found
 from polyhead.data.formats.settings import fit_settings, settings_of
 from polyhead.data.formats.unread import unread
@@ -161,7 +162,7 @@ def recognize(
     if not chosen and faults:
         raise next(iter(faults.values()))
     if not chosen:
-        raise PolyheadError(_not_recognized(root, names))
+        return _recognize_below(root, names, reader, settings)
     layout = next(iter(chosen.values()))
     unsound = [f"not used as {name}: it has problems (see them with --reader {name})" for name in best.keys() - chosen]
     return layout._replace(
@@ -211,13 +212,31 @@ def _open(name: str, root: Path, found: Found, settings: Mapping[str, Any]) -> D
     return DatasetLayout(name, init_args, readers, list(dict.fromkeys(notes)))
 
 
-def _not_recognized(root: Path, names: Collection[str]) -> str:
-    """Return the message for a folder that has none of the formats, with the most specific hint."""
+def _recognize_below(
+    root: Path, names: Collection[str], reader: str | None, settings: Mapping[str, Any]
+) -> DatasetLayout:
+    """Return the format of the only data set below a folder.
+
+    Raises:
+        PolyheadError: if there is none or more than one, or other files may be its annotations.
+    """
     start = f"{root}: the format was not recognized"
-    folder = DataFolder(root)
-    subfolders = [path.name for path in _folders(root) if _is_data_set(DataFolder(path), names)]
-    if subfolders:
-        return f"{start}: these subfolders are each a data set: {few(subfolders)}. Give one of them."
+    below = data_sets_below(root, lambda folder: _is_data_set(folder, names))
+    if len(below) > 1:
+        raise PolyheadError(f"{start}: these subfolders are each a data set: {few(below)}. Give one of them.")
+    if not below:
+        raise PolyheadError(_not_recognized(start, DataFolder(root), names))
+    layout = recognize(root / below[0], reader, settings)
+    if layout.reader == "folder" and (files := annotations_outside(DataFolder(root), below[0])):
+        raise PolyheadError(
+            f"{start}: {below[0]} has class folders, but {few(files)} may be annotations of its images. Give "
+            f"{root / below[0]} if each image has the class of its folder."
+        )
+    return layout._replace(notes=[f"the data set is in {below[0]}/", *layout.notes])
+
+
+def _not_recognized(start: str, folder: DataFolder, names: Collection[str]) -> str:
+    """Return the message for a folder that has none of the formats, with the most specific hint."""
     hints = [*unread(folder), *(part(folder) for name, part in MISSING.items() if name in names)]
     if hint := next(filter(None, hints), ""):
         return f"{start}: {hint}"
@@ -227,10 +246,6 @@ def _not_recognized(root: Path, names: Collection[str]) -> str:
 
 MISSING = {"yolo": yolo.missing_part, "folder": class_folders.missing_part}
 """For folders that are almost a data set: functions that return what is missing."""
-
-
-def _folders(root: Path) -> list[Path]:
-    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _is_data_set(folder: DataFolder, names: Collection[str]) -> bool:

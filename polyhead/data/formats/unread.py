@@ -152,6 +152,11 @@ UNREAD: Sequence[Unread] = (
             _starting(".csv", rb"annotation_id", rb"annotator"),
         ),
     ),
+    Unread(
+        "the output of labelme_json_to_dataset",
+        "Give the folder with LabelMe's JSON files instead",
+        _named(r"(^|/)label_names\.txt$"),
+    ),
     Unread("CreateML's JSON", EXPORT, _starting(".json", rb'"annotations?"', rb'"coordinates"', rb'"label"')),
     Unread("an annotation of Supervisely", f"{EXPORT} (the app 'Export to COCO')", _supervisely),
     Unread(
@@ -174,6 +179,11 @@ UNREAD: Sequence[Unread] = (
         "KITTI's labels",
         CONVERT,
         _any(_lines(".txt", rf"[A-Za-z_]+( {NUMBER}){{14,15}}"), _named(r"(^|/)label_2/[^/]*\.txt$")),
+    ),
+    Unread(
+        "a text file with a class name and four numbers in each line, as OIDv4 ToolKit writes them",
+        "Write all lines into one CSV file with the columns filename, class, xmin, ymin, xmax, ymax",
+        _lines(".txt", rf"[^\W\d][^\d]*( {NUMBER}){{4}}"),
     ),
     Unread(
         "labels of rotated boxes as in DOTA",

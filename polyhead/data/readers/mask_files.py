@@ -16,6 +16,8 @@ from polyhead.errors import InvalidFileError, PolyheadError, Problem
 from polyhead.types import IGNORED, Mask, Size
 
 BACKGROUND = "background"
+VOID = frozenset(["void", "unlabeled", "unlabelled"])
+"""Names of a class, in lower case, that mean that nothing is labeled."""
 Colors = dict[str, list[int]]
 NUMBER_MODES = ("L", "P", "1")
 """Pillow's modes of images whose pixels are numbers."""
@@ -84,7 +86,7 @@ class MaskReader(InMemoryReader):
 
     Args:
         where: the folder, for messages.
-        names: class names; the background is put first, whether it is among them or not.
+        names: class names, the background first.
         encoding: what the pixels of the files mean.
         records: the images, each with its ``mask``.
         issues: the problems found so far.
@@ -105,8 +107,7 @@ class MaskReader(InMemoryReader):
         on_bad: str,
         cap: float,
     ) -> None:
-        all_names = with_background(names)
-        super().__init__(where, all_names, [*all_names], records, issues, on_bad, cap)
+        super().__init__(where, [*names], [*names], records, issues, on_bad, cap)
         self.encoding = encoding
         self.digest = repr((encoding.keys.tolist(), encoding.classes.tolist(), encoding.colors))
 
@@ -142,26 +143,40 @@ def with_background(names: Sequence[str]) -> list[str]:
     return found
 
 
-def number_encoding(classes: Sequence[str], ignored: int | list[int] | None = None, first: int = 1) -> MaskEncoding:
+def with_void(colors: Sequence[str]) -> list[str]:
+    """Return the class names of color masks with the background first.
+
+    If none of them is the background, that is the one that means that nothing is labeled, under its own name: every
+    pixel has one of the colors.
+    """
+    void = next((name for name in colors if name.lower() in VOID), None)
+    if void is None or any(map(is_background, colors)):
+        return with_background(colors)
+    return [void, *with_background([name for name in colors if name != void])[1:]]
+
+
+def number_encoding(
+    classes: Sequence[str], ignored: int | list[int] | None = None, first: int | None = None
+) -> MaskEncoding:
     """Return the encoding of masks whose pixels are numbers; 255 is ignored.
 
     Args:
         classes: names of the numbers ``first``, ``first + 1``, ...
         ignored: a further number that is ignored.
-        first: 1, where 0 is the background; 0 if the names begin with that of 0.
+        first: 0 or 1; if it is 1, 0 is the background. If None, 0 if the first name is that of the background, else 1.
 
     Raises:
         PolyheadError: if a setting is invalid.
     """
     if not (ignored is None or isinstance(ignored, int)):
         raise PolyheadError(f"ignored: expected a number from 0 to 255, because the masks hold numbers, got {ignored}")
-    if first not in (0, 1):
+    if first not in (None, 0, 1):
         raise PolyheadError(f"first: expected 0 or 1, the number of the first class, got {first}")
     names = with_background(classes)
-    if first == 0:
-        labels = {number: 0 if is_background(name) else names.index(name) for number, name in enumerate(classes)}
-    else:
-        labels = {number: number for number in range(len(names))}
+    if first is None:
+        first = 0 if classes and is_background(classes[0]) else 1
+    labels = {number: 0 if is_background(name) else names.index(name) for number, name in enumerate(classes, first)}
+    labels |= {0: 0} if first == 1 else {}
     if ignored is not None and not 0 <= ignored <= IGNORED:
         raise PolyheadError(f"ignored: expected a number from 0 to 255, got {ignored}")
     if ignored is not None and labels.get(ignored):
@@ -185,7 +200,7 @@ def color_encoding(colors: Colors, ignored: int | list[int] | None = None) -> Ma
     """
     if isinstance(ignored, int):
         raise PolyheadError(f"ignored: expected [red, green, blue], because the masks hold colors, got {ignored}")
-    names = with_background([*colors])
+    names = with_void([*colors])
     entries = [(name, color, 0 if is_background(name) else names.index(name)) for name, color in colors.items()]
     entries += [] if ignored is None else [("ignored", ignored, IGNORED)]
     labels: dict[int, int] = {}

@@ -11,7 +11,7 @@ import torch
 from polyhead.data.io.files import Listing, escapes, read_text
 from polyhead.data.io.images import image_size, is_image
 from polyhead.data.readers.in_memory import InMemoryReader, Issues, Record
-from polyhead.data.readers.mask_files import MaskEncoding, MaskReader, pair_files
+from polyhead.data.readers.mask_files import BACKGROUND, MaskEncoding, MaskReader, pair_files
 from polyhead.errors import InvalidFileError, PolyheadError, Problem, suggest
 from polyhead.paths import find
 from polyhead.types import IGNORED, ClassLabel
@@ -108,7 +108,7 @@ class OxfordPetsMasks(MaskReader):
             record = pair_files(row.name, _find(row, images), mask, TRIMAP, issues)
             if record and row.name not in records:
                 records[row.name] = record
-        super().__init__(folder, ["pet"], TRIMAP, [*records.values()], issues, on_bad, cap)
+        super().__init__(folder, [BACKGROUND, "pet"], TRIMAP, [*records.values()], issues, on_bad, cap)
 
 
 def is_oxford_pets(folder: Path) -> bool:

@@ -16,6 +16,8 @@ from polyhead.data.readers.mask_files import (
     color_encoding,
     number_encoding,
     pair_files,
+    with_background,
+    with_void,
 )
 from polyhead.data.readers.name_pairs import Patterns, check_pattern, core, divide, stem
 from polyhead.errors import InvalidFileError, PolyheadError, Problem
@@ -35,12 +37,13 @@ class PngMasks(MaskReader):
         images: the folder of the images, relative to ``root``.
         masks: the folder of the masks, relative to ``root``; may be that of the images, too. If both then have the
             same names, the JPEG files are the images.
-        classes: names of the numbers 1, 2, ... in the masks; 0 is the background, and 255 is ignored.
+        classes: names of the numbers 1, 2, ... in the masks; 0 is the background, too, and 255 is ignored. If the first
+            name is ``background``, it is that of 0.
         colors: name and color ``[red, green, blue]`` of each class, instead of ``classes``; the class ``background``
-            needs no color if every pixel belongs to another class.
+            needs no color if every pixel belongs to another class. Else ``void`` or ``unlabeled`` is in its place.
         ignored: the number or the color of pixels that are ignored.
-        first: 0 if ``classes`` are the names of the numbers 0, 1, 2, ...; the background then has no pixels, unless it
-            is among them.
+        first: the number of the first of ``classes``, 0 or 1. If it is 0, the background has no pixels unless it is
+            among them. If None, 1, or 0 if the first is ``background``.
         image_names: pattern of the names of images without their ending, such as ``*_leftImg8bit``.
         mask_names: that of the masks, such as ``*_gtFine_labelIds``, where ``*`` is the same text. If None, masks are
             named as their images, with or without ``_mask`` at the end.
@@ -60,7 +63,7 @@ class PngMasks(MaskReader):
         classes: list[str] | None = None,
         colors: Colors | None = None,
         ignored: int | list[int] | None = None,
-        first: int = 1,
+        first: int | None = None,
         image_names: str = "*",
         mask_names: str | None = None,
         on_bad: str = "stop",
@@ -71,13 +74,14 @@ class PngMasks(MaskReader):
             raise PolyheadError("png_masks: give classes (if the masks hold numbers) or colors, not both")
         if classes is None and colors is None:
             classes, colors = read_class_file(folder / CLASS_FILE)
-        if colors is not None and first != 1:
+        if colors is not None and first is not None:
             raise PolyheadError("first: expected no setting, because the masks hold colors. Leave it out.")
         encoding = number_encoding(classes or [], ignored, first) if colors is None else color_encoding(colors, ignored)
         issues = Issues()
         files = _PairedFiles(_listing(folder, images), _listing(folder, masks), image_names, mask_names)
         records = _pair_files(files, encoding, issues)
-        super().__init__(folder, [*(classes or colors or [])], encoding, records, issues, on_bad, cap)
+        names = with_background(classes or []) if colors is None else with_void([*colors])
+        super().__init__(folder, names, encoding, records, issues, on_bad, cap)
         self.notes = files.notes
 
 

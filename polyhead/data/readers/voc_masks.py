@@ -11,6 +11,7 @@ from polyhead.data.readers.mask_files import (
     number_encoding,
     pair_files,
     with_background,
+    with_void,
 )
 from polyhead.data.readers.voc import CLASSES, duplicate_id, read_ids, select_years
 from polyhead.errors import PolyheadError, Problem, suggest
@@ -54,13 +55,13 @@ class VocMasks(MaskReader):
         folder = find(root)
         if labels is not None and colors is not None:
             raise PolyheadError("voc_masks: give labels (if the masks hold numbers) or colors, not both")
-        known = with_background([*(colors or labels or CLASSES)])[1:]
-        names = known if classes is None else with_background(classes)[1:]
+        known = with_background(labels or CLASSES) if colors is None else with_void([*colors])
+        names = known[1:] if classes is None else [name for name in with_background(classes)[1:] if name != known[0]]
         for name in names:
             if name not in known:
                 raise PolyheadError(f"classes: the masks have no class {name!r}{suggest(name, known)}")
-        encoding = number_encoding(known) if colors is None else color_encoding(colors)
-        encoding = encoding.select([names.index(name) + 1 if name in names else 0 for name in known])
+        encoding = number_encoding(known[1:]) if colors is None else color_encoding(colors)
+        encoding = encoding.select([names.index(name) + 1 if name in names else 0 for name in known[1:]])
         issues = Issues()
         records: dict[str, Record | None] = {}
         years: dict[str, Path] = {}  # of each id
@@ -79,4 +80,6 @@ class VocMasks(MaskReader):
                 if isinstance(mask, Problem):
                     mask = mask._replace(where=f"{where}, mask: {mask.where}")
                 records[image_id] = pair_files(image_id, image, mask, encoding, issues)
-        super().__init__(folder, names, encoding, list(filter(None, records.values())), issues, on_bad, cap)
+        super().__init__(
+            folder, [known[0], *names], encoding, list(filter(None, records.values())), issues, on_bad, cap
+        )

@@ -1,5 +1,6 @@
 """Class folders as people keep them, and folders that look like class folders and are none."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -91,9 +92,76 @@ def project(variant: Variant) -> Expected:
     """Write a repository with docs/ and assets/ beside the data (case 53)."""
     for name in ("assets", "docs"):
         fill(variant, "", [name])
-    where = variant.random.choice(("dataset", "data", "my photos"))
-    fill(variant, f"{where}/", ["with_mask", "without_mask"])
-    return Expected(message=rf"these subfolders are each a data set: {where}\. Give one")
+    where = variant.random.choice(("dataset", "my photos", "a/b", "images/Images", "x/y/z"))
+    classes = ["with_mask", "without_mask"]
+    targets = {"train": fill(variant, f"{where}/", classes)}
+    return Expected("folder", classes, targets, notes=[f"^the data set is in {where}/$"])
+
+
+def may_be_annotated(variant: Variant) -> Expected:
+    """Write class folders below another folder, and files that may be annotations of their images."""
+    images = fill(variant, "images/", variant.classes(words=CLASSES))
+    name = variant.random.choice(("boxes.json", "train.csv", "a/b.xml", f"labels/{min(images)}.txt"))
+    variant.write(name, "?")
+    return Expected(message=rf"images has class folders, but {re.escape(name)} may be annotations")
+
+
+def numbers(variant: Variant) -> Expected:
+    """Write class folders that are named by numbers, and tables beside them."""
+    classes = [str(number) for number in sorted(variant.random.sample(range(50), 6))]
+    targets = {"train": fill(variant, "Train/", classes)}
+    variant.write("Train.csv", "Width,Path\n")
+    return Expected("folder", classes, targets, notes=["not read, because each .*: Train.csv"])
+
+
+def parts_of_images(variant: Variant) -> Expected:
+    """Write a folder for each image with its parts."""
+    parts = variant.random.choice((("img", "label", "label_viz"), ("image",), ("rgb", "depth", "ir"), ("a_1", "b_1")))
+    top = variant.random.choice(("", "train/", "x/"))
+    for stem in variant.stems():
+        for part in parts:
+            variant.image(f"{top}{stem}_json/{part}.png", (40, 40))
+    return Expected(message=rf"each hold images named {', '.join(parts)}: they are not taken for classes")
+
+
+def labelme_json_to_dataset(variant: Variant) -> Expected:
+    """Write what labelme_json_to_dataset writes: a folder for each image."""
+    for stem in variant.stems():
+        for part in ("img", "label", "label_viz"):
+            variant.image(f"{stem}_json/{part}.png", (40, 40))
+        variant.write(f"{stem}_json/label_names.txt", "_background_\ncat\n")
+    return Expected(message="this is the output of labelme_json_to_dataset.*Give the folder with LabelMe's JSON files")
+
+
+def numbered(variant: Variant) -> Expected:
+    """Write class folders of a few images with the same numbered names, as Caltech 101 has them."""
+    classes = sorted(variant.classes(least=2, words=CLASSES))
+    start = variant.random.choice(("", "image_"))
+    for name in classes:
+        for number in range(4):
+            variant.image(f"{name}/{start}{number:04}.jpg", (48, 48))
+    assert recognize(variant.folder).classes == classes
+    return Expected(ask="coco", message="not recognized")
+
+
+def oidv4(variant: Variant) -> Expected:
+    """Write what OIDv4 ToolKit writes: class folders with images, and their boxes in Label/."""
+    top = variant.random.choice(("OID/Dataset/", "", "Dataset/"))
+    for split in variant.random.choice((("train",), ("train", "validation", "test"))):
+        for name in ("Apple", "Human eye"):
+            for stem in variant.stems():
+                variant.image(f"{top}{split}/{name}/{stem}.jpg")
+                variant.write(f"{top}{split}/{name}/Label/{stem}.txt", f"{name} 1.0 2.5 30 31.25\n")
+    return Expected(message="class name and four numbers in each line.*columns filename, class, xmin, ymin, xmax, ymax")
+
+
+def copied(variant: Variant) -> Expected:
+    """Write splits, and a folder with a copy of them."""
+    classes = sorted(variant.classes(words=CLASSES))
+    targets = {split: fill(variant, f"{split}/", classes) for split in ("train", "test")}
+    for split in targets:
+        fill(variant, f"photos/{split}/", classes)
+    return Expected("folder", classes, targets, notes=["^photos/ .* is not read: it is a data set of its own"])
 
 
 def docs_beside(variant: Variant) -> Expected:
@@ -142,7 +210,8 @@ def nested(variant: Variant) -> Expected:
 
 CASES = [
     usual, splits, flat_test, small_val, beside_annotations, equal_names, project, docs_beside, kaggle, parts_of_data,
-    named_like_parts, nested,
+    named_like_parts, nested, may_be_annotated, numbers, parts_of_images, labelme_json_to_dataset, numbered, oidv4,
+    copied,
 ]  # fmt: skip
 
 

@@ -123,6 +123,25 @@ def unnamed_colors(variant: Variant) -> Expected:
     return Expected(message=r"'NAME RED GREEN BLUE' for each class, such as 'background 0 0 0'.*\(128, 64, 128\) \(")
 
 
+def unnamed_sparse_numbers(variant: Variant) -> Expected:
+    """Write gray masks of a few of many numbers without class names, as Cityscapes has them."""
+    files = Files("images/{stem}.png", "masks/{stem}.png")
+    write(variant, files, 4, lambda name, mask: variant.mask(name, mask * variant.random.choice((12, 13))))
+    return Expected(message=r"'NAME K K K' for each number K, such as 'background 0 0 0'.* hold 0 \(")
+
+
+def ade20k(variant: Variant) -> Expected:
+    """Write ADE20K with its table of names."""
+    classes = [f"{name}, thing" for name in variant.classes()]
+    top = variant.random.choice(("", "ADEChallengeData2016/"))
+    files = Files(f"{top}images/{{split}}/{{stem}}.jpg", f"{top}annotations/{{split}}/{{stem}}.png",
+                  ("training", "validation"))  # fmt: skip
+    targets = write(variant, files, len(classes) + 1, gray(variant))
+    rows = [f"{number}\t0.1576\t11664\t1172\t1\t{name}\t" for number, name in enumerate(classes, 1)]
+    variant.write(f"{top}objectInfo150.txt", "Idx\tRatio\tTrain\tVal\tStuff\tName\t\n" + "\n".join(rows) + "\n")
+    return Expected("png_masks", ["background", *classes], targets, notes=["objectInfo150.txt"])
+
+
 def from_zero(variant: Variant) -> Expected:
     """Write masks whose numbers are named from 0 (case 49)."""
     classes = variant.classes(3, 4)
@@ -135,6 +154,23 @@ def from_zero(variant: Variant) -> Expected:
     targets = {split: dict(masks_of(layout.splits[split])) for split in layout.splits}
     shifted = {split: {stem: mask + 1 for stem, mask in masks.items()} for split, masks in targets.items()}
     return Expected("png_masks", ["background", *classes], shifted, ask="png_masks", settings=settings)
+
+
+def background_anywhere(variant: Variant) -> Expected:
+    """Write numbers from 1 on, of which one is the background, as the trimaps of Oxford-IIIT Pet."""
+    classes = variant.classes(2, 4)
+    names = list(classes)
+    place = variant.random.randint(0, len(classes))
+    names.insert(place, variant.random.choice(("background", "Background", "_background_")))
+    new = np.array([0, *range(1, place + 1), 0, *range(place + 1, len(classes) + 1)], np.uint8)  # of the number k
+    shown = variant.random.choice((0, 1))  # without 0, every number is one more
+    shown = 1 if place == 0 else shown
+    save = gray(variant)
+    targets = write(variant, two_folders(variant), len(names) + 1 - shown, lambda name, mask: save(name, mask + shown))
+    variant.write("classes.txt", "\n".join(names))
+    targets = {split: {stem: new[mask + shown] for stem, mask in masks.items()} for split, masks in targets.items()}
+    notes = ["the number 1 is the background"] if place == 0 else []
+    return Expected("png_masks", ["background", *classes], targets, notes=notes)
 
 
 def masks_of(reader: Reader) -> list[tuple[str, np.ndarray]]:
@@ -172,6 +208,31 @@ def camvid_kaggle(variant: Variant) -> Expected:
     variant.write("class_dict.csv", "name,r,g,b\n" + "\n".join(rows) + "\n")
     shifted = {split: {stem: mask + 1 for stem, mask in masks.items()} for split, masks in targets.items()}
     return Expected("png_masks", ["background", *classes], shifted, notes=["class_dict.csv"])
+
+
+def named_void(variant: Variant) -> Expected:
+    """Write color masks of named colors, one of which means that nothing is labeled: it is the background."""
+    void = variant.letters(variant.random.choice(("void", "unlabeled")))
+    classes = variant.classes(2, 4)
+    colors = dict(zip([void, *classes], COLORS, strict=False))
+    targets = write(variant, two_folders(variant), len(colors), colored(variant, [*colors.values()]))
+    rows = [f"{name},{','.join(map(str, color))}" for name, color in colors.items()]
+    variant.random.shuffle(rows)
+    variant.write("class_dict.csv", "name,r,g,b\n" + "\n".join(rows) + "\n")
+    names = [row.split(",")[0] for row in rows if not row.startswith(void)]
+    new = np.array([0, *(1 + names.index(name) for name in classes)], np.uint8)
+    targets = {split: {stem: new[mask] for stem, mask in masks.items()} for split, masks in targets.items()}
+    return Expected("png_masks", [void, *names], targets, notes=["class_dict.csv"])
+
+
+def one_mask_for_each_object(variant: Variant) -> Expected:
+    """Write a folder for each image with the mask of each object, as the Data Science Bowl 2018 has them."""
+    top = variant.random.choice(("stage1_train/", "", "data/train/"))
+    for stem in variant.stems():
+        width, height = variant.image(f"{top}{stem}/images/{stem}.png")
+        for number in range(variant.random.randint(1, 4)):
+            variant.mask(f"{top}{stem}/masks/{number}a.png", np.full((height, width), 255, np.uint8))
+    return Expected(message=r"a folder for each image, with a mask for each of its objects.*Merge the masks")
 
 
 def segnet(variant: Variant) -> Expected:
@@ -309,9 +370,10 @@ def voc_without_names(variant: Variant) -> Expected:
 
 
 CASES = [
-    usual_names, unet, zero_and_one, named_black_and_white, unnamed_numbers, unnamed_colors, from_zero, roboflow,
-    beside, camvid_kaggle, segnet, fastai, cityscapes, kitti, kitti_without_names, carvana, other_names, prefixes,
-    labelme, older_labelme, cvat, voc_without_names,
+    usual_names, unet, zero_and_one, named_black_and_white, unnamed_numbers, unnamed_colors, from_zero,
+    background_anywhere, roboflow, beside, camvid_kaggle, named_void, segnet, fastai, cityscapes, kitti,
+    kitti_without_names, carvana, other_names, prefixes, labelme, older_labelme, cvat, voc_without_names,
+    one_mask_for_each_object, unnamed_sparse_numbers, ade20k,
 ]  # fmt: skip
 
 
