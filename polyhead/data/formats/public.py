@@ -4,6 +4,7 @@ from polyhead.data.formats.data_folder import DataFolder, Found
 from polyhead.data.readers.oxford_pets import TRIMAPS, is_oxford_pets
 
 ENDINGS = (".txt", ".png")
+XMLS = "annotations/xmls"
 
 
 def find_cifar10(folder: DataFolder) -> Found | None:
@@ -20,7 +21,9 @@ def find_oxford_pets(folder: DataFolder) -> Found | None:
     if not is_oxford_pets(folder.path):
         return None
     test = {"test": {"split": "test"}} if folder.has("annotations/test.txt") else {}
-    return Found({"train": {"split": "trainval"}, **test})
+    boxes = any(file.lower().endswith(".xml") for file in folder.files.get(XMLS, ()))
+    notes = [f"{XMLS} holds boxes, which are not read: --reader voc reads them"] if boxes else []
+    return Found({"train": {"split": "trainval"}, **test}, notes)
 
 
 def find_oxford_pets_masks(folder: DataFolder) -> Found | None:
