@@ -141,7 +141,7 @@ def recognize(
     names = (
         [reader]
         if reader
-        else [name for name in FORMATS if settings.keys() <= settings_of(FORMATS[name].reader).keys()]
+        else [name for name, form in FORMATS.items() if settings.keys() <= settings_of(form.reader).keys()]
     )
     if not names:
         raise PolyheadError(
@@ -208,11 +208,11 @@ def _open(name: str, root: Path, found: Found, settings: Mapping[str, Any]) -> D
     }
     readers = {split: FORMATS[name].reader(**arguments) for split, arguments in init_args.items()}
     names = readers["train"].names
-    for split, reader in readers.items():
+    for split, arguments in init_args.items() if name == "coco" else ():
         # the files of two splits may list the same classes in another order
-        if reader.names != names and sorted(reader.names) == sorted(names) and name == "coco":
-            init_args[split]["classes"] = names
-            readers[split] = FORMATS[name].reader(**init_args[split])
+        if readers[split].names != names and sorted(readers[split].names) == sorted(names):
+            arguments["classes"] = names
+            readers[split] = FORMATS[name].reader(**arguments)
     notes = [*found.notes, *(note for reader in readers.values() for note in reader.notes)]
     return DatasetLayout(name, init_args, readers, list(dict.fromkeys(notes)))
 

@@ -1,7 +1,7 @@
 """Settings of a reader that a user gives as ``key=value``, such as ``classes=cat,dog`` or ``on_bad=skip``."""
 
 from collections.abc import Callable, Mapping, Sequence
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
@@ -69,9 +69,9 @@ def one_split(found: Found, settings: Mapping[str, Any]) -> Found:
     given = [key for key in (differing[:1] if "annotations" in differing else differing) if key in settings]
     if not given:
         return found
-    kept = {} if "annotations" in given else next(iter(found.splits.values()))
+    others = {} if "annotations" in given else next(iter(found.splits.values()))
     note = f"only what {' and '.join(given)} names is read, as train; the folder has {', '.join(found.splits)}"
-    return Found({"train": {key: value for key, value in kept.items() if key in APART}}, [note])
+    return Found({"train": {key: value for key, value in others.items() if key in APART}}, [note])
 
 
 def settings_of(reader: Callable[..., Any]) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _words(hint: Any) -> str:
     """Return a type in words."""
     kind, inner = get_origin(hint), get_args(hint)
     if kind in (Union, UnionType):
-        return " or ".join(_words(each) for each in inner if each is not type(None))
+        return " or ".join(_words(each) for each in inner if each is not NoneType)
     if kind is Literal:
         return " or ".join(map(repr, inner))
     names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", list: "a list"}

@@ -18,7 +18,8 @@ class BoxCsv(InMemoryReader):
     """A CSV file with a box on each line, and its images. A line without numbers is an image without boxes.
 
     A column such as ``bbox`` may hold all four numbers. Without a column of classes, all boxes are of the class
-    ``object``. The numbers are pixels, counted from 0. Without ``width`` and ``height`` of the image, those of its file are used.
+    ``object``. The numbers are pixels, counted from 0. Without ``width`` and ``height`` of the image, those of its file
+    are used.
 
     Args:
         root: the folder of the data set.
