@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 
 from polyhead.contracts.reader import Reader
 from polyhead.contracts.score import Bootstrap, Columns, Counts, Score
@@ -110,6 +111,7 @@ class Kind(ABC):
         extras: names of numbers of a report that are printed after the main score.
         counted: what the ``classes`` of a report count: the key of the number.
         uses_frequencies: whether the dummy baseline depends on how frequent classes or values are in training.
+        unmatched: what is left out where a model lacks a class, for messages.
         counts_objects: whether tables show the number of objects.
         mixes: whether the content of several samples may be mixed in one (mosaic and similar).
         background: whether the first class is the background of masks.
@@ -124,6 +126,7 @@ class Kind(ABC):
     extras: ClassVar[tuple[str, ...]] = ()
     counted: ClassVar[str] = "images"
     uses_frequencies: ClassVar[bool] = True
+    unmatched: ClassVar[str] = "images left out"
     counts_objects: ClassVar[bool] = False
     mixes: ClassVar[bool] = False
     background: ClassVar[bool] = False
@@ -164,10 +167,16 @@ class Kind(ABC):
     def example(self, names: Sequence[str], size: Size) -> Any:
         """Return a valid target, to time a training step and to check the parts of a network.
 
-        Args:
-            names: class names, or names of the predicted numbers.
-            size: height and width of the input; kinds without positions ignore it.
+        ``names`` are as in :class:`Targets`; ``size`` is that of the input, which kinds without positions ignore.
         """
+
+    def match(self, target: Any, labels: Tensor, classes: int) -> tuple[Any, list[int]]:
+        """Return a target among the classes of a model, None if nothing is left, and the labels of what is left out.
+
+        ``labels`` has the new label of each class, -1 where the model has none. By default this is not possible.
+        """
+        del target, labels, classes
+        raise PolyheadError(f"targets of {self.title} cannot be matched by class names. Use data like the run's own.")
 
     # pylint: disable-next=unused-argument  # kinds with positions use it
     def restore(self, prediction: Any, meta: Meta) -> Any:
@@ -216,12 +225,7 @@ class Kind(ABC):
         return None
 
     def info(self, targets: Targets, categories: Sequence[int | str]) -> TaskInfo:
-        """Return what a head is built from: names, and statistics of the training targets in plain types.
-
-        Args:
-            targets: the training targets.
-            categories: the data's own ids of the classes.
-        """
+        """Return what a head is built from: names, the data's own ids of the classes, and statistics of the targets."""
         return TaskInfo(targets.names, list(categories))
 
     # Scores
@@ -322,11 +326,7 @@ class Kind(ABC):
         return None
 
     def to_supervision(self, prediction: Any, names: Sequence[str]) -> Any:
-        """Convert a prediction to the classes of the library supervision.
-
-        Raises:
-            PolyheadError: by default, because supervision has no class for it.
-        """
+        """Convert a prediction to the classes of the library supervision; by default, it has none and this raises."""
         del prediction, names
         raise PolyheadError(f"supervision has no class for predictions of {self.title}. Use to_json or to_df.")
 

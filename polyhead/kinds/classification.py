@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from torch import Tensor
 
 from polyhead.contracts.kind import Targets, Tested
 from polyhead.contracts.score import Columns, Counts, Score
@@ -56,6 +57,11 @@ class Classification(StatisticsKind):
         """Return the targets as they are."""
         del names
         return dict(targets)
+
+    def match(self, target: ClassLabel, labels: Tensor, classes: int) -> tuple[ClassLabel | None, list[int]]:
+        """Return the class; nothing is left of a sample of an unknown one."""
+        known = bool(labels[target.label] >= 0)
+        return (target.relabel(labels, classes), []) if known else (None, [int(target.label)])
 
     def shown(self, targets: Targets) -> list[set[ShownClass]]:
         """Return the class of each sample."""

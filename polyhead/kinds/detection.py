@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from polyhead.contracts.kind import Kind, Targets, Tested
 from polyhead.contracts.score import Columns, Score
@@ -55,6 +56,7 @@ class Detection(Kind):
     prediction = Detections
     extras = ("voc2007", "voc2010")
     counted = "objects"
+    unmatched = "objects left out"
     uses_frequencies = False  # AP is computed class by class
     counts_objects = True
     mixes = True
@@ -129,6 +131,14 @@ class Detection(Kind):
         """Return the targets as they are."""
         del names
         return dict(targets)
+
+    def match(self, target: Boxes, labels: Tensor, classes: int) -> tuple[Boxes, list[int]]:
+        """Return the boxes of known classes; classes that only the model has are not annotated."""
+        known = labels[target.labels] >= 0  # [n]
+        annotated = torch.zeros(classes, dtype=torch.bool)
+        annotated[labels[labels >= 0]] = target.annotated[labels >= 0]
+        columns = (target.boxes[known], labels[target.labels[known]], target.ignore[known], target.areas[known])
+        return Boxes(*columns, annotated, target.size), target.labels[~known].tolist()
 
     def shown(self, targets: Targets) -> list[set[ShownClass]]:
         """Return the classes of the objects of each image; ignored objects do not count."""

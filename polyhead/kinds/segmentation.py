@@ -46,6 +46,7 @@ class Segmentation(StatisticsKind):
     measures = scores
     extras = ("miou_foreground", "pixel_accuracy", "mean_accuracy")
     counted = "pixels"
+    unmatched = "images in which they are ignored"
 
     @property
     def name(self) -> str:
@@ -88,6 +89,12 @@ class Segmentation(StatisticsKind):
             torch.bincount(each.classes.as_subclass(Tensor).flatten(), minlength=256) for each in targets.values()
         ]
         return torch.stack(counts)[:, : len(names)]  # [n, 256] -> [n, c]
+
+    def match(self, target: Mask, labels: Tensor, classes: int) -> tuple[Mask, list[int]]:
+        """Return the mask; pixels of unknown classes are ignored."""
+        found = torch.bincount(target.classes.flatten(), minlength=IGNORED)[:IGNORED].nonzero().flatten().tolist()
+        mask = target.relabel(labels.where(labels >= 0, torch.tensor(IGNORED)), classes)
+        return mask, [label for label in found if labels[label] < 0]
 
     def shown(self, targets: Targets) -> list[set[ShownClass]]:
         """Return the classes that have a pixel in each mask."""

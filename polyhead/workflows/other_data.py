@@ -55,13 +55,13 @@ def evaluate_on(
     name = _task(predictor, found.kind, tasks)
     if problems := check(found):
         raise DataError(str(data), problems)
-    matched = Matched(found, predictor.names[name])
+    kind = predictor.kinds[name]
+    matched = Matched(found, predictor.names[name], kind)
     chosen = "all" if len(layout.splits) == 1 else f"the {split} split"
     show(f"{data}: {layout.reader} format, {chosen} ({len(matched)} images) for task {name}")
     for note in dict.fromkeys([*layout.notes, *matched.notes]):
         show(f"  {note}")
     inner = Run.create(run.folder / "evaluations", re.sub(r"\W+", "_", Path(data).resolve().name).strip("_") or "data")
-    kind = predictor.kinds[name]
     inner.update_manifest(
         data=str(Path(data).absolute()),
         split=split,

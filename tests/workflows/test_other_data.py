@@ -12,6 +12,7 @@ from PIL import Image
 
 import polyhead
 from polyhead import cli, models
+from polyhead.contracts.reader import Reader
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.folder import Folder
 from polyhead.data.readers.matched import Matched
@@ -19,7 +20,9 @@ from polyhead.data.readers.png_masks import PngMasks
 from polyhead.data.synthetic.scenes import Scenes
 from polyhead.data.synthetic.writers import write_coco
 from polyhead.errors import PolyheadError
+from polyhead.kinds import kind_of
 from polyhead.run import Run
+from tests.builders.error_kind import MeanError
 
 BACKBONE = {"backbone": "test_resnet", "size": 64}
 
@@ -27,6 +30,11 @@ BACKBONE = {"backbone": "test_resnet", "size": 64}
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+def matched_to(reader: Reader, names: list[str]) -> Matched:
+    """Return a reader with a model's classes."""
+    return Matched(reader, names, kind_of(reader.kind))
 
 
 def images(folder: str, classes: list[str], count: int = 3) -> str:
@@ -57,7 +65,7 @@ def run_of(tasks: dict[str, list[str]], function: Any, **arguments: Any) -> Run:
 
 def test_classes_are_matched_by_name_and_the_others_are_counted() -> None:
     reader = Folder(images("pets", ["Cat", "guinea_pig", "horse"]))
-    matched = Matched(reader, ["guinea pig", "dog", "cat"])
+    matched = matched_to(reader, ["guinea pig", "dog", "cat"])
     assert matched.names == ["guinea pig", "dog", "cat"]
     assert [int(matched.target(index).label) for index in range(len(matched))] == [2, 2, 2, 0, 0, 0]
     assert list(matched.notes) == [
@@ -67,14 +75,14 @@ def test_classes_are_matched_by_name_and_the_others_are_counted() -> None:
     with pytest.raises(
         PolyheadError, match=r"no class has the same name in the data \(Cat, guinea_pig, horse\) and in"
     ):
-        Matched(reader, ["cow"])
+        matched_to(reader, ["cow"])
 
 
 def test_boxes_of_unknown_classes_are_removed() -> None:
     write_coco(Scenes(8, domain="shapes", size=96), "shapes")
     reader = Coco("shapes", "annotations/instances_train.json", "train")
     names = [reader.names[2], "unicorn", reader.names[0].upper()]
-    matched = Matched(reader, names)
+    matched = matched_to(reader, names)
     expected = {0: 2, 2: 0}  # the reader's label -> the model's
     for index in range(len(reader)):
         own, new = reader.target(index), matched.target(index)
@@ -86,7 +94,7 @@ def test_boxes_of_unknown_classes_are_removed() -> None:
 
 def test_pixels_of_unknown_classes_are_ignored() -> None:
     reader = PngMasks(masks("town", ["road", "tree", "car"]))
-    matched = Matched(reader, ["background", "car", "road"])
+    matched = matched_to(reader, ["background", "car", "road"])
     own, new = reader.target(0).classes, matched.target(0).classes
     assert [new[own == label].unique().tolist() for label in range(4)] == [[0], [2], [255], [1]]
     assert list(matched.notes) == [
@@ -152,3 +160,8 @@ def test_the_task_must_be_clear(capsys: pytest.CaptureFixture[str]) -> None:
     assert "the data is for detection, and the run has no such task (pets: classification, " in capsys.readouterr().err
     assert cli.main([*words, "--max-drop", "0.1"]) == 2
     assert "--baseline and --max-drop compare scores on the run's own data" in capsys.readouterr().err
+
+
+def test_a_kind_that_cannot_match_classes_says_so() -> None:
+    with pytest.raises(PolyheadError, match=r"targets of .* cannot be matched by class names"):
+        Matched(Folder(images("pets", ["cat", "dog"])), ["cat", "dog"], MeanError())

@@ -49,5 +49,6 @@ def _images(folder: DataFolder, file: str, split: str) -> dict[str, str]:
     parent = str(PurePosixPath(file).parent)
     if parent in folder.images:
         return {}
-    usual = [f"{parent}/images/{split}", f"images/{split}", split, f"{parent}/images", "images"]
+    beside = str(PurePosixPath(parent).parent / "images")
+    usual = [f"{parent}/images/{split}", f"images/{split}", split, f"{parent}/images", beside, "images"]
     return next(({"images": name} for name in usual if name in folder.images), {})

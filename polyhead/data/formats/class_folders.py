@@ -12,7 +12,10 @@ from typing import Any
 
 from polyhead.data.formats.data_folder import SPLITS, DataFolder, Found, stems
 from polyhead.data.formats.mask_folders import IMAGE_WORDS, MASK_WORDS, OTHER_WORDS, find_pairs, words
+from polyhead.data.io.files import Listing
 from polyhead.data.readers.folder import class_folders
+from polyhead.data.readers.yolo_layout import looks_like_labels
+from polyhead.data.readers.yolo_names import describe
 from polyhead.errors import PolyheadError, few
 
 ENDINGS = ()
@@ -23,6 +26,8 @@ PROJECT_WORDS = frozenset([
     "previews", "thumbnails",
 ])  # fmt: skip
 """Names of folders that lie beside class folders and hold other images."""
+MOST = 50
+"""How many files beside images are opened."""
 ANNOTATIONS = (".xml", ".json", ".txt")
 """Endings of annotation files that may be beside the images of a class."""
 MOST_PARTS = 8
@@ -53,7 +58,25 @@ def find(folder: DataFolder) -> Found | None:
         splits[split] = arguments
         notes += _notes(folder, root, own)
     notes += [] if "." in roots.values() else _tables(folder, ".")
+    _refuse_labels(folder)
     return Found(splits, [*dict.fromkeys(notes)])
+
+
+def _refuse_labels(folder: DataFolder) -> None:
+    """Raise an error if images of the class folders have YOLO's label files beside them, and no file names classes."""
+    beside: list[str] = []
+    for sub, files in folder.ending(".txt").items():
+        images = stems(folder.images.get(sub, ()))
+        beside += [f"{sub}/{file}" for file in files if PurePosixPath(file).stem in images]
+    if not beside or describe(Listing(folder.path)):
+        return
+    filled = [name for name in beside[:MOST] if (folder.path / name).stat().st_size]
+    if filled and all(looks_like_labels(folder.path / name) for name in filled):
+        raise PolyheadError(
+            f"{folder.path}: label files of YOLO are beside the images in folders, such as {filled[0]}, but no file "
+            "names their classes. Add classes.txt with one class name per line, in the order of their numbers; or "
+            "move the .txt files away if each image has the class of its folder."
+        )
 
 
 def missing_part(folder: DataFolder) -> str:

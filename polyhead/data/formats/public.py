@@ -6,6 +6,7 @@ from polyhead.data.readers.oxford_pets import TRIMAPS, is_oxford_pets
 ENDINGS = (".txt", ".png")
 CIFAR10 = ("_batch", *(f"_batch_{number}" for number in range(1, 6)), ".meta", ".html")
 """Ends of the names of CIFAR-10's files, which have no endings."""
+XMLS = "annotations/xmls"
 
 
 def find_cifar10(folder: DataFolder) -> Found | None:
@@ -22,7 +23,9 @@ def find_oxford_pets(folder: DataFolder) -> Found | None:
     if not is_oxford_pets(folder.path):
         return None
     test = {"test": {"split": "test"}} if folder.has("annotations/test.txt") else {}
-    return Found({"train": {"split": "trainval"}, **test})
+    boxes = any(file.lower().endswith(".xml") for file in folder.files.get(XMLS, ()))
+    notes = [f"{XMLS} holds boxes, which are not read: --reader voc reads them"] if boxes else []
+    return Found({"train": {"split": "trainval"}, **test}, notes)
 
 
 def find_oxford_pets_masks(folder: DataFolder) -> Found | None:

@@ -8,7 +8,7 @@ from polyhead.contracts.reader import Reader
 from polyhead.data.formats import box_csv, class_folders, coco, labelme, masks, penn_fudan, public, voc, yolo
 from polyhead.data.formats.below import annotations_outside, data_sets_below
 from polyhead.data.formats.data_folder import DataFolder, Found
-from polyhead.data.formats.settings import fit_settings, settings_of
+from polyhead.data.formats.settings import fit_settings, one_split, settings_of
 from polyhead.data.formats.unread import unread
 from polyhead.data.readers.box_csv import BoxCsv
 from polyhead.data.readers.cifar10 import Cifar10
@@ -202,12 +202,19 @@ def _find(name: str, folder: DataFolder, *, named: bool) -> Found | None:
 def _open(name: str, root: Path, found: Found, settings: Mapping[str, Any]) -> DatasetLayout:
     """Build the reader of each split."""
     fitted = fit_settings(name, FORMATS[name].reader, settings)
+    found = one_split(found, fitted)
     first = next(split for split in ("train", "val", "test") if split in found.splits)
     init_args = {
         "train" if split == first else split: {"root": str(root), **arguments, **fitted}
         for split, arguments in found.splits.items()
     }
     readers = {split: FORMATS[name].reader(**arguments) for split, arguments in init_args.items()}
+    names = readers["train"].names
+    for split, arguments in init_args.items() if name == "coco" else ():
+        # the files of two splits may list the same classes in another order
+        if readers[split].names != names and sorted(readers[split].names) == sorted(names):
+            arguments["classes"] = names
+            readers[split] = FORMATS[name].reader(**arguments)
     notes = [*found.notes, *(note for reader in readers.values() for note in reader.notes)]
     return DatasetLayout(name, init_args, readers, list(dict.fromkeys(notes)))
 

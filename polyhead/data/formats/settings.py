@@ -6,7 +6,11 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
+from polyhead.data.formats.data_folder import Found
 from polyhead.errors import PolyheadError, suggest
+
+APART = ("annotations", "split", "images", "masks")
+"""Settings of readers that may tell splits apart."""
 
 
 def parse_settings(words: Sequence[str]) -> dict[str, Any]:
@@ -52,6 +56,22 @@ def fit_settings(name: str, reader: Callable[..., Any], settings: Mapping[str, A
             raise PolyheadError(f"{key}: expected {_words(hints[key])}, got {value!r}")
         fitted[key] = value if _accepts(hints[key], value) else listed
     return fitted
+
+
+def one_split(found: Found, settings: Mapping[str, Any]) -> Found:
+    """Return one split, train, if the user's settings replace what tells the found splits apart; else what was found.
+
+    Args:
+        found: the arguments of each split.
+        settings: the user's settings, which every split gets.
+    """
+    differing = [key for key in APART if len({repr(arguments.get(key)) for arguments in found.splits.values()}) > 1]
+    given = [key for key in (differing[:1] if "annotations" in differing else differing) if key in settings]
+    if not given:
+        return found
+    others = {} if "annotations" in given else next(iter(found.splits.values()))
+    note = f"only what {' and '.join(given)} names is read, as train; the folder has {', '.join(found.splits)}"
+    return Found({"train": {key: value for key, value in others.items() if key in APART}}, [note])
 
 
 def settings_of(reader: Callable[..., Any]) -> dict[str, Any]:

@@ -9,12 +9,14 @@ from polyhead.data.formats.data_folder import DataFolder, stems
 from polyhead.data.io.images import is_image
 from polyhead.data.io.json_files import head
 from polyhead.data.readers.coco_files import OTHER_TASKS
+from polyhead.data.readers.csv_boxes import IMAGE, box_columns, csv_columns, plain_columns
 from polyhead.errors import few
 
 Files = Callable[[DataFolder], list[str]]
 MOST = 50
 """How many files of one ending are opened."""
 CONVERT = "Convert it to COCO, for example with FiftyOne or datumaro"
+AS_BOXES = "Write one box per line with the columns filename, class, xmin, ymin, xmax, ymax in pixels"
 EXPORT = "Export it again as COCO JSON"
 
 
@@ -103,6 +105,26 @@ def _image_table(folder: DataFolder, *, binary: bool) -> list[str]:
     return found
 
 
+def _box_table(folder: DataFolder) -> list[str]:
+    """Return the CSV files that have four columns of a box, and none known for the image or the class."""
+    return [name for name, names in _headers(folder) if len(box_columns(names)[0]) == 4]
+
+
+def _outline_table(folder: DataFolder) -> list[str]:
+    """Return the CSV files that have a column of images, and one of outlines or of boxes as text."""
+    return [name for name, names in _headers(folder) if set(IMAGE) & set(names) and set(AS_TEXT) & set(names)]
+
+
+def _headers(folder: DataFolder) -> list[tuple[str, list[str]]]:
+    """Return the CSV files that are not read as boxes, each with the plain names of its columns."""
+    found = []
+    for name in _ending(folder, ".csv")[:MOST]:
+        lines = _first_lines(folder, name)
+        if lines and not csv_columns(folder.path / name):
+            found.append((name, plain_columns(next(csv.reader(lines[:1])))))
+    return found
+
+
 def _without_images(pattern: str) -> Files:
     """Return the files whose path has a pattern, in a folder without images."""
     return lambda folder: [] if folder.images else _named(pattern)(folder)
@@ -127,6 +149,9 @@ def _first_lines(folder: DataFolder, name: str) -> list[str]:
     return [line.strip() for line in (lines[:-1] if len(start) == 4096 else lines) if line.strip()]
 
 
+AS_TEXT = ("geometry", "polygon", "segmentation", "points", "bbox", "bboxes", "boxes", "boundingbox", "boxesstring",
+           "annotations", "predictionstring")  # fmt: skip
+"""Columns, in plain form, whose texts are outlines or boxes."""
 NUMBER = r"-?\d+(\.\d+)?(e-?\d+)?"
 OTHERS = "|".join(map(re.escape, OTHER_TASKS))
 
@@ -195,6 +220,17 @@ UNREAD: Sequence[Unread] = (
         "Keypoints cannot be trained. Delete kpt_shape and the columns after the fifth to read the boxes",
         _any(_starting(".yaml", rb"(?m)^kpt_shape"), _starting(".yml", rb"(?m)^kpt_shape")),
     ),
+    Unread(
+        "a table of Google's AutoML with relative boxes",
+        AS_BOXES,
+        _lines(".csv", r"(TRAIN\w*|VALIDAT\w+|TEST|UNASSIGNED),[^,]+,[^,]*(,[\d.]*){8}"),
+    ),
+    Unread(
+        "a table of boxes whose column of the image or of the class has no known name",
+        "In its first line, rename these two columns to filename and class",
+        _box_table,
+    ),
+    Unread("a table of outlines or boxes as text", AS_BOXES, _outline_table),
     Unread(
         "a table of several classes per image",
         "Only one class per image can be read: put each image into a folder of its class",

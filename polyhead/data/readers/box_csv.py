@@ -6,7 +6,7 @@ from polyhead.data.io.files import Listing
 from polyhead.data.io.images import image_size
 from polyhead.data.io.named_images import NamedImages
 from polyhead.data.io.split_names import split_of, split_of_path
-from polyhead.data.readers.csv_boxes import Row, csv_columns, read_class_ids, read_csv_boxes
+from polyhead.data.readers.csv_boxes import ONLY_CLASS, Row, csv_columns, read_class_ids, read_csv_boxes
 from polyhead.data.readers.in_memory import InMemoryReader, Issues, Record, check_box
 from polyhead.errors import InvalidFileError, PolyheadError, Problem, suggest
 from polyhead.paths import find
@@ -17,7 +17,9 @@ CLASS_FILES = ("classes.csv", "class.csv", "class_mapping.csv", "class_map.csv",
 class BoxCsv(InMemoryReader):
     """A CSV file with a box on each line, and its images. A line without numbers is an image without boxes.
 
-    The numbers are pixels, counted from 0. Without ``width`` and ``height`` of the image, those of its file are used.
+    A column such as ``bbox`` may hold all four numbers. Without a column of classes, all boxes are of the class
+    ``object``. The numbers are pixels, counted from 0. Without ``width`` and ``height`` of the image, those of its file
+    are used.
 
     Args:
         root: the folder of the data set.
@@ -65,6 +67,8 @@ class BoxCsv(InMemoryReader):
         columns = csv_columns(file)
         if columns and columns.sides:
             self.notes.append("the first two numbers of a box are taken as its upper left corner")
+        if columns and columns.label is None:
+            self.notes.append(f"{file.name} has no column of classes: all boxes have the class {ONLY_CLASS!r}")
         usable = [record for record in records.values() if record]
         super().__init__(file, names, [*names], usable, issues, on_bad, cap)
 

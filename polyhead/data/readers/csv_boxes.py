@@ -1,6 +1,7 @@
-"""Parse CSV files with one box per line: columns by their header, or RetinaNet's without one."""
+"""Parse CSV files with one box per line: columns by their header, or those of three tools that write none."""
 
 import csv
+import re
 from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from polyhead.errors import InvalidFileError, Problem
 from polyhead.types import Size
 
 IMAGE = ("filename", "imagename", "imagefilename", "image", "file", "imagepath", "filepath", "path", "imageid", "img",
-         "imgname", "imgpath", "fname")  # fmt: skip
+         "imgname", "imgpath", "fname", "frame")  # fmt: skip
 CLASS = ("class", "classname", "label", "labelname", "category", "categoryname", "classid", "labelid", "categoryid")
 CORNERS = (
     ("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("left", "top", "right", "bottom"),
@@ -29,6 +30,12 @@ SIDES = (
 )  # fmt: skip
 """Names of the columns of the upper left corner, width and height."""
 IMAGE_SIZE = (("imageheight", "imagewidth"), ("imgheight", "imgwidth"), ("height", "width"))
+WHOLE = ("bbox", "boundingbox")
+"""Names of a column with all four numbers of a box, such as ``[1, 2, 30, 40]``."""
+NO_CLASS = ("", "id", "index", "source", "width", "height", "imagewidth", "imageheight", "imgwidth", "imgheight")
+"""Columns besides image and box that are surely not the class: a table with only these has one class."""
+ONLY_CLASS = "object"
+"""The class of boxes without one."""
 OTHER = ("isoccluded", "isgroupof", "regionshapeattributes")
 """Columns of Open Images and VIA, which are other formats."""
 
@@ -38,8 +45,8 @@ class Columns(NamedTuple):
 
     Attributes:
         image: the column of the image.
-        label: the column of the class.
-        box: the four columns of the box.
+        label: the column of the class; None if all boxes have the same one.
+        box: the four columns of the box, or the one with all four numbers.
         sides: whether the last two of these are width and height, not the lower right corner.
         size: the columns of the image's height and width, if there are any.
         first: number of the first line with a box.
@@ -47,8 +54,8 @@ class Columns(NamedTuple):
     """
 
     image: int
-    label: int
-    box: tuple[int, int, int, int]
+    label: int | None
+    box: tuple[int, ...]
     sides: bool = False
     size: tuple[int, int] | None = None
     first: int = 2
@@ -56,6 +63,8 @@ class Columns(NamedTuple):
 
 
 RETINANET = Columns(0, 5, (1, 2, 3, 4), first=1)
+SKU110K = RETINANET._replace(size=(7, 6))
+MAKE_SENSE = Columns(5, 0, (1, 2, 3, 4), sides=True, size=(7, 6), first=1)
 
 
 class Row(NamedTuple):
@@ -69,41 +78,78 @@ class Row(NamedTuple):
 
 
 def csv_columns(path: Path) -> Columns | None:
-    """Return the columns of a CSV file of boxes, from its first line; None for other files."""
+    """Return the columns of a CSV file of boxes, from its first lines; None for other files."""
     start = head(path).decode("utf-8-sig", "replace").splitlines()
     if not start:
         return None
     for delimiter in (",", ";", "\t"):
-        cells = next(csv.reader([start[0]], delimiter=delimiter), [])
-        found = _from_header(cells) or (RETINANET if _is_retinanet(cells) else None)
+        lines = list(csv.reader(start[:2], delimiter=delimiter))
+        cells = [cell.strip() for cell in next(iter(lines), [])]
+        found = _from_header(cells, lines[1:]) or _without_header(cells)
         if found:
             return found._replace(delimiter=delimiter)
     return None
 
 
-def _from_header(cells: list[str]) -> Columns | None:
-    names = ["".join(filter(str.isalnum, cell.lower())) for cell in cells]
+def plain_columns(cells: list[str]) -> list[str]:
+    """Return the names of columns in lower case, with letters and digits only."""
+    return ["".join(filter(str.isalnum, cell.lower())) for cell in cells]
+
+
+def box_columns(names: list[str]) -> tuple[tuple[int, ...], bool]:
+    """Return the columns of the box, and whether they have its width and height; no columns if there are none."""
+    for sides, choices in ((False, CORNERS), (True, SIDES), (True, [(name,) for name in WHOLE])):
+        for box in choices:
+            if set(box) <= set(names):
+                return tuple(names.index(name) for name in box), sides
+    return (), False
+
+
+def _from_header(cells: list[str], lines: list[list[str]]) -> Columns | None:
+    names = plain_columns(cells)
     image = next((name for name in IMAGE if name in names), None)
     label = next((name for name in CLASS if name in names and name != image), None)
-    if image is None or label is None or any(name in names for name in OTHER):
+    box, sides = box_columns(names)
+    if image is None or not box or any(name in names for name in OTHER):
         return None
-    for sides, choices in ((False, CORNERS), (True, SIDES)):
-        for box in choices:
-            if not set(box) <= set(names):
-                continue
-            x1, y1, x2, y2 = (names.index(name) for name in box)
-            pairs = [pair for pair in IMAGE_SIZE if set(pair) <= set(names) - set(box)]
-            size = (names.index(pairs[0][0]), names.index(pairs[0][1])) if pairs else None
-            return Columns(names.index(image), names.index(label), (x1, y1, x2, y2), sides, size)
+    others = [name for column, name in enumerate(names) if column not in box]
+    if label is None and not set(others) <= {image, *NO_CLASS}:
+        return None
+    if len(box) == 1 and not all(_is_whole_box(each, box[0]) for each in lines):
+        return None
+    pairs = [pair for pair in IMAGE_SIZE if set(pair) <= set(others)]
+    size = (names.index(pairs[0][0]), names.index(pairs[0][1])) if pairs else None
+    return Columns(names.index(image), None if label is None else names.index(label), box, sides, size)
+
+
+def four_numbers(text: str) -> list[str]:
+    """Return the parts of a text such as ``[1, 2, 30, 40]`` or ``1 2 30 40``; nothing if they are not four numbers."""
+    parts = re.split(r"[\s,;]+", text.strip().strip("[]()").strip())
+    return parts if len(parts) == 4 and all(number(part) is not None for part in parts) else []
+
+
+def _is_whole_box(cells: list[str], column: int) -> bool:
+    """Return whether a line has a box in one column, or nothing there."""
+    return len(cells) > column and (not cells[column].strip() or bool(four_numbers(cells[column])))
+
+
+def _without_header(cells: list[str]) -> Columns | None:
+    if _is_retinanet(cells):
+        return RETINANET
+    if len(cells) == 8 and all(whole_number(cell) for cell in cells[6:]):
+        if _is_retinanet(cells[:6]):
+            return SKU110K
+        if _is_retinanet([cells[5], *cells[1:5], cells[0]]):
+            return MAKE_SENSE
     return None
 
 
 def _is_retinanet(cells: list[str]) -> bool:
     """Return whether a line is an image with a box and its class, or with five empty cells."""
-    if len(cells) != 6 or not is_image(cells[0].strip()):
+    if len(cells) != 6 or not is_image(cells[0]):
         return False
-    filled = all(number(cell) is not None for cell in cells[1:5]) and bool(cells[5].strip())
-    return filled or not any(cell.strip() for cell in cells[1:])
+    filled = all(number(cell) is not None for cell in cells[1:5]) and bool(cells[5])
+    return filled or not any(cells[1:])
 
 
 def read_csv_boxes(path: Path) -> tuple[list[Row], list[tuple[str, Problem]]]:
@@ -140,17 +186,21 @@ def read_csv_boxes(path: Path) -> tuple[list[Row], list[tuple[str, Problem]]]:
     if boxes and max(max(box) for box in boxes) <= 1:
         what = "expected boxes in pixels, got numbers of at most 1, which are relative to the image"
         raise InvalidFileError(path, what, "multiply them by the width and height of the images")
+    if len(columns.box) == 1 and boxes and all(x2 > 2 * x1 and y2 > 2 * y1 for x1, y1, x2, y2 in boxes):
+        # they were read as x, y, width, height; but in no box is the third number too small for a second corner
+        what = "the four numbers of each box may be x, y, width, height or two corners"
+        fix = "write them into four columns, named x, y, w, h or xmin, ymin, xmax, ymax"
+        raise InvalidFileError(path, what, fix)
     return rows, problems
 
 
 def _row(where: str, cells: list[str], columns: Columns) -> Row | Problem:
     """Return the box of a line, or what is wrong with it."""
     cells = [cell.strip() for cell in cells]
-    if len(cells) <= max(columns.image, columns.label, *columns.box):
-        return Problem(
-            where, f"expected at least {max(columns.label, *columns.box) + 1} columns, got {len(cells)}", FIX
-        )
-    image, label = cells[columns.image], cells[columns.label]
+    least = max(columns.image, columns.label or 0, *columns.box) + 1
+    if len(cells) < least:
+        return Problem(where, f"expected at least {least} columns, got {len(cells)}", FIX)
+    image, label = cells[columns.image], ONLY_CLASS if columns.label is None else cells[columns.label]
     if not image:
         return Problem(where, "the line names no image", FIX)
     size = None
@@ -160,8 +210,9 @@ def _row(where: str, cells: list[str], columns: Columns) -> Row | Problem:
     texts = [cells[column] for column in columns.box]
     if all(text.lower() in ("", "nan", "none", "null") for text in texts):
         return Row(where, image, "", None, size)
+    texts = four_numbers(texts[0]) or texts if len(texts) == 1 else texts
     numbers = [number(text) for text in texts]
-    if any(each is None or not isfinite(each) for each in numbers):
+    if len(numbers) != 4 or any(each is None or not isfinite(each) for each in numbers):
         return Problem(where, f"expected four numbers, got {', '.join(texts):.80}", FIX)
     if not label:
         return Problem(where, "the box has no class", FIX)

@@ -55,6 +55,12 @@ class LabelMe(InMemoryReader):
             except InvalidFileError as error:
                 issues.add(_id(name), error.problem)
         names = label_names(self.folder, files, classes)
+        flags = sorted({flag for file in files.values() for flag in file.flags})
+        if flags and not names:
+            raise PolyheadError(
+                f"{self.folder}: LabelMe's files have no shapes, but flags, which are classes of whole images: "
+                f"{few(flags)}. Put each image into a folder with the name of its class."
+            )
         images = _Images(self.folder)
         left_out = sum((file.left_out for file in files.values()), Counter[str]())
         records: dict[str, Record] = {}

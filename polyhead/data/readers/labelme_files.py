@@ -62,6 +62,7 @@ class LabelMeFile(NamedTuple):
         left_out: how many others of each type there are.
         embedded: whether the image is in the file, too.
         problems: the problems of other shapes.
+        flags: the flags of the image that are set.
     """
 
     image: str | None
@@ -70,6 +71,7 @@ class LabelMeFile(NamedTuple):
     left_out: Counter[str]
     embedded: bool
     problems: list[Problem]
+    flags: list[str]
 
 
 def is_labelme(path: Path) -> bool:
@@ -120,7 +122,9 @@ def read_labelme(path: Path) -> LabelMeFile:
     sides = [whole_number(document.get(key)) or 0 for key in ("imageHeight", "imageWidth")]
     size = (sides[0], sides[1]) if all(0 < side <= MAX_PIXELS for side in sides) else None
     name = image.strip() if isinstance(image, str) and image.strip() else None
-    return LabelMeFile(name, size, shapes, left_out, bool(document.get("imageData")), problems)
+    flags = document.get("flags")
+    chosen = [flag for flag, value in flags.items() if value is True] if isinstance(flags, dict) else []
+    return LabelMeFile(name, size, shapes, left_out, bool(document.get("imageData")), problems, chosen)
 
 
 def _shape(index: int, kind: object, entry: Any) -> Shape | str:

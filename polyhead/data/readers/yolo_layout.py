@@ -63,7 +63,12 @@ def yolo_layout(listing: Listing) -> YoloLayout | None:
 def label_files(listing: Listing) -> dict[str, str]:
     """Return the label file of each image that has one, as relative paths."""
     texts = [name for name in listing.files if name.lower().endswith(".txt") and not is_class_file(name)]
-    return {image: found[0] for image, found in pair(_images(listing), texts).items()}
+    return {image: min(found, key=_is_elsewhere) for image, found in pair(_images(listing), texts).items()}
+
+
+def _is_elsewhere(file: str) -> bool:
+    """Return whether a label file is not in ``labels``; other folders may hold the files it was converted from."""
+    return "labels" not in [part.lower() for part in PurePosixPath(file).parent.parts]
 
 
 def labels_without_classes(listing: Listing) -> dict[str, str]:

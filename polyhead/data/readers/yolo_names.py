@@ -60,7 +60,8 @@ def is_class_file(name: str) -> bool:
 
 def _yaml_file(listing: Listing) -> Path | None:
     """Return ``data.yaml``, or else the only YAML file at the root that names classes."""
-    files = {name: path for name, path in listing.files.items() if "/" not in name and name.endswith((".yaml", ".yml"))}
+    top = {name: path for name, path in listing.files.items() if "/" not in name and not name.startswith(".")}
+    files = {name: path for name, path in top.items() if name.endswith((".yaml", ".yml"))}
     if usual := files.get("data.yaml") or files.get("data.yml"):
         return usual
     named = [path for path in files.values() if _has_names(path)]
@@ -74,7 +75,8 @@ def _yaml_file(listing: Listing) -> Path | None:
 
 def _has_names(path: Path) -> bool:
     try:
-        return re.search(r"^names\s*:", read_text(path), re.MULTILINE) is not None and _read_yaml(path) is not None
+        document = _read_yaml(path) if re.search(r"^names\s*:", read_text(path), re.MULTILINE) else None
+        return document is not None and isinstance(document["names"], list | dict)
     except InvalidFileError:  # a file of something else
         return False
 

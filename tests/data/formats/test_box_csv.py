@@ -39,6 +39,7 @@ def boxes_csv(
             values = {"filename": style.get("start", "") + name, "width": width, "height": height, "class": label}
             values |= {"xmin": int(x1), "ymin": int(y1), "xmax": int(x2), "ymax": int(y2), "stem": stem}
             values |= {"w": int(x2 - x1), "h": int(y2 - y1), "empty": "", "id": len(rows)}
+            values |= {"bbox": f"[{x1}, {y1}, {x2 - x1}, {y2 - y1}]"}
             rows.append([values[column] for column in columns])
     variant.random.shuffle(rows)
     header = style.get("header", ",".join(columns))
@@ -139,9 +140,109 @@ def not_boxes(variant: Variant) -> Expected:
     return Expected(message="train.csv: this is a table of images and their values, which is not read")
 
 
+def one_class(boxes: BoxesByImage) -> BoxesByImage:
+    return {stem: [("object", box) for _, box in found] for stem, found in boxes.items()}
+
+
+def global_wheat(variant: Variant) -> Expected:
+    """Write all numbers of a box into one column, image names without endings, and no class."""
+    columns = ("stem", "width", "height", "bbox", "empty")
+    boxes = boxes_csv(variant, "train.csv", "train", ["wheat"], columns, header="image_id,width,height,bbox,source")
+    variant.image("train/far.png", (90, 90))
+    with (variant.folder / "train.csv").open("a", encoding="utf-8") as file:
+        file.write('far,90,90,"[70.0, 60.0, 12.5, 9]",usask_1\n')
+    boxes["far"] = [("wheat", (70.0, 60.0, 82.5, 69.0))]
+    variant.write("sample_submission.csv", "image_id,PredictionString\naac893a91,1.0 0 0 50 50\n")
+    note = "train.csv has no column of classes: all boxes have the class 'object'"
+    return Expected("box_csv", ["object"], {"train": one_class(boxes)}, [note])
+
+
+def corners_in_one_column(variant: Variant) -> Expected:
+    box = variant.random.choice(["1 2 30 40", "[1, 2, 30, 40]", "(1.5, 2, 30, 40.0)"])
+    variant.write("boxes.csv", f'image,label,bbox\n0.png,a,"{box}"\n1.png,a,"9 9 20 24"\n')
+    return Expected(message="may be x, y, width, height or two corners; write them into four columns, named x, y, w, h")
+
+
+def sku110k(variant: Variant) -> Expected:
+    columns = ("filename", "xmin", "ymin", "xmax", "ymax", "class", "width", "height")
+    top = variant.random.choice(["", "SKU110K_fixed/"])
+    targets = {}
+    for split in ("train", "val"):
+        file = f"{top}annotations/annotations_{split}.csv"
+        found = boxes_csv(variant, file, f"{top}images/{split}", ["object"], columns, header="")
+        for path in (variant.folder / f"{top}images/{split}").iterdir():
+            path.rename(path.parent.parent / f"{split}_{path.name}")
+        text = re.sub(r"(?m)^(\ufeff?)", rf"\g<1>{split}_", (variant.folder / file).read_text().rstrip())
+        variant.write(file, text + "\n")
+        targets[split] = {f"{split}_{stem}": boxes for stem, boxes in found.items()}
+    return Expected("box_csv", ["object"], targets)
+
+
+def make_sense(variant: Variant) -> Expected:
+    columns = ("class", "xmin", "ymin", "w", "h", "filename", "width", "height")
+    folder = variant.random.choice([".", "images"])
+    boxes = boxes_csv(variant, "labels_my-project_2023-02-01.csv", folder, variant.classes(), columns, header="")
+    return Expected("box_csv", used(boxes), {"train": boxes})
+
+
+def no_class(variant: Variant) -> Expected:
+    columns = ("filename", "xmin", "ymin", "xmax", "ymax")
+    name = "train_solution_bounding_boxes (1).csv"
+    boxes = boxes_csv(
+        variant, f"data/{name}", "data/training_images", ["car"], columns, header="image,xmin,ymin,xmax,ymax"
+    )
+    variant.image("data/testing_images/new.jpg")
+    variant.write("data/sample_submission.csv", "image,bounds\nnew.jpg,1\n")
+    return Expected("box_csv", ["object"], {"train": one_class(boxes)}, ["has no column of classes: all boxes"])
+
+
+def self_driving(variant: Variant) -> Expected:
+    header = "frame,xmin,xmax,ymin,ymax,class_id"
+    columns = ("filename", "xmin", "xmax", "ymin", "ymax", "class")
+    targets, lines = {}, []
+    for split in ("train", "val"):
+        boxes = boxes_csv(variant, f"labels_{split}.csv", "images", ["1", "2", "3"], columns, header=header)
+        targets[split] = boxes
+        lines += (variant.folder / f"labels_{split}.csv").read_text("utf-8-sig").splitlines()[1:]
+    variant.write("labels_trainval.csv", "\n".join([header, *lines]))
+    if set(targets["train"]) & set(targets["val"]):  # the same random names, which one folder cannot hold
+        return no_class(Variant(variant.random.randrange(1000), variant.folder / "other"))
+    note = "not read, because other CSV files are named after a split: labels_trainval.csv"
+    return Expected("box_csv", used(*targets.values()), targets, [note])
+
+
+def unknown_columns(variant: Variant) -> Expected:
+    header = variant.random.choice(["filename,xmin,ymin,xmax,ymax,species", "photo,xmin,ymin,xmax,ymax,class"])
+    columns = ("filename", "xmin", "ymin", "xmax", "ymax", "class")
+    boxes_csv(variant, "boxes.csv", "images", variant.classes(), columns, header=header)
+    what = "boxes.csv: this is a table of boxes whose column of the image or of the class has no known name"
+    return Expected(message=f"{what}.* rename these two columns to filename and class")
+
+
+def outlines_as_text(variant: Variant) -> Expected:
+    name = variant.image("images/a.jpg") and "a.jpg"
+    column, text = variant.random.choice(
+        [("geometry", "[(1, 2), (9, 2), (9, 9), (1, 2)]"), ("BoxesString", "1 2 9 9;4 5 7 8"), ("bbox", "{'x': 1}")]
+    )
+    variant.write("annotations.csv", f'id,image_id,{column},class\n1,{name},"{text}",Airplane\n')
+    variant.image("extras/b.jpg")
+    return Expected(message="this is a table of outlines or boxes as text, which is not read. Write one box per line")
+
+
+def automl(variant: Variant) -> Expected:
+    lines = []
+    for stem in variant.stems():
+        variant.image(f"images/{stem}.jpg")
+        split = variant.random.choice(["TRAIN", "TRAINING", "VALIDATE", "VALIDATION", "TEST", "UNASSIGNED"])
+        lines.append(f"{split},gs://bucket/images/{stem}.jpg,daisy,0.35938,0.43750,,,0.48438,0.77083,,")
+    variant.write("automl.csv", "\n".join(lines) + "\n")
+    return Expected(message="a table of Google's AutoML with relative boxes, which is not read. Write one box per line")
+
+
 CASES = [
     case_61_roboflow, tensorflow_tutorial, retinanet, other_headers, image_without_a_finding, images_in_no_line,
-    relative_numbers, not_boxes,
+    relative_numbers, not_boxes, global_wheat, corners_in_one_column, sku110k, make_sense, no_class, self_driving,
+    unknown_columns, outlines_as_text, automl,
 ]  # fmt: skip
 
 

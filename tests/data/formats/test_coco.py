@@ -265,12 +265,41 @@ def images_that_no_file_names(variant: Variant) -> Expected:
     )
 
 
+def one_of_the_splits(variant: Variant) -> Expected:
+    """Give a file where two splits are found: neither val nor test may equal train."""
+    found = usual(variant)
+    split = variant.random.choice(["train", "val"])
+    file = next((variant.folder / "annotations").glob(f"*{split}*"))
+    settings = {"annotations": f"annotations/{file.name}"}
+    note = "only what annotations names is read, as train; the folder has train, val"
+    return found._replace(targets={"train": found.targets[split]}, ask="coco", settings=settings, notes=[note])
+
+
+def a_folder_of_images_for_all_splits(variant: Variant) -> Expected:
+    classes = variant.classes()
+    targets = {
+        split: coco(variant, f"annotations/{split}.json", "photos", classes, start=1) for split in ("train", "val")
+    }
+    return Expected("coco", classes, targets, ask="coco", settings={"images": "photos"})
+
+
+def categories_in_another_order(variant: Variant) -> Expected:
+    """Write the categories of val in another order, with other ids."""
+    classes = variant.classes()
+    other = list(reversed(classes))
+    targets = {
+        "train": coco(variant, "train/_annotations.coco.json", "train", classes),
+        "val": coco(variant, "valid/_annotations.coco.json", "valid", other, start=3),
+    }
+    return Expected("coco", classes, targets)
+
+
 CASES = [
     usual, case_01_project_named_as_the_class, case_02_project_as_category, category_used_in_another_split_only,
     unused_background, case_03_numbers_as_text, case_04_other_names, case_05_paths_of_windows, case_06_letter_case,
     absolute_paths, fiftyone, below_a_folder, file_without_a_split, several_files_of_one_split,
     files_of_the_same_images, files_of_the_same_images_and_a_choice, ambiguous_names, no_sizes,
-    images_that_no_file_names,
+    images_that_no_file_names, one_of_the_splits, a_folder_of_images_for_all_splits, categories_in_another_order,
 ]  # fmt: skip
 
 

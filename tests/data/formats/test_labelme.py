@@ -2,6 +2,7 @@
 
 import json
 import posixpath
+import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -166,8 +167,22 @@ def embedded_images(variant: Variant) -> Expected:
 
 def no_shapes(variant: Variant) -> Expected:
     variant.image("a.jpg")
-    variant.write("a.json", json.dumps({"version": "5.0", "flags": {"cat": True}, "shapes": [], "imagePath": "a.jpg"}))
+    variant.write("a.json", json.dumps({"version": "5.0", "flags": {"cat": False}, "shapes": [], "imagePath": "a.jpg"}))
     return Expected(message="LabelMe's files have no shape with an area. Draw boxes or polygons")
+
+
+def flags(variant: Variant) -> Expected:
+    """Write classes of whole images, as labelme --flags does."""
+    classes = sorted(variant.classes())
+    for label in classes:
+        name = f"{label} 1"
+        variant.image(f"data_annotated/{name}.jpg")
+        flags = {each: each == label for each in classes}
+        document = {"version": "5.0.1", "flags": flags, "shapes": [], "imagePath": f"{name}.jpg", "imageData": None}
+        variant.write(f"data_annotated/{name}.json", json.dumps(document))
+    variant.write("flags.txt", "\n".join(["__ignore__", *classes]))
+    what = f"have no shapes, but flags, which are classes of whole images: {re.escape(', '.join(classes))}"
+    return Expected(message=f"{what}. Put each image into a folder with the name of its class")
 
 
 def masks(variant: Variant) -> Expected:
@@ -199,7 +214,7 @@ def rounded(boxes: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
 
 CASES = [
     case_60_beside, case_43_class_folders_with_json, folders_of_splits, paths_of_windows, renamed_images,
-    groups_lines_and_special_labels, images_without_a_file, embedded_images, no_shapes, masks,
+    groups_lines_and_special_labels, images_without_a_file, embedded_images, no_shapes, flags, masks,
 ]  # fmt: skip
 
 

@@ -53,6 +53,20 @@ def test_breeds_and_trimaps_equal_those_of_another_parser(tmp_path: Path) -> Non
         assert (masks.target(index).classes.numpy() == meaning[trimaps[name]]).all()
 
 
+def test_boxes_of_pets_are_named(tiny: Tiny) -> None:
+    root = tiny("oxford_pets")
+    xmls = root / "annotations" / "xmls"
+    xmls.mkdir()
+    image = next((root / "images").glob("*.jpg"))
+    box = "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>5</xmax><ymax>6</ymax></bndbox>"
+    text = f"<annotation><filename>{image.name}</filename><object><name>cat</name>{box}</object></annotation>"
+    (xmls / f"{image.stem}.xml").write_text(text)
+    layout = recognize(root)
+    assert layout.reader == "oxford_pets"
+    assert layout.notes == ["annotations/xmls holds boxes, which are not read: --reader voc reads them"]
+    assert recognize(root, "voc").classes == ["cat"]
+
+
 def test_faults_of_pets(tiny: Tiny) -> None:
     root = tiny("oxford_pets")
     file = root / "annotations" / "trainval.txt"

@@ -335,11 +335,63 @@ def beside_a_faulty_yaml(variant: Variant) -> Expected:
     return Expected("coco", classes, {"train": annotated}, [r"not used as yolo: .*data\.yaml"])
 
 
+def visdrone(variant: Variant) -> Expected:
+    """Write the labels that ultralytics makes from VisDrone's own annotations, which are kept beside them."""
+    classes, targets = variant.classes(), {}
+    for split in ("train", "val"):
+        folder = f"VisDrone2019-DET-{split}"
+        targets[split] = write_split(variant, classes, f"{folder}/images", f"{folder}/labels")
+        for stem in targets[split]:
+            variant.write(f"{folder}/annotations/{stem}.txt", "35,2,18,12,1,5,0,0\n")
+    entries = {split: f"VisDrone2019-DET-{split}/images" for split in targets}
+    write_yaml(variant, classes, "VisDrone.yaml", path="VisDrone", **entries)
+    return Expected("yolo", classes, targets)
+
+
+def other_yaml_files(variant: Variant) -> Expected:
+    """Write hidden and other YAML files that have ``names``."""
+    classes = variant.classes()
+    annotated = write_split(variant, classes, "images", "labels", least=1)
+    variant.write(".pre-commit-config.yaml", "names: [black, ruff]\n")
+    variant.write("project.yaml", "names: my project\n")
+    write_yaml(variant, classes, "coco8.yaml")
+    return Expected("yolo", classes, {"train": annotated})
+
+
+def class_folders_with_labels(variant: Variant) -> Expected:
+    """Write label files beside the images of class folders; nothing names the classes."""
+    for folder in ("cat", "dog"):
+        write_split(variant, ["a", "b", "c"], folder, folder, least=1)
+    return Expected(message="label files of YOLO are beside the images in folders, .* Add classes.txt with one class")
+
+
+def class_folders_with_labels_and_names(variant: Variant) -> Expected:
+    classes = variant.classes()
+    boxes = {}
+    for folder in ("cat", "dog"):
+        boxes |= {stem: (folder, found) for stem, found in write_split(variant, classes, folder, folder).items()}
+    if len(boxes) < sum(path.suffix == ".txt" for path in variant.folder.rglob("*")):  # the same random names
+        return no_class_file(Variant(variant.random.randrange(1000), variant.folder / "images"))
+    variant.write("classes.txt", "\n".join(classes))
+    return Expected("yolo", classes, {"train": {stem: found for stem, (_, found) in boxes.items()}})
+
+
+def one_of_the_splits(variant: Variant) -> Expected:
+    """Give a setting that tells the splits apart: there is one split then."""
+    classes, targets = roboflow(variant)
+    split = variant.random.choice(sorted(targets))
+    if len(targets) == 1:
+        return Expected("yolo", classes, targets, ask="yolo", settings={"split": split})
+    note = f"only what split names is read, as train; the folder has {', '.join(targets)}"
+    return Expected("yolo", classes, {"train": targets[split]}, [note], ask="yolo", settings={"split": split})
+
+
 CASES = [
     roboflow_export, parent_of_a_faulty_set, some_outlines, segmentation, rotated, predictions, keypoints,
     whole_numbers_as_floats, no_valid, elsewhere, path_of_ultralytics, lists, labelimg, beside, splits_on_one_side,
     cvat, cvat_ultralytics, label_studio, one_bad_line, most_without_labels, no_class_file, classes_that_differ,
-    beside_a_faulty_yaml,
+    beside_a_faulty_yaml, visdrone, other_yaml_files, class_folders_with_labels, class_folders_with_labels_and_names,
+    one_of_the_splits,
 ]  # fmt: skip
 
 

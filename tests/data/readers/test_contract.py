@@ -54,7 +54,7 @@ def dataset() -> Reader:
 MADE: dict[type[Reader], Callable[[Tiny], Reader]] = {
     DatasetReader: lambda _: dataset(),
     ExemplarReader: exemplars,
-    Matched: lambda tiny: Matched(Coco(tiny("coco")), ["Dog", "bird"]),
+    Matched: lambda tiny: Matched(Coco(tiny("coco")), ["Dog", "bird"], kind_of("detection")),
     Merge: lambda tiny: Merge({"pets": Coco(tiny("coco")), "drawn": Scenes(2, size=48)}),
     Scenes: lambda _: Scenes(3, size=48),
     Subset: lambda tiny: Subset(Coco(tiny("coco")), [2, 0]),
