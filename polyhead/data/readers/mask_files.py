@@ -16,7 +16,7 @@ from polyhead.errors import InvalidFileError, PolyheadError, Problem
 from polyhead.types import IGNORED, Mask, Size
 
 BACKGROUND = "background"
-VOID = frozenset(["void", "unlabeled", "unlabelled"])
+VOID = frozenset(["void", "unlabeled"])
 """Names of a class, in lower case, that mean that nothing is labeled."""
 Colors = dict[str, list[int]]
 NUMBER_MODES = ("L", "P", "1")

@@ -121,7 +121,7 @@ def parts_of_images(variant: Variant) -> Expected:
     for stem in variant.stems():
         for part in parts:
             variant.image(f"{top}{stem}_json/{part}.png", (40, 40))
-    return Expected(message=rf"each hold images named {', '.join(parts)}: they are not taken for classes")
+    return Expected(message=rf"each hold images named {', '.join(sorted(parts))}: they are not taken for classes")
 
 
 def labelme_json_to_dataset(variant: Variant) -> Expected:
