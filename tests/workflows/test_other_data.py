@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from builders.error_kind import MeanError
 from builders.untrained_run import write
 from PIL import Image
 
@@ -22,7 +23,6 @@ from polyhead.data.synthetic.writers import write_coco
 from polyhead.errors import PolyheadError
 from polyhead.kinds import kind_of
 from polyhead.run import Run
-from tests.builders.error_kind import MeanError
 
 BACKBONE = {"backbone": "test_resnet", "size": 64}
 

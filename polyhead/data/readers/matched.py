@@ -8,12 +8,11 @@ from typing import Any
 import torch
 
 from polyhead.contracts.kind import Kind
-from polyhead.contracts.reader import Reader, Wrapped
+from polyhead.contracts.reader import Reader, Subset
 from polyhead.errors import PolyheadError, few
-from polyhead.types import Entry
 
 
-class Matched(Wrapped):
+class Matched(Subset):
     """A data set whose labels are those of a model, for measuring it.
 
     Letter case, spaces, hyphens and underscores of class names do not matter. What shows a class that the model does
@@ -31,11 +30,7 @@ class Matched(Wrapped):
         PolyheadError: if no class has the same name, or nothing is left.
     """
 
-    stored = True  # dummy baselines are computed from these images: the training data may be elsewhere
-
     def __init__(self, reader: Reader, names: Sequence[str], kind: Kind) -> None:
-        super().__init__(reader)
-        self.stored = True
         known = {_plain(name): label for label, name in reversed([*enumerate(names)])}
         self.labels = torch.tensor([known.get(_plain(name), -1) for name in reader.names])  # [folder's classes]
         if not (self.labels >= 0).any():
@@ -43,40 +38,30 @@ class Matched(Wrapped):
                 f"no class has the same name in the data ({few(reader.names)}) and in the model ({few(names)}). Rename "
                 "the classes of the data."
             )
-        self.names, self.categories = list(names), list(names)
-        self._kind = kind
         counts: Counter[int] = Counter()  # of what is left out, by the folder's classes
-        self.indices = []
+        indices = []
         for index in range(len(reader)):
             target, unknown = kind.match(reader.target(index), self.labels, len(names))
             counts.update(unknown)
             if target is not None:
-                self.indices.append(index)
-        if not self.indices:
+                indices.append(index)
+        if not indices:
             raise PolyheadError("no image shows a class of the model. Rename the classes of the data.")
+        super().__init__(reader, indices)
+        self.stored = True  # dummy baselines are computed from these images: the training data may be elsewhere
+        self._kind = kind
         missing = [f"{name} ({counts[label]})" for label, name in enumerate(reader.names) if self.labels[label] < 0]
         lacking = [name for label, name in enumerate(names) if label not in self.labels.tolist()]
-        notes = list(reader.notes)
+        self.names, self.categories = list(names), list(names)
+        self.notes = list(reader.notes)
         if missing:
-            notes.append(f"classes that the model does not have, with the {kind.unmatched}: {few(missing, 20)}")
+            self.notes.append(f"classes that the model does not have, with the {kind.unmatched}: {few(missing, 20)}")
         if lacking:
-            notes.append(f"classes of the model that the data does not have: {few(lacking, 20)}")
-        self.notes = notes
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def entry(self, index: int) -> Entry:
-        """Return the id and the files of a sample."""
-        return self.reader.entry(self.indices[index])
-
-    def raw(self, index: int) -> Any:
-        """Return the raw input of a sample."""
-        return self.reader.raw(self.indices[index])
+            self.notes.append(f"classes of the model that the data does not have: {few(lacking, 20)}")
 
     def target(self, index: int) -> Any:
         """Return the target of a sample, with the labels of the model."""
-        return self._kind.match(self.reader.target(self.indices[index]), self.labels, len(self.names))[0]
+        return self._kind.match(super().target(index), self.labels, len(self.names))[0]
 
 
 def _plain(name: str) -> str:

@@ -178,7 +178,13 @@ def flags(variant: Variant) -> Expected:
         name = f"{label} 1"
         variant.image(f"data_annotated/{name}.jpg")
         flags = {each: each == label for each in classes}
-        document = {"version": "5.0.1", "flags": flags, "shapes": [], "imagePath": f"{name}.jpg", "imageData": None}
+        document: dict[str, Any] = {
+            "version": "5.0.1",
+            "flags": flags,
+            "shapes": [],
+            "imagePath": f"{name}.jpg",
+            "imageData": None,
+        }
         variant.write(f"data_annotated/{name}.json", json.dumps(document))
     variant.write("flags.txt", "\n".join(["__ignore__", *classes]))
     what = f"have no shapes, but flags, which are classes of whole images: {re.escape(', '.join(classes))}"

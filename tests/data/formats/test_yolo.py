@@ -367,7 +367,7 @@ def class_folders_with_labels(variant: Variant) -> Expected:
 
 def class_folders_with_labels_and_names(variant: Variant) -> Expected:
     classes = variant.classes()
-    boxes = {}
+    boxes: dict[str, tuple[str, list[Box]]] = {}
     for folder in ("cat", "dog"):
         boxes |= {stem: (folder, found) for stem, found in write_split(variant, classes, folder, folder).items()}
     if len(boxes) < sum(path.suffix == ".txt" for path in variant.folder.rglob("*")):  # the same random names
