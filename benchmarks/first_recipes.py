@@ -16,7 +16,7 @@ from typing import Any
 
 import polyhead
 from polyhead.data.synthetic.scenes import Scenes
-from polyhead.data.synthetic.writers import write_yolo
+from polyhead.data.synthetic.writers import SPLITS, write_yolo
 from polyhead.run import Run
 from polyhead.workflows.init import init
 
@@ -24,6 +24,7 @@ CASES = {
     "imagenette": ("imagenette/train", "imagenette/val"),
     "signs": ("signs", None),
     "penn_fudan": ("penn_fudan/PennFudanPed", None),
+    "det10": ("coco_mini/det10", None),
     "voc_from_coco": ("voc_from_coco", None),
     "cifar10": ("cifar10", None),
     "oxford_pets": ("oxford_pets", None),
@@ -41,8 +42,8 @@ def main(argv: Sequence[str]) -> int:
     given.work.mkdir(parents=True, exist_ok=True)
     os.chdir(given.work)
     if "signs" in given.only and not Path("signs").exists():
-        for split, count, seed in (("train", 500, 0), ("val", 60, 1), ("test", 200, 2)):
-            write_yolo(Scenes(count, domain="signs", size=160, seed=seed), "signs", split)  # type: ignore[arg-type]
+        for seed, (split, count) in enumerate(zip(SPLITS, (500, 60, 200), strict=True)):
+            write_yolo(Scenes(count, domain="signs", size=160, seed=seed), "signs", split)
     for case in given.only:
         data, unseen = CASES[case]
         begun = time.monotonic()
