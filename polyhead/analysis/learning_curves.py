@@ -1,6 +1,7 @@
 """What the learning curves of a task show: at most one cause of a poor score, with the numbers that it follows from.
 
-The curves are those of the last stage that trained the task. The order of :data:`CAUSES` matters: a later cause is only
+The curves are those of the last stage that trained the task; what is small is seen beside the first loss of all. The
+order of :data:`CAUSES` matters: a later cause is only
 looked for where no earlier one was found, since a learning rate that is too high, say, makes the val loss rise, too.
 """
 
@@ -25,12 +26,21 @@ class Curves(NamedTuple):
         val: sum of its val losses; None for an epoch without validation.
         score: its main score on val; None as above.
         lr: the learning rate at the end of the epoch.
+        first_train: training loss of the first epoch that trained the task, in whichever stage; None if it is in these.
+        first_val: val loss of that epoch, likewise.
     """
 
     train: list[float]
     val: list[float | None]
     score: list[float | None]
     lr: list[float]
+    first_train: float | None = None
+    first_val: float | None = None
+
+    def whole(self) -> tuple[float, float]:
+        """Return the train and the val loss at the beginning: a later stage may begin with a loss near zero."""
+        val = next((loss for loss in self.val if loss is not None), 0.0)
+        return max(self.train[0], self.first_train or 0), max(abs(val), abs(self.first_val or 0))
 
 
 class Outcome(NamedTuple):
@@ -53,15 +63,24 @@ def history(rows: Sequence[Mapping[str, str]], task: str, kind: Kind) -> Curves:
     scores = {str(columns.Column("val", task, name)) for name in columns.score_names(kind)}
     curves = Curves([], [], [], [])
     trained = [row for row in rows if columns.filled(row, columns.task_columns(row, task, "train"))]
+    first_train, first_val = _losses(trained[0], task, scores) if trained else (0.0, None)
     for row in trained:
         if row["stage"] != trained[-1]["stage"]:
             continue
-        curves.train.append(math.fsum(columns.filled(row, columns.task_columns(row, task, "train"))))
-        losses = columns.filled(row, [each for each in columns.task_columns(row, task, "val") if each not in scores])
-        curves.val.append(math.fsum(losses) if losses else None)
+        train, val = _losses(row, task, scores)
+        curves.train.append(train)
+        curves.val.append(val)
         curves.score.append(float(row[score]) if row.get(score) else None)
         curves.lr.append(float(row.get("lr") or "nan"))
+    if trained and trained[0]["stage"] != trained[-1]["stage"]:
+        curves = curves._replace(first_train=first_train, first_val=first_val)
     return curves
+
+
+def _losses(row: Mapping[str, str], task: str, scores: set[str]) -> tuple[float, float | None]:
+    """Return the sums of the training losses and of the val losses of an epoch; None without validation."""
+    val = columns.filled(row, [each for each in columns.task_columns(row, task, "val") if each not in scores])
+    return math.fsum(columns.filled(row, columns.task_columns(row, task, "train"))), math.fsum(val) if val else None
 
 
 def cause(curves: Curves, outcome: Outcome) -> str:
@@ -92,7 +111,7 @@ def unstable(curves: Curves, outcome: Outcome) -> str:
         return ""
     pairs = [(low, high) for high in range(1, len(train)) for low in range(high)]
     low, high = max(pairs, key=lambda pair: train[pair[1]] - train[pair[0]])
-    if train[high] < 1.2 * train[low] or train[high] - train[low] < 0.15 * train[0]:
+    if train[high] < 1.2 * train[low] or train[high] - train[low] < 0.15 * curves.whole()[0]:
         return ""
     lr = max(curves.lr[: high + 1])
     return (
@@ -111,7 +130,7 @@ def not_learning(curves: Curves, outcome: Outcome) -> str:
     fair, dummy = skill is not None and skill >= 0.5, skill is not None and skill < 0.05
     starts = [*([] if fair else [0]), *([len(train) // 2] if dummy else [])]
     first = next((start for start in starts if train[-1] >= 0.9 * train[start]), None)
-    if first is None or min(train) < 0:
+    if first is None or min(train) < 0 or train[0] < 0.1 * curves.whole()[0]:  # learned in an earlier stage
         return ""
     return (
         f"The training loss went from {train[first]:.3g} in epoch {first + 1} to {train[-1]:.3g} in epoch "
@@ -145,7 +164,7 @@ def overfitting(curves: Curves, outcome: Outcome) -> str:
         return ""
     (lowest, best), (last, end) = min(pairs), pairs[-1]
     train = curves.train
-    if last < 1.1 * lowest or last - lowest < 0.05 * abs(pairs[0][0]) or train[end] >= train[best]:
+    if last < 1.1 * lowest or last - lowest < 0.05 * curves.whole()[1] or train[end] >= train[best]:
         return ""
     return (
         f"The model overfits: from epoch {best + 1} to epoch {end + 1} the val loss rose from {lowest:.3g} to "
