@@ -122,7 +122,7 @@ def test_a_system_without_shared_memory_is_noticed(monkeypatch: pytest.MonkeyPat
     def refuse() -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(workers.multiprocessing, "Lock", refuse)
+    monkeypatch.setattr(multiprocessing, "Lock", refuse)
     assert room() == Room(0, 0, "this system does not let processes share memory ([Errno 30] Read-only file system)")
 
 
