@@ -27,8 +27,9 @@ from torchvision.transforms import v2
 from benchmarks.torchvision_ssd import ssd
 from polyhead.config import overrides, recipe
 from polyhead.contracts.reader import Reader
-from polyhead.data.loading.source import TaskData, begin_worker
+from polyhead.data.loading.source import TaskData
 from polyhead.data.loading.streams import Decoded
+from polyhead.data.loading.workers import begin_worker
 from polyhead.data.splits.make import SPLITS
 from polyhead.engine.progress import Log
 from polyhead.errors import PolyheadError

@@ -5,10 +5,14 @@ Errors that a user can cause are printed to stderr (one line, or a list of probl
 """
 
 import argparse
+import errno
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,6 +36,10 @@ ALIASES = {"val": "evaluate"}
 RENAMED_OPTIONS = {"--beside": "--compare"}
 """Old option -> new option, for the error message about an unknown one."""
 OK, WRONG, INTERRUPTED = 0, 2, 130
+STOPS = ("SIGTERM", "SIGHUP")
+"""Signals that stop a command as Ctrl-C does; Windows does not have all of them."""
+READER_GONE = (errno.EPIPE, errno.EIO)
+"""Error numbers of a write to a closed pipe, and to a terminal that was closed."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -58,6 +66,46 @@ class Parser(argparse.ArgumentParser):
         raise PolyheadError(f"{message} (see '{self.prog} --help')")
 
 
+class Output:
+    """A standard stream that shows each line at once, and drops all lines after its reader has gone.
+
+    A command thus does its work to the end, whatever happens to the viewer of its output.
+
+    Args:
+        stream: a text stream.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text, and return its length."""
+        try:
+            self.stream.write(text)
+            if "\n" in text:
+                self.stream.flush()
+        except OSError as error:
+            self._drop(error)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        try:
+            self.stream.flush()
+        except OSError as error:
+            self._drop(error)
+
+    def _drop(self, error: OSError) -> None:
+        """Let the stream write to nowhere if its reader has gone; raise any other error."""
+        if error.errno not in READER_GONE:
+            raise error
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), self.stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
 def check_writable(*files: str | None) -> None:
     """Check that files can be written before any work is done for them; None is ignored.
 
@@ -79,17 +127,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A notebook sets a backend of its own, which matplotlib refuses where the notebook's packages are not installed.
     os.environ["MPLBACKEND"] = "agg"
     words = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    with _patient_output(), _stoppable():
+        return _run([word for word in words if word != "--debug"], "--debug" in words)
+
+
+def _run(words: list[str], debug: bool) -> int:
+    """Run one command, print what stops it, and return its exit code."""
     try:
-        code = _dispatch(words)
-        sys.stdout.flush()
+        return _dispatch(words)
     except KeyboardInterrupt as stop:
         print(f"polyhead: interrupted{_how_to_resume(words, stop)}", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has closed the pipe, as in `polyhead recipes | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
     except (PolyheadError, OSError) as error:
         if isinstance(error, OSError) and error.filename is None and error.errno not in DISK_FULL:
             raise
@@ -101,7 +149,40 @@ def main(argv: Sequence[str] | None = None) -> int:
         return WRONG
     except SystemExit as stop:  # argparse after --help
         return stop.code if isinstance(stop.code, int) else OK
-    return code
+
+
+@contextmanager
+def _patient_output() -> Iterator[None]:
+    """Let the standard streams outlive their readers (:class:`Output`)."""
+    streams = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (Output(stream) for stream in streams)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stdout, sys.stderr = streams
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let the signals that stop a program (:data:`STOPS`) raise :class:`KeyboardInterrupt`, as Ctrl-C does.
+
+    Signals that are ignored (``nohup``) or handled already are left alone.
+    """
+
+    def stop(*_: Any) -> NoReturn:
+        raise KeyboardInterrupt
+
+    known = [getattr(signal, name) for name in STOPS if hasattr(signal, name)]
+    in_main = threading.current_thread() is threading.main_thread()  # other threads cannot set handlers
+    changed = [number for number in known if in_main and signal.getsignal(number) is signal.SIG_DFL]
+    for number in changed:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _how_to_resume(words: list[str], stop: KeyboardInterrupt) -> str:

@@ -11,12 +11,15 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from tempfile import gettempdir
 from typing import IO, Any
 
 from polyhead.errors import DISK_FULL, Interrupted, PolyheadError
 
 REMEDY = "Use the folder that 'polyhead train' printed."
+PARTIAL = ".partial"
+"""End of the names of temporary files."""
 
 
 class Run:
@@ -44,6 +47,7 @@ class Run:
         self.log = self.folder / "log.txt"
         self.verdict = self.folder / "verdict.txt"
         self.lock = self.folder / ".lock"
+        self.write_lock = self.folder / ".write.lock"
 
     @classmethod
     def create(cls, root: str | Path, name: str) -> "Run":
@@ -104,8 +108,9 @@ class Run:
     def locked(self) -> Iterator[bool]:
         """Prevent other processes from training in this run; yield whether a lock could be taken.
 
-        The operating system releases the lock when this process ends, in whatever way it ends. No lock is taken on
-        Windows, whose Python has no ``fcntl``, and on file systems without locks.
+        What a killed process has left half-written is removed. The operating system releases the lock when this process
+        ends, in whatever way it ends. No lock is taken on Windows, whose Python has no ``fcntl``, and on file systems
+        without locks.
 
         Raises:
             PolyheadError: if another process is training in this run.
@@ -113,27 +118,25 @@ class Run:
         """
         with self.lock.open("a") as file:
             try:
-                yield self._acquire(file)
-            except KeyboardInterrupt as stop:
-                raise Interrupted(self.folder) from stop
-
-    def _acquire(self, file: IO[str]) -> bool:
-        """Lock the opened lock file, until it is closed; return whether the platform and the file system can."""
-        try:
-            import fcntl  # pylint: disable=import-outside-toplevel  # Windows does not have it
-        except ImportError:
-            return False
-        try:
-            # lockf, because locks of flock are inherited: the workers of a killed training process would hold them.
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if isinstance(error, BlockingIOError | PermissionError):
+                locked = _acquire(file, wait=False)
+            except OSError as error:
                 raise PolyheadError(
                     f"Run folder {str(self.folder)!r} is locked by another training process. Wait for it to finish or "
                     "stop it."
                 ) from error
-            return False
-        return True
+            try:
+                if locked:
+                    remove_partials(self.folder)
+                yield locked
+            except KeyboardInterrupt as stop:
+                raise Interrupted(self.folder) from stop
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Wait until no other process changes the manifest or the results, such as another evaluation."""
+        with self.write_lock.open("a") as file:
+            _acquire(file, wait=True)
+            yield
 
     @property
     def name(self) -> str:
@@ -168,11 +171,40 @@ class Run:
 
     def update_manifest(self, **entries: Any) -> None:
         """Add entries to the manifest, replacing those of the same name."""
-        write_json(self.manifest, {**self.read_manifest(), **entries})
+        with self._changing():
+            write_json(self.manifest, {**self.read_manifest(), **entries})
 
     def update_results(self, **entries: Any) -> None:
-        """Add final results, one entry per split, to ``results.json``."""
-        write_json(self.results_json, {**read_json(self.results_json), **entries})
+        """Add entries to ``results.json``, such as the results of a split, replacing those of the same name."""
+        with self._changing():
+            write_json(self.results_json, {**self.results, **entries})
+
+    def add_scores(self, split: str, tasks: Mapping[str, Any]) -> None:
+        """Add the scores of tasks on a split to ``results.json``; those of other tasks stay."""
+        with self._changing():
+            results = self.results
+            stored = results.get(split, {}).get("tasks", {})
+            write_json(self.results_json, {**results, split: {"tasks": {**stored, **tasks}}})
+
+
+def _acquire(file: IO[str], *, wait: bool) -> bool:
+    """Lock an opened file until it is closed; return whether the platform and the file system can.
+
+    Raises:
+        OSError: if another process has locked it, unless it is waited for.
+    """
+    try:
+        import fcntl  # pylint: disable=import-outside-toplevel  # Windows does not have it
+    except ImportError:
+        return False
+    try:
+        # lockf, because locks of flock are inherited: the workers of a killed training process would hold them.
+        fcntl.lockf(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        if isinstance(error, BlockingIOError | PermissionError):
+            raise
+        return False
+    return True
 
 
 def unfinished(runs: Iterable[Run]) -> list[str]:
@@ -212,19 +244,19 @@ def write_text(path: Path, text: str) -> None:
 def atomic_write(path: Path) -> Iterator[Path]:
     """Provide a temporary path to write to, and replace ``path`` with that file at the end of the block.
 
-    A kill at any time leaves either the old file or the new one.
+    A kill at any time leaves either the old file or the new one. Each call has its own temporary path, so that several
+    processes can write the same file.
 
     Raises:
         PolyheadError: if the disk is full; the old file is unchanged.
     """
-    partial = path.with_name(path.name + ".partial")
+    partial = partial_path(path)
     try:
         yield partial
         replace(partial, path)
     except (OSError, RuntimeError) as error:
         folders = (str(path.parent), gettempdir())  # Lightning writes to the latter first
         free = " and ".join(f"{shutil.disk_usage(folder).free / 2**20:.0f} MiB in {folder}" for folder in folders)
-        partial.unlink(missing_ok=True)
         # torch.save raises a RuntimeError from inline_container.cc when a write fails.
         torch_failed = isinstance(error, RuntimeError) and "inline_container" in str(error)
         if torch_failed or (isinstance(error, OSError) and error.errno in DISK_FULL):
@@ -233,6 +265,39 @@ def atomic_write(path: Path) -> Iterator[Path]:
                 "try again; resume an interrupted run with 'polyhead train --resume RUN'."
             ) from error
         raise
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def partial_path(path: Path) -> Path:
+    """Return a new temporary path beside a file; it names this process."""
+    return path.with_name(f"{path.name}.{token_hex(4)}.{os.getpid()}{PARTIAL}")
+
+
+def is_partial(path: Path, names: Iterable[str]) -> bool:
+    """Return whether a path is a temporary one of a file with one of these names."""
+    return path.suffix == PARTIAL and any(path.name.startswith(f"{name}.") for name in names)
+
+
+def remove_partials(folder: Path) -> None:
+    """Remove the temporary files that killed processes have left in a folder; those of running ones stay."""
+    for partial in folder.rglob(f"*{PARTIAL}"):
+        writer = partial.stem.rpartition(".")[2]
+        if not writer.isdecimal() or int(writer) == os.getpid() or not _is_running(int(writer)):
+            partial.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    """Return whether there is a process with this number on this machine; False on Windows, which cannot be asked."""
+    if os.name == "nt":
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it belongs to another user
+        return True
+    return True
 
 
 def replace(partial: Path, path: Path) -> None:

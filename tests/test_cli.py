@@ -1,11 +1,14 @@
 """The command line itself: help, errors, exit codes; it must not need torch for any of them."""
 
+import errno
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
-from types import ModuleType
-from typing import NoReturn
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -16,11 +19,16 @@ from polyhead.errors import DataError, Interrupted, PolyheadError, Problem
 from polyhead.paths import shipped
 
 
-def command_that(monkeypatch: pytest.MonkeyPatch, raises: BaseException, name: str = "demo") -> None:
-    """Replace a command by one that raises an error."""
+def command_that(
+    monkeypatch: pytest.MonkeyPatch, does: BaseException | Callable[[], object], name: str = "demo"
+) -> None:
+    """Replace a command by one that raises an error or calls a function."""
 
-    def main(_: list[str]) -> NoReturn:
-        raise raises
+    def main(_: list[str]) -> int:
+        if isinstance(does, BaseException):
+            raise does
+        does()
+        return 0
 
     module = ModuleType("stand_in")
     module.main = main  # type: ignore[attr-defined]  # a module made here
@@ -168,6 +176,54 @@ def test_the_backend_of_a_notebook_does_not_break_the_command_line() -> None:
     environment = {**os.environ, "MPLBACKEND": "module://not_installed.backend_inline"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     assert done.stdout.splitlines()[-1:] == ["agg"], done.stderr
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_that_stops_a_program_is_like_ctrl_c(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = getattr(signal, name)
+    command_that(monkeypatch, lambda: signal.raise_signal(number))
+    assert cli.main(["demo"]) == 130
+    assert capsys.readouterr().err == "polyhead: interrupted\n"
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_an_ignored_signal_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for commands that are started with nohup."""
+    command_that(monkeypatch, lambda: signal.raise_signal(signal.SIGHUP))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert cli.main(["demo"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_in_another_thread_signals_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    command_that(monkeypatch, lambda: None)
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(cli.main, ["demo"]).result() == 0
+
+
+def test_what_is_printed_after_the_reader_has_gone_is_dropped() -> None:
+    read, write = os.pipe()
+    with os.fdopen(write, "w") as stream:
+        output = cli.Output(stream)
+        print("shown", file=output)
+        assert os.read(read, 100) == b"shown\n"  # at once, so that a reader sees each line
+        os.close(read)
+        for line in ("lost", "x" * 100_000):
+            print(line, file=output)
+        output.flush()
+        assert not output.isatty()
+
+
+def test_other_errors_of_the_output_are_raised() -> None:
+    def write(_: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        print("line", file=cli.Output(SimpleNamespace(write=write)))
 
 
 def test_a_closed_pipe_is_not_an_error() -> None:

@@ -1,6 +1,7 @@
 """The run folder: files are written atomically, and only one process at a time trains in it."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import torch
 from PIL import Image
 
 from polyhead import checkpoint
+from polyhead import run as runs
 from polyhead.engine.fit import save_atomically
 from polyhead.errors import Interrupted, PolyheadError
 from polyhead.plotting.figures import save_image
@@ -42,9 +44,12 @@ def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
     ],
     ids=["text", "json", "rows", "weights", "state", "image"],
 )
-def test_a_full_disk_gives_a_clear_error_and_leaves_the_old_file(write: Callable[[Path], Any], tmp_path: Path) -> None:
+def test_a_full_disk_gives_a_clear_error_and_leaves_the_old_file(
+    write: Callable[[Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The new file is written to a device that is always full."""
     path, partial = tmp_path / "file", tmp_path / "file.partial"
+    monkeypatch.setattr(runs, "partial_path", lambda _: partial)
     path.write_text("old")
     partial.symlink_to("/dev/full")
     message = (
@@ -57,15 +62,63 @@ def test_a_full_disk_gives_a_clear_error_and_leaves_the_old_file(write: Callable
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_other_errors_while_writing_are_passed_on(tmp_path: Path) -> None:
-    partial = tmp_path / "file.partial"
-    partial.write_text("half")
-    with pytest.raises(RuntimeError, match="ours"), atomic_write(tmp_path / "file"):
-        raise RuntimeError("ours")
-    assert not partial.exists()
+@pytest.mark.parametrize("error", [RuntimeError("ours"), KeyboardInterrupt("ours")])
+def test_other_errors_while_writing_are_passed_on(error: BaseException, tmp_path: Path) -> None:
+    with pytest.raises(type(error), match="ours"), atomic_write(tmp_path / "file") as partial:  # noqa: PT012  # in its block
+        partial.write_text("half")
+        raise error
+    assert not list(tmp_path.iterdir())
     with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "file"):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_is_written_by_several_at_once(tmp_path: Path) -> None:
+    """Each writer has a temporary file of its own, so the last one to finish wins."""
+    path = tmp_path / "file"
+    with atomic_write(path) as first:
+        first.write_text("first")
+        with atomic_write(path) as second:
+            second.write_text("second")
+        assert path.read_text() == "second"
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+ADD = """
+import sys
+from polyhead.run import Run
+for number in range(30):
+    Run(sys.argv[1]).add_scores(sys.argv[2], {f"task{number}": {"score": 1.0}})
+"""
+
+
+def test_two_evaluations_at_once_lose_no_scores(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, "run")
+    val, test = ([sys.executable, "-c", ADD, str(run.folder), split] for split in ("val", "test"))
+    with subprocess.Popen(val) as one, subprocess.Popen(test) as other:
+        assert (one.wait(), other.wait()) == (0, 0)
+    assert {split: len(found["tasks"]) for split, found in run.results.items()} == {"val": 30, "test": 30}
+
+
+def test_scores_of_other_tasks_and_splits_stay(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, "run")
+    run.update_results(forgetting=[])
+    run.add_scores("val", {"a": {"score": 1}, "b": {"score": 2}})
+    run.add_scores("val", {"b": {"score": 3}})
+    assert run.results == {"forgetting": [], "val": {"tasks": {"a": {"score": 1}, "b": {"score": 3}}}}
+
+
+def test_what_killed_processes_have_left_half_written_is_removed_with_the_lock(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, "run")
+    mine = runs.partial_path(run.plots / "labels.a.png")
+    old = run.weights / "best.pt.partial"
+    dead, alive = (mine.with_name(f"results.png.00ff.{pid}.partial") for pid in (2**31, os.getppid()))
+    results = run.plots / "results.png"
+    for path in (mine, old, dead, alive, results):
+        path.write_text("half")
+    with run.locked():
+        assert sorted(path for path in run.folder.rglob("*.p*")) == sorted([alive, results])
 
 
 def test_only_one_process_at_a_time_trains_in_a_run(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from polyhead.commands.habits import data_setting, is_run, not_a_recipe
 from polyhead.config import overrides, recipe
 from polyhead.contracts.classes import allow
 from polyhead.errors import PolyheadError
+from polyhead.run import Run
 
 _OWN = ("--resume", "--print-config", "--allow", "--help", "-h")
 
@@ -25,14 +26,18 @@ def parser() -> Parser:
     """Return the argument parser; overrides are separated before."""
     command = Parser(
         prog="polyhead train",
-        usage="polyhead train RECIPE|FOLDER [key=value ...] | polyhead train --resume RUN",
+        usage="polyhead train RECIPE|FOLDER [key=value ...] | polyhead train --resume RUN [epochs=N]",
         description="Train the model of a recipe into a run folder, or resume a run that was interrupted. For a folder "
         "of data, write a recipe first, as 'polyhead init FOLDER' does.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("recipe", nargs="?", help="a name from 'polyhead recipes', a YAML file, or a data folder")
-    command.add_argument("--resume", metavar="RUN", help="resume the training of this run folder")
+    command.add_argument(
+        "--resume",
+        metavar="RUN",
+        help="resume the training of this run folder; with epochs=N, train a finished run N epochs further",
+    )
     command.add_argument("--print-config", action="store_true", help="print the resolved recipe and exit")
     command.add_allow()
     return command
@@ -44,11 +49,16 @@ def main(argv: list[str]) -> int:
     given = parser().parse_args(words)
     allow(given.allow)
     if given.resume:
-        if given.recipe or changes:
-            extra = given.recipe or changes[0]
-            raise PolyheadError(f"--resume uses the recipe and settings that the run started with. Remove {extra!r}.")
+        if given.recipe:
+            raise PolyheadError(
+                f"--resume uses the recipe and settings that the run started with. Remove {given.recipe!r}."
+            )
         from polyhead.workflows.extend import resume
+        from polyhead.workflows.more_epochs import add_stage, more_epochs
 
+        if changes:
+            epochs = more_epochs(changes)
+            print(add_stage(Run.open(given.resume), epochs))
         run = resume(given.resume)
     elif given.recipe:
         config = recipe.load(_recipe(given.recipe), changes, must_exist=not given.print_config)

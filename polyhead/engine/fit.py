@@ -10,6 +10,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities import CombinedLoader
 
@@ -23,6 +24,7 @@ from polyhead.engine.optim import optimizer_of, stage_lr_mult
 from polyhead.engine.progress import Progress
 from polyhead.engine.stage import Stage, check_tasks, trained_tasks
 from polyhead.errors import PolyheadError
+from polyhead.nets.batch_norm import allow_single_values
 from polyhead.nets.model import Model
 from polyhead.nets.precision import resolve
 from polyhead.rng import derive_seed, fork_rng
@@ -73,6 +75,7 @@ def fit(
     state = _resume_state(run)
     first = 0 if state is None else int(state["polyhead"]["stage"])
     rows: list[Row] = [] if state is None else counted_from_one(state["polyhead"]["progress"]["rows"])
+    _check_progress(run, stages, first, rows)
     run.update_manifest(kinds={name: task.kind.name for name, task in tasks.items()})
     for number in range(first, len(stages)):
         within_stage = state is not None and number == first and "loops" in state  # else before its first step
@@ -110,6 +113,32 @@ def build_heads(model: Model, tasks: Mapping[str, Task], seed: int) -> None:
         model.build_trunk(infos, inputs)
     torch.manual_seed(derive_seed(seed, "weights"))
     model.build(infos, inputs)
+    allow_single_values(model.float())  # float32, also where a program has set another default type
+
+
+def _check_progress(run: Run, stages: Sequence[Stage], first: int, rows: Sequence[Row]) -> None:
+    """Check that the settings of an interrupted or finished run have not become less than what it has done.
+
+    Args:
+        run: the run.
+        stages: the settings.
+        first: index of the stage in which the run is.
+        rows: its epochs so far.
+
+    Raises:
+        PolyheadError: if they have.
+    """
+    if first >= len(stages):
+        raise PolyheadError(
+            f"{run.folder}: the run is in stage {first + 1}, but has the settings of {len(stages)} only. Restore its "
+            "stages, or start a new run."
+        )
+    done = sum(row["stage"] == first for row in rows)
+    if done > stages[first].epochs:
+        raise PolyheadError(
+            f"{run.folder}: stage {first + 1} has trained {done} epochs already, more than its setting epochs="
+            f"{stages[first].epochs}. Set stages.{first}.epochs to {done} or more, or start a new run."
+        )
 
 
 def check_stage(model: Model, stage: Stage, names: Names) -> None:
@@ -142,6 +171,7 @@ def _fit_stage(learner: Learner, run: Run, precision: str, callbacks: list[Callb
     trainer = Trainer(
         accelerator="auto",
         devices=1,
+        plugins=[LightningEnvironment()],  # else it would take the settings of SLURM, MPI and others for its own
         precision=precision,  # type: ignore[arg-type]  # checked by resolve()
         max_epochs=stage.epochs,
         check_val_every_n_epoch=stage.val_every,
@@ -176,6 +206,13 @@ def _fit_stage(learner: Learner, run: Run, precision: str, callbacks: list[Callb
         )
     except SystemExit as stop:  # raised by Lightning on Ctrl-C
         raise KeyboardInterrupt from stop
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise PolyheadError(
+            f"a loader process was killed or has ended ({str(error).strip()}), perhaps because the memory is full. Set "
+            f"fewer workers, or a smaller batch or cache. Resume with 'polyhead train --resume {run.folder}'."
+        ) from error
 
 
 def record_replay(run: Run, number: int, losses: Sequence[ContinualLoss]) -> None:

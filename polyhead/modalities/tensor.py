@@ -47,10 +47,11 @@ class Tensors(Modality):
     def fit(
         self, inputs: Iterable[Any], size: Size | None, transforms: Any, earlier: Mapping[str, Any] | None = None
     ) -> None:
-        """Take shape and type of the first training input."""
+        """Take shape and type of the first training input; numbers of any precision become float32."""
         del size, transforms, earlier
         first = torch.as_tensor(next(iter(inputs)))
-        self.restore({"shape": list(first.shape), "dtype": str(first.dtype)})
+        dtype = torch.float32 if first.is_floating_point() else first.dtype
+        self.restore({"shape": list(first.shape), "dtype": str(dtype)})
 
     def state(self) -> dict[str, Any]:
         """Return the shape and the type of an input."""

@@ -1,6 +1,7 @@
 """Numerical precision: choose the fastest one for the hardware, and avoid bfloat16 where it is slower than float32."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import torch
@@ -37,6 +38,19 @@ def autocast(precision: str, device: torch.device | str) -> torch.autocast:
     name, kind = resolve(precision), torch.device(device).type
     dtype = torch.float16 if name == "16-mixed" else torch.bfloat16
     return torch.autocast(kind, dtype, enabled=name != "32-true")
+
+
+@contextmanager
+def standard_defaults() -> Iterator[None]:
+    """Make new tensors float32 and on the CPU within the block, whatever defaults of torch a program has set."""
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    torch.set_default_dtype(torch.float32)
+    try:
+        # The context of a device slows down every call of torch, so it is entered only where it changes something.
+        with nullcontext() if device.type == "cpu" else torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
 
 
 def depthwise_in_float32(model: nn.Module) -> None:

@@ -16,6 +16,7 @@ from polyhead.data.splits.make import SPLITS
 from polyhead.engine.progress import Log
 from polyhead.errors import PolyheadError, few
 from polyhead.kinds import kinds_of_run
+from polyhead.nets.precision import standard_defaults
 from polyhead.run import Run, plain, read_json, write_text
 from polyhead.workflows import train
 from polyhead.workflows.evaluate import score_split
@@ -26,6 +27,7 @@ NOT_INHERITED = ("weights", "loss_weighting", "epoch_scale", "warmup", "accumula
 """Settings of the earlier run's last stage that depend on its tasks and the size of their data; defaults are used."""
 
 
+@standard_defaults()
 def extend(
     run: Run | str | Path,
     task: str,
@@ -68,6 +70,7 @@ def extend(
     return longer
 
 
+@standard_defaults()
 def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
     """Resume an interrupted run (:func:`polyhead.workflows.train.resume`); report forgetting if it extends another."""
     run = train.resume(folder, show)

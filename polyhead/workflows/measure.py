@@ -11,11 +11,13 @@ from polyhead.errors import PolyheadError
 from polyhead.kinds import kinds_of_run
 from polyhead.metrics.forgetting import score_history
 from polyhead.nets.model import Model
-from polyhead.run import Run, read_json, read_rows, write_text
+from polyhead.nets.precision import standard_defaults
+from polyhead.run import Run, read_rows, write_text
 from polyhead.workflows.evaluate import predict_one, reopen, score_split
 from polyhead.workflows.other_data import evaluate_on
 
 
+@standard_defaults()
 def evaluate(
     run: Run | str | Path,
     split: str = "test",
@@ -78,8 +80,7 @@ def measure(
     results: dict[str, Any] = {}
     for split in splits:
         results = score_split(model, tasks, split, run)
-        stored = read_json(run.results_json).get(split, {}).get("tasks", {})
-        run.update_results(**{split: {"tasks": {**stored, **results["tasks"]}}})
+        run.add_scores(split, results["tasks"])
         for name, task in tasks.items():
             plots.results(run, name, split)
             plots.examples(run, task, split, partial(predict_one, model, task, run.precision))

@@ -23,7 +23,7 @@ from polyhead.kinds import kind_of
 from polyhead.modalities import modality_of
 from polyhead.nets.inference import on_device, predict_batch
 from polyhead.nets.model import Model
-from polyhead.nets.precision import resolve
+from polyhead.nets.precision import resolve, standard_defaults
 from polyhead.plotting.draw import CONFIDENT
 from polyhead.run import Run
 from polyhead.types import Sample, TaskInfo
@@ -44,7 +44,7 @@ class Predictor:
         self, model: Model, names: dict[str, list[str]], modalities: Mapping[str, Modality], precision: str = "auto"
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = model.to(self.device).to(memory_format=torch.channels_last).eval()
+        self.model = model.float().to(self.device).to(memory_format=torch.channels_last).eval()
         self.names = names
         self.modalities = dict(modalities)
         self.kinds: dict[str, Kind] = {task: kind_of(model.head(task).kind) for task in names}
@@ -119,9 +119,15 @@ class Predictor:
             )
         modality = self.modalities[chosen[0]]
         inputs = self._read(modality, modality.sources(source), on_bad)
-        while group := list(islice(inputs, batch)):
+        while group := self._next(inputs, batch):
             found = self._predict(group, chosen, conf)
             yield from found if across is None else (best_of_heads(results, across) for results in found)
+
+    @staticmethod
+    @standard_defaults()
+    def _next(inputs: Iterator["Input"], count: int) -> list["Input"]:
+        """Return the next inputs, at most ``count``."""
+        return list(islice(inputs, count))
 
     def _read(self, modality: Modality, sources: Iterable[Source], on_bad: str) -> Iterator["Input"]:
         """Yield each source with its decoded input; see :meth:`predict` for ``on_bad``."""
@@ -133,8 +139,9 @@ class Predictor:
                     raise PolyheadError(f"{fault}; or skip such images with on_bad='skip' (--on-bad skip)") from fault
                 self.skipped.append(fault.problem)
 
-    def _predict(self, group: list["Input"], tasks: list[str], conf: float) -> Iterator[list[Result]]:
-        """Yield the results of each input of a batch."""
+    @standard_defaults()
+    def _predict(self, group: list["Input"], tasks: list[str], conf: float) -> list[list[Result]]:
+        """Return the results of each input of a batch."""
         # Tasks with the same preprocessing share one forward pass.
         tasks_of: dict[str, list[str]] = {}
         for task in tasks:
@@ -148,8 +155,10 @@ class Predictor:
             ]
             batch = on_device(Collate(None, modality)(samples), self.device)
             found |= predict_batch(self.model, batch, {task: self.kinds[task] for task in names}, self.precision)
-        for number, each in enumerate(group):
-            yield [self._result(each, task, found[task][str(number)], conf) for task in tasks]
+        return [
+            [self._result(each, task, found[task][str(number)], conf) for task in tasks]
+            for number, each in enumerate(group)
+        ]
 
     def _result(self, found: "Input", task: str, prediction: Any, conf: float) -> Result:
         """Convert one prediction to a result."""
@@ -194,6 +203,7 @@ class Input(NamedTuple):
     decoded: Any
 
 
+@standard_defaults()
 def load(run: str | Path | Run, model: Model | None = None) -> Predictor:
     """Load the best weights of a run, ready to predict.
 

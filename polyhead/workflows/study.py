@@ -14,7 +14,7 @@ from polyhead.contracts.classes import ALLOWED
 from polyhead.errors import PolyheadError, suggest
 from polyhead.kinds import KINDS, kind_of
 from polyhead.paths import studies
-from polyhead.run import Run
+from polyhead.run import Run, is_partial
 
 RESERVED = {
     "seed": "the study sets from its 'seeds'",
@@ -237,9 +237,19 @@ def train_missing(plan: Plan, show: Callable[[str], None] = print) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the folder of a run that was killed before its recipe was written, which holds nothing of use."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    if folder.is_dir() and all(path in (Run(folder).manifest, Run(folder).lock) for path in files):
+    """Remove the folder of a run that was killed before its recipe was written, which holds nothing of use.
+
+    Raises:
+        PolyheadError: if the run was not killed, but has just been started by another process.
+    """
+    run = Run(folder)
+    begun = [run.manifest.name, run.config.name]
+    files = [path for path in folder.rglob("*") if not path.is_dir()]
+    if folder.is_dir() and all(
+        path in (run.manifest, run.lock, run.write_lock) or is_partial(path, begun) for path in files
+    ):
+        with run.locked():
+            pass
         shutil.rmtree(folder)
 
 

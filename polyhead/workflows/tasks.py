@@ -36,6 +36,7 @@ def open_tasks(
                 f"data.{name}: the transforms mix several images into one, but each image here has a single class. "
                 "Use transforms: classify or light, or {preset: yolov4, mosaic: 0, mixup: 0, cutmix: 0}."
             )
+        task.limit_workers(len(tasks))
     return tasks
 
 

@@ -27,9 +27,10 @@ from polyhead.data.splits.make import SPLITS
 from polyhead.engine.continual.exemplars import balanced_indices, shuffled_indices
 from polyhead.engine.fit import fit
 from polyhead.engine.progress import Log, Progress
+from polyhead.engine.stage import Stage
 from polyhead.errors import counted, few, summarize
 from polyhead.metrics.forgetting import ranked_title, score_history
-from polyhead.nets.precision import resolve
+from polyhead.nets.precision import resolve, standard_defaults
 from polyhead.rng import derive_seed
 from polyhead.run import Run, read_rows, write_text
 from polyhead.workflows.evaluate import changed
@@ -51,6 +52,7 @@ PROBE_IMAGES = 200
 """Maximum of val images, and of test images, of each task that a run stores for later evaluation."""
 
 
+@standard_defaults()
 def train(
     source: str | Path | Mapping[str, Any],
     changes: Sequence[str] = (),
@@ -88,6 +90,7 @@ def train(
     return train_parts(build(config), show, config, notes)
 
 
+@standard_defaults()
 def train_parts(
     parts: Parts,
     show: Callable[[str], None] = print,
@@ -120,8 +123,6 @@ def train_parts(
                 log(f"{name}: {line}")
         for line in remarks:
             log(line)
-        for task in tasks.values():
-            plots.data(run, task)
         return finish(parts, tasks, run, log, config)
 
 
@@ -140,6 +141,7 @@ def _resolved(source: str | Path | Mapping[str, Any], changes: Sequence[str]) ->
     return recipe.resolve(deepcopy(dict(source)), changes, str(source.get("name") or "run"))
 
 
+@standard_defaults()
 def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
     """Resume an interrupted run; a finished one is only evaluated again."""
     run = Run.open(folder)
@@ -148,6 +150,7 @@ def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
     return resume_parts(build(config), run, show, config)
 
 
+@standard_defaults()
 def resume_parts(
     parts: Parts, run: Run, show: Callable[[str], None] = print, config: Mapping[str, Any] | None = None
 ) -> Run:
@@ -156,7 +159,7 @@ def resume_parts(
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed, splits)
     with run.locked():
         log = Log(run, show)
-        if "finished" in run.read_manifest():
+        if "finished" in run.read_manifest() and _all_epochs_trained(run, parts.stages[-1], len(parts.stages) - 1):
             log(f"{run.folder} is finished already; evaluating it again")
         elif run.resume.is_file():
             log(f"resuming {run.folder}")
@@ -167,13 +170,21 @@ def resume_parts(
         return finish(parts, tasks, run, log, config)
 
 
+def _all_epochs_trained(run: Run, stage: Stage, number: int) -> bool:
+    """Return whether a stage of a finished run has all the epochs of its settings, which may have been changed."""
+    done = sum(row["stage"] == str(number) for row in read_rows(run.results_csv))
+    return done >= stage.epochs or stage.patience is not None
+
+
 def finish(
     parts: Parts, tasks: dict[str, TaskData], run: Run, log: Log, config: Mapping[str, Any] | None = None
 ) -> Run:
-    """Train the model, evaluate its best weights on val and once on test, and store exemplars.
+    """Plot the data, train the model, evaluate its best weights on val and once on test, and store exemplars.
 
     An interrupted training resumes where it stopped.
     """
+    for task in tasks.values():
+        plots.data(run, task)
     describe = {
         "model": {} if config is None else config["model"],
         "tasks": {

@@ -62,8 +62,12 @@ def test_print_config_prints_a_recipe_and_trains_nothing(tmp_path: Path, capsys:
             "--resume uses the recipe and settings that the run started with. Remove 'ssd_voc'.",
         ),
         (
+            ["--resume", "runs/x", "epochs=3", "lr=0.1"],
+            "--resume uses the recipe and settings that the run started with. Remove 'lr=0.1'. (epochs=N trains a fini",
+        ),
+        (
             ["--resume", "runs/x", "epochs=3"],
-            "--resume uses the recipe and settings that the run started with. Remove 'epochs=3'.",
+            "run folder 'runs/x' does not exist. Use the folder that 'polyhead train'",
         ),
     ],
 )

@@ -1,11 +1,13 @@
 """A run that is killed at any moment and resumed ends with the same weights as one that is not."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace as replace_epochs
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +18,9 @@ from builders.training_process import fingerprint, stages, toy_tasks, train
 
 from polyhead import run as runs
 from polyhead.engine.fit import fit
+from polyhead.engine.learner import Learner
+from polyhead.engine.stage import Stage
+from polyhead.errors import PolyheadError
 from polyhead.run import Run, replace
 
 KILLS = 5
@@ -134,3 +139,40 @@ def test_the_state_loads_with_weights_only(tmp_path: Path) -> None:
     state = torch.load(run.resume, weights_only=True)
     assert state["polyhead"]["stage"] == 1
     assert len(state["polyhead"]["progress"]["rows"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("fewer", "message"),
+    [
+        (
+            lambda given: given[:1],
+            "the run is in stage 2, but has the settings of 1 only. Restore its stages, or",
+        ),
+        (
+            lambda given: [given[0], replace_epochs(given[1], epochs=2)],
+            "stage 2 has trained 3 epochs already, more than its setting epochs=2. Set stages.1.epochs to 3 or more",
+        ),
+    ],
+)
+def test_settings_that_are_less_than_what_was_trained_are_refused(
+    fewer: Callable[[list[Stage]], list[Stage]], message: str, tmp_path: Path
+) -> None:
+    run = Run.create(tmp_path, "run")
+    fit(toy_model(), toy_tasks(0), stages("plateau"), run, describe={})
+    with pytest.raises(PolyheadError, match=f"^{re.escape(f'{run.folder}: {message}')}"):
+        fit(toy_model(), toy_tasks(0), fewer(stages("plateau")), run, describe={})
+
+
+def test_a_loader_process_that_dies_is_named_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the system is out of memory."""
+
+    def die(*_: object) -> None:
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+
+    monkeypatch.setattr(Learner, "training_step", die)
+    run = Run.create(tmp_path, "run")
+    message = (
+        r"^a loader process was killed or has ended \(DataLoader worker \(pid 7\) is killed by signal: Killed.\), .*"
+    )
+    with pytest.raises(PolyheadError, match=f"{message}Resume with 'polyhead train --resume {run.folder}'"):
+        fit(toy_model(), toy_tasks(0), stages("plateau"), run, describe={})

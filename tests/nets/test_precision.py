@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from polyhead.errors import PolyheadError
-from polyhead.nets.precision import autocast, depthwise_in_float32, resolve
+from polyhead.nets.precision import autocast, depthwise_in_float32, resolve, standard_defaults
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,17 @@ def test_a_copy_uses_its_own_weights() -> None:
     assert not twin(torch.randn(1, 8, 9, 9)).any()
     assert model(torch.randn(1, 8, 9, 9)).any()
     assert list(model.state_dict()) == ["0.weight", "0.bias"]
+
+
+def test_new_tensors_are_float32_on_the_cpu_whatever_a_program_has_set() -> None:
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    try:
+        with standard_defaults():
+            made = torch.zeros(1)
+        after = torch.zeros(1)
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+    assert (made.dtype, made.device.type) == (torch.float32, "cpu")
+    assert (after.dtype, after.device.type) == (torch.float64, "meta")

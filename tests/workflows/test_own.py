@@ -98,6 +98,16 @@ def test_the_same_seed_gives_the_same_weights_and_an_interrupted_call_resumes(
     assert "test" in run.results
 
 
+def test_a_program_may_have_other_defaults_of_torch(tmp_path: Path) -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        run = train(tmp_path, epochs=1)
+        assert len(polyhead.load(run, network(1))(points(8, 2).tensors[0])) == 8
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert {value.dtype for value in checkpoint.load(run.best).state.values()} == {torch.float32, torch.int64}
+
+
 class Counted(Dataset[tuple[Tensor, Any]]):
     """A data set that counts how often items are read."""
 

@@ -57,6 +57,17 @@ def test_results_do_not_depend_on_the_batch_size(predictor: Predictor, photos: P
     assert_same(alone, predictor.predict(photos, conf=0.02, batch=99), 1e-4)
 
 
+def test_results_do_not_depend_on_the_defaults_of_torch(run: Path, predictor: Predictor, photos: Path) -> None:
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    try:
+        found = polyhead.load(run).predict(photos, conf=0.02)
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+    assert_same(found, predictor.predict(photos, conf=0.02), 0)
+
+
 def test_results_are_ordered_by_image_and_task(predictor: Predictor, photos: Path) -> None:
     results = predictor.predict(photos)
     names = [f"photo{number}.png" for number in range(4)] + ["turned.jpg"]

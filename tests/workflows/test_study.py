@@ -16,7 +16,7 @@ from polyhead.analysis.costs import costs
 from polyhead.config import recipe
 from polyhead.errors import PolyheadError
 from polyhead.paths import studies
-from polyhead.run import Run, write_json, write_text
+from polyhead.run import Run, partial_path, write_json, write_text
 from polyhead.types import Boxes, ClassLabel, Detections, Labels
 from polyhead.workflows import study
 from polyhead.workflows.study import Plan
@@ -127,6 +127,13 @@ def test_leftovers_of_a_run_that_was_killed_at_once_are_removed(files: Path) -> 
     assert not member.folder.exists()
     (member.folder / "weights").mkdir(parents=True)
     (member.folder / "manifest.json").write_text("{}\n")
+    study.remove_leftovers(member.folder)
+    assert not member.folder.exists()
+    run = Run.create(member.folder.parent, member.folder.name)
+    with run.locked():
+        run.update_manifest(seed=0)
+        for file in (run.manifest, run.config):
+            partial_path(file).write_text("half")
     study.remove_leftovers(member.folder)
     assert not member.folder.exists()
     (member.folder / "weights").mkdir(parents=True)

@@ -1,16 +1,11 @@
 """A task's source: its readers, splits, transforms and loaders."""
 
-import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
-
-import torch
-from torch.utils.data import DataLoader
 
 from polyhead.contracts.kind import Kind, Targets
 from polyhead.contracts.modality import Modality
@@ -20,6 +15,7 @@ from polyhead.data.doctor import require_valid
 from polyhead.data.duplicates import content_keys, image_paths
 from polyhead.data.loading.cache import GIB, Cached
 from polyhead.data.loading.streams import Collate, Decoded, EvalSet, Steps, StreamLoader, TrainSet
+from polyhead.data.loading.workers import Loader, affordable, default_workers, room, shared_bytes
 from polyhead.data.splits.make import SPLITS, check_names, check_split, make_splits
 from polyhead.data.splits.stratify import shown_classes
 from polyhead.errors import SettingError
@@ -48,7 +44,8 @@ class Source:
             (``{preset: yolov4, mosaic: 0.5}``).
         batch: training samples per step.
         val_batch: samples per evaluation batch; four times ``batch`` if None.
-        workers: loader processes; if None, one per core, at most 8.
+        workers: loader processes in training, and again in validation; if None, one per core, at most 8; several tasks
+            share the cores.
         cache: GiB of decoded training images that are cached in memory, over all loader processes together.
         modality: how inputs are read; if None, the default of the reader's modality.
         license: license of the data, stored with every copy; if None, what the data set itself states.
@@ -111,7 +108,8 @@ class TaskData:
         self.source = source
         self.kind, self.modality = kind, modality
         self.batch = source.batch
-        self.workers = min(8, os.cpu_count() or 1) if source.workers is None else source.workers
+        self.val_batch = source.val_batch or 4 * source.batch
+        self.workers = self.val_workers = default_workers(1) if source.workers is None else source.workers
         self.seed = derive_seed(seed, name)
         self.license = source.reader.license if source.license is None else source.license
         given: dict[str, Reader] = {"train": source.reader}
@@ -167,6 +165,21 @@ class TaskData:
         """Return one decoded sample, before any transform."""
         return Decoded(self.readers[split], self.modality)(index)
 
+    def limit_workers(self, tasks: int) -> None:
+        """Have only as many loader processes as there is room for, and add a note if these are fewer than asked for.
+
+        Args:
+            tasks: number of tasks that are trained together; without a setting, they share the processor's cores.
+        """
+        asked = default_workers(tasks) if self.source.workers is None else self.source.workers
+        if asked:
+            example = Collate(self.kind, self.modality)([self.modality.eval(self.sample("train", 0))])
+            size = shared_bytes(example)
+            self.workers, self.val_workers, note = affordable(
+                asked, tasks, room(), self.batch * size, self.val_batch * size
+            )
+            self.notes += [note] if note else []
+
     def shown_classes(self, split: str) -> list[set[ShownClass]]:
         """Return the classes that each sample of a split shows; the first call reads every mask."""
         return shown_classes(self.readers[split], self.targets(split))
@@ -201,7 +214,6 @@ class TaskData:
             num_workers=self.workers,
             collate_fn=Collate(self.kind, self.modality),
             persistent_workers=self.workers > 0,
-            worker_init_fn=begin_worker,
         )
         loader.position = position
         return loader
@@ -214,17 +226,16 @@ class TaskData:
         task.batch = batch
         return task
 
-    def evaluation(self, split: str) -> DataLoader[Sample]:
+    def evaluation(self, split: str) -> Loader:
         """Return the batches of a split: every sample once, in order."""
         reader = self.readers[split]
-        return DataLoader(
+        workers = self.val_workers if split == "val" else 0
+        return Loader(
             EvalSet(Decoded(reader, self.modality), len(reader), self.modality.eval),
-            batch_size=self.source.val_batch or 4 * self.batch,
-            num_workers=self.workers if split == "val" else 0,
+            batch_size=self.val_batch,
+            num_workers=workers,
             collate_fn=Collate(self.kind, self.modality),
-            persistent_workers=self.workers > 0 and split == "val",
-            worker_init_fn=begin_worker,
-            generator=torch.Generator(),
+            persistent_workers=workers > 0,
         )
 
 
@@ -242,7 +253,8 @@ class HeldOut(TaskData):
     def __init__(self, name: str, reader: Reader, kind: Kind, modality: Modality) -> None:
         self.name, self.kind, self.modality = name, kind, modality
         self.source = Source(reader)
-        self.batch, self.workers, self.seed = self.source.batch, 0, 0
+        self.batch, self.val_batch, self.seed = self.source.batch, 4 * self.source.batch, 0
+        self.workers = self.val_workers = 0
         self.license, self.skipped = reader.license, reader.skipped
         self.readers = dict.fromkeys(SPLITS, reader)
         self._targets = {}
@@ -284,18 +296,3 @@ def overlapping_splits(tasks: Mapping[str, TaskData]) -> list[str]:
                 )
             warnings.append(f"{name}: {len(shared)} of {len(task.readers[split])} {split} images are {overlap}")
     return warnings
-
-
-def begin_worker(_: int) -> None:
-    """Prepare a loader worker: use one OpenCV thread, and exit if the training process is already gone.
-
-    PyTorch's workers exit when their parent process is no longer the one that they started with. If training is killed
-    between the fork and that first look, the worker takes the init process for its parent and would wait forever.
-    """
-    import cv2
-
-    cv2.setNumThreads(0)  # else every worker starts one thread per core
-    training = multiprocessing.parent_process()
-    served = multiprocessing.get_start_method() == "forkserver"  # the parent is then the server, which watches training
-    if training is not None and not served and os.getppid() != training.pid:
-        os._exit(1)

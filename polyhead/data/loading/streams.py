@@ -10,11 +10,12 @@ from functools import lru_cache, partial
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Sampler
 
 from polyhead.contracts.kind import Kind
 from polyhead.contracts.modality import EvalTransform, Modality, TrainTransform
 from polyhead.contracts.reader import Reader
+from polyhead.data.loading.workers import Loader, Samples
 from polyhead.rng import derive_seed, fork_rng
 from polyhead.types import Batch, Sample
 
@@ -98,7 +99,7 @@ class Decoded:
         return Sample(decoded, target, self.modality.meta(meta.id, decoded))
 
 
-class TrainSet(Dataset[Sample]):
+class TrainSet(Samples):
     """The training samples after augmentation.
 
     All random choices, including those in mixed-in samples, are a function of ``(seed, cycle, index)``.
@@ -134,7 +135,7 @@ class TrainSet(Dataset[Sample]):
         return self.read(peers[-1] if drawn == number else drawn)
 
 
-class EvalSet(Dataset[Sample]):
+class EvalSet(Samples):
     """The samples of val, test and predict; bitwise the same at every call."""
 
     def __init__(self, read: Callable[[int], Sample], length: int, transform: EvalTransform) -> None:
@@ -147,7 +148,7 @@ class EvalSet(Dataset[Sample]):
         return self.transform(self.read(index))
 
 
-class StreamLoader(DataLoader[Sample]):
+class StreamLoader(Loader):
     """A loader whose epochs start at ``position()``, in steps from the beginning of the stage.
 
     The iterator is a generator, so the position is read at the first ``next()``: Lightning asks for the iterator of a
@@ -156,11 +157,7 @@ class StreamLoader(DataLoader[Sample]):
 
     position: Callable[[], int]
 
-    def __init__(self, data: Dataset[Sample], **settings: Any) -> None:
-        # Without its own generator, a loader draws a number from the global one each time it is iterated.
-        super().__init__(data, generator=torch.Generator(), **settings)
-
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # DataLoader promises its private iterator class
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # as that of Loader
         sampler = self.batch_sampler
         assert isinstance(sampler, Steps)
         sampler.start = self.position()

@@ -25,7 +25,7 @@ class Plain(Backbone):
 
     def __init__(self, module: nn.Module, spec: InputSpec) -> None:
         super().__init__()
-        self.net = module
+        self.net = module.float()  # a program may have set another default type when it built the network
         example = example_of(spec)
         was_training = module.training
         module.eval()  # one example is no batch for batch norm

@@ -1,7 +1,5 @@
 """Invalid settings of a source, and tasks that share images."""
 
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -185,24 +183,3 @@ def test_samples_are_put_into_batches_by_their_length() -> None:
     found = lengths(ByBrightness())
     assert found is not None
     assert set(found) == {110, 240}
-
-
-ORPHAN = """
-import multiprocessing, os, time
-from polyhead.data.loading.source import begin_worker
-
-def work():
-    while os.getppid() == training:
-        time.sleep(0.01)
-    begin_worker(0)
-    print("still running")
-
-training = os.getpid()
-multiprocessing.get_context("fork").Process(target=work).start()
-os._exit(0)  # training is killed before its worker has started
-"""
-
-
-def test_a_worker_exits_if_training_was_killed_before_it_started() -> None:
-    ended = subprocess.run([sys.executable, "-c", ORPHAN], capture_output=True, text=True, check=True, timeout=250)
-    assert (ended.stdout, ended.stderr) == ("", "")
