@@ -8,13 +8,16 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from pathlib import Path
+from shlex import quote
 from typing import Any, NoReturn
 
 from polyhead import __version__
-from polyhead.errors import DISK_FULL, Interrupted, PolyheadError, suggest
+from polyhead.errors import DISK_FULL, Interrupted, PolyheadError, PolyheadWarning, printable, suggest
 
 COMMANDS = {
     "demo": ("polyhead.commands.demo", "train and use a detector on generated images, offline, in minutes"),
@@ -31,6 +34,7 @@ COMMANDS = {
 ALIASES = {"val": "evaluate"}
 RENAMED_OPTIONS = {"--beside": "--compare"}
 """Old option -> new option, for the error message about an unknown one."""
+_DEFAULT_FORMAT = warnings.formatwarning
 OK, WRONG, INTERRUPTED = 0, 2, 130
 
 
@@ -39,6 +43,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, **settings)
+        self.color = False  # from Python 3.14 on, help would have escape sequences
 
     def add_allow(self) -> None:
         """Add ``--allow``, for commands that build what a recipe names."""
@@ -62,17 +67,81 @@ def check_writable(*files: str | None) -> None:
     """Check that files can be written before any work is done for them; None is ignored.
 
     Raises:
-        PolyheadError: when a file is a folder, or its folder does not exist.
+        PolyheadError: when a file is a folder, or its folder does not exist or is read-only.
     """
     for file in files:
         if file is not None and Path(file).is_dir():
             raise PolyheadError(f"{file!r} is a folder. Give the name of a file.")
         if file is not None and not Path(file).absolute().parent.is_dir():
             raise PolyheadError(f"the folder of {file!r} does not exist. Create it first, or give another file.")
+        if file is not None and not os.access(Path(file).absolute().parent, os.W_OK):
+            raise PolyheadError(f"the folder of {file!r} is read-only. Give a file in another folder.")
+
+
+class Screen:
+    """A stream that escapes what a terminal would obey or cannot show; all else is that of the stream itself.
+
+    Names of files and classes come with data, which can come from anyone.
+
+    Args:
+        stream: a standard stream.
+        restarts: whether a text may begin with a carriage return, as those of progress bars do.
+    """
+
+    def __init__(self, stream: Any, *, restarts: bool = False) -> None:
+        self._stream, self._restarts = stream, restarts
+        self._encoding = stream.encoding or "utf-8"
+
+    def write(self, text: str) -> int:
+        """Write a text, and return the number of its characters."""
+        start = "\r" if self._restarts and text.startswith("\r") else ""
+        safe = start + printable(text[len(start) :])
+        self._stream.write(safe.encode(self._encoding, "backslashreplace").decode(self._encoding))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write texts."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of the stream."""
+        return getattr(self._stream, name)
+
+
+def open_closed_streams() -> None:
+    """Let the standard streams that are closed lead nowhere; a file that is opened later would get their numbers."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    for name in ("stdout", "stderr"):  # None where they were closed at the start, or in a program without a console
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # for the whole process
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    open_closed_streams()
+    screen: Any = Screen(sys.stdout)
+    errors: Any = Screen(sys.stderr, restarts=True)
+    warnings.formatwarning = _format_warning
+    with redirect_stdout(screen), redirect_stderr(errors):
+        return _main(argv)
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Return the text of a warning: without its place in the code where it is meant for users."""
+    if issubclass(category, PolyheadWarning):
+        return f"polyhead: warning: {message}\n"
+    return _DEFAULT_FORMAT(message, category, filename, lineno, line)
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    """Run one command; see :func:`main`."""
     # Waiting OpenMP threads must sleep, not spin: spinning threads take cores from the loader processes, and a step on
     # shared cores then takes several times as long (docs/LOG.md). It must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -108,7 +177,7 @@ def _how_to_resume(words: list[str], stop: KeyboardInterrupt) -> str:
     """Return how an interrupted command is resumed; nothing where there is no run yet."""
     if words[:1] == ["study"]:
         return "; resume with the same command"
-    return f"; resume with 'polyhead train --resume {stop.folder}'" if isinstance(stop, Interrupted) else ""
+    return f"; resume with 'polyhead train --resume {quote(stop.folder)}'" if isinstance(stop, Interrupted) else ""
 
 
 def _dispatch(words: list[str]) -> int:

@@ -67,6 +67,15 @@ def check_keys(given: object, known: Collection[str], where: str) -> dict[str, A
     return given
 
 
+def check_names(given: Mapping[Any, Any], where: str) -> Mapping[str, Any]:
+    """Check that names are strings, as YAML reads ``2024``, ``on`` and ``null`` as something else, and return all."""
+    for name in given:
+        if not isinstance(name, str):
+            got = "null" if name is None else name
+            raise PolyheadError(f"{where}: expected names, got {got} ({type(name).__name__}); put the name in quotes")
+    return given
+
+
 def expand_model(model: str | dict[str, Any]) -> dict[str, Any]:
     """Expand ``ssd300`` to ``{class_path: polyhead.models.ssd300, init_args: {}}``."""
     given: dict[str, Any] = {"class_path": model} if isinstance(model, str) else model
@@ -90,7 +99,7 @@ def _expand_heads(given: object, where: str) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise PolyheadError(f"{where}: expected the head of each task, {{TASK: NAME}}, got {given!r}")
     heads: dict[str, Any] = {}
-    for task, head in given.items():
+    for task, head in check_names(given, where).items():
         at = f"{where}.{task}"
         name = check_keys(head, ("class_path", "init_args"), at).get("class_path") if isinstance(head, dict) else head
         if head is None:
@@ -100,7 +109,7 @@ def _expand_heads(given: object, where: str) -> dict[str, Any]:
         path = name if "." in name else head_path(name, at)
         arguments = (head.get("init_args") or {}) if isinstance(head, dict) else {}
         is_short = isinstance(head, str) and "." not in head
-        heads[str(task)] = head if is_short else {"class_path": path, "init_args": dict(arguments)}
+        heads[task] = head if is_short else {"class_path": path, "init_args": dict(arguments)}
     return heads
 
 
@@ -156,6 +165,7 @@ def _expand_reader(given: object, arguments: dict[str, Any], where: str) -> dict
         raise PolyheadError(f"{where}: unknown data format {given!r}{suggest_key(given, READERS)}")
     path = READERS.get(given, given)
     if path == READERS["merge"] and isinstance(arguments.get("parts"), dict):
-        parts = {name: _expand_reader(part, {}, f"{where}.parts.{name}") for name, part in arguments["parts"].items()}
+        given_parts = check_names(arguments["parts"], f"{where}.parts")
+        parts = {name: _expand_reader(part, {}, f"{where}.parts.{name}") for name, part in given_parts.items()}
         arguments = {**arguments, "parts": parts}
     return {"class_path": path, "init_args": arguments}

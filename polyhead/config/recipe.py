@@ -18,9 +18,18 @@ import yaml
 
 from polyhead.config import files, overrides
 from polyhead.config.errors import explain
-from polyhead.config.expand import OWN_MODELS, SECTIONS, check_keys, check_sections, expand_model, expand_task
+from polyhead.config.expand import (
+    OWN_MODELS,
+    SECTIONS,
+    check_keys,
+    check_names,
+    check_sections,
+    expand_model,
+    expand_task,
+)
 from polyhead.config.nested import ordered, refuse_nulls
 from polyhead.contracts.classes import ALLOWED
+from polyhead.data.io.files import is_folder_name
 from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError, SettingError, suggest
 from polyhead.paths import shipped
@@ -65,6 +74,11 @@ class Settings:
     max_drop: float | None = None
 
     def __post_init__(self) -> None:
+        if self.name is not None and not is_folder_name(self.name):
+            raise SettingError(
+                f"name: expected a folder name within {self.runs!r}, got {self.name!r}. Give name=NAME; runs=FOLDER "
+                "sets the folder of the runs."
+            )
         if self.max_drop is not None and not 0 <= self.max_drop <= 1:
             raise SettingError(f"max_drop must be between 0 and 1, got {self.max_drop:g}")
         if self.exemplar_mib is not None and self.exemplar_mib < 0:
@@ -251,7 +265,8 @@ def _expand(config: dict[str, Any]) -> dict[str, Any]:
     """Expand short forms; everything that needs no slow import is checked first."""
     check_keys(config, _KEYS, "the recipe")
     if isinstance(config.get("data"), dict):
-        config = {**config, "data": {str(task): entry for task, entry in config["data"].items() if entry is not None}}
+        named = check_names(config["data"], "data")
+        config = {**config, "data": {task: entry for task, entry in named.items() if entry is not None}}
     check_sections(config)
     for number, stage in enumerate(config["stages"]):
         check_keys(stage, [field.name for field in fields(Stage)], f"stages.{number}")

@@ -29,6 +29,7 @@ from polyhead.engine.progress import Log, Progress
 from polyhead.errors import counted, few, summarize
 from polyhead.metrics.forgetting import ranked_title, score_history
 from polyhead.nets.precision import resolve
+from polyhead.plotting.draw import save_jpeg
 from polyhead.rng import derive_seed
 from polyhead.run import Run, read_rows, write_text
 from polyhead.workflows.evaluate import changed
@@ -277,7 +278,7 @@ def _save_samples(run: Run, tasks: Mapping[str, TaskData]) -> None:
         for index in range(min(SAMPLES, len(task.readers["test"]))):
             image = task.modality.draw(task.sample("test", index).input)
             if image is not None:
-                image.save(run.samples / f"{name}_{index}.jpg", quality=92)
+                save_jpeg(image, run.samples / f"{name}_{index}.jpg")
 
 
 def describe_run(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
