@@ -34,7 +34,7 @@ COMMANDS = {
 ALIASES = {"val": "evaluate"}
 RENAMED_OPTIONS = {"--beside": "--compare"}
 """Old option -> new option, for the error message about an unknown one."""
-_DEFAULT_FORMAT = warnings.formatwarning
+_default_format = warnings.formatwarning
 OK, WRONG, INTERRUPTED = 0, 2, 130
 
 
@@ -118,7 +118,8 @@ def open_closed_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     for name in ("stdout", "stderr"):  # None where they were closed at the start, or in a program without a console
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # for the whole process
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            setattr(sys, name, os.fdopen(nowhere, "w", encoding="utf-8"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -137,7 +138,7 @@ def _format_warning(
     """Return the text of a warning: without its place in the code where it is meant for users."""
     if issubclass(category, PolyheadWarning):
         return f"polyhead: warning: {message}\n"
-    return _DEFAULT_FORMAT(message, category, filename, lineno, line)
+    return _default_format(message, category, filename, lineno, line)
 
 
 def _main(argv: Sequence[str] | None) -> int:

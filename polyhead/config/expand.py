@@ -7,6 +7,7 @@ become arguments of its reader. Settings in full form are left unchanged.
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from polyhead.config.names import check_names
 from polyhead.config.renamed import suggest_key
 from polyhead.errors import PolyheadError
 
@@ -64,15 +65,6 @@ def check_keys(given: object, known: Collection[str], where: str) -> dict[str, A
     for key in given:
         if key not in known:
             raise PolyheadError(f"unknown key {str(key)!r} of {where}{suggest_key(str(key), known)}")
-    return given
-
-
-def check_names(given: Mapping[Any, Any], where: str) -> Mapping[str, Any]:
-    """Check that names are strings, as YAML reads ``2024``, ``on`` and ``null`` as something else, and return all."""
-    for name in given:
-        if not isinstance(name, str):
-            got = "null" if name is None else name
-            raise PolyheadError(f"{where}: expected names, got {got} ({type(name).__name__}); put the name in quotes")
     return given
 
 

@@ -18,18 +18,10 @@ import yaml
 
 from polyhead.config import files, overrides
 from polyhead.config.errors import explain
-from polyhead.config.expand import (
-    OWN_MODELS,
-    SECTIONS,
-    check_keys,
-    check_names,
-    check_sections,
-    expand_model,
-    expand_task,
-)
+from polyhead.config.expand import OWN_MODELS, SECTIONS, check_keys, check_sections, expand_model, expand_task
+from polyhead.config.names import check_names, check_run_name
 from polyhead.config.nested import ordered, refuse_nulls
 from polyhead.contracts.classes import ALLOWED
-from polyhead.data.io.files import is_folder_name
 from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError, SettingError, suggest
 from polyhead.paths import shipped
@@ -74,11 +66,7 @@ class Settings:
     max_drop: float | None = None
 
     def __post_init__(self) -> None:
-        if self.name is not None and not is_folder_name(self.name):
-            raise SettingError(
-                f"name: expected a folder name within {self.runs!r}, got {self.name!r}. Give name=NAME; runs=FOLDER "
-                "sets the folder of the runs."
-            )
+        check_run_name(self.name, self.runs)
         if self.max_drop is not None and not 0 <= self.max_drop <= 1:
             raise SettingError(f"max_drop must be between 0 and 1, got {self.max_drop:g}")
         if self.exemplar_mib is not None and self.exemplar_mib < 0:

@@ -74,7 +74,7 @@ def warn() -> None:
 @cache
 def letters(font: str) -> frozenset[int]:
     """Return the code points that a font has; none for a font that cannot be used."""
-    from matplotlib.ft2font import FT2Font
+    from matplotlib.ft2font import FT2Font  # pylint: disable=no-name-in-module  # it is compiled
 
     try:
         opened = FT2Font(font)

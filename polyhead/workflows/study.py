@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from polyhead.config import files, recipe
-from polyhead.config.expand import check_keys, check_names
+from polyhead.config.expand import check_keys
+from polyhead.config.names import check_names
 from polyhead.contracts.classes import ALLOWED
 from polyhead.data.io.files import is_folder_name
 from polyhead.errors import PolyheadError, suggest
