@@ -383,7 +383,7 @@ def budget(stage: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("name", ["2024_01", "on", "null", "1e3"])
+@pytest.mark.parametrize("name", ["2024_01", "on", "null", "1.5"])
 def test_a_variation_has_the_name_that_was_typed(name: str, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(f"base: demo\nvariations:\n  {name}: {{}}\n", encoding="utf-8")
     with pytest.raises(PolyheadError, match=r"mine\.yaml: variations: expected names, got .*; put the name in quotes$"):
