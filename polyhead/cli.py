@@ -5,20 +5,21 @@ Errors that a user can cause are printed to stderr (one line, or a list of probl
 """
 
 import argparse
-import errno
 import os
 import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from shlex import quote
 from typing import Any, NoReturn
 
-from polyhead import __version__
-from polyhead.errors import DISK_FULL, Interrupted, PolyheadError, suggest
+from polyhead import __version__, streams
+from polyhead.errors import DISK_FULL, Interrupted, PolyheadError, PolyheadWarning, suggest
 
 COMMANDS = {
     "demo": ("polyhead.commands.demo", "train and use a detector on generated images, offline, in minutes"),
@@ -35,11 +36,10 @@ COMMANDS = {
 ALIASES = {"val": "evaluate"}
 RENAMED_OPTIONS = {"--beside": "--compare"}
 """Old option -> new option, for the error message about an unknown one."""
+_default_format = warnings.formatwarning
 OK, WRONG, INTERRUPTED = 0, 2, 130
 STOPS = ("SIGTERM", "SIGHUP")
 """Signals that stop a command as Ctrl-C does; Windows does not have all of them."""
-READER_GONE = (errno.EPIPE, errno.EIO)
-"""Error numbers of a write to a closed pipe, and to a terminal that was closed."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,6 +47,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, **settings)
+        self.color = False  # from Python 3.14 on, help would have escape sequences
 
     def add_allow(self) -> None:
         """Add ``--allow``, for commands that build what a recipe names."""
@@ -66,68 +67,46 @@ class Parser(argparse.ArgumentParser):
         raise PolyheadError(f"{message} (see '{self.prog} --help')")
 
 
-class Output:
-    """A standard stream that shows each line at once, and drops all lines after its reader has gone.
-
-    A command thus does its work to the end, whatever happens to the viewer of its output.
-
-    Args:
-        stream: a text stream.
-    """
-
-    def __init__(self, stream: Any) -> None:
-        self.stream = stream
-
-    def write(self, text: str) -> int:
-        """Write text, and return its length."""
-        try:
-            self.stream.write(text)
-            if "\n" in text:
-                self.stream.flush()
-        except OSError as error:
-            self._drop(error)
-        return len(text)
-
-    def flush(self) -> None:
-        """Write what is buffered."""
-        try:
-            self.stream.flush()
-        except OSError as error:
-            self._drop(error)
-
-    def _drop(self, error: OSError) -> None:
-        """Let the stream write to nowhere if its reader has gone; raise any other error."""
-        if error.errno not in READER_GONE:
-            raise error
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), self.stream.fileno())
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
-
-
 def check_writable(*files: str | None) -> None:
     """Check that files can be written before any work is done for them; None is ignored.
 
     Raises:
-        PolyheadError: when a file is a folder, or its folder does not exist.
+        PolyheadError: when a file is a folder, or its folder does not exist or is read-only.
     """
     for file in files:
         if file is not None and Path(file).is_dir():
             raise PolyheadError(f"{file!r} is a folder. Give the name of a file.")
         if file is not None and not Path(file).absolute().parent.is_dir():
             raise PolyheadError(f"the folder of {file!r} does not exist. Create it first, or give another file.")
+        if file is not None and not os.access(Path(file).absolute().parent, os.W_OK):
+            raise PolyheadError(f"the folder of {file!r} is read-only. Give a file in another folder.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    warnings.formatwarning = _format_warning
+    with streams.safe():
+        return _main(argv)
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Return the text of a warning: without its place in the code where it is meant for users."""
+    if issubclass(category, PolyheadWarning):
+        return f"polyhead: warning: {message}\n"
+    return _default_format(message, category, filename, lineno, line)
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    """Run one command; see :func:`main`."""
     # Waiting OpenMP threads must sleep, not spin: spinning threads take cores from the loader processes, and a step on
     # shared cores then takes several times as long (docs/LOG.md). It must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # A notebook sets a backend of its own, which matplotlib refuses where the notebook's packages are not installed.
     os.environ["MPLBACKEND"] = "agg"
     words = list(sys.argv[1:] if argv is None else argv)
-    with _patient_output(), _stoppable():
+    with _stoppable():
         return _run([word for word in words if word != "--debug"], "--debug" in words)
 
 
@@ -149,18 +128,6 @@ def _run(words: list[str], debug: bool) -> int:
         return WRONG
     except SystemExit as stop:  # argparse after --help
         return stop.code if isinstance(stop.code, int) else OK
-
-
-@contextmanager
-def _patient_output() -> Iterator[None]:
-    """Let the standard streams outlive their readers (:class:`Output`)."""
-    streams = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (Output(stream) for stream in streams)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stdout, sys.stderr = streams
 
 
 @contextmanager
@@ -189,7 +156,7 @@ def _how_to_resume(words: list[str], stop: KeyboardInterrupt) -> str:
     """Return how an interrupted command is resumed; nothing where there is no run yet."""
     if words[:1] == ["study"]:
         return "; resume with the same command"
-    return f"; resume with 'polyhead train --resume {stop.folder}'" if isinstance(stop, Interrupted) else ""
+    return f"; resume with 'polyhead train --resume {quote(stop.folder)}'" if isinstance(stop, Interrupted) else ""
 
 
 def _dispatch(words: list[str]) -> int:

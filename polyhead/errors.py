@@ -16,11 +16,17 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 MAX_PER_KIND, MAX_LISTED = 3, 50
 """How many problems of one kind, and how many in total, a report lists; the others are counted."""
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters but tabs and line breaks, characters that turn the direction of a text, and single surrogates."""
 _VARYING = re.compile(r"'[^']*'|\d+(\.\d+)?")
 
 
 class PolyheadError(Exception):
     """A request of the user that cannot be fulfilled; the message says what to do instead."""
+
+
+class PolyheadWarning(UserWarning):
+    """Something that a user should know; the command line prints its message on one line."""
 
 
 class SettingError(PolyheadError):
@@ -41,7 +47,7 @@ class Problem(NamedTuple):
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}; {self.remedy}"
+        return one_line(f"{self.where}: {self.what}; {self.remedy}")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -116,7 +122,32 @@ def summarize(problems: Sequence[Problem]) -> list[str]:
 def few(words: Sequence[str], most: int = 10, joint: str = ", ") -> str:
     """Join the first ``most`` words and add how many more there are."""
     more = f" and {len(words) - most} more" if len(words) > most else ""
-    return joint.join(words[:most]) + more
+    return joint.join(map(one_line, words[:most])) + more
+
+
+def printable(text: str) -> str:
+    r"""Escape what a terminal would obey or cannot show: control characters, and bytes of names that are not UTF-8.
+
+    >>> printable("a\x1b[2J.jpg"), printable("caf\udce9.jpg")
+    ('a\\x1b[2J.jpg', 'caf\\xe9.jpg')
+    """
+    return _UNSAFE.sub(lambda found: _escaped(found[0]), text)
+
+
+def one_line(text: str) -> str:
+    r"""Escape line breaks and tabs too, for names in texts of one line.
+
+    >>> one_line("a\nb")
+    'a\\nb'
+    """
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _escaped(letter: str) -> str:
+    """Return the escape sequence of a character; of a byte that is not UTF-8 that of the byte."""
+    if "\udc80" <= letter <= "\udcff":
+        return f"\\x{ord(letter) - 0xDC00:02x}"
+    return letter.encode("unicode_escape").decode()
 
 
 def counted(count: int, one: str, many: str = "") -> str:

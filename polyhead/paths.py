@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from polyhead.errors import PolyheadError
@@ -38,7 +39,7 @@ def find(path: str | Path, variable: str = DATA, first: Sequence[Path] = ()) -> 
     Raises:
         PolyheadError: if the path exists nowhere; the message lists all places that were searched.
     """
-    relative = Path(path).expanduser()
+    relative = expanded(path)
     here, *others = (folder for _, folder in places(variable))
     folders = [*first, here, *([RECIPES] if (RECIPES / relative).is_file() else []), *others]
     candidates = [relative] if relative.is_absolute() else [folder / relative for folder in folders]
@@ -48,19 +49,54 @@ def find(path: str | Path, variable: str = DATA, first: Sequence[Path] = ()) -> 
     looked = ", ".join(str(candidate.absolute()) for candidate in candidates)
     unset = "" if os.environ.get(variable) else f" ({variable} is not set)"
     raise PolyheadError(
-        f"'{path}' was not found; looked at {looked}{unset}. Correct the path, or set {variable} to the folder that "
-        "contains it."
+        f"'{path}' was not found{separator_hint(path)}; looked at {looked}{unset}. Correct the path, or set {variable} "
+        "to the folder that contains it."
     )
 
 
 def places(variable: str) -> list[tuple[str, Path]]:
     """Return the folders in which data or weights are looked up, in this order, each with its name for messages."""
-    listed = [Path(folder).expanduser() for folder in os.environ.get(variable, "").split(os.pathsep) if folder]
-    user = cache(variable)
-    return [("the current folder", Path()), *((variable, folder) for folder in listed), (str(user), user)]
+    listed = [expanded(folder) for folder in os.environ.get(variable, "").split(os.pathsep) if folder]
+    found = [("the current folder", Path()), *((variable, folder) for folder in listed)]
+    with suppress(PolyheadError):
+        user = cache(variable)
+        found.append((str(user), user))
+    return found
 
 
 def cache(variable: str) -> Path:
-    """Return the user's cache folder for data or weights."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    """Return the user's cache folder for data or weights.
+
+    Raises:
+        PolyheadError: if the user has no home folder, as in some containers.
+    """
+    base = expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     return base / "polyhead" / variable.removeprefix("POLYHEAD_").lower()
+
+
+def expanded(path: str | Path) -> Path:
+    """Return a path with the home folder in place of ``~``.
+
+    Raises:
+        PolyheadError: if the home folder is unknown.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise PolyheadError(f"'{path}': the home folder is unknown. Set HOME, or write the whole path.") from error
+
+
+def separator_hint(path: str | Path) -> str:
+    """Return a remark on a path with backslashes where they are part of names, as they are not on Windows."""
+    return " (folders are separated by / here, not by \\)" if os.sep == "/" and "\\" in str(path) else ""
+
+
+def check_utf8(text: str) -> str:
+    """Check that a recipe can hold a text, such as a path, and return it; YAML has no bytes that are not UTF-8.
+
+    Raises:
+        PolyheadError: if it cannot.
+    """
+    if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise PolyheadError(f"'{text}' is not UTF-8 text, which a recipe cannot hold. Rename the folder or file.")
+    return text

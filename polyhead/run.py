@@ -7,9 +7,10 @@ import csv
 import json
 import math
 import os
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 from tempfile import gettempdir
@@ -20,6 +21,8 @@ from polyhead.errors import DISK_FULL, Interrupted, PolyheadError
 REMEDY = "Use the folder that 'polyhead train' printed."
 PARTIAL = ".partial"
 """End of the names of temporary files."""
+NOT_UTF8 = "backslashreplace"
+"""How files get the bytes of a file name that are not UTF-8; in JSON this is the escape sequence that means them."""
 
 
 class Run:
@@ -55,10 +58,16 @@ class Run:
         number = 1
         while True:
             folder = Path(root) / (name if number == 1 else f"{name}{number}")
-            with suppress(FileExistsError):
+            try:
                 folder.mkdir(parents=True)
                 break
-            number += 1
+            except FileExistsError:
+                number += 1
+            except OSError as error:
+                raise PolyheadError(
+                    f"run folder {folder} cannot be created ({error.strerror}). Allow writing there, or choose another "
+                    "folder for runs with runs=FOLDER."
+                ) from error
         run = cls(folder)
         for path in (run.weights, run.predictions, run.plots, run.samples):
             path.mkdir()
@@ -139,6 +148,11 @@ class Run:
             yield
 
     @property
+    def quoted(self) -> str:
+        """The folder as it is typed in a command."""
+        return shlex.quote(str(self.folder))
+
+    @property
     def name(self) -> str:
         """The name of the run folder."""
         return self.folder.resolve().name
@@ -207,11 +221,16 @@ def _acquire(file: IO[str], *, wait: bool) -> bool:
     return True
 
 
+def split_runs(text: str, separator: str) -> list[str]:
+    """Split a list of run folders on the command line, unless it is the name of one folder."""
+    return [text] if Path(text).is_dir() else text.split(separator)
+
+
 def unfinished(runs: Iterable[Run]) -> list[str]:
     """Return a warning for each run that is not finished, whose best checkpoint so far is evaluated."""
     return [
         f"Run {run.folder} is not finished; evaluating its best checkpoint so far. "
-        f"Resume it with 'polyhead train --resume {run.folder}'."
+        f"Resume it with 'polyhead train --resume {run.quoted}'."
         for run in runs
         if run.resume.is_file() and "finished" not in run.read_manifest()
     ]
@@ -237,7 +256,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     with atomic_write(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors=NOT_UTF8)
 
 
 @contextmanager
@@ -321,7 +340,7 @@ def plain(value: Any) -> Any:
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write a CSV file atomically; columns are in the order of their first appearance."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", errors=NOT_UTF8, newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)

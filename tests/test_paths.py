@@ -3,8 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from polyhead.commands import data
+from polyhead.data import doctor
+from polyhead.data.synthetic.scenes import Scenes
 from polyhead.errors import PolyheadError
-from polyhead.paths import DATA, RECIPES, WEIGHTS, find
+from polyhead.paths import DATA, RECIPES, WEIGHTS, cache, find, places
 
 
 @pytest.fixture
@@ -68,3 +71,30 @@ def test_an_absolute_path_is_used_as_it_is(folders: list[Path], monkeypatch: pyt
         find(folders[1] / "none")
     monkeypatch.setenv("HOME", str(folders[2].parent))
     assert find("~/second") == folders[2]
+
+
+def test_without_a_home_folder_the_cache_folder_is_left_out(
+    folders: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a user id that no password file has, in a container or on a cluster."""
+    here = folders[0]
+    with_home = places("POLYHEAD_DATA")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", dict[int, str]().__getitem__)
+    assert places("POLYHEAD_DATA") == with_home[:-1]
+    (here / "set").mkdir()
+    assert find("set") == find(here / "set") == here / "set"
+    for path in ("~", "~/set"):
+        with pytest.raises(PolyheadError, match=f"^'{path}': the home folder is unknown. Set HOME, or write the whole"):
+            find(path)
+    with pytest.raises(PolyheadError, match=r"^'~/\.cache': the home folder is unknown"):
+        cache("POLYHEAD_DATA")
+    assert doctor.check(Scenes(3)) == []
+    assert data.main(["list"]) == 0
+
+
+def test_a_path_with_backslashes_is_explained(folders: list[Path]) -> None:
+    del folders
+    with pytest.raises(PolyheadError, match=r" was not found \(folders are separated by / here, not by \\\); looked"):
+        find("set\\images")

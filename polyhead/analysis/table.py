@@ -11,7 +11,7 @@ from jaxtyping import Float
 from polyhead.analysis.costs import costs
 from polyhead.analysis.stored_predictions import check_same_targets, join_tasks, read_predictions, stored_tasks
 from polyhead.contracts.score import Score
-from polyhead.errors import PolyheadError, suggest
+from polyhead.errors import PolyheadError, one_line, suggest
 from polyhead.kinds import kind_of
 from polyhead.metrics.intervals import LEVEL, bootstrap_weights, mean_over_runs, percentile_interval
 from polyhead.run import Run, read_json
@@ -242,7 +242,7 @@ def text(rows: Sequence[Row]) -> str:
     shown = {each.name: each for each in kind.measures if each.name in measures}
     title = shown[rows[0].metric].title
     columns: dict[str, list[str]] = {
-        "run": [row.name for row in rows],
+        "run": [one_line(row.name) for row in rows],
         "seeds": [str(row.seeds) for row in rows],
         "images": [str(row.images) for row in rows],
         "objects": [str(row.objects) if kind.counts_objects else "" for row in rows],

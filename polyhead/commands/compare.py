@@ -7,7 +7,7 @@ from pathlib import Path
 from polyhead.cli import Parser, check_writable
 from polyhead.contracts.classes import allow
 from polyhead.errors import PolyheadError, few
-from polyhead.run import REMEDY, Run, unfinished, write_json
+from polyhead.run import REMEDY, Run, split_runs, unfinished, write_json
 
 _EPILOG = """\
 Each RUN is a row of the table. Runs that differ only in their seed can share a row:
@@ -89,7 +89,7 @@ def rows_of(words: Sequence[str]) -> dict[str, list[list[str]]]:
     rows: dict[str, list[list[str]]] = {}
     for word in words:
         name, equals, folders = ("", "", word) if Path(word).is_dir() else word.rpartition("=")
-        seeds = [seed.split("+") for seed in folders.split(",")]
+        seeds = [split_runs(seed, "+") for seed in split_runs(folders, ",")]
         name = name if equals else ",".join("+".join(Path(folder).name for folder in seed) for seed in seeds)
         if name in rows:
             raise PolyheadError(f"two rows are called {name!r}. Write NAME=RUN to give them different names.")

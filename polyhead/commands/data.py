@@ -7,7 +7,7 @@ from polyhead.cli import Parser
 from polyhead.commands.init import EPILOG
 from polyhead.config.overrides import separate
 from polyhead.data.formats.settings import parse_settings
-from polyhead.errors import DataError, PolyheadError, counted, suggest
+from polyhead.errors import DataError, PolyheadError, counted, one_line, suggest
 from polyhead.paths import DATA, cache
 
 
@@ -21,7 +21,7 @@ def parser() -> Parser:
     actions.add_parser("list", help="list the data sets that can be downloaded")
     get = actions.add_parser("get", help="download and unpack a data set")
     get.add_argument("name", metavar="NAME", help="a name from 'polyhead data list'")
-    get.add_argument("--out", metavar="DIR", help=f"target folder (default: {cache(DATA)}, where recipes look)")
+    get.add_argument("--out", metavar="DIR", help=f"target folder (default: {_target()}, where recipes look)")
     check = actions.add_parser(
         "check",
         help="read all images and annotations, and report every problem",
@@ -37,6 +37,14 @@ def parser() -> Parser:
     subset.add_argument("--classes", metavar="NAME,NAME", help="or extract these classes")
     subset.add_argument("--out", metavar="DIR", required=True, help="folder of the new annotation file")
     return command
+
+
+def _target() -> str:
+    """Return the default folder of downloads, for the help."""
+    try:
+        return str(cache(DATA))
+    except PolyheadError:
+        return "none, as the home folder is unknown"
 
 
 def main(argv: list[str]) -> int:
@@ -74,7 +82,8 @@ def _check(given: argparse.Namespace) -> None:
     asked = given.settings.get("on_bad") == "skip"
     problems = [*examined.problems, *([] if asked else examined.skipped)]
     if not problems or examined.skipped:
-        print("\n".join([*describe(given.folder, examined.layout), *(left_out_lines(examined) if asked else [])]))
+        for line in (*describe(given.folder, examined.layout), *(left_out_lines(examined) if asked else [])):
+            print(one_line(line))
     if problems:
         hint = examined.hint or (
             "'polyhead init' writes a recipe that leaves these images out." if examined.skipped else ""

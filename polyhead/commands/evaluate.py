@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from polyhead.cli import Parser, check_writable
 from polyhead.config import recipe
 from polyhead.contracts.classes import allow
-from polyhead.errors import PolyheadError
+from polyhead.errors import PolyheadError, one_line
 from polyhead.run import Run, plain, write_json
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def table(name: str, numbers: dict[str, Any], kind: "Kind") -> list[str]:
         cost += f"; peak memory {numbers['peak_memory_mb']:.0f} MB"
     else:
         cost += "; peak memory is not available on this system"
-    return [*lines, cost]
+    return [*map(one_line, lines), cost]
 
 
 def _figure(value: float | None) -> str:

@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
     from polyhead.workflows.extend import extend
 
     run = extend(given.run, given.task, settings(given.data), changes)
-    print(f"next: polyhead predict {run.folder} IMAGE   or: polyhead evaluate {run.folder}")
+    print(f"next: polyhead predict {run.quoted} IMAGE   or: polyhead evaluate {run.quoted}")
     return 0
 
 

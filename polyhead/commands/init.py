@@ -1,6 +1,7 @@
 """``polyhead init``: recognize and check the data in a folder, and write a recipe for it."""
 
 import argparse
+import shlex
 
 import yaml
 
@@ -59,5 +60,5 @@ def main(argv: list[str]) -> int:
         print(
             "no pretrained weights were found: training starts from random weights; 'init --weights hub' downloads some"
         )
-    print(f"next: polyhead train {path}")
+    print(f"next: polyhead train {shlex.quote(str(path))}")
     return 0

@@ -3,20 +3,24 @@
 import argparse
 import itertools
 import json
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polyhead.cli import Parser, check_writable
 from polyhead.contracts.classes import allow
-from polyhead.errors import PolyheadError, counted
-from polyhead.run import write_text
+from polyhead.errors import PolyheadError, counted, one_line
+from polyhead.run import split_runs, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from polyhead.workflows.predict import Predictor
     from polyhead.workflows.result import Result
+
+MAX_STEM = 180
+"""Bytes of an image's name that the names of its files begin with; most systems allow 255 in all."""
 
 _EPILOG = """\
 Drawn images never overwrite others: if the folder is not empty, predict2,
@@ -70,7 +74,7 @@ def main(argv: list[str]) -> int:
     given = parser().parse_args(argv)
     check_writable(given.json, given.csv)
     allow(given.allow)
-    from polyhead.plotting.draw import grid
+    from polyhead.plotting.draw import grid, save_jpeg
     from polyhead.workflows.predict import load
     from polyhead.workflows.result import best_of_heads, plot, table
 
@@ -80,7 +84,7 @@ def main(argv: list[str]) -> int:
     folder: Path | None = None
     taken: set[str] = set()
     count = 0
-    others = [load(run) for run in given.compare.split("+")] if given.compare else []
+    others = [load(run) for run in split_runs(given.compare, "+")] if given.compare else []
     tasks = given.task.split(",") if given.task else None
     for found in predictor.stream(given.sources, tasks, given.conf, given.batch, given.on_bad, given.across):
         count += 1
@@ -94,10 +98,10 @@ def main(argv: list[str]) -> int:
                 drawn = grid([drawn, plot(compared, found) or drawn], 2, max(drawn.size), [given.run, given.compare])
             folder = folder or _folder(given)
             name = _name(found[0].image, taken)
-            drawn.save(folder / name, quality=92)
+            save_jpeg(drawn, folder / name)
             results += [_save_mask(result, folder, name) for result in found]
         summary = [f"{result.task}: {result}" if len(found) > 1 else str(result) for result in found]
-        print(f"{found[0].image}: {'; '.join(summary)}")
+        print(one_line(f"{found[0].image}: {'; '.join(summary)}"))
     for problem in predictor.skipped:
         print(f"skipped {problem}")
     if not count:
@@ -148,13 +152,20 @@ def _folder(given: argparse.Namespace) -> Path:
             raise PolyheadError(f"{str(folder)!r} is a file. Give a folder for the drawn images with --out.")
         if not folder.exists() or not any(folder.iterdir()):
             break
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PolyheadError(
+            f"{folder} cannot be created ({error.strerror}). Give another folder with --out."
+        ) from error
     return folder
 
 
 def _name(image: str, taken: set[str]) -> str:
     """Return ``photo.jpg`` for ``photo.png``, or ``photo_2.jpg`` where an image of another folder has that name."""
-    stem = Path(image).stem
+    stem = Path(image).stem.lstrip(".") or "image"  # a name such as ..jpg would be that of a hidden file
+    while len(os.fsencode(stem)) > MAX_STEM:
+        stem = stem[:-1]
     name = next(
         name for n in itertools.count(1) if (name := f"{stem}.jpg" if n == 1 else f"{stem}_{n}.jpg") not in taken
     )

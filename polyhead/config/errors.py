@@ -18,6 +18,11 @@ PARTS = {"continual": "polyhead.engine.continual"}
 """Settings that are lists of objects, and the module with the classes that Polyhead provides for them."""
 
 
+CURLY = "\u201c\u201d\u201e\u2018\u2019\u201a"
+"""Quotes that word processors and chat programs put in the place of straight ones; YAML takes them for letters."""
+_TEXT = {"<class 'str'>", "<class 'NoneType'>"}
+
+
 def explain(text: str, where: str, more_keys: Iterable[str] = ()) -> str:
     """Return one line for an error message of jsonargparse.
 
@@ -26,6 +31,12 @@ def explain(text: str, where: str, more_keys: Iterable[str] = ()) -> str:
         where: key path of the section that was parsed, such as ``stages.0``.
         more_keys: keys that are valid there in addition to the parameters of the class that refused a key.
     """
+    line = _explain(text, where, more_keys)
+    return f"{line}; use straight quotes instead of curly ones" if set(CURLY) & set(text) else line
+
+
+def _explain(text: str, where: str, more_keys: Iterable[str]) -> str:
+    """Return the line of :func:`explain`, but for a hint at quotes."""
     text = FACTORY.sub(r"Problem with given class_path '\2': \1", text)  # as for a class that is built at once
     # The first key is the parser's own. The settings of a reader are written next to those of its source.
     chain = [key for key in re.findall(r'Parser key "([^"]+)"', text)[1:] if key != "reader"]
@@ -60,6 +71,8 @@ def _explain_class(text: str, chain: list[str]) -> str:
     """Return the message for a class that does not exist or does not fit; empty for errors of another kind."""
     if absent := re.search(r"module '([^']+)' has no attribute '([^']+)'", text):
         return f"there is no {absent[2]!r} in {absent[1]}{suggest(absent[2], _classes(absent[1]))}"
+    if odd := re.search(r"Unexpected import path format: (\S+)", text):
+        return f"there is no {odd[1].rpartition('.')[2]!r}"
     if short := re.search(r"Expected a dot import path string: (\S+)", text):
         return f"there is no {short[1]!r}{suggest(short[1], _choices(chain))}"
     if wrong := re.search(r"Expected '([^']+)' to be a subclass of <class '(\w+)'>", text):
@@ -95,4 +108,5 @@ def _type_names(types: str) -> str:
 def _value(text: str, types: str) -> str:
     """Return the given value, shortened, with a hint where a string was expected."""
     short = text if len(text) <= 80 else text[:77] + "..."
-    return f"{short!r}; put it in quotes" if types == "<class 'str'>" else repr(short)
+    is_text = "<class 'str'>" in types and set(types.split(", ")) <= _TEXT
+    return f"{short!r}; put it in quotes" if is_text else repr(short)

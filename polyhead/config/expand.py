@@ -7,6 +7,7 @@ become arguments of its reader. Settings in full form are left unchanged.
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from polyhead.config.names import check_names
 from polyhead.config.renamed import suggest_key
 from polyhead.errors import PolyheadError
 
@@ -90,7 +91,7 @@ def _expand_heads(given: object, where: str) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise PolyheadError(f"{where}: expected the head of each task, {{TASK: NAME}}, got {given!r}")
     heads: dict[str, Any] = {}
-    for task, head in given.items():
+    for task, head in check_names(given, where).items():
         at = f"{where}.{task}"
         name = check_keys(head, ("class_path", "init_args"), at).get("class_path") if isinstance(head, dict) else head
         if head is None:
@@ -100,7 +101,7 @@ def _expand_heads(given: object, where: str) -> dict[str, Any]:
         path = name if "." in name else head_path(name, at)
         arguments = (head.get("init_args") or {}) if isinstance(head, dict) else {}
         is_short = isinstance(head, str) and "." not in head
-        heads[str(task)] = head if is_short else {"class_path": path, "init_args": dict(arguments)}
+        heads[task] = head if is_short else {"class_path": path, "init_args": dict(arguments)}
     return heads
 
 
@@ -156,6 +157,7 @@ def _expand_reader(given: object, arguments: dict[str, Any], where: str) -> dict
         raise PolyheadError(f"{where}: unknown data format {given!r}{suggest_key(given, READERS)}")
     path = READERS.get(given, given)
     if path == READERS["merge"] and isinstance(arguments.get("parts"), dict):
-        parts = {name: _expand_reader(part, {}, f"{where}.parts.{name}") for name, part in arguments["parts"].items()}
+        given_parts = check_names(arguments["parts"], f"{where}.parts")
+        parts = {name: _expand_reader(part, {}, f"{where}.parts.{name}") for name, part in given_parts.items()}
         arguments = {**arguments, "parts": parts}
     return {"class_path": path, "init_args": arguments}

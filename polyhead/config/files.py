@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from polyhead.config.errors import parameters
 from polyhead.errors import PolyheadError
-from polyhead.paths import DATA, HUB, RECIPES, WEIGHTS, find
+from polyhead.paths import DATA, HUB, RECIPES, WEIGHTS, check_utf8, expanded, find
 from polyhead.run import Run
 
 _LISTS = ("train", "val", "test")
@@ -42,7 +42,7 @@ class _FileSetting(NamedTuple):
     @property
     def path(self) -> Path:
         """The path as written, with ``~`` replaced by the home folder."""
-        return Path(self.node[self.key]).expanduser()
+        return expanded(self.node[self.key])
 
 
 def recipe_folders(recipe: Path) -> list[Path]:
@@ -72,7 +72,7 @@ def make_absolute(config: Mapping[str, Any], folders: Sequence[Path]) -> dict[st
         places = [] if setting.path.is_absolute() else [folder / setting.path for folder in (*folders, Path.cwd())]
         existing = [str(path) for path in places if path.exists()]
         if existing:
-            setting.node[setting.key] = existing[0]
+            setting.node[setting.key] = check_utf8(existing[0])
     return result
 
 

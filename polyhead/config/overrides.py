@@ -20,6 +20,9 @@ ALIASES = {
 }
 """Short keys that are common in other detection tools. Those of a stage need a recipe with one stage."""
 
+TEXTS = ("name", "runs")
+"""Settings that are texts, whatever YAML would read."""
+
 DOTTED = ("lr_mult", "init", "weights")
 """Settings of a stage whose keys are names of model parts, which may have dots (``stages.0.lr_mult.neck.0=0``)."""
 
@@ -90,6 +93,8 @@ def apply(config: dict[str, Any], change: str, known: Collection[str]) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise PolyheadError(f"{change!r}: the value is not valid YAML. Put it in quotes.") from error
+    if key in TEXTS and value is not None and not isinstance(value, str):
+        value = text  # 2024_01 is a number in YAML
     path = ALIASES.get(key, key).split(".")
     if path[0] not in known:
         raise PolyheadError(f"unknown key {path[0]!r} of the recipe{suggest_key(path[0], [*known, *ALIASES])}")

@@ -19,6 +19,7 @@ import yaml
 from polyhead.config import files, overrides
 from polyhead.config.errors import explain
 from polyhead.config.expand import OWN_MODELS, SECTIONS, check_keys, check_sections, expand_model, expand_task
+from polyhead.config.names import check_names, check_run_name
 from polyhead.config.nested import ordered, refuse_nulls
 from polyhead.contracts.classes import ALLOWED
 from polyhead.engine.stage import Stage
@@ -65,6 +66,7 @@ class Settings:
     max_drop: float | None = None
 
     def __post_init__(self) -> None:
+        check_run_name(self.name, self.runs)
         if self.max_drop is not None and not 0 <= self.max_drop <= 1:
             raise SettingError(f"max_drop must be between 0 and 1, got {self.max_drop:g}")
         if self.exemplar_mib is not None and self.exemplar_mib < 0:
@@ -251,7 +253,8 @@ def _expand(config: dict[str, Any]) -> dict[str, Any]:
     """Expand short forms; everything that needs no slow import is checked first."""
     check_keys(config, _KEYS, "the recipe")
     if isinstance(config.get("data"), dict):
-        config = {**config, "data": {str(task): entry for task, entry in config["data"].items() if entry is not None}}
+        named = check_names(config["data"], "data")
+        config = {**config, "data": {task: entry for task, entry in named.items() if entry is not None}}
     check_sections(config)
     for number, stage in enumerate(config["stages"]):
         check_keys(stage, [field.name for field in fields(Stage)], f"stages.{number}")

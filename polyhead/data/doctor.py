@@ -9,7 +9,7 @@ from pathlib import Path
 from polyhead.contracts.reader import Reader, Subset
 from polyhead.data.formats.recognize import DatasetLayout
 from polyhead.data.splits.make import class_difference
-from polyhead.errors import DataError, Problem
+from polyhead.errors import DataError, PolyheadError, Problem
 from polyhead.paths import cache
 from polyhead.types import IGNORED
 
@@ -110,8 +110,10 @@ def _undecodable(reader: Reader) -> dict[int, Problem]:
 
     If all images can be read, the result is cached until the size or the time of a file changes.
     """
-    checked = cache("POLYHEAD_CHECKED") / _state(reader)
-    if checked.is_file():
+    checked: Path | None = None
+    with suppress(PolyheadError):  # without a home folder the check is only repeated
+        checked = cache("POLYHEAD_CHECKED") / _state(reader)
+    if checked is not None and checked.is_file():
         return {}
 
     indices = [index for index in range(len(reader)) if reader.entry(index).files]
@@ -119,7 +121,7 @@ def _undecodable(reader: Reader) -> dict[int, Problem]:
         problems = {
             index: problem for index, problem in zip(indices, pool.map(reader.verify, indices), strict=True) if problem
         }
-    if not problems:
+    if checked is not None and not problems:
         with suppress(OSError):  # without a writable cache the check is only repeated
             checked.parent.mkdir(parents=True, exist_ok=True)
             checked.touch()

@@ -8,6 +8,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from polyhead.engine.learner import Learner
+from polyhead.errors import printable
 from polyhead.run import Run
 
 ESTIMATE_AFTER = 20
@@ -24,6 +25,7 @@ class Log:
 
     def __call__(self, text: str) -> None:
         """Log one line or several."""
+        text = printable(text)
         self.show(text)
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
         with self.run.log.open("a", encoding="utf-8") as file:
@@ -43,7 +45,8 @@ class Progress(Callback):
     def __init__(self, log: Log, stages: int) -> None:
         self.write = log  # not self.log, which Lightning sets
         self.stages = stages
-        self.is_terminal = sys.stderr.isatty()
+        self.is_terminal = sys.stderr is not None and sys.stderr.isatty()  # None in a program without a console
+        self.shown = 0  # characters of the status line
         self.estimated = False
         self.first_step = self.epoch_start = 0.0
         self.steps = 0
@@ -81,7 +84,8 @@ class Progress(Callback):
             position = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
             position += f" step {batch_idx + 1}/{trainer.num_training_batches}"
             line = f"{position} loss {loss:.3f} lr {lr:.2e} left {format_duration(left)}"
-            print(f"\r{line}   ", end="", file=sys.stderr, flush=True)
+            print(f"\r{line:<{self.shown}}", end="", file=sys.stderr, flush=True)
+            self.shown = len(line)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start timing a validation."""
@@ -106,7 +110,7 @@ class Progress(Callback):
     def after_epoch(self, learner: Learner) -> None:
         """Log the last epoch's row of ``results.csv`` as a line."""
         if self.is_terminal:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)  # erases the status line
+            print("\r", " " * self.shown, "\r", sep="", end="", file=sys.stderr, flush=True)  # erases the status line
         row = learner.progress["rows"][-1]
         now = time.monotonic()
         number = f"stage {learner.number + 1}/{self.stages} " if self.stages > 1 else ""

@@ -102,7 +102,7 @@ class Model(nn.Module):
         for task in tasks:
             if not is_valid_task_name(task):
                 raise PolyheadError(
-                    f"{task!r} is not a valid task name: expected a non-empty name without any of "
+                    f"{task!r} is not a valid task name: expected a non-empty, printable name without any of "
                     f"{' '.join(SEPARATORS)} that is neither a method of torch's modules nor "
                     f"{' or '.join(RESERVED)}. Rename the task in data:."
                 )
@@ -261,6 +261,5 @@ def _check_factory(head: Any) -> None:
 
 def is_valid_task_name(task: str) -> bool:
     """Return whether a name can be used for a module, for files, for columns and on the command line."""
-    return (
-        bool(task) and task not in RESERVED and not set(SEPARATORS) & set(task) and not hasattr(nn.ModuleDict(), task)
-    )
+    usable = bool(task) and task.isprintable() and not set(SEPARATORS) & set(task)
+    return usable and task not in RESERVED and not hasattr(nn.ModuleDict(), task)

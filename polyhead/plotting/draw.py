@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from polyhead.plotting import fonts
 from polyhead.types import Color, Marks, MaskOverlay
 
 Corners = tuple[float, float, float, float]
@@ -28,6 +29,8 @@ INK: Color = (30, 30, 30)
 GAP = 8
 CONFIDENT = 0.25
 """Detections with at least this score are drawn by default."""
+MAX_JPEG = 65_500
+"""Pixels of a side that a JPEG file can have."""
 OPACITY = 0.5
 """Weight of an overlay's color; the image has the remaining weight."""
 
@@ -54,8 +57,9 @@ def draw(image: Image.Image, marks: Sequence[Marks]) -> Image.Image:
             drawn = _blend(drawn, mark.overlay)
     canvas = ImageDraw.Draw(drawn)
     width = max(2, round(min(drawn.size) / 200))
-    font = _font(max(12, round(min(drawn.size) / 32)))
-    marks = [_printable(mark) for mark in marks]
+    path = fonts.font_of(_texts(marks))
+    font = _font(path, max(12, round(min(drawn.size) / 32)))
+    marks = [_printable(mark, path) for mark in marks]
     for mark in marks:
         for box, box_color in reversed(list(zip(mark.boxes, mark.colors, strict=True))):  # the best is drawn last
             canvas.rectangle(_ordered(box), outline=box_color, width=width)
@@ -72,6 +76,7 @@ def draw(image: Image.Image, marks: Sequence[Marks]) -> Image.Image:
     for text, corners in notes:
         canvas.rectangle(corners, fill=INK)
         canvas.text((corners[0] + GAP, corners[1]), text, WHITE, font)
+    fonts.warn()
     return _add_legend(drawn, marks, font)
 
 
@@ -123,7 +128,9 @@ def grid(
         heading: written above the grid.
     """
     columns = columns or math.ceil(math.sqrt(len(images)))
-    font = _font(max(12, cell // 20))
+    path = fonts.font_of([*titles, heading])
+    font = _font(path, max(12, cell // 20))
+    heading, titles = _line(heading, path), [_line(title, path) for title in titles]
     title_height = _height(font) + GAP if titles else 0
     small = [fit(image, cell) for image in images]
     rows = [small[start : start + columns] for start in range(0, len(small), columns)]
@@ -132,6 +139,7 @@ def grid(
     width = columns * (cell + GAP) + GAP
     sheet = Image.new("RGB", (width, heading_height + sum(heights) + GAP * (len(rows) + 1)), WHITE)
     canvas = ImageDraw.Draw(sheet)
+    fonts.warn()
     canvas.text((GAP, GAP), _shorten(heading, font, width - 2 * GAP), INK, font)
     top = GAP + heading_height
     for number, row in enumerate(rows):
@@ -145,19 +153,34 @@ def grid(
     return sheet
 
 
+def save_jpeg(image: Image.Image, path: Path) -> None:
+    """Write a JPEG file, smaller where the image has more pixels on a side than the format allows."""
+    image = fit(image, MAX_JPEG) if max(image.size) > MAX_JPEG else image
+    image.save(path, format="JPEG", quality=92)
+
+
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Load DejaVu Sans, which comes with matplotlib and has Greek and Cyrillic letters."""
-    import matplotlib as mpl
-
-    return ImageFont.truetype(str(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
+def _font(path: str, size: int) -> ImageFont.FreeTypeFont:
+    """Load a font."""
+    return ImageFont.truetype(path, size)
 
 
-def _printable(mark: Marks) -> Marks:
-    """Replace line breaks and control characters in texts by question marks: they cannot be drawn on one line."""
+def _texts(marks: Sequence[Marks]) -> list[str]:
+    """Return all texts of the marks."""
+    names = [name for mark in marks if mark.overlay for name in mark.overlay.names.values()]
+    return [*(text for mark in marks for text in (mark.title, *mark.captions, *mark.notes)), *names]
+
+
+def _line(text: str, font: str) -> str:
+    """Return a text that a font can draw on one line; control characters become question marks."""
+    return fonts.drawable("".join(letter if letter.isprintable() else "?" for letter in text), font)
+
+
+def _printable(mark: Marks, font: str) -> Marks:
+    """Replace what cannot be drawn on one line in the texts of a mark."""
 
     def line(text: str) -> str:
-        return "".join(letter if letter.isprintable() else "?" for letter in text)
+        return _line(text, font)
 
     overlay = mark.overlay
     if overlay is not None:

@@ -3,7 +3,6 @@
 Figures use matplotlib's object interface: no global figure and no display.
 """
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,10 +11,12 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, fontManager
+from matplotlib.text import Text
 from PIL import Image
 
-from polyhead.errors import counted
-from polyhead.plotting import draw
+from polyhead.errors import counted, printable
+from polyhead.plotting import draw, fonts
 from polyhead.run import atomic_write
 
 INK, FAINT = "#1a202c", "#a0aec0"
@@ -153,16 +154,22 @@ def rgb(index: int) -> tuple[float, float, float]:
     return red / 255, green / 255, blue / 255
 
 
-def escape(name: str) -> str:
-    """Escape dollar signs, so that matplotlib does not read a name as math text."""
-    return name.replace("$", r"\$")
+def escape(text: str) -> str:
+    """Escape dollar signs, so that matplotlib does not read math, and replace what no font can draw by its code."""
+    lines = printable(text.replace("\t", " ")).split("\n")
+    return "\n".join(fonts.drawable(line, fonts.font_of([line])) for line in lines).replace("$", r"\$")
 
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG, atomically."""
-    with atomic_write(path) as partial, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # class names in scripts that the font lacks
+    for text in figure.findobj(Text):
+        font = fonts.font_of([text.get_text()])
+        if font != fonts.default_font():
+            fontManager.addfont(font)
+            text.set_fontfamily([*text.get_fontfamily(), FontProperties(fname=font).get_name()])
+    with atomic_write(path) as partial:
         figure.savefig(partial, format="png", dpi=130)
+    fonts.warn()
     return path
 
 

@@ -176,7 +176,7 @@ def _original(earlier: Run, name: str, known: Mapping[str, Any]) -> dict[str, An
     """
     if "finished" not in earlier.read_manifest():
         raise PolyheadError(
-            f"{str(earlier.folder)!r} is not finished. Finish it with 'polyhead train --resume {earlier.folder}'."
+            f"{str(earlier.folder)!r} is not finished. Finish it with 'polyhead train --resume {earlier.quoted}'."
         )
     settings: dict[str, Any] = known["data"][name]
     try:

@@ -1,10 +1,12 @@
 """The recipe that ``polyhead init`` writes: a plan that is known to work, as commented YAML."""
 
 from pathlib import Path
+from shlex import quote
 from textwrap import wrap
 from typing import NamedTuple
 
 from polyhead.contracts.reader import Reader
+from polyhead.errors import one_line
 from polyhead.workflows import time_budget
 from polyhead.workflows.first_backbone import FirstBackbone, first_backbone
 from polyhead.workflows.first_plan import PROBE_COST, Given, Plan, plan_of, sampled_images
@@ -87,8 +89,8 @@ def render(path: Path, headline: str, task: str, reader_lines: list[str], chosen
         *plan.settings,
     ]
     lines = [
-        f"# {plan.title} on {headline}",
-        f"#   polyhead train {path}",
+        one_line(f"# {plan.title} on {headline}"),
+        one_line(f"#   polyhead train {quote(str(path))}"),
         "model:",
         f"  class_path: {plan.model}",
         "  init_args:",

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from polyhead.config import recipe
-from polyhead.errors import DataError, PolyheadError, few
-from polyhead.paths import find
+from polyhead.errors import DataError, PolyheadError, few, one_line
+from polyhead.paths import check_utf8, find
+from polyhead.run import write_text
 
 if TYPE_CHECKING:
     from polyhead.data.formats.recognize import DatasetLayout
@@ -63,7 +64,7 @@ def init(
     if examined.problems:
         raise DataError(str(folder), examined.problems, examined.hint)
     for line in (*describe(folder, layout), *left_out_lines(examined)):
-        show(line)
+        show(one_line(line))
     show(f"checked: all {'other ' if examined.skipped else ''}images can be read, all annotations are valid")
     chosen = first_recipe(
         layout.splits["train"], task, weights=weights, minutes=minutes, missing=3 - len(layout.splits)
@@ -71,7 +72,7 @@ def init(
     if minutes is not None:
         show(chosen.reason)
     headline = f"{folder}: {layout.counts['train']} training images, classes: {few(layout.classes)}."
-    path.write_text(render(path, headline, task, _reader_lines(folder, layout), chosen), encoding="utf-8")
+    write_text(path, render(path, headline, task, _reader_lines(folder, layout), chosen))
     recipe.load(path)  # checks what was written
     show(f"wrote {path}")
     return path
@@ -123,8 +124,9 @@ def _reader_lines(folder: Path, layout: "DatasetLayout") -> list[str]:
 
 
 def _flow(value: object) -> str:
-    """Return a value on one line; JSON is valid YAML."""
-    return json.dumps(value, ensure_ascii=False)
+    """Return a value on one line; JSON is valid YAML, but for letters that YAML does not allow in a file."""
+    text = check_utf8(json.dumps(value, ensure_ascii=False))
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def _as_given(value: object, root: str, folder: str) -> object:

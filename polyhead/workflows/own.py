@@ -118,7 +118,7 @@ def _check_resumed(run: Run, parts: Parts) -> None:
     """
     if run.config.is_file():
         raise PolyheadError(
-            f"run {str(run.folder)!r} was trained from a recipe. Resume it with 'polyhead train --resume {run.folder}'."
+            f"run {str(run.folder)!r} was trained from a recipe. Resume it with 'polyhead train --resume {run.quoted}'."
         )
     manifest = run.read_manifest()
     known, kinds = manifest.get("data", {}), manifest.get("kinds", {})

@@ -10,7 +10,9 @@ import yaml
 
 from polyhead.config import files, recipe
 from polyhead.config.expand import check_keys
+from polyhead.config.names import check_names
 from polyhead.contracts.classes import ALLOWED
+from polyhead.data.io.files import is_folder_name
 from polyhead.errors import PolyheadError, suggest
 from polyhead.kinds import KINDS, kind_of
 from polyhead.paths import studies
@@ -95,10 +97,13 @@ def load(study: str | Path) -> Study:
         given = check_keys(yaml.safe_load(path.read_text(encoding="utf-8")), _KEYS, f"the study {path.name}")
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise PolyheadError(f"{path}: is not valid YAML in UTF-8: {' '.join(str(error).split())}") from error
+    if not is_folder_name(path.stem):
+        raise PolyheadError(f"{path}: the runs of the study are in a folder of its name. Rename the file.")
     variations = _require(given, "variations", dict, path)
-    rows = {str(name): list(parts) if isinstance(parts, list) else [parts or {}] for name, parts in variations.items()}
+    named = check_names(variations, f"{path}: variations")
+    rows = {name: list(parts) if isinstance(parts, list) else [parts or {}] for name, parts in named.items()}
     for name, parts in rows.items():
-        if Path(name).name != name:
+        if Path(name).name != name or not is_folder_name(f"{name}.seed") or "\\" in name:
             raise PolyheadError(f"{path}: variations.{name}: the name is used for folders. Use a name without slashes.")
         if not parts or not all(isinstance(part, dict) for part in parts):
             raise PolyheadError(

@@ -2,7 +2,6 @@
 
 import json
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -31,9 +30,11 @@ from polyhead.engine.stage import Stage
 from polyhead.errors import counted, few, summarize
 from polyhead.metrics.forgetting import ranked_title, score_history
 from polyhead.nets.precision import resolve, standard_defaults
+from polyhead.plotting.draw import save_jpeg
 from polyhead.rng import derive_seed
 from polyhead.run import Run, read_rows, write_text
 from polyhead.workflows.evaluate import changed
+from polyhead.workflows.git_state import git_state
 from polyhead.workflows.measure import measure
 from polyhead.workflows.preflight import build, count_parameters, prepare
 from polyhead.workflows.tasks import open_tasks
@@ -288,7 +289,7 @@ def _save_samples(run: Run, tasks: Mapping[str, TaskData]) -> None:
         for index in range(min(SAMPLES, len(task.readers["test"]))):
             image = task.modality.draw(task.sample("test", index).input)
             if image is not None:
-                image.save(run.samples / f"{name}_{index}.jpg", quality=92)
+                save_jpeg(image, run.samples / f"{name}_{index}.jpg")
 
 
 def describe_run(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
@@ -314,7 +315,7 @@ def describe_run(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
             **{name: version(name) for name in LIBRARIES},
         },
         "hardware": {"machine": platform.platform(), "cpu": _cpu(), "threads": torch.get_num_threads(), "gpu": cuda},
-        "git": _git(),
+        "git": git_state(Path()),
         "parameters": count_parameters(parts.model),
         "data": data,
         "splits": {name: {split: task.ids(split) for split in SPLITS} for name, task in tasks.items()},
@@ -327,15 +328,3 @@ def _cpu() -> str:
     lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def _git() -> dict[str, str | bool] | None:
-    """Return the commit of the current folder and whether it has uncommitted changes; None outside of a repository."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain"))}
-    except (OSError, subprocess.CalledProcessError):
-        return None

@@ -1,12 +1,17 @@
 """``polyhead init``: arguments, output and error messages."""
 
+import os
 from pathlib import Path
 
 import pytest
 from builders.class_folders import class_folders
+from PIL import Image
 
 from polyhead import cli
 from polyhead.config import recipe
+from polyhead.paths import find
+from polyhead.run import Run, write_rows
+from polyhead.workflows.tasks import open_tasks
 
 
 @pytest.fixture
@@ -97,3 +102,37 @@ def test_wrong_arguments(words: list[str], message: str, images: Path, capsys: p
     shown = capsys.readouterr().err
     assert shown.startswith("polyhead: error: " + message.format(root=images.absolute()))
     assert len(shown.splitlines()) == 1 or "expected one of\n" in shown
+
+
+def test_names_that_are_not_utf8_and_line_breaks_do_not_spoil_a_recipe(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an archive of an old system unpacks them: an image, a class, and the data set itself."""
+    monkeypatch.chdir(tmp_path)
+    root = Path("set\nmodel: evil")
+    for name in ("cat", os.fsdecode(b"caf\xe9")):
+        (root / name).mkdir(parents=True)
+        for number in range(9):
+            Image.new("RGB", (40, 30), (25 * number, 99, 0)).save(root / name / f"{number}.png")
+    (root / "cat" / "8.png").rename(root / "cat" / os.fsdecode(b"\xe9\x1b[2J.png"))
+    assert cli.main(["data", "check", str(root)]) == 0
+    assert cli.main(["init", str(root), "--out", "mine.yaml"]) == 0
+    shown = capsys.readouterr()
+    assert (shown.out + shown.err).replace("\n", "").isprintable()
+    assert "(caf\\xe9, cat)" in shown.out
+    root = root.rename(os.fsdecode(b"\xe9"))
+    assert cli.main(["init", str(root), "--out", "other.yaml"]) == 2
+    assert "'\\xe9' is not UTF-8 text, which a recipe cannot hold. Rename" in capsys.readouterr().err.replace('"', "")
+    assert not Path("other.yaml").exists()
+    root = root.rename("set\nmodel: evil")
+    config = recipe.load("mine.yaml")
+    (task,) = config["data"].values()
+    assert find(task["reader"]["init_args"]["root"]) == root.absolute()
+    source = recipe.sources(config)
+    (opened,) = open_tasks(source, (64, 64), 0).values()
+    run = Run.create(tmp_path, "run")
+    splits = {split: opened.ids(split) for split in ("train", "val", "test")}
+    run.update_manifest(splits=splits, names=opened.names)
+    assert run.read_manifest() == {"splits": splits, "names": opened.names}, "bytes can be restored"
+    write_rows(run.results_csv, [dict.fromkeys(opened.names, 1)])
+    assert "caf\\udce9" in run.results_csv.read_text(encoding="utf-8")

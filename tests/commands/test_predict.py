@@ -1,6 +1,8 @@
 """``polyhead predict`` draws, writes and prints what the library predicts, and writes nothing when it fails."""
 
 import json
+import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,10 +15,14 @@ from builders.untrained_run import noisy_photos, two_detectors, write
 from PIL import Image
 
 import polyhead
+from polyhead import cli
 from polyhead.commands import predict
+from polyhead.commands.compare import rows_of
 from polyhead.commands.predict import main
 from polyhead.errors import PolyheadError
+from polyhead.modalities.image.sources import image_sources
 from polyhead.models import unified
+from polyhead.run import Run, split_runs
 from polyhead.workflows.result import Result, plot
 
 
@@ -163,3 +169,53 @@ def test_the_summary_counts_only_what_the_heads_predict() -> None:
     assert predict.found_text([label, label]) == ""
     assert predict.found_text([box, label]) == ", 1 box"
     assert predict.found_text([box, box]) == ", 2 boxes"
+
+
+def test_odd_names_and_sizes_are_predicted_and_nothing_of_them_reaches_the_terminal(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names that are not UTF-8, that would be hidden, too long, or instructions to a terminal; the longest JPEG."""
+    names = [os.fsdecode(b"caf\xe9.jpg"), "..jpg", "a\x1b[2J\rb.jpg", "c\nd.jpg", f"{'ü' * 125}.jpg"]
+    for name in names:
+        Image.new("RGB", (40, 30), "gray").save(tmp_path / name, format="JPEG")
+    Image.new("RGB", (1, 65_500)).save(tmp_path / "tall.jpg")
+    files = [str(tmp_path / name) for name in [*names, "tall.jpg"]]
+    out = {key: tmp_path / "written" / key for key in ("json", "csv", "out")}
+    (tmp_path / "written").mkdir()
+    words = [word for key, path in out.items() for word in (f"--{key}", str(path))]
+    assert cli.main(["predict", str(run), *files, *words, "--conf", "0.01"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.replace("\n", "").isprintable()
+    assert [line for line in shown.splitlines() if "café" in line or "caf\\xe9.jpg: " in line]
+    assert len(shown.splitlines()) == 7
+    results = json.loads(out["json"].read_text(encoding="utf-8"))
+    assert list(dict.fromkeys(result["image"] for result in results)) == files, "bytes can be restored"
+    assert "caf\\udce9.jpg" in out["csv"].read_text(encoding="utf-8")
+    drawn = sorted(path.name for path in out["out"].iterdir())
+    assert drawn == sorted([names[0], "image.jpg", *names[2:4], f"{'ü' * 90}.jpg", "tall.jpg"])
+    with Image.open(out["out"] / "tall.jpg") as image:
+        assert max(image.size) == 65_500
+
+
+def test_brackets_and_backslashes_in_a_source_are_explained_or_taken_as_they_are(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "set[1]"
+    folder.mkdir()
+    Image.new("RGB", (40, 30)).save(folder / "a.png")
+    found = list(image_sources([str(folder), str(folder / "*.png"), str(tmp_path / "set[[]1]" / "a*")]))
+    assert [source.name for source in found] == [str(folder / "a.png")] * 3
+    with pytest.raises(PolyheadError, match=r"; in a pattern, \[12\] stands for 1 or 2: write \[\[\] for a bracket$"):
+        main([str(run), str(tmp_path / "set[2]" / "*.png")])
+    with pytest.raises(PolyheadError, match=r"png' \(folders are separated by / here, not by \\\) has no image"):
+        main([str(run), str(tmp_path / "set[1]\\a.png")])
+
+
+def test_runs_whose_names_have_separators_are_one_run(run: Path) -> None:
+    assert split_runs(str(run), "+") == [str(run)]
+    odd = run.rename(run.with_name("a,b+c"))
+    try:
+        assert split_runs(str(odd), "+") == [str(odd)]
+        assert rows_of([str(odd), f"ours={odd}"]) == {"a,b+c": [[str(odd)]], "ours": [[str(odd)]]}
+        assert split_runs("a+b", "+") == ["a", "b"]
+        assert shlex.split(Run(f"{odd} c").quoted) == [f"{odd} c"]
+    finally:
+        odd.rename(run)

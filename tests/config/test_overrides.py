@@ -13,6 +13,13 @@ from polyhead.errors import PolyheadError
 KNOWN = ["model", "data", "stages", "seed", "name"]
 
 
+@pytest.mark.parametrize(("text", "value"), [("2024_01", "2024_01"), ("on", "on"), ("'a b'", "a b"), ("null", None)])
+def test_the_name_of_a_run_is_the_text_that_was_typed(text: str, value: str | None) -> None:
+    changed = config()
+    overrides.apply(changed, f"name={text}", KNOWN)
+    assert changed["name"] == value
+
+
 def config(stages: int = 1) -> dict[str, Any]:
     return {
         "model": {"class_path": "ssd300", "init_args": {"size": 300}},

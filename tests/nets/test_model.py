@@ -22,13 +22,15 @@ from polyhead.types import Inputs, InputSpec, Pyramid, PyramidSpec, TaskInfo
 INFO = TaskInfo(["a", "b"])
 
 
-@pytest.mark.parametrize("task", ["", "a.b", "a/b", "a,b", "a=b", "train", "keys", "training", "continual", "loss"])
+@pytest.mark.parametrize(
+    "task", ["", "a.b", "a/b", "a,b", "a=b", "train", "keys", "training", "continual", "loss", "a\x1b", "a\nb"]
+)
 def test_task_names_that_cannot_be_used_are_refused(task: str) -> None:
     with pytest.raises(PolyheadError) as caught:
         toy_model().build({task: TaskInfo(["cat"])})
     assert str(caught.value) == (
-        f"{task!r} is not a valid task name: expected a non-empty name without any of . / \\ , = that is neither a "
-        "method of torch's modules nor loss or continual. Rename the task in data:."
+        f"{task!r} is not a valid task name: expected a non-empty, printable name without any of . / \\ , = that is "
+        "neither a method of torch's modules nor loss or continual. Rename the task in data:."
     )
 
 

@@ -95,6 +95,7 @@ def test_several_tasks_have_a_legend_and_one_has_none() -> None:
     assert not noted[20:].any()
 
 
+@pytest.mark.filterwarnings("ignore::polyhead.errors.PolyheadWarning")
 @settings(max_examples=30, deadline=None)
 @given(
     size=st.tuples(st.integers(1, 300), st.integers(1, 300)),

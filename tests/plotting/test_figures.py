@@ -10,6 +10,7 @@ from polyhead.plotting.figures import MAX_BARS, confusion_matrix, evenly_spaced,
 
 
 @pytest.mark.parametrize("classes", [1, 5, 45])
+@pytest.mark.filterwarnings("ignore::polyhead.errors.PolyheadWarning")
 def test_confusion_with_and_without_background(classes: int, tmp_path: Path) -> None:
     names = [
         "ねこ_$x^2",

@@ -388,3 +388,19 @@ def budget(stage: dict[str, Any]) -> dict[str, Any]:
     return {
         key: value for key, value in stage.items() if key not in ("tasks", "lr_mult", "continual", "freeze_bn_stats")
     }
+
+
+@pytest.mark.parametrize("name", ["2024_01", "on", "null", "1.5"])
+def test_a_variation_has_the_name_that_was_typed(name: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(f"base: demo\nvariations:\n  {name}: {{}}\n", encoding="utf-8")
+    with pytest.raises(PolyheadError, match=r"mine\.yaml: variations: expected names, got .*; put the name in quotes$"):
+        study.load(tmp_path / "mine.yaml")
+    (tmp_path / "mine.yaml").write_text(f"base: demo\nvariations:\n  '{name}': {{}}\n", encoding="utf-8")
+    assert list(study.load(tmp_path / "mine.yaml").variations) == [name]
+
+
+@pytest.mark.parametrize("name", ["...yaml", "..yaml", "a\nb.yaml"])
+def test_the_runs_of_a_study_stay_in_their_folder(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("base: demo\nvariations:\n  a: {}\n", encoding="utf-8")
+    with pytest.raises(PolyheadError, match=r"the runs of the study are in a folder of its name\. Rename the file\.$"):
+        study.load(tmp_path / name)

@@ -51,6 +51,11 @@ def escapes(name: str) -> bool:
     return bool(path.anchor) or ".." in path.parts
 
 
+def is_folder_name(name: str) -> bool:
+    """Return whether a new folder can have this name, or this path, and is then inside the folder it is made in."""
+    return name.isprintable() and not escapes(name) and PureWindowsPath(name).name.strip(". ") != ""
+
+
 class Listing:
     """All files below a folder except hidden ones, by their path relative to it with forward slashes.
 

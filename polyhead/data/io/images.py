@@ -183,7 +183,8 @@ def to_rgb(image: Image.Image, path: str | Path) -> Image.Image:
     Raises:
         InvalidFileError: if the pixels have 32 bits, because their value range is unknown.
     """
-    if image.mode.startswith("I;16"):
+    # Pillow reads a PGM file of 16 bits, scaled to all of them, into pixels of 32 bits.
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
         image = Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
         what = f"expected pixels of 8 or 16 bits, got 32-bit pixels (mode {image.mode}), whose value range is unknown"

@@ -5,7 +5,7 @@ first); or a tensor of uint8 or of floats in 0..1, RGB ``[3, h, w]``, gray ``[1,
 """
 
 from collections.abc import Iterator, Sequence
-from glob import glob, has_magic
+from glob import escape, glob, has_magic
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from torchvision import tv_tensors as tv
 from polyhead.contracts.modality import Source
 from polyhead.data.io.images import SUFFIXES, ImageFile, is_image, read_image, to_rgb
 from polyhead.errors import PolyheadError, SampleError
+from polyhead.paths import expanded, separator_hint
 
 
 def image_sources(source: Any) -> Iterator[Source]:
@@ -56,23 +57,32 @@ def image_of(value: Any) -> tv.Image:
 
 def _files(source: str | Path) -> list[Path]:
     """List the image files of a path, a folder or a glob pattern, sorted; hidden files are left out of the last two."""
-    path = Path(source).expanduser()
+    path = expanded(source)
     if path.is_file():
         return [path]
     if path.is_dir():
         found, what = list(path.iterdir()), f"folder {str(source)!r}"
         remedy = f"; to include its subfolders, give {str(path / '**' / '*')!r}"
     elif has_magic(str(path)):
-        names = glob(str(path), recursive=True)  # noqa: PTH207  # Path.glob refuses absolute patterns
-        found, what, remedy = [Path(name) for name in names], f"{str(source)!r}", ""
+        names = glob(_pattern(path), recursive=True)  # noqa: PTH207  # Path.glob refuses absolute patterns
+        found, what, remedy = [Path(name) for name in names], f"{str(source)!r}{separator_hint(source)}", ""
+        if "[" in str(source):
+            remedy = "; in a pattern, [12] stands for 1 or 2: write [[] for a bracket"
     else:
         raise PolyheadError(
-            f"{str(source)!r} does not exist. Give an image file, a folder or a pattern such as 'photos/*.jpg'."
+            f"{str(source)!r}{separator_hint(source)} does not exist. Give an image file, a folder or a pattern such "
+            "as 'photos/*.jpg'."
         )
     images = sorted(each for each in found if is_image(each) and each.is_file() and not each.name.startswith("."))
     if not images:
         raise PolyheadError(f"{what} has no image (expected files that end in {', '.join(sorted(SUFFIXES))}){remedy}")
     return images
+
+
+def _pattern(path: Path) -> str:
+    """Return a glob pattern in which the brackets of a folder that exists stand for themselves."""
+    existing = next((folder for folder in path.parents if folder.is_dir()), Path())
+    return str(Path(escape(str(existing))) / path.relative_to(existing))
 
 
 def _pixels(entry: Any) -> list[tv.Image]:

@@ -135,3 +135,11 @@ def test_the_pixel_values_of_masks_are_not_changed(tmp_path: Path) -> None:
     Image.fromarray(NOISE).save(tmp_path / "rgb.png")
     with pytest.raises(InvalidFileError, match="one 8-bit channel, got pixels of mode RGB"):
         read_classes(tmp_path / "rgb.png")
+
+
+@pytest.mark.parametrize("most", [65_535, 255, 4095])
+def test_a_pgm_file_of_any_depth_has_its_full_range(most: int, tmp_path: Path) -> None:
+    values = np.array([[0, most // 2, most]], dtype=">u2" if most > 255 else "u1")
+    path = tmp_path / "a.pgm"
+    path.write_bytes(b"P5 3 1 %d\n" % most + values.tobytes())
+    assert read_image(path)[0].tolist() == [[0, 127, 255]]
