@@ -4,9 +4,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-import yaml
-
 from polyhead.config.renamed import suggest_key
+from polyhead.data.io.yaml_files import yaml_value
 from polyhead.errors import PolyheadError
 
 ALIASES = {
@@ -86,10 +85,7 @@ def apply(config: dict[str, Any], change: str, known: Collection[str]) -> None:
     key, equals, text = change.partition("=")
     if not equals:
         raise PolyheadError(f"{change!r} is not an override. Write {change}=VALUE.")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise PolyheadError(f"{change!r}: the value is not valid YAML. Put it in quotes.") from error
+    value = yaml_value(text, change)
     path = ALIASES.get(key, key).split(".")
     if path[0] not in known:
         raise PolyheadError(f"unknown key {path[0]!r} of the recipe{suggest_key(path[0], [*known, *ALIASES])}")

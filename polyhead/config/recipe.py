@@ -21,6 +21,7 @@ from polyhead.config.errors import explain
 from polyhead.config.expand import OWN_MODELS, SECTIONS, check_keys, check_sections, expand_model, expand_task
 from polyhead.config.nested import ordered, refuse_nulls
 from polyhead.contracts.classes import ALLOWED
+from polyhead.data.io.yaml_files import load_yaml
 from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError, SettingError, suggest
 from polyhead.paths import shipped
@@ -210,12 +211,7 @@ def find(recipe: str | Path) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     """Read the YAML of a recipe, which must be a mapping."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise PolyheadError(f"{path}: the file is not UTF-8 text. Save the recipe as UTF-8.") from error
-    except yaml.YAMLError as error:
-        raise PolyheadError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    content = load_yaml(path)
     if not isinstance(content, dict):
         raise PolyheadError(f"{path}: expected a recipe with the keys {', '.join(SECTIONS)}, got a file without keys")
     return content
