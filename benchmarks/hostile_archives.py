@@ -146,17 +146,20 @@ def zip_with(flags: int = 0, method: int = 8) -> bytes:
     return bytes(content)
 
 
-def hostile() -> dict[str, bytes]:
-    """Return archives that escape, or stand for far more than their size."""
+def hostile(size: int) -> dict[str, bytes]:
+    """Return archives that escape, or stand for far more than their size: ``size`` bytes."""
     names = ["../out", "a/../../out", "/tmp/polyhead-out", "C:\\out", "..\\out", "\\\\host\\out", "a/" * 3000 + "x"]
     kinds = [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, b"Z"]
     special = [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK]
-    huge = bytes(300 << 20)
+    huge = bytes(size)
     return {
         **{f"tar name {name[:20]}": tar({"ok": b"1", name: b"2"}) for name in names},
         **{f"zip name {name[:20]}": zipped({"ok": b"1", name: b"2"}) for name in names},
         **{f"tar type {kind!r}": tar({"x": b""}, kind, "../../etc/passwd") for kind in kinds},
-        **{f"tar.gz header {kind!r} of 300 MB": gzip.compress(header(kind, len(huge)) + huge, 1) for kind in special},
+        **{
+            f"tar.gz header {kind!r} of a large size": gzip.compress(header(kind, len(huge)) + huge, 1)
+            for kind in special
+        },
         **{f"tar header {kind!r} without content": header(kind, 1 << 40) for kind in special},
         "chain of headers": (header(tarfile.XHDTYPE, 512) + bytes(512)) * 3000,
         "sparse": header(tarfile.GNUTYPE_SPARSE, 1 << 50),
@@ -205,12 +208,12 @@ def servers(content: bytes) -> dict[str, tuple[bytes, bytes]]:
     }
 
 
-def answers(tries: int, seed: int) -> Iterator[Answer]:
-    """Yield every hostile archive and server once, then damaged archives until there are ``tries``."""
+def answers(tries: int, seed: int, size: int) -> Iterator[Answer]:
+    """Yield every hostile archive and server once, then damaged archives until there are ``tries``; or half of each."""
     sound = {kind: make() for kind, make in SOUND.items()}
     fixed = [
         *(Answer(f"server: {name}", *sent) for name, sent in servers(sound["tar.gz"]).items()),
-        *(Answer(name, _ok(content)) for name, content in hostile().items()),
+        *(Answer(name, _ok(content)) for name, content in hostile(size).items()),
         *(Answer(f"sound {kind}", _ok(content)) for kind, content in sound.items()),
     ]
     chance = Chance(derive_seed(seed, "hostile_archives"))
@@ -249,13 +252,13 @@ def serving(answer: Answer) -> Iterator[str]:
 
 def outcome(answer: Answer, folder: Path) -> str:
     """Get an archive from a server into an empty folder, and return how that ended."""
-    data, said = folder / "inside" / "data", io.StringIO()
+    data, output = folder / "inside" / "data", io.StringIO()
     data.mkdir(parents=True)
     begun, before = time.monotonic(), peak()
     with serving(answer) as url:
         entry = catalog.Entry("set", url, None, "none")
         try:
-            with patch.dict(catalog.CATALOG, {"set": entry}), redirect_stdout(said), redirect_stderr(said):
+            with patch.dict(catalog.CATALOG, {"set": entry}), redirect_stdout(output), redirect_stderr(output):
                 code = cli.main(["data", "get", "set", "--out", str(data)])
         except Exception as error:  # noqa: BLE001  # pylint: disable=broad-exception-caught  # this is what is counted
             return f"traceback ({type(error).__name__}: {error})"
@@ -274,7 +277,7 @@ def outcome(answer: Answer, folder: Path) -> str:
     }
     if code == 0:
         return "sound" if found == CONTENT else "other"
-    return "clean" if code == 2 and not found and _is_clean(said.getvalue()) else f"unclear ({said.getvalue()})"
+    return "clean" if code == 2 and not found and _is_clean(output.getvalue()) else f"unclear ({output.getvalue()})"
 
 
 def _is_clean(text: str) -> bool:
@@ -286,11 +289,17 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def campaign(tries: int, seed: int) -> Counter[str]:
-    """Try that many answers and return how often each outcome came; print those that are wrong."""
+def campaign(tries: int, seed: int, size: int = 300 << 20) -> Counter[str]:
+    """Try that many answers and return how often each outcome came; print those that are wrong.
+
+    Args:
+        tries: how many.
+        seed: of what is damaged, and where.
+        size: bytes that the largest archives unpack to; more than 100 MiB.
+    """
     totals: Counter[str] = Counter()
     with patch.object(download, "WINDOW", WINDOW):
-        for answer in answers(tries, seed):
+        for answer in answers(tries, seed, size):
             with tempfile.TemporaryDirectory() as folder:
                 found = outcome(answer, Path(folder))
             totals[found.partition(" ")[0]] += 1

@@ -21,7 +21,7 @@ from polyhead.config.errors import explain
 from polyhead.config.expand import OWN_MODELS, SECTIONS, check_keys, check_sections, expand_model, expand_task
 from polyhead.config.nested import ordered, refuse_nulls
 from polyhead.contracts.classes import ALLOWED
-from polyhead.data.io.yaml_files import load_yaml
+from polyhead.data.io.yaml_files import load_yaml, require_bounded
 from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError, SettingError, suggest
 from polyhead.paths import shipped
@@ -324,6 +324,7 @@ def _parse(kind: Any, given: Mapping[str, Any], where: str) -> "tuple[ArgumentPa
     """Check one section of a recipe. Sections are parsed one by one, so that a message can name the key path."""
     from jsonargparse import ArgumentParser, set_parsing_settings
 
+    require_bounded(given, where)
     refuse_nulls(f"{kind.__module__}.{kind.__name__}", given, where, ALLOWED)
     set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=ALLOWED)
     parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)

@@ -24,7 +24,7 @@ MAX_DEPTH = 100
 MAX_HEADER = 1 << 18
 """Bytes of a header of tar that holds long names or attributes."""
 _BLOCK = 1 << 20
-_MEMBER = 1024
+_MEMBER = 4096
 """Bytes that each member counts besides its content, so that the number of members is limited too."""
 
 
@@ -48,7 +48,7 @@ def unpack(archive: Path, target: Path) -> None:
     except PolyheadError:
         raise
     except Exception as error:  # decoders raise any exception on damaged files
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
+        if getattr(error, "errno", None) in DISK_FULL:
             what = f"{archive}: the disk is full. Free some space and run the same command again."
             raise PolyheadError(what) from error
         why = " ".join(str(error).split())[:300] or type(error).__name__

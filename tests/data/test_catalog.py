@@ -1,20 +1,20 @@
 """Downloads from a local server: checksums, resuming, and archives that are not safe to unpack."""
 
+import gzip
 import hashlib
-import io
 import json
 import socket
 import tarfile
 import threading
 import time
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from builders.archives import tar, zipped
 
 from polyhead import cli
 from polyhead.config import recipe
@@ -79,32 +79,14 @@ def server() -> Iterator[Server]:
     made.http.server_close()
 
 
-def tar(members: dict[str, bytes | tarfile.TarInfo]) -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as file:
-        for name, content in members.items():
-            if isinstance(content, tarfile.TarInfo):
-                content.name = name
-                file.addfile(content)
-                continue
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            file.addfile(info, io.BytesIO(content))
-    return stream.getvalue()
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, content in members.items():
-            file.writestr(name, content)
-    return stream.getvalue()
+def tar_gz(members: Mapping[str, bytes | tarfile.TarInfo]) -> bytes:
+    return gzip.compress(tar(members))
 
 
 GOOD = {"pets-10/annotations/a.json": b"{}", "pets-10/train/1.jpg": bytes(range(256)) * 40}
 
 
-@pytest.mark.parametrize(("name", "pack"), [("pets.tar.gz", tar), ("pets.zip", zipped)])
+@pytest.mark.parametrize(("name", "pack"), [("pets.tar.gz", tar_gz), ("pets.zip", zipped)])
 def test_an_archive_is_downloaded_once_and_unpacked_without_its_top_folder(
     server: Server, tmp_path: Path, name: str, pack: Callable[[Any], bytes]
 ) -> None:
@@ -119,12 +101,12 @@ def test_an_archive_is_downloaded_once_and_unpacked_without_its_top_folder(
 
 
 def test_several_archives_become_folders_of_one_data_set(server: Server, tmp_path: Path) -> None:
-    server.files["images.tar.gz"] = tar({"images/a.jpg": b"1", "images/b.jpg": b"2"})
+    server.files["images.tar.gz"] = tar_gz({"images/a.jpg": b"1", "images/b.jpg": b"2"})
     entry = Entry("", server.url("images.tar.gz"), None, "free", others=(server.url("annotations.tar.gz"),))
     with pytest.raises(PolyheadError, match="the server answered 404"):
         get("pets", entry, tmp_path, lambda _: None)
     assert not (tmp_path / "pets").exists()
-    server.files["annotations.tar.gz"] = tar({"annotations/list.txt": b"a", "annotations/trimaps/a.png": b"3"})
+    server.files["annotations.tar.gz"] = tar_gz({"annotations/list.txt": b"a", "annotations/trimaps/a.png": b"3"})
     folder = get("pets", entry, tmp_path, lambda _: None)
     found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     assert found == ["annotations/list.txt", "annotations/trimaps/a.png", "images/a.jpg", "images/b.jpg"]
@@ -194,15 +176,15 @@ def special(kind: bytes, link: str = "") -> tarfile.TarInfo:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.tar.gz", tar({"ok": b"1", "../out": b"2"}), r"member '../out' would be written outside the folder"),
-        ("a.tar.gz", tar({"/etc/out": b"2"}), "would be written outside the folder"),
-        ("a.tar.gz", tar({"C:\\out": b"2"}), "would be written outside the folder"),
-        ("a.tar.gz", tar({"link": special(tarfile.SYMTYPE, "/etc")}), "is a link or a device"),
-        ("a.tar.gz", tar({"link": special(tarfile.LNKTYPE, "../x")}), "is a link or a device"),
-        ("a.tar.gz", tar({"pipe": special(tarfile.FIFOTYPE)}), "is a link or a device"),
+        ("a.tar.gz", tar_gz({"ok": b"1", "../out": b"2"}), r"member '../out' would be written outside the folder"),
+        ("a.tar.gz", tar_gz({"/etc/out": b"2"}), "would be written outside the folder"),
+        ("a.tar.gz", tar_gz({"C:\\out": b"2"}), "would be written outside the folder"),
+        ("a.tar.gz", tar_gz({"link": special(tarfile.SYMTYPE, "/etc")}), "is a link or a device"),
+        ("a.tar.gz", tar_gz({"link": special(tarfile.LNKTYPE, "../x")}), "is a link or a device"),
+        ("a.tar.gz", tar_gz({"pipe": special(tarfile.FIFOTYPE)}), "is a link or a device"),
         ("a.zip", zipped({"ok": b"1", "a/../../out": b"2"}), "would be written outside the folder"),
         ("a.zip", zipped({"bomb": bytes(1 << 27)}), r"would unpack to 0\.1 GB, more than 100 times its size"),
-        ("a.tar.gz", tar({"ok": bytes(9999)})[:60], "cannot be unpacked"),
+        ("a.tar.gz", tar_gz({"ok": bytes(9999)})[:60], "cannot be unpacked"),
         ("a.zip", b"<html>not found</html>", "cannot be unpacked"),
     ],
     ids=["climbs", "absolute", "drive", "symlink", "hard link", "pipe", "zip climbs", "bomb", "cut off", "a web page"],
@@ -249,7 +231,7 @@ def test_the_archives_of_the_catalog_are_the_data_of_their_recipe(
         archive = CATALOG[name].url.rsplit("/", 1)[-1]
         top = archive.removesuffix(".tar.gz")
         annotations = f"{top}/annotations/instances_train2017.json"
-        server.files[archive] = tar(
+        server.files[archive] = tar_gz(
             {annotations: content, **{f"{top}/{file}": (pool / file).read_bytes() for file in files}}
         )
         monkeypatch.setitem(catalog.CATALOG, name, CATALOG[name]._replace(url=server.url(archive)))
@@ -384,7 +366,7 @@ def test_damaged_checksums_are_named(server: Server, tmp_path: Path, content: st
 
 
 def test_an_archive_that_is_damaged_is_not_stored_as_the_right_one(server: Server, tmp_path: Path) -> None:
-    content = tar({**GOOD})
+    content = tar_gz(GOOD)
     entry = Entry("", server.url("pets.tar.gz"), None, "")
     for damaged in (content[:-8] + bytes(8), content[:-5], content[:60] + bytes(9) + content[69:]):
         server.files["pets.tar.gz"] = damaged

@@ -64,9 +64,26 @@ def yaml_value(text: str, word: str) -> Any:
     try:
         return _parse(text)
     except _FaultError as fault:
-        if isinstance(fault.__cause__, yaml.YAMLError):
+        if fault.__cause__ is not None:
             raise PolyheadError(f"{word!r}: the value is not valid YAML. Put it in quotes.") from fault
         raise PolyheadError(f"{word!r:.100}: {fault.what}; {fault.remedy}.") from fault
+
+
+def require_bounded(value: Any, where: str) -> None:
+    """Check the texts in a nested setting, which jsonargparse may read as YAML again and write out in a message.
+
+    Raises:
+        PolyheadError: if one of them stands for far more than its length.
+    """
+    if isinstance(value, str) and "&" in value and "*" in value:
+        try:
+            _parse(value)
+        except _FaultError as fault:
+            if fault.__cause__ is None:  # else it is no YAML, but a text
+                raise PolyheadError(f"{where}: {value!r:.40} {fault.what}; {fault.remedy}.") from fault
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            require_bounded(each, where)
 
 
 def _parse(text: str) -> Any:
@@ -90,7 +107,7 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(what).split())
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # pylint: disable=too-many-ancestors  # PyYAML is built like this
     """PyYAML's safe loader, with a limited depth."""
 
     def __init__(self, text: str) -> None:
@@ -107,7 +124,11 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-_Loader.add_constructor(_VALUE, _Loader.construct_yaml_str)  # a key '=', which has a tag of its own
+def _text(loader: _Loader, node: Any) -> str:
+    return str(loader.construct_scalar(node))
+
+
+_Loader.add_constructor(_VALUE, _text)  # a key '=', which has a tag of its own
 
 
 class _Check:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from polyhead.commands.extend import settings
 from polyhead.data.formats.settings import parse_settings
 from polyhead.data.io import yaml_files
-from polyhead.data.io.yaml_files import load_yaml, yaml_value
+from polyhead.data.io.yaml_files import load_yaml, require_bounded, yaml_value
 from polyhead.errors import InvalidFileError, PolyheadError
 
 LAUGHS = "a0: &a0 [ha, ha]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
@@ -104,6 +104,14 @@ def test_words_of_the_command_line_are_read_by_the_same_loader() -> None:
             read(["classes={a: 1, a: 2}"])
         with pytest.raises(PolyheadError, match=r"the value is not valid YAML\. Put it in quotes"):
             read(["classes=[1"])
+
+
+def test_texts_that_are_read_as_yaml_later_are_bounded() -> None:
+    """Jsonargparse reads texts as YAML, and would write such a list out in its message."""
+    bomb = "[&a0 [9, 9, 9], " + ", ".join(f"&a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]" for n in range(1, 30)) + "]"
+    with pytest.raises(PolyheadError, match=r"^model: '\[&a0 .* stands for more than"):
+        require_bounded({"init_args": {"mean": ["x", bomb]}}, "model")
+    require_bounded({"a": ["photos/*.jpg", "R&D/*", "*", "&", 3, None, "[&a 1, *a]"]}, "model")
 
 
 def test_nothing_else_reads_yaml_of_the_user() -> None:
