@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from hypothesis import given
+from hypothesis import settings as options
 from hypothesis import strategies as st
 
 from polyhead.commands.extend import settings
@@ -31,6 +32,7 @@ VALUES = st.recursive(
 )
 
 
+@options(deadline=None)
 @given(VALUES)
 def test_it_reads_what_pyyaml_reads(value: object) -> None:
     text = yaml.safe_dump(value, allow_unicode=True)
