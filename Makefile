@@ -10,6 +10,8 @@ PYTHON ?= python3
 # The choice of torch at the last set-up, so that `make test` after `make setup TORCH=cpu` does not change it.
 TORCH ?= $(or $(patsubst .venv/torch-%,%,$(firstword $(wildcard .venv/torch-*))),locked)
 ARGS ?=
+# Not the extra heic: the wheels of pillow-heif contain x265, whose license is the GPL.
+EXTRAS := --extra supervision
 
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --durations=10
 
@@ -46,7 +48,7 @@ format: $(READY)
 
 # One resolution. The list without hashes (CPU wheels of torch have other hashes) and uv's own lines are extracted from it.
 lock: $(BIN)/uv
-	$(COMPILE) pyproject.toml --all-extras --group dev --upgrade --generate-hashes -o requirements.lock
+	$(COMPILE) pyproject.toml $(EXTRAS) --group dev --upgrade --generate-hashes -o requirements.lock
 	sed -n '/^[^ #]/s/ *\\$$//p' requirements.lock > constraints.txt
 	sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > requirements-uv.lock
 
@@ -62,7 +64,7 @@ $(READY): $(BIN)/uv requirements.lock constraints.txt pyproject.toml
 ifeq ($(TORCH),locked)
 	$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements.lock
 else
-	$(INSTALL) --torch-backend $(TORCH) -c constraints.txt -r pyproject.toml --all-extras --group dev
+	$(INSTALL) --torch-backend $(TORCH) -c constraints.txt -r pyproject.toml $(EXTRAS) --group dev
 endif
 	$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@

@@ -5,6 +5,7 @@ and class pairs) that take part in the suppression.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -12,9 +13,29 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 from polyhead.boxes.overlap import pairwise_iou
+from polyhead.errors import SettingError
 from polyhead.types import Detections, Size
 
 NMS = Callable[[Tensor, Tensor], list[Detections]]
+
+MAX_DETECTIONS = 200
+"""Detections of an image that are kept by default."""
+
+
+def up_to(count: int, nms: NMS) -> NMS:
+    """Return a suppression with another maximum number of detections per image, and with more candidates for more.
+
+    Args:
+        count: the number.
+        nms: a suppression with the argument ``max_detections``.
+
+    Raises:
+        SettingError: if the number is not positive.
+    """
+    if count < 1:
+        raise SettingError(f"max_detections must be 1 or more, got {count}")
+    limited: Callable[..., list[Detections]] = nms
+    return partial(limited, max_detections=count)
 
 
 def clip(boxes: Float[Tensor, "*b 4"], canvas: Size) -> Float[Tensor, "*b 4"]:
@@ -48,8 +69,8 @@ def class_nms(
     *,
     score_threshold: float = 0.01,
     iou_threshold: float = 0.45,
-    pre_nms_topk: int = 1000,
-    max_detections: int = 200,
+    pre_nms_topk: int | None = None,
+    max_detections: int = MAX_DETECTIONS,
 ) -> list[Detections]:
     """Apply greedy NMS within each class (SSD, section 2.3); boxes without area are dropped.
 
@@ -58,14 +79,16 @@ def class_nms(
         scores: class scores, without background.
         score_threshold: candidates must score above it.
         iou_threshold: a box is dropped if its IoU with a better box of its class exceeds this.
-        pre_nms_topk: number of candidates (box and class pairs) per image before the suppression.
+        pre_nms_topk: number of candidates (box and class pairs) per image before the suppression; by default five for
+            each detection.
         max_detections: maximum number of detections per image.
 
     Returns:
         Detections of each image, best first.
     """
+    count = 5 * max_detections if pre_nms_topk is None else pre_nms_topk
     found = []
-    for candidates in map(Detections, *topk_candidates(boxes, scores, pre_nms_topk)):  # those of each image
+    for candidates in map(Detections, *topk_candidates(boxes, scores, count)):  # those of each image
         box, score, label, _ = candidates  # [k, 4], [k], [k]
         count = int((score > score_threshold).sum())  # scores are sorted: the first `count` are above the threshold
         selected = batched_nms(box[:count], score[:count], label[:count], iou_threshold)[:max_detections]
@@ -79,8 +102,8 @@ def soft_nms(
     *,
     score_threshold: float = 0.01,
     sigma: float = 0.5,
-    pre_nms_topk: int = 400,
-    max_detections: int = 200,
+    pre_nms_topk: int | None = None,
+    max_detections: int = MAX_DETECTIONS,
 ) -> list[Detections]:
     """Apply Gaussian soft-NMS (Bodla et al. 2017, eq. 3): overlapping boxes of one class lose score.
 
@@ -89,13 +112,15 @@ def soft_nms(
         scores: class scores, without background.
         score_threshold: detections must score above it after their scores were decayed.
         sigma: a box that has an IoU of ``u`` with a better box has its score multiplied by ``exp(-u ** 2 / sigma)``.
-        pre_nms_topk: number of candidates (box and class pairs) per image before the suppression.
+        pre_nms_topk: number of candidates (box and class pairs) per image before the suppression; by default two for
+            each detection.
         max_detections: maximum number of detections per image.
 
     Returns:
         Detections of each image, best first.
     """
-    box, left, label, anchor = topk_candidates(boxes, scores, pre_nms_topk)  # [b, k, 4], [b, k], [b, k], [b, k]
+    candidates = 2 * max_detections if pre_nms_topk is None else pre_nms_topk
+    box, left, label, anchor = topk_candidates(boxes, scores, candidates)  # [b, k, 4], [b, k], [b, k], [b, k]
     decay = torch.exp(-(pairwise_iou(box, box) ** 2) / sigma)  # [b, k, k]
     decay = torch.where(label[:, :, None] == label[:, None, :], decay, 1.0)  # boxes of other classes do not decay
     rounds = []

@@ -3,11 +3,10 @@
 import argparse
 from collections.abc import Sequence
 
-import yaml
-
 from polyhead.cli import Parser
 from polyhead.config import overrides
 from polyhead.contracts.classes import allow
+from polyhead.data.io.yaml_files import yaml_value
 from polyhead.errors import PolyheadError
 
 _EPILOG = """\
@@ -70,8 +69,5 @@ def settings(words: Sequence[str]) -> dict[str, object]:
         name, equals, value = word.partition("=")
         if not equals or not name:
             raise PolyheadError(f"--data: expected KEY=VALUE, such as reader=coco, got {word!r}")
-        try:
-            result[name] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise PolyheadError(f"--data: {word!r} is not valid YAML: {' '.join(str(error).split())}") from error
+        result[name] = yaml_value(value, word)
     return result

@@ -1,10 +1,11 @@
 """Answers to command lines in the form of other tools, with the command of Polyhead that does the same."""
 
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from polyhead.data.io.json_files import load_json
+from polyhead.errors import InvalidFileError
 from polyhead.run import Run
 
 TASK_WORDS = ("classify", "detect", "segment", "obb", "pose", "yolo")
@@ -40,12 +41,11 @@ def not_a_recipe(path: Path) -> str | None:
     """
     if path.suffix.lower() not in _DATA_FILES or not path.is_file():
         return None
-    import yaml  # not needed to answer a misspelled command
+    from polyhead.data.io.yaml_files import load_yaml  # not needed to answer a misspelled command
 
     try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (ValueError, RecursionError, yaml.YAMLError):
+        content = load_json(path) if path.suffix.lower() == ".json" else load_yaml(path)
+    except InvalidFileError:
         return None
     if not isinstance(content, dict) or "stages" in content or "model" in content:
         return None

@@ -3,11 +3,10 @@
 import argparse
 import shlex
 
-import yaml
-
 from polyhead.cli import Parser, check_writable
 from polyhead.config.overrides import separate
 from polyhead.data.formats.settings import parse_settings
+from polyhead.data.io.yaml_files import load_yaml
 from polyhead.workflows.init import default_path, init
 
 _OWN = ("--minutes", "--out", "--reader", "--weights", "--help", "-h")
@@ -56,7 +55,7 @@ def main(argv: list[str]) -> int:
     out = given.out or str(default_path(given.folder))
     check_writable(out)
     path = init(given.folder, out, given.minutes, given.reader, given.weights, settings=parse_settings(changes))
-    if yaml.safe_load(path.read_text(encoding="utf-8"))["model"]["init_args"]["weights"] is None:
+    if load_yaml(path)["model"]["init_args"]["weights"] is None:
         print(
             "no pretrained weights were found: training starts from random weights; 'init --weights hub' downloads some"
         )

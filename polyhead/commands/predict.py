@@ -2,7 +2,6 @@
 
 import argparse
 import itertools
-import json
 import os
 import time
 from pathlib import Path
@@ -11,10 +10,12 @@ from typing import TYPE_CHECKING
 from polyhead.cli import Parser, check_writable
 from polyhead.contracts.classes import allow
 from polyhead.errors import PolyheadError, counted, one_line
-from polyhead.run import split_runs, write_text
+from polyhead.run import split_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from PIL.Image import Image
 
     from polyhead.workflows.predict import Predictor
     from polyhead.workflows.result import Result
@@ -61,7 +62,10 @@ def parser() -> Parser:
     command.add_argument(
         "--compare", metavar="RUN[+RUN]", help="draw the predictions of this run (or these runs) next to each image"
     )
-    command.add_argument("--batch", type=int, default=8, help="images per forward pass (default: 8)")
+    command.add_argument(
+        "--batch", type=int, default=8, help="images per forward pass (default: 8; fewer where images are large)"
+    )
+    command.add_argument("--max-boxes", type=int, metavar="N", help="largest number of boxes of a head and an image")
     command.add_argument(
         "--on-bad", choices=["stop", "skip"], default="stop", help="what to do with an image that cannot be read"
     )
@@ -74,59 +78,79 @@ def main(argv: list[str]) -> int:
     given = parser().parse_args(argv)
     check_writable(given.json, given.csv)
     allow(given.allow)
-    from polyhead.plotting.draw import grid, save_jpeg
+    from polyhead.plotting.draw import save_jpeg
     from polyhead.workflows.predict import load
-    from polyhead.workflows.result import best_of_heads, plot, table
+    from polyhead.workflows.result_files import csv_table, json_list
 
-    predictor = load(given.run)
+    predictor = load(given.run, max_boxes=given.max_boxes)
     begun = time.perf_counter()
-    results: list[Result] = []
     folder: Path | None = None
+    totals = Totals()
     taken: set[str] = set()
-    count = 0
-    others = [load(run) for run in split_runs(given.compare, "+")] if given.compare else []
+    others = [load(run, max_boxes=given.max_boxes) for run in split_runs(given.compare, "+")] if given.compare else []
     tasks = given.task.split(",") if given.task else None
-    for found in predictor.stream(given.sources, tasks, given.conf, given.batch, given.on_bad, given.across):
-        count += 1
-        drawn = plot(found)
-        if drawn is None:  # not an image
-            results += found
-        else:
-            if others:
-                compared = [result for other in others for result in _predict_other(other, found, given)]
-                compared = compared if given.across is None else best_of_heads(compared, given.across)
-                drawn = grid([drawn, plot(compared, found) or drawn], 2, max(drawn.size), [given.run, given.compare])
-            folder = folder or _folder(given)
-            name = _name(found[0].image, taken)
-            save_jpeg(drawn, folder / name)
-            results += [_save_mask(result, folder, name) for result in found]
-        summary = [f"{result.task}: {result}" if len(found) > 1 else str(result) for result in found]
-        print(one_line(f"{found[0].image}: {'; '.join(summary)}"))
-    for problem in predictor.skipped:
-        print(f"skipped {problem}")
-    if not count:
-        raise PolyheadError(f"none of the {len(predictor.skipped)} inputs could be read")
-    if given.json:
-        write_text(
-            Path(given.json), json.dumps([result.to_json() for result in results], indent=1, ensure_ascii=False) + "\n"
-        )
-    if given.csv:
-        write_text(Path(given.csv), table(results).to_csv(index=False))
+    stream = predictor.stream(given.sources, tasks, given.conf, given.batch, given.on_bad, given.across)
+    with json_list(given.json) as write_json, csv_table(given.csv) as write_csv:
+        for found in stream:
+            results: Sequence[Result] = found
+            drawn = _draw(found, others, given)
+            if drawn is not None:  # an image
+                folder = folder or _folder(given)
+                name = _name(found[0].image, taken)
+                save_jpeg(drawn, folder / name)
+                results = [_save_mask(result, folder, name) for result in found]
+            write_json(results)
+            write_csv(results)
+            totals.add(results)
+            summary = [f"{result.task}: {result}" if len(found) > 1 else str(result) for result in found]
+            print(one_line(f"{found[0].image}: {'; '.join(summary)}"))
+        for problem in predictor.skipped:
+            print(f"skipped {problem}")
+        if not totals.inputs:
+            raise PolyheadError(f"none of the {len(predictor.skipped)} inputs could be read")
+    for note in predictor.notes:
+        print(note)
     skipped = f", {len(predictor.skipped)} skipped" if predictor.skipped else ""
     where = f"drawn images in {folder}" if folder else "nothing to draw; write the predictions with --json or --csv"
     print(
-        f"{counted(count, 'image' if folder else 'input')}{skipped}{found_text(results)}, "
+        f"{counted(totals.inputs, 'image' if folder else 'input')}{skipped}{totals}, "
         f"{time.perf_counter() - begun:.1f} s; {where}"
     )
     return 0
 
 
-def found_text(results: "Sequence[Result]") -> str:
-    """Return how much was found, of what the heads predict: ``, 3 boxes, 2 masks``; nothing for a classifier."""
-    boxes = [len(result.boxes) for result in results if result.kind.counts_objects]
-    masks = sum(result.mask is not None for result in results)
-    found = [*([counted(sum(boxes), "box", "boxes")] if boxes else []), *([counted(masks, "mask")] if masks else [])]
-    return "".join(f", {each}" for each in found)
+class Totals:
+    """How much was found."""
+
+    def __init__(self) -> None:
+        self.inputs = self.masks = 0
+        self.boxes: int | None = None
+
+    def add(self, results: "Sequence[Result]") -> None:
+        """Add the results of one input."""
+        self.inputs += 1
+        for result in results:
+            self.masks += result.mask is not None
+            if result.kind.counts_objects:
+                self.boxes = (self.boxes or 0) + len(result.boxes)
+
+    def __str__(self) -> str:
+        """Return what the heads predict: ``, 3 boxes, 2 masks``; nothing for a classifier."""
+        boxes = "" if self.boxes is None else f", {counted(self.boxes, 'box', 'boxes')}"
+        return boxes + (f", {counted(self.masks, 'mask')}" if self.masks else "")
+
+
+def _draw(found: "Sequence[Result]", others: "Sequence[Predictor]", given: argparse.Namespace) -> "Image | None":
+    """Draw the results of an input, next to those of other runs if there are any; None if it cannot be drawn."""
+    from polyhead.plotting.draw import grid
+    from polyhead.workflows.result import best_of_heads, plot
+
+    drawn = plot(found)
+    if drawn is None or not others:
+        return drawn
+    compared = [result for other in others for result in _predict_other(other, found, given)]
+    compared = compared if given.across is None else best_of_heads(compared, given.across)
+    return grid([drawn, plot(compared, found) or drawn], 2, max(drawn.size), [given.run, given.compare])
 
 
 def _predict_other(other: "Predictor", found: "Sequence[Result]", given: argparse.Namespace) -> "list[Result]":

@@ -4,9 +4,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-import yaml
-
 from polyhead.config.renamed import suggest_key
+from polyhead.data.io.yaml_files import yaml_value
 from polyhead.errors import PolyheadError
 
 ALIASES = {
@@ -89,10 +88,7 @@ def apply(config: dict[str, Any], change: str, known: Collection[str]) -> None:
     key, equals, text = change.partition("=")
     if not equals:
         raise PolyheadError(f"{change!r} is not an override. Write {change}=VALUE.")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise PolyheadError(f"{change!r}: the value is not valid YAML. Put it in quotes.") from error
+    value = yaml_value(text, change)
     if key in TEXTS and value is not None and not isinstance(value, str):
         value = text  # 2024_01 is a number in YAML
     path = ALIASES.get(key, key).split(".")

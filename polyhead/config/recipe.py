@@ -22,6 +22,7 @@ from polyhead.config.expand import OWN_MODELS, SECTIONS, check_keys, check_secti
 from polyhead.config.names import check_names, check_run_name
 from polyhead.config.nested import ordered, refuse_nulls
 from polyhead.contracts.classes import ALLOWED
+from polyhead.data.io.yaml_files import load_yaml, require_bounded
 from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError, SettingError, suggest
 from polyhead.paths import shipped
@@ -212,12 +213,7 @@ def find(recipe: str | Path) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     """Read the YAML of a recipe, which must be a mapping."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise PolyheadError(f"{path}: the file is not UTF-8 text. Save the recipe as UTF-8.") from error
-    except yaml.YAMLError as error:
-        raise PolyheadError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    content = load_yaml(path)
     if not isinstance(content, dict):
         raise PolyheadError(f"{path}: expected a recipe with the keys {', '.join(SECTIONS)}, got a file without keys")
     return content
@@ -331,6 +327,7 @@ def _parse(kind: Any, given: Mapping[str, Any], where: str) -> "tuple[ArgumentPa
     """Check one section of a recipe. Sections are parsed one by one, so that a message can name the key path."""
     from jsonargparse import ArgumentParser, set_parsing_settings
 
+    require_bounded(given, where)
     refuse_nulls(f"{kind.__module__}.{kind.__name__}", given, where, ALLOWED)
     set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=ALLOWED)
     parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)

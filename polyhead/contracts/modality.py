@@ -142,6 +142,11 @@ class Modality(ABC):
         """Return how much memory a decoded input takes; None, the default, if decoding is too cheap to cache."""
         return None
 
+    # pylint: disable-next=unused-argument  # images use it
+    def unread(self, source: Any) -> Sequence[str]:
+        """Return what :meth:`sources` leaves out of a source, one sentence each; by default nothing."""
+        return ()
+
     @abstractmethod
     def sources(self, source: Any) -> Iterator[Source]:
         """Yield the inputs of what a user gives to predict.

@@ -131,6 +131,9 @@ class Head(nn.Module, ABC):
                 values[name] = (value.float() - expected).square().mean() / scale
         return values
 
+    def limit(self, boxes: int) -> None:
+        """Set the largest number of boxes that are predicted for a sample; by default there are none."""
+
     @abstractmethod
     def decode(self, raw: Any) -> Sequence[Any]:
         """Decode raw predictions to one prediction per sample, in pixels of the canvas."""

@@ -7,7 +7,7 @@ from typing import Literal
 from polyhead.boxes.anchors import ScaledAnchors
 from polyhead.boxes.coders import DeltaCoder
 from polyhead.boxes.matching import by_iou
-from polyhead.boxes.nms import NMS, class_nms
+from polyhead.boxes.nms import MAX_DETECTIONS, NMS, class_nms, up_to
 from polyhead.errors import PolyheadError, suggest
 from polyhead.models.backbones import AnyBackbone, backbone_of
 from polyhead.models.heads import Heads, head_factories
@@ -47,6 +47,7 @@ def efficientdet(
     anchor_scale: float = 4.0,
     loss: Literal["huber", "ciou"] = "huber",
     label_smoothing: float = 0.0,
+    max_detections: int = MAX_DETECTIONS,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Model:
@@ -68,6 +69,7 @@ def efficientdet(
         anchor_scale: side of the smallest square anchor of a level, in cells; use a smaller value for small objects.
         loss: box loss: ``"huber"`` on the deltas, as in the paper's code, or ``"ciou"`` on the decoded boxes.
         label_smoothing: label smoothing of the classes (:func:`~polyhead.nets.losses.focal`).
+        max_detections: largest number of boxes that are predicted for an image; more take more time and memory.
         mean: mean of each color channel that the weights expect, for images in 0..1; None reads it from the weights
             file or timm.
         std: standard deviation of each color channel, likewise.
@@ -79,7 +81,14 @@ def efficientdet(
     size = None if isinstance(size, str) else size
     given = zip((size, width, repeats, depth), defaults, strict=True)
     side, width, repeats, depth = (default if value is None else value for value, default in given)
-    head = partial(EfficientDetHead, depth=depth, anchor_scale=anchor_scale, loss=loss, label_smoothing=label_smoothing)
+    head = partial(
+        EfficientDetHead,
+        depth=depth,
+        anchor_scale=anchor_scale,
+        loss=loss,
+        label_smoothing=label_smoothing,
+        suppress=up_to(max_detections, class_nms),
+    )
     neck = partial(Bifpn, width=width, repeats=repeats)
     factories = head_factories(heads, side, {"efficientdet": head})
     net = backbone_of(default_backbone if backbone is None else backbone, weights, mean=mean, std=std)

@@ -7,7 +7,7 @@ from typing import Literal
 from polyhead.boxes.anchors import DefaultBoxes
 from polyhead.boxes.coders import DeltaCoder
 from polyhead.boxes.matching import by_iou
-from polyhead.boxes.nms import NMS, class_nms, soft_nms
+from polyhead.boxes.nms import MAX_DETECTIONS, NMS, class_nms, soft_nms, up_to
 from polyhead.contracts.network import NeckFactory
 from polyhead.models.backbones import AnyBackbone, backbone_of
 from polyhead.models.heads import Heads, head_factories
@@ -31,6 +31,7 @@ def ssd300(
     smallest: float = 0.15,
     neck: Literal["extras", "fpn"] = "extras",
     nms: Literal["hard", "soft"] = "hard",
+    max_detections: int = MAX_DETECTIONS,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Model:
@@ -51,6 +52,7 @@ def ssd300(
         neck: ``"extras"`` adds coarser levels to the backbone's, ``"fpn"`` also adds features of coarse levels to finer
             ones.
         nms: ``"hard"`` drops overlapping boxes, ``"soft"`` lowers their scores.
+        max_detections: largest number of boxes that are predicted for an image; more take more time and memory.
         mean: mean of each color channel that the weights expect, for images in 0..1; None reads it from the weights
             file or timm.
         std: standard deviation of each color channel, likewise.
@@ -59,7 +61,7 @@ def ssd300(
     necks: list[NeckFactory] = [partial(SsdExtras, size=(size, size), width=width)]
     if neck == "fpn":
         necks.append(partial(Fpn, width=width))
-    suppress: NMS = soft_nms if nms == "soft" else class_nms
+    suppress: NMS = up_to(max_detections, soft_nms if nms == "soft" else class_nms)
     head = partial(SsdHead, depth=depth, smallest=smallest, suppress=suppress)
     return Model(net, necks, {**head_factories(heads, size, {"ssd": head}), OTHERS: head}, (size, size))
 

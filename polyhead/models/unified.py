@@ -6,8 +6,8 @@ from functools import partial
 from polyhead.boxes.anchors import ScaledAnchors
 from polyhead.boxes.coders import DeltaCoder
 from polyhead.boxes.matching import by_iou
-from polyhead.boxes.nms import NMS, class_nms
-from polyhead.contracts.network import NeckFactory
+from polyhead.boxes.nms import MAX_DETECTIONS, NMS, class_nms, up_to
+from polyhead.contracts.network import HeadFactory, NeckFactory
 from polyhead.models.backbones import AnyBackbone, backbone_of
 from polyhead.models.heads import Heads, head_factories
 from polyhead.nets.heads.classify import Classify
@@ -33,6 +33,7 @@ def unified(
     depth: int = 3,
     residual: bool = False,
     shortcut: bool = False,
+    max_detections: int = MAX_DETECTIONS,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Model:
@@ -55,6 +56,7 @@ def unified(
         depth: number of 3x3 convolutions in the shared stem.
         residual: the shared stem adds to its input instead of replacing it.
         shortcut: lets later tasks bypass the fusion layers (:class:`~polyhead.nets.necks.fuse.Fuse`).
+        max_detections: largest number of boxes that are predicted for an image; more take more time and memory.
         mean: mean of each color channel that the weights expect, for images in 0..1; None reads it from the weights
             file or timm.
         std: standard deviation of each color channel, likewise.
@@ -64,7 +66,11 @@ def unified(
         partial(Fuse, middle=middle, width=width, shortcut=shortcut),
         partial(SharedStem, depth=depth, residual=residual),
     ]
-    factories = head_factories(heads, size, {"classify": partial(Classify, dropout=0.2)})
+    own: dict[str, HeadFactory] = {
+        "classify": partial(Classify, dropout=0.2),
+        "detect": partial(GridHead, smallest=0.1 * size, suppress=up_to(max_detections, class_nms)),
+    }
+    factories = head_factories(heads, size, own)
     return Model(net, necks, factories, (size, size))
 
 

@@ -2,21 +2,28 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from polyhead.boxes.nms import MAX_DETECTIONS
 from polyhead.contracts.kind import Kind, Targets
 from polyhead.contracts.reader import Reader
 from polyhead.data import doctor
 from polyhead.data.formats.left_out import left_out
 from polyhead.data.formats.recognize import DatasetLayout, recognize
-from polyhead.errors import DataError, Problem, counted, few, summarize
+from polyhead.data.io.images import ImageFile, used_bits
+from polyhead.errors import DataError, InvalidFileError, Problem, counted, few, summarize
 from polyhead.kinds import kind_of
+from polyhead.modalities import MODALITIES
 from polyhead.paths import find
 
 FAULTY = 0.05
 """Up to this fraction of invalid images is left out without being asked."""
+SAMPLED = 50
+"""Images that are opened to look at their values."""
+IMAGE = MODALITIES["image"]
 CAP = 0.1
 """The smallest ``cap`` that is written into a recipe, the default of the readers."""
 
@@ -103,7 +110,45 @@ def describe(folder: str | Path, layout: DatasetLayout) -> list[str]:
         without = f", {empty} of them without annotated objects" if empty else ""
         lines.append(f"{split}: {counted(len(each), 'image')}{without}")
     lines += _table(kind, targets)
-    return [*lines, *layout.notes, *left_out(find(folder), layout)]
+    advice = [*few_bits(layout), *many_objects(kind, targets)]
+    return [*lines, *layout.notes, *advice, *left_out(find(folder), layout)]
+
+
+def few_bits(layout: DatasetLayout) -> list[str]:
+    """Return a sentence if 16-bit images use fewer bits, so that only their darkest values would be seen."""
+    reader = layout.splits["train"]
+    if reader.modality != "image":
+        return []
+    step = max(1, len(reader) // SAMPLED)
+    used: list[int] = []
+    for index in range(0, len(reader), step):
+        raw = reader.raw(index)
+        with suppress(InvalidFileError):
+            if isinstance(raw, ImageFile) and (bits := used_bits(raw.path)):
+                used.append(bits)
+    if not used or max(used) == 16:
+        return []
+    bits = max(used)
+    note = (
+        f"{len(used)} images examined have 16 bits but no value above {2**bits - 1}, so their high 8 bits are almost "
+        f"black: set modality: {{class_path: {IMAGE}, init_args: {{bits: {bits}}}}} for the task"
+    )
+    return [note]
+
+
+def many_objects(kind: Kind, targets: Mapping[str, Targets]) -> list[str]:
+    """Return a sentence if images have more objects than models predict boxes by default."""
+    if not kind.counts_objects:
+        return []
+    counts = [len(each.read(index).labels) for each in targets.values() for index in range(len(each))]
+    many = sum(count > MAX_DETECTIONS for count in counts)
+    if not many:
+        return []
+    note = (
+        f"{counted(many, 'image')} with more than {MAX_DETECTIONS} objects (at most {max(counts)}), but models predict "
+        f"at most {MAX_DETECTIONS} boxes: set model.max_detections={2 * max(counts)}, and predict with --max-boxes"
+    )
+    return [note]
 
 
 def left_out_lines(examined: Examined) -> list[str]:

@@ -6,7 +6,6 @@ natively; boxes are decoded in float32.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +28,9 @@ from polyhead.run import Run
 from polyhead.types import Sample, TaskInfo
 from polyhead.workflows.result import Result, best_of_heads
 
+BATCH_BYTES = 1 << 27
+"""Bytes of the decoded inputs of a batch (45 million pixels); a larger input is a batch of its own."""
+
 
 class Predictor:
     """A model together with its class names, kinds and modalities.
@@ -38,6 +40,10 @@ class Predictor:
         names: class names of each task.
         modalities: the fitted modality of each task.
         precision: see :func:`polyhead.nets.precision.resolve`.
+
+    Attributes:
+        skipped: the inputs of the last call that could not be read.
+        notes: what the last call left out of a folder or pattern, one sentence each.
     """
 
     def __init__(
@@ -50,6 +56,7 @@ class Predictor:
         self.kinds: dict[str, Kind] = {task: kind_of(model.head(task).kind) for task in names}
         self.precision = resolve(precision)
         self.skipped: list[Problem] = []
+        self.notes: Sequence[str] = ()
 
     def predict(
         self,
@@ -68,7 +75,8 @@ class Predictor:
                 (:mod:`polyhead.modalities.image.sources`).
             tasks: names of the heads to use; all heads when None.
             conf: minimum score of a detection. A classifier always returns all of its classes.
-            batch: number of images per forward pass. It changes speed and memory, and results by rounding at most.
+            batch: largest number of images per forward pass; of large images, fewer (:data:`BATCH_BYTES`). It changes
+                speed and memory, and results by rounding at most.
             on_bad: what to do with an image that cannot be read: ``"stop"`` raises an error, ``"skip"`` leaves the
                 image out and appends the problem to ``skipped``.
             across: IoU threshold for suppression between heads: a box is removed where a box of another head has a
@@ -118,26 +126,24 @@ class Predictor:
                 "one of them (tasks=[...], or --task on the command line)."
             )
         modality = self.modalities[chosen[0]]
+        self.notes = modality.unread(source)
         inputs = self._read(modality, modality.sources(source), on_bad)
-        while group := self._next(inputs, batch):
+        for group in _groups(inputs, batch, modality):
             found = self._predict(group, chosen, conf)
             yield from found if across is None else (best_of_heads(results, across) for results in found)
-
-    @staticmethod
-    @standard_defaults()
-    def _next(inputs: Iterator["Input"], count: int) -> list["Input"]:
-        """Return the next inputs, at most ``count``."""
-        return list(islice(inputs, count))
 
     def _read(self, modality: Modality, sources: Iterable[Source], on_bad: str) -> Iterator["Input"]:
         """Yield each source with its decoded input; see :meth:`predict` for ``on_bad``."""
         for source in sources:
             try:
-                yield Input(source, modality.decode(source.raw))
+                with standard_defaults():
+                    decoded = modality.decode(source.raw)
             except InvalidFileError as fault:
                 if on_bad == "stop":
                     raise PolyheadError(f"{fault}; or skip such images with on_bad='skip' (--on-bad skip)") from fault
                 self.skipped.append(fault.problem)
+            else:
+                yield Input(source, decoded)
 
     @standard_defaults()
     def _predict(self, group: list["Input"], tasks: list[str], conf: float) -> list[list[Result]]:
@@ -173,12 +179,13 @@ class Predictor:
         )
 
 
-def predict(run: str | Path | Run, source: Any, **settings: Any) -> list[Result]:
+def predict(run: str | Path | Run, source: Any, *, max_boxes: int | None = None, **settings: Any) -> list[Result]:
     """Predict with a trained run; for several calls, :func:`load` it once.
 
     Args:
         run: a run, its folder, or a weights file.
         source: see :meth:`Predictor.predict`, as are the settings.
+        max_boxes: see :func:`load`.
         settings: ``tasks``, ``conf``, ``batch``, ``on_bad``, ``across``.
 
     Example:
@@ -186,7 +193,7 @@ def predict(run: str | Path | Run, source: Any, **settings: Any) -> list[Result]
         >>> [result.task for result in polyhead.predict("runs/small", photo)]
         ['fruit', 'signs']
     """
-    return load(run).predict(source, **settings)
+    return load(run, max_boxes=max_boxes).predict(source, **settings)
 
 
 def info_of(entry: Mapping[str, Any]) -> TaskInfo:
@@ -194,6 +201,21 @@ def info_of(entry: Mapping[str, Any]) -> TaskInfo:
     return TaskInfo(
         list(entry["names"]), list(entry.get("categories", ())), entry.get("counts", {}), entry.get("target", {})
     )
+
+
+def _groups(inputs: Iterable["Input"], most: int, modality: Modality) -> Iterator[list["Input"]]:
+    """Yield batches of inputs, smaller ones where inputs are large."""
+    group: list[Input] = []
+    size = 0
+    for each in inputs:
+        more = modality.cached_bytes(each.decoded) or 0
+        if group and (len(group) == most or size + more > BATCH_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(each)
+        size += more
+    if group:
+        yield group
 
 
 class Input(NamedTuple):
@@ -204,16 +226,18 @@ class Input(NamedTuple):
 
 
 @standard_defaults()
-def load(run: str | Path | Run, model: Model | None = None) -> Predictor:
+def load(run: str | Path | Run, model: Model | None = None, *, max_boxes: int | None = None) -> Predictor:
     """Load the best weights of a run, ready to predict.
 
     Args:
         run: a run, its folder, or a weights file such as ``weights/best.pt``.
         model: the model that was trained, built by the same code; needed for a run of :func:`polyhead.fit` alone, since
             recipes describe their models.
+        max_boxes: largest number of boxes of a head for an image; None leaves it to the model (``max_detections``).
 
     Raises:
-        PolyheadError: when the run does not exist, has no weights yet, or the file is not a Polyhead weights file.
+        PolyheadError: when ``max_boxes`` is not positive, the run does not exist, has no weights yet, or the file is
+            not a Polyhead weights file.
 
     Example:
         >>> predictor = polyhead.load("runs/small")
@@ -241,6 +265,9 @@ def load(run: str | Path | Run, model: Model | None = None) -> Predictor:
         built, remedy = model.build(infos, specs), "Give the model that was trained, built by the same code."
         allow(built.head(task).kind.partition(".")[0] for task in names)  # what is given in Python is trusted
     checkpoint.fill(built, weights.state, path, remedy)
+    if max_boxes is not None:
+        for task in names:
+            built.head(task).limit(max_boxes)
     return Predictor(built, names, modalities, _precision(path))
 
 

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from polyhead.config import files, recipe
 from polyhead.config.expand import check_keys
 from polyhead.config.names import check_names
 from polyhead.contracts.classes import ALLOWED
 from polyhead.data.io.files import is_folder_name
+from polyhead.data.io.yaml_files import load_yaml
 from polyhead.errors import PolyheadError, suggest
 from polyhead.kinds import KINDS, kind_of
 from polyhead.paths import studies
@@ -93,10 +92,7 @@ def load(study: str | Path) -> Study:
                 f"there is no study {str(study)!r}, neither a file nor a name{suggest(path.stem, shipped)}"
             )
         path = shipped[str(study)]
-    try:
-        given = check_keys(yaml.safe_load(path.read_text(encoding="utf-8")), _KEYS, f"the study {path.name}")
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PolyheadError(f"{path}: is not valid YAML in UTF-8: {' '.join(str(error).split())}") from error
+    given = check_keys(load_yaml(path), _KEYS, f"the study {path.name}")
     if not is_folder_name(path.stem):
         raise PolyheadError(f"{path}: the runs of the study are in a folder of its name. Rename the file.")
     variations = _require(given, "variations", dict, path)

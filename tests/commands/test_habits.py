@@ -59,7 +59,7 @@ def test_files_that_describe_data_are_not_recipes(capsys: pytest.CaptureFixture[
         "pets/annotations/a.json is a COCO annotation file, not a recipe. Use 'polyhead train pets', "
     )
     Path("bad.yaml").write_text("[1, 2", encoding="utf-8")
-    assert "bad.yaml is not valid YAML" in message("train bad.yaml", capsys)
+    assert "bad.yaml: line 1: is not valid YAML" in message("train bad.yaml", capsys)
 
 
 def test_a_data_folder_gets_a_recipe_which_is_then_trained(capsys: pytest.CaptureFixture[str]) -> None:

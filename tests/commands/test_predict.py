@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ import polyhead
 from polyhead import cli
 from polyhead.commands import predict
 from polyhead.commands.compare import rows_of
-from polyhead.commands.predict import main
+from polyhead.commands.predict import Totals, main
 from polyhead.errors import PolyheadError
 from polyhead.modalities.image.sources import image_sources
 from polyhead.models import unified
@@ -85,6 +86,48 @@ def test_draws_writes_and_prints_the_predictions(
     assert lines[-1].endswith(f"drawn images in {run / 'predict'}")
     assert main([str(run), str(photos / "photo0.png"), "--task", "food"]) == 0
     assert [path.name for path in (run / "predict2").iterdir()] == ["photo0.jpg"]
+
+
+def test_results_are_written_as_they_come_and_then_freed(
+    run: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: list[weakref.ref[Result]] = []
+    most = 0
+
+    def watch(self: Totals, results: Sequence[Result]) -> None:
+        nonlocal most
+        alive.extend(map(weakref.ref, results))
+        most = max(most, sum(each() is not None for each in alive))
+        add(self, results)
+
+    add = Totals.add
+    monkeypatch.setattr(Totals, "add", watch)
+    words = [str(run), *[str(photos / "photo0.png")] * 6, "--batch", "1", "--out", str(tmp_path / "out")]
+    assert main([*words, "--json", str(tmp_path / "a.json"), "--csv", str(tmp_path / "a.csv")]) == 0
+    assert len(alive) == 12
+    assert most <= 6
+    assert len(json.loads((tmp_path / "a.json").read_text("utf-8"))) == 12
+
+
+def test_a_file_that_fails_midway_leaves_no_results(run: Path, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"")
+    words = [str(run), str(photos / "photo0.png"), str(tmp_path / "bad.png"), "--batch", "1"]
+    with pytest.raises(PolyheadError, match="is empty"):
+        main([*words, "--out", str(tmp_path / "out"), "--json", str(tmp_path / "a.json")])
+    assert not list(tmp_path.glob("a.json*"))
+
+
+def test_images_that_are_not_read_are_counted(
+    run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    Image.open(photos / "photo0.png").save(folder / "a.png")
+    (folder / "b.jxl").touch()
+    assert main([str(run), str(folder), "--out", str(tmp_path / "out"), "--max-boxes", "7", "--conf", "0"]) == 0
+    shown = capsys.readouterr().out
+    assert "1 image not read, because of the format: 1 with .jxl (convert them to JPEG or PNG)" in shown
+    assert ", 14 boxes, " in shown
 
 
 def test_skips_images_that_cannot_be_read(
@@ -166,9 +209,10 @@ def test_the_summary_counts_only_what_the_heads_predict() -> None:
     box, label = (
         SimpleNamespace(kind=SimpleNamespace(counts_objects=counts), boxes=[0] * counts, mask=None) for counts in (1, 0)
     )
-    assert predict.found_text([label, label]) == ""
-    assert predict.found_text([box, label]) == ", 1 box"
-    assert predict.found_text([box, box]) == ", 2 boxes"
+    for results, text in (([label, label], ""), ([box, label], ", 1 box"), ([box, box], ", 2 boxes")):
+        totals = predict.Totals()
+        totals.add(results)
+        assert str(totals) == text
 
 
 def test_odd_names_and_sizes_are_predicted_and_nothing_of_them_reaches_the_terminal(

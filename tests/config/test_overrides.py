@@ -101,6 +101,11 @@ def test_names_of_parts_keep_their_dots() -> None:
         ("seed.x=1", 1, "'seed.x=1': cannot set 'x': 0 has no settings"),
         ("seed", 1, "'seed' is not an override. Write seed=VALUE."),
         ("seed=[1", 1, "'seed=[1': the value is not valid YAML. Put it in quotes."),
+        (
+            "seed={a: 1, a: 2}",
+            1,
+            "'seed={a: 1, a: 2}': the key 'a' is given twice, first on the same line; rename or delete one of the two.",
+        ),
     ],
 )
 def test_bad_overrides(change: str, stages: int, message: str) -> None:

@@ -320,9 +320,13 @@ def test_a_run_folder_is_not_a_recipe_but_has_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"model: [", " is not valid YAML: while parsing a flow node"),
+        (b"model: [", ": line 1: is not valid YAML ("),
         (b"", ": expected a recipe with the keys model, data, stages, got a file without keys"),
-        (b"\xff\xfe\x00", ": the file is not UTF-8 text. Save the recipe as UTF-8."),
+        (b"\xff\xfe\x00", ": expected UTF-8 text, got UTF-16; save the file as UTF-8"),
+        (
+            b"seed: 1\nname: x\nseed: 2",
+            ": line 3: the key 'seed' is given twice, first on line 1; rename or delete one",
+        ),
         (b"- a", ": expected a recipe with the keys model, data, stages, got a file without keys"),
     ],
 )

@@ -1,21 +1,24 @@
 """Downloads from a local server: checksums, resuming, and archives that are not safe to unpack."""
 
+import gzip
 import hashlib
-import io
 import json
+import socket
 import tarfile
 import threading
-import zipfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from builders.archives import tar, zipped
 
 from polyhead import cli
 from polyhead.config import recipe
-from polyhead.data import catalog
+from polyhead.data import catalog, download
 from polyhead.data.catalog import CATALOG, Entry, get
 from polyhead.data.loading.source import overlapping_splits
 from polyhead.data.splits.make import SPLITS
@@ -76,32 +79,14 @@ def server() -> Iterator[Server]:
     made.http.server_close()
 
 
-def tar(members: dict[str, bytes | tarfile.TarInfo]) -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as file:
-        for name, content in members.items():
-            if isinstance(content, tarfile.TarInfo):
-                content.name = name
-                file.addfile(content)
-                continue
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            file.addfile(info, io.BytesIO(content))
-    return stream.getvalue()
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, content in members.items():
-            file.writestr(name, content)
-    return stream.getvalue()
+def tar_gz(members: Mapping[str, bytes | tarfile.TarInfo]) -> bytes:
+    return gzip.compress(tar(members))
 
 
 GOOD = {"pets-10/annotations/a.json": b"{}", "pets-10/train/1.jpg": bytes(range(256)) * 40}
 
 
-@pytest.mark.parametrize(("name", "pack"), [("pets.tar.gz", tar), ("pets.zip", zipped)])
+@pytest.mark.parametrize(("name", "pack"), [("pets.tar.gz", tar_gz), ("pets.zip", zipped)])
 def test_an_archive_is_downloaded_once_and_unpacked_without_its_top_folder(
     server: Server, tmp_path: Path, name: str, pack: Callable[[Any], bytes]
 ) -> None:
@@ -116,12 +101,12 @@ def test_an_archive_is_downloaded_once_and_unpacked_without_its_top_folder(
 
 
 def test_several_archives_become_folders_of_one_data_set(server: Server, tmp_path: Path) -> None:
-    server.files["images.tar.gz"] = tar({"images/a.jpg": b"1", "images/b.jpg": b"2"})
+    server.files["images.tar.gz"] = tar_gz({"images/a.jpg": b"1", "images/b.jpg": b"2"})
     entry = Entry("", server.url("images.tar.gz"), None, "free", others=(server.url("annotations.tar.gz"),))
     with pytest.raises(PolyheadError, match="the server answered 404"):
         get("pets", entry, tmp_path, lambda _: None)
     assert not (tmp_path / "pets").exists()
-    server.files["annotations.tar.gz"] = tar({"annotations/list.txt": b"a", "annotations/trimaps/a.png": b"3"})
+    server.files["annotations.tar.gz"] = tar_gz({"annotations/list.txt": b"a", "annotations/trimaps/a.png": b"3"})
     folder = get("pets", entry, tmp_path, lambda _: None)
     found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     assert found == ["annotations/list.txt", "annotations/trimaps/a.png", "images/a.jpg", "images/b.jpg"]
@@ -191,15 +176,15 @@ def special(kind: bytes, link: str = "") -> tarfile.TarInfo:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.tar.gz", tar({"ok": b"1", "../out": b"2"}), r"member '../out' would be written outside the folder"),
-        ("a.tar.gz", tar({"/etc/out": b"2"}), "would be written outside the folder"),
-        ("a.tar.gz", tar({"C:\\out": b"2"}), "would be written outside the folder"),
-        ("a.tar.gz", tar({"link": special(tarfile.SYMTYPE, "/etc")}), "is a link or a device"),
-        ("a.tar.gz", tar({"link": special(tarfile.LNKTYPE, "../x")}), "is a link or a device"),
-        ("a.tar.gz", tar({"pipe": special(tarfile.FIFOTYPE)}), "is a link or a device"),
+        ("a.tar.gz", tar_gz({"ok": b"1", "../out": b"2"}), r"member '../out' would be written outside the folder"),
+        ("a.tar.gz", tar_gz({"/etc/out": b"2"}), "would be written outside the folder"),
+        ("a.tar.gz", tar_gz({"C:\\out": b"2"}), "would be written outside the folder"),
+        ("a.tar.gz", tar_gz({"link": special(tarfile.SYMTYPE, "/etc")}), "is a link or a device"),
+        ("a.tar.gz", tar_gz({"link": special(tarfile.LNKTYPE, "../x")}), "is a link or a device"),
+        ("a.tar.gz", tar_gz({"pipe": special(tarfile.FIFOTYPE)}), "is a link or a device"),
         ("a.zip", zipped({"ok": b"1", "a/../../out": b"2"}), "would be written outside the folder"),
         ("a.zip", zipped({"bomb": bytes(1 << 27)}), r"would unpack to 0\.1 GB, more than 100 times its size"),
-        ("a.tar.gz", tar({"ok": bytes(9999)})[:60], "cannot be unpacked"),
+        ("a.tar.gz", tar_gz({"ok": bytes(9999)})[:60], "cannot be unpacked"),
         ("a.zip", b"<html>not found</html>", "cannot be unpacked"),
     ],
     ids=["climbs", "absolute", "drive", "symlink", "hard link", "pipe", "zip climbs", "bomb", "cut off", "a web page"],
@@ -246,7 +231,7 @@ def test_the_archives_of_the_catalog_are_the_data_of_their_recipe(
         archive = CATALOG[name].url.rsplit("/", 1)[-1]
         top = archive.removesuffix(".tar.gz")
         annotations = f"{top}/annotations/instances_train2017.json"
-        server.files[archive] = tar(
+        server.files[archive] = tar_gz(
             {annotations: content, **{f"{top}/{file}": (pool / file).read_bytes() for file in files}}
         )
         monkeypatch.setitem(catalog.CATALOG, name, CATALOG[name]._replace(url=server.url(archive)))
@@ -258,3 +243,135 @@ def test_the_archives_of_the_catalog_are_the_data_of_their_recipe(
     assert all(min(parts.values()) > 5 for parts in counts.values()), counts
     assert not overlapping_splits(tasks)
     assert [len(task.names) for task in tasks.values()] == [5, 10]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "WINDOW", 0.15)
+
+
+class Raw:
+    """A server that answers every connection with the same bytes, one after another if they are to be slow."""
+
+    def __init__(self, answer: bytes, slow_from: int | None = None) -> None:
+        self.answer, self.slow_from = answer, len(answer) if slow_from is None else slow_from
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/a.zip"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self.socket.accept()
+                with connection, suppress(OSError):
+                    connection.recv(65536)
+                    connection.sendall(self.answer[: self.slow_from])
+                    for byte in self.answer[self.slow_from :]:
+                        connection.sendall(bytes([byte]))
+                        time.sleep(0.02)
+
+
+@pytest.fixture
+def raw() -> Iterator[Callable[..., Raw]]:
+    servers: list[Raw] = []
+
+    def make(*arguments: Any) -> Raw:
+        servers.append(Raw(*arguments))
+        return servers[-1]
+
+    yield make
+    for each in servers:
+        each.socket.close()
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("answer", "slow_from", "message"),
+    [
+        (OK + bytes(500), len(OK), r"given up, because the server sent only \d+ bytes in \d s\. Run the same command"),
+        (OK + bytes(500), 0, "given up, because the server sent nothing in"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 500, 47, "the server sent nothing in"),
+    ],
+    ids=["body", "header", "size of a chunk"],
+)
+def test_a_server_that_sends_byte_after_byte_is_given_up(
+    raw: Callable[..., Raw], answer: bytes, slow_from: int, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(PolyheadError, match=message):
+        get("a", Entry("", raw(answer, slow_from).url, None, ""), tmp_path, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: abc\r\n\r\nx", "cannot be unpacked"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -7\r\n\r\nx", "cannot be unpacked"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1" + b"0" * 30 + b"\r\n\r\nx", "do not fit in"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "Run the same command again"),
+        (b"HTTP/1.1 416 No\r\n\r\n", "answered 416 No"),
+        (b"HTTP/1.1 404 \x1b[31mred\r\n\r\n", r"answered 404 \[31mred\. Check the address"),
+        (b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\n\r\n", "Run the same command again"),
+        (b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n", "answered 302"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", "Run the same command again"),
+        (b"what?\r\n", "Run the same command again"),
+        (b"", "Run the same command again"),
+    ],
+)
+def test_what_no_server_should_send_is_one_message(
+    raw: Callable[..., Raw], answer: bytes, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(PolyheadError, match=message) as caught:
+        get("a", Entry("", raw(answer).url, None, ""), tmp_path, lambda _: None)
+    assert str(caught.value).isprintable()
+
+
+def test_another_part_than_was_asked_for_is_refused(raw: Callable[..., Raw], tmp_path: Path) -> None:
+    (tmp_path / "a.zip.part").write_bytes(b"1234")
+    answer = b"HTTP/1.1 206 Part\r\nContent-Range: bytes 0-9/10\r\nContent-Length: 10\r\n\r\n0123456789"
+    with pytest.raises(
+        PolyheadError, match=r"expected the bytes from 4 on, got 'bytes 0-9/10'\. Delete .*a\.zip\.part"
+    ):
+        get("a", Entry("", raw(answer).url, None, ""), tmp_path, lambda _: None)
+
+
+@pytest.mark.parametrize("link", ["symbolic", "hard", "dangling"])
+def test_a_part_that_is_a_link_is_not_written_through(server: Server, tmp_path: Path, link: str) -> None:
+    server.files["pets.zip"] = zipped({"a": b"1", "b": b"2"})
+    other = tmp_path / "precious"
+    if link != "dangling":
+        other.write_bytes(b"mine")
+    part = tmp_path / "data" / "pets.zip.part"
+    part.parent.mkdir()
+    (part.hardlink_to if link == "hard" else part.symlink_to)(other)
+    with pytest.raises(PolyheadError, match=r"pets\.zip\.part: expected a file of an interrupted download, got a link"):
+        get("pets", Entry("", server.url("pets.zip"), None, ""), tmp_path / "data", lambda _: None)
+    assert other.read_bytes() == b"mine" if link != "dangling" else not other.exists()
+
+
+def test_capitals_in_a_checksum_do_not_matter(server: Server, tmp_path: Path) -> None:
+    server.files["pets.zip"] = zipped({"a": b"1", "b": b"2"})
+    digest = hashlib.sha256(server.files["pets.zip"]).hexdigest().upper()
+    assert (get("pets", Entry("", server.url("pets.zip"), digest, ""), tmp_path, lambda _: None) / "a").is_file()
+
+
+@pytest.mark.parametrize("content", ["[]", '{"a": 1}', "null", "{", "[" * 9999])
+def test_damaged_checksums_are_named(server: Server, tmp_path: Path, content: str) -> None:
+    server.files["pets.zip"] = zipped(GOOD)
+    (tmp_path / "checksums.json").write_text(content)
+    with pytest.raises(PolyheadError, match=r"checksums\.json"):
+        get("pets", Entry("", server.url("pets.zip"), None, ""), tmp_path, lambda _: None)
+
+
+def test_an_archive_that_is_damaged_is_not_stored_as_the_right_one(server: Server, tmp_path: Path) -> None:
+    content = tar_gz(GOOD)
+    entry = Entry("", server.url("pets.tar.gz"), None, "")
+    for damaged in (content[:-8] + bytes(8), content[:-5], content[:60] + bytes(9) + content[69:]):
+        server.files["pets.tar.gz"] = damaged
+        with pytest.raises(PolyheadError, match=r"cannot be unpacked \(.*\)\. Delete it and download it again"):
+            get("pets", entry, tmp_path, lambda _: None)
+        (tmp_path / "pets.tar.gz").unlink()
+    server.files["pets.tar.gz"] = content
+    assert (get("pets", entry, tmp_path, lambda _: None) / "train" / "1.jpg").is_file()

@@ -147,13 +147,12 @@ def bomb(path: str | Path) -> Edit:
     return write(path, b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"0" * 100)) + chunk(b"IEND", b""))
 
 
-def link_outside(path: str | Path) -> Edit:
-    """Replace a file by a symbolic link to a file outside the data set."""
+def link_to_nothing(path: str | Path) -> Edit:
+    """Replace a file by a symbolic link to a file that does not exist."""
 
     def edit(root: Path) -> None:
-        outside = root.parent / f"outside{Path(path).suffix}"
-        (root / path).rename(outside)
-        (root / path).symlink_to(outside)
+        (root / path).unlink()
+        (root / path).symlink_to(root.parent / "nothing")
 
     return edit
 
@@ -232,7 +231,12 @@ CASES = [
         "coco", "absolute_path", image(file_name="/etc/passwd"), ("image 1", "'/etc/passwd'", "got one that leaves it")
     ),
     Case("coco", "windows_path", image(file_name="C:\\x\\9.jpg"), ("image 1", "got one that leaves it", "relative")),
-    Case("coco", "link_outside", link_outside("train/1.jpg"), ("image 1", "leads out of", "copy the file itself")),
+    Case(
+        "coco",
+        "link_to_nothing",
+        link_to_nothing("train/1.jpg"),
+        ("image 1", "symbolic link to nothing", "copy the file itself"),
+    ),
     Case("coco", "image_missing", delete("train/2.jpg"), ("image 2", "'2.jpg'", "does not exist", "add the file")),
     Case("coco", "image_empty", write("train/2.jpg", b""), ("train/2.jpg", "empty (0 bytes)", "copy it again")),
     Case("coco", "image_truncated", cut("train/2.jpg"), ("train/2.jpg", "cannot be decoded", "truncated")),
@@ -358,13 +362,24 @@ CASES = [
         write("labels/train/9.txt", ""),
         ("labels/train/9.txt", "has no image of this name", "delete"),
     ),
+    Case(
+        "yolo",
+        "format",
+        rename(Path("images/train/0.jpg"), Path("images/train/0.jxl")),
+        ("'0.jxl' is in a format that is not read", "as JPEG"),
+    ),
     Case("yolo", "no_labels", empty("labels"), ("none of the 3 images", "labels/NAME.txt")),
     Case("yolo", "no_images", empty("images"), ("the data set has no images", "split")),
     Case("yolo", "image_empty", write("images/train/2.jpg", b""), ("2.jpg", "empty (0 bytes)")),
     Case("yolo", "image_bomb", bomb("images/train/2.jpg"), ("2.jpg", "larger than")),
     Case("yolo", "image_truncated", cut("images/train/2.jpg"), ("2.jpg", "cannot be decoded")),
     Case("yolo", "same_stem", resize("images/train/0.png"), ("images/train/0.png", "same label file", "rename")),
-    Case("yolo", "link_outside", link_outside("images/train/2.jpg"), ("2.jpg", "leads out of", "copy the file itself")),
+    Case(
+        "yolo",
+        "link_to_nothing",
+        link_to_nothing("images/train/2.jpg"),
+        ("2.jpg", "symbolic link to nothing", "copy the file itself"),
+    ),
     Case("yolo", "yaml_missing", delete(YAML), ("no YOLO layout", "expected data.yaml")),
     Case("yolo", "yaml_syntax", write(YAML, "train: a\nnames: [a, b"), ("data.yaml: line 2", "is not valid YAML")),
     Case("yolo", "yaml_no_names", swap(YAML, "names: [cat, dog]", ""), ("data.yaml", "no list of class names")),
@@ -411,7 +426,12 @@ CASES = [
     Case("folder", "image_text", write("dog/c.jpg", "no image"), ("dog/c.jpg", "cannot be decoded")),
     Case("folder", "image_cut", cut("cat/b.png"), ("cat/b.png", "cannot be decoded")),
     Case("folder", "image_bomb", bomb("cat/b.png"), ("cat/b.png", "larger than")),
-    Case("folder", "link_outside", link_outside("dog/c.jpg"), ("'c.jpg'", "leads out of", "copy the file itself")),
+    Case(
+        "folder",
+        "link_to_nothing",
+        link_to_nothing("dog/c.jpg"),
+        ("'c.jpg'", "symbolic link to nothing", "copy the file itself"),
+    ),
     Case("folder", "no_classes", flatten, ("no class folders", "a folder of images for each class")),
 ]
 

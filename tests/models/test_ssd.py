@@ -1,10 +1,12 @@
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
 from builders.image_batches import images
 
 from polyhead.boxes.raw import DensePredictions
+from polyhead.errors import PolyheadError
 from polyhead.models import ssd300
 from polyhead.nets.heads.dense import Dense
 from polyhead.types import Batch, BoxBatch, Meta, TaskInfo
@@ -63,3 +65,35 @@ def test_weights_of_the_backbone_are_loaded(weights_root: Path) -> None:
     )
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert not torch.equal(first["net.conv_stem.weight"], without["net.conv_stem.weight"])
+
+
+@pytest.mark.parametrize("nms", ["hard", "soft"])
+def test_the_number_of_detections_is_a_setting(nms: Literal["hard", "soft"]) -> None:
+    """A perfect answer for 400 objects."""
+
+    def found(most: int, limit: int = 0) -> int:
+        model = ssd300(BACKBONE, width=16, smallest=0.08, nms=nms, max_detections=most)
+        model = model.build({"t": TaskInfo(["cell"])}).eval()
+        head = model.head("t")
+        assert isinstance(head, Dense)
+        if limit:
+            head.limit(limit)
+        raw: DensePredictions = model(images(1, 300))["t"]
+        x = torch.arange(20) * 15 + 7.5
+        centers = torch.cartesian_prod(x, x)  # [400, 2]
+        boxes = torch.cat([centers - 5, centers + 5], 1)
+        nearest = (raw.anchors[None] - torch.cat([centers, torch.full((400, 2), 10.5)], 1)[:, None]).abs().sum(-1)
+        best = nearest.argmin(1)
+        deltas, logits = torch.zeros_like(raw.deltas), torch.tensor([-9.0, 9.0]).expand_as(raw.logits).clone()
+        deltas[0, best] = head.coder.encode(boxes, raw.anchors[best], raw.strides[best])
+        logits[0, best] = torch.tensor([9.0, -9.0])
+        return len(head.decode(raw._replace(deltas=deltas, logits=logits))[0].scores)
+
+    assert found(200) == 200
+    assert found(1000) == 400
+    assert found(200, limit=300) == 300
+
+
+def test_the_number_of_detections_is_positive() -> None:
+    with pytest.raises(PolyheadError, match="max_detections must be 1 or more, got 0"):
+        ssd300(BACKBONE, max_detections=0)

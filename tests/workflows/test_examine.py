@@ -53,6 +53,34 @@ def test_images_and_objects_are_counted(yolo: Callable[[int, int], Path]) -> Non
     ]
 
 
+def test_images_of_fewer_bits_and_many_objects_are_named(yolo: Callable[[int, int], Path]) -> None:
+    root = yolo(4, 0)
+    for path in root.rglob("labels/**/*.txt"):
+        path.write_text("".join(f"0 0.5 0.5 0.5 {number / 999}\n" for number in range(400, 650)), encoding="utf-8")
+    for path in [each for each in root.rglob("images/**/*") if each.is_file()]:
+        path.unlink()
+        Image.fromarray((np.arange(32 * 32).reshape(32, 32) % 4096).astype(np.uint16)).save(path.with_suffix(".png"))
+    lines = describe(root, examine(root).layout)
+    assert any("16 bits but no value above 1023" in line and "init_args: {bits: 10}" in line for line in lines)
+    assert any(
+        "with more than 200 objects (at most 250), but models predict at most 200 boxes" in line for line in lines
+    )
+    assert any("set model.max_detections=500, and predict with --max-boxes" in line for line in lines)
+
+
+def test_links_and_formats_that_are_not_read_are_named(yolo: Callable[[int, int], Path], tmp_path: Path) -> None:
+    root = yolo(4, 0)
+    (root / "images").rename(tmp_path / "store")
+    (root / "images").symlink_to(tmp_path / "store")
+    (tmp_path / "store" / "train" / "x.jxl").touch()
+    (root / "gone").symlink_to(tmp_path / "nothing")
+    lines = describe(root, examine(root).layout)
+    assert lines[1] == "train: 4 images"
+    assert f"1 symbolic link out of {root} followed: images -> {tmp_path / 'store'}" in lines
+    assert "1 symbolic link to nothing or to a folder above: gone" in lines
+    assert "1 image not read, because of the format: 1 with .jxl (convert them to JPEG or PNG)" in lines
+
+
 def test_pixels_of_masks_are_counted(tmp_path: Path) -> None:
     for number in range(2):
         mask = np.zeros((10, 10), np.uint8)

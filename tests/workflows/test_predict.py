@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ from PIL import Image
 
 import polyhead
 from polyhead import checkpoint
+from polyhead.data.loading.streams import Collate
 from polyhead.errors import PolyheadError
 from polyhead.modalities.image import Image as ImageModality
 from polyhead.models import classifier
 from polyhead.plotting.draw import color
+from polyhead.types import Batch
+from polyhead.workflows import predict
 from polyhead.workflows.predict import Predictor
 from polyhead.workflows.result import Result, plot, table
 
@@ -137,7 +141,7 @@ def test_pil_images_and_arrays_are_converted_to_upright_rgb(predictor: Predictor
         ),
         (
             "*.nothing",
-            "'\\*.nothing' has no image \\(expected files that end in .bmp, .gif, .jfif, .jpe, .jpeg",
+            "'\\*.nothing' has no image \\(expected files that end in .avif, .bmp, .gif, .jfif, .jpe, .jpeg",
         ),
         ([], "the list of sources is empty"),
         (
@@ -331,3 +335,27 @@ def test_a_new_process_predicts_the_same_without_lightning(run: Path, predictor:
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == plain(predictor.predict(photos, conf=0.02))
+
+
+def test_large_images_are_batches_of_their_own(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    collate = Collate.__call__
+
+    def record(self: Collate, samples: Sequence[Any]) -> Batch:
+        sizes.append(len(samples))
+        return collate(self, samples)
+
+    small, large = (torch.zeros(3, side, side, dtype=torch.uint8) for side in (20, 60))
+    inputs = [small, small, small, large, large, small, small]
+    whole = plain(predictor.predict(inputs))
+    monkeypatch.setattr(predict, "BATCH_BYTES", 3 * 60 * 60 + 1)
+    monkeypatch.setattr(Collate, "__call__", record)
+    assert plain(predictor.predict(inputs)) == whole
+    assert sizes == [3, 1, 1, 2]
+
+
+def test_boxes_are_limited_on_request(run: Path) -> None:
+    photo = torch.zeros(3, 48, 64, dtype=torch.uint8)
+    assert {len(result) for result in polyhead.predict(run, photo, conf=0.0, max_boxes=5)} == {5}
+    with pytest.raises(PolyheadError, match="max_detections must be 1 or more, got 0"):
+        polyhead.load(run, max_boxes=0)

@@ -280,6 +280,7 @@ def test_a_study_is_trained_and_resumed(files: Path, capsys: pytest.CaptureFixtu
         ("joint:", "a/b:", "variations.a/b: the name is used for folders. Use a name without slashes."),
         ("joint: {}", "joint: [3]", "variations.joint: expected settings to merge into the base, or a list of them"),
         ("variations:", "variations: 3 #", "is not valid YAML"),
+        ("variations:", "seeds: [3]\nvariations:", "the key 'seeds' is given twice, first on line "),
         ("{data: {signs: null}}", "{dat: {}}", "unknown key 'dat' of the recipe; did you mean 'data'"),
     ],
 )

@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def _from_zero(path: Path, names: list[str]) -> Settings:
 
 def _roboflow(path: Path) -> Settings:
     """Read Roboflow's table with the columns ``Pixel Value, Class``."""
-    rows = [[cell.strip() for cell in row] for row in csv.reader(read_text(path).splitlines()) if row]
+    rows = [[cell.strip() for cell in row] for row in _table(path, csv.reader) if row]
     names = {int(row[0]): row[1] for row in rows if len(row) == 2 and re.fullmatch(r"\d{1,3}", row[0])}
     if len(names) != len(rows) - 1 or sorted(names) != list(range(len(names))):
         what = "expected the columns 'Pixel Value, Class' with a row for each of 0, 1, 2, ..."
@@ -102,13 +103,25 @@ def _colored(path: Path, pattern: str, form: str, *, header: bool = False) -> Se
 
 def _object_info(path: Path) -> Settings:
     """Read the table with the columns ``Idx`` and ``Name`` that comes with ADE20K: the names of 1, 2, ..."""
-    rows = list(csv.DictReader(read_text(path).splitlines(), delimiter="\t"))
+    rows = _table(path, partial(csv.DictReader, delimiter="\t"))
     names = [name for row in rows if (name := (row.get("Name") or "").strip())]
     numbers = [(row.get("Idx") or "").strip() for row in rows]
     if not names or numbers != [str(number) for number in range(1, len(names) + 1)]:
         what = "expected the columns Idx and Name, separated by tabs, with a row for each of 1, 2, 3, ..."
         raise InvalidFileError(path, what, "download the file again, or write the names into classes.txt")
     return {"classes": names}
+
+
+def _table(path: Path, reader: Callable[[list[str]], Iterable[Any]]) -> list[Any]:
+    """Return the rows of a table.
+
+    Raises:
+        InvalidFileError: if it is none, such as with a quote that is never closed.
+    """
+    try:
+        return list(reader(read_text(path).splitlines()))
+    except csv.Error as error:
+        raise InvalidFileError(path, f"cannot be read as a table ({error})", "download the file again") from error
 
 
 PARSERS: dict[str, Callable[[Path], Settings]] = {

@@ -35,10 +35,15 @@ class DataFolder:
         self.path = path
 
     @cached_property
+    def listing(self) -> Listing:
+        """All files below the folder."""
+        return Listing(self.path)
+
+    @cached_property
     def files(self) -> dict[str, list[str]]:
         """The sorted names of the files in each subfolder that has any."""
         found: dict[str, list[str]] = {}
-        for name in Listing(self.path).files:
+        for name in self.listing.files:
             parent, _, file = name.rpartition("/")
             found.setdefault(parent or ".", []).append(file)
         return {folder: sorted(names) for folder, names in sorted(found.items())}

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from polyhead.data.formats.data_folder import DataFolder
 from polyhead.data.formats.recognize import FORMATS, DatasetLayout
-from polyhead.data.io.images import is_image
+from polyhead.data.io.images import NOT_READ, is_image, not_read
 from polyhead.errors import counted, few
 
 DOCUMENTS = (".txt", ".md", ".pdf", ".yaml", ".yml", ".json", ".cache")
@@ -13,7 +13,7 @@ DOCUMENTS = (".txt", ".md", ".pdf", ".yaml", ".yml", ".json", ".cache")
 
 
 def left_out(root: Path, layout: DatasetLayout) -> list[str]:
-    """Return a sentence for the images, and one for the other files, that the readers of a folder do not use.
+    """Return a sentence each for links, and for images and other files that the readers of a folder do not use.
 
     Args:
         root: the folder.
@@ -25,15 +25,19 @@ def left_out(root: Path, layout: DatasetLayout) -> list[str]:
     known = (*DOCUMENTS, *FORMATS[layout.reader].endings)
     images: Counter[str] = Counter()
     others: Counter[str] = Counter()
-    for folder, names in DataFolder(root).files.items():
+    unread: list[str] = []
+    data = DataFolder(root)
+    for folder, names in data.files.items():
         for name in names:
             if str(root / folder / name) in used:
                 continue
             if is_image(name):
                 images[folder] += 1
+            elif PurePosixPath(name).suffix.lower() in NOT_READ:
+                unread.append(name)
             elif not name.lower().endswith(known) and PurePosixPath(name).stem.upper() not in ("README", "LICENSE"):
                 others[PurePosixPath(name).suffix.lower() or "no ending"] += 1
-    lines = []
+    lines = [*data.listing.notes, *not_read(unread)]
     if images:
         where = few(
             [f"{count} in {'the folder itself' if folder == '.' else folder}" for folder, count in images.items()]

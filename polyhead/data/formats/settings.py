@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-import yaml
-
 from polyhead.data.formats.data_folder import Found
+from polyhead.data.io.yaml_files import yaml_value
 from polyhead.errors import PolyheadError, suggest
 
 APART = ("annotations", "split", "images", "masks")
@@ -28,10 +27,7 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
     settings = {}
     for word in words:
         key, _, text = word.partition("=")
-        try:
-            settings[key] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise PolyheadError(f"{word!r}: the value is not valid YAML. Put it in quotes.") from error
+        settings[key] = yaml_value(text, word)
     return settings
 
 

@@ -9,6 +9,9 @@ from torchvision import tv_tensors as tv
 
 from polyhead.types import Meta, Size
 
+BLOCK = 1 << 20
+"""Pixels of an original image that are computed at a time."""
+
 Frame = tuple[tuple[float, float], ...]
 """Position of the original image's corners (0, 0), (w, 0) and (0, h) in an image, as x, y."""
 
@@ -69,9 +72,15 @@ class ImageMeta(Meta):
         Raises:
             ValueError: if the three corners lie on one line, so that the transform has no inverse.
         """
+        step = max(1, BLOCK // self.size[1])  # rows at a time: the coordinates of a pixel take far more memory than it
+        starts = range(0, self.size[0], step)
+        return torch.cat([self._rows(plane, fill, start, min(start + step, self.size[0])) for start in starts])
+
+    def _rows(self, plane: Shaped[Tensor, "h w"], fill: int, start: int, stop: int) -> Shaped[Tensor, "_ _"]:
+        """Resample a plane to some rows of the original image."""
         matrix, origin = self._affine()
         height, width = plane.shape
-        rows = torch.arange(self.size[0], dtype=torch.float64)[:, None] + 0.5  # pixel centers of the original, [h, 1]
+        rows = torch.arange(start, stop, dtype=torch.float64)[:, None] + 0.5  # pixel centers of the original, [h, 1]
         columns = torch.arange(self.size[1], dtype=torch.float64)[None] + 0.5  # [1, w]
         # The canvas pixel at each original pixel, x and y: each [h, w].
         x, y = ((matrix[axis, 0] * columns + matrix[axis, 1] * rows + origin[axis]).floor().long() for axis in (0, 1))

@@ -1,14 +1,15 @@
 """Read the user's folders and text files safely.
 
-A file name that comes from an annotation file may not leave the folder that the user gave, neither by ``../`` nor by a
-symbolic link.
+A file name that comes from an annotation file may not leave the folder that the user gave. Symbolic links in this
+folder are the user's own way to store data elsewhere: they are followed, and those that lead out are named.
 """
 
 import codecs
 import os
+from collections import Counter
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from polyhead.errors import InvalidFileError, Problem
+from polyhead.errors import InvalidFileError, Problem, counted, few
 
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32",  # before UTF-16: its mark starts with that of UTF-16-LE
@@ -51,6 +52,10 @@ def escapes(name: str) -> bool:
     return bool(path.anchor) or ".." in path.parts
 
 
+MOST_VISITS = 8
+"""How often a folder is listed that several links lead to."""
+
+
 def is_folder_name(name: str) -> bool:
     """Return whether a new folder can have this name, or this path, and is then inside the folder it is made in."""
     return name.isprintable() and not escapes(name) and PureWindowsPath(name).name.strip(". ") != ""
@@ -59,21 +64,37 @@ def is_folder_name(name: str) -> bool:
 class Listing:
     """All files below a folder except hidden ones, by their path relative to it with forward slashes.
 
+    Symbolic links are followed, except where that would never end: to a folder above the link, or again and again to
+    the same folder.
+
     Args:
         folder: the folder to list.
-        root: symbolic links may also lead to files below this folder.
 
     Attributes:
         files: ``{name: path}``.
-        outside_links: names of the symbolic links that lead out of both folders; they are never opened.
+        outside_links: names of the links that lead out of the folder, with what they lead to.
+        broken_links: names of the links that are not followed, because they lead to nothing or would never end.
     """
 
-    def __init__(self, folder: Path, root: Path | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.files: dict[str, Path] = {}
-        self.outside_links: set[str] = set()
-        self._allowed = [os.path.realpath(allowed) for allowed in (folder, root or folder)]
-        self._walk(str(folder), "", {self._allowed[0]})
+        self.outside_links: dict[str, str] = {}
+        self.broken_links: set[str] = set()
+        self._visits: Counter[str] = Counter()
+        self._root = os.path.realpath(folder)
+        self._walk(str(folder), "", self._root, ())
+
+    @property
+    def notes(self) -> list[str]:
+        """What was followed out of the folder, and what was not followed."""
+        out = [f"{name} -> {target}" for name, target in sorted(self.outside_links.items())]
+        broken = sorted(self.broken_links)
+        notes = {
+            f"{counted(len(out), 'symbolic link')} out of {self.folder} followed: {few(out, 3)}": out,
+            f"{counted(len(broken), 'symbolic link')} to nothing or to a folder above: {few(broken, 3)}": broken,
+        }
+        return [note for note, links in notes.items() if links]
 
     def find(self, name: str) -> Path | Problem:
         """Return the path of a file, or the problem with its name."""
@@ -84,25 +105,39 @@ class Listing:
         plain = PurePosixPath(name).as_posix()
         if plain in self.files:
             return self.files[plain]
-        if any(plain == link or plain.startswith(link + "/") for link in self.outside_links):
-            what = f"expected a file inside {self.folder}, got a symbolic link that leads out of it"
-            return Problem(where, what, "copy the file itself into the folder")
+        if any(plain == link or plain.startswith(link + "/") for link in self.broken_links):
+            what = "is a symbolic link to nothing, or to a folder above it"
+            return Problem(where, what, "correct the link, or copy the file itself into the folder")
         return Problem(where, f"does not exist in {self.folder}", "add the file, or delete the entries that name it")
 
-    def _walk(self, folder: str, prefix: str, ancestors: set[str]) -> None:
+    def _walk(self, folder: str, prefix: str, real: str, above: tuple[str, ...]) -> None:
+        """List a folder.
+
+        Args:
+            folder: its path.
+            prefix: its path relative to the listed folder, with a slash at its end.
+            real: its path without links.
+            above: without links, the folders whose links led here.
+        """
+        self._visits[real] += 1
         with os.scandir(folder) as entries:
             found = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
         for entry in found:
-            name, visited = prefix + entry.name, ancestors
+            name, target, come = prefix + entry.name, os.path.join(real, entry.name), above  # noqa: PTH118
             if entry.is_symlink():
-                target = os.path.realpath(entry.path)
-                if not any(target == top or target.startswith(top + os.sep) for top in self._allowed):
-                    self.outside_links.add(name)
+                target, come = os.path.realpath(entry.path), (*above, real)
+                endless = any(_is_inside(each, target) for each in come) or self._visits[target] >= MOST_VISITS
+                if not os.path.exists(target) or (entry.is_dir() and endless):  # noqa: PTH110
+                    self.broken_links.add(name)
                     continue
-                if target in ancestors:  # a link to a folder above it: following it would never end
-                    continue
-                visited = ancestors | {target}
+                if not _is_inside(target, self._root):
+                    self.outside_links[name] = target
             if entry.is_dir():
-                self._walk(entry.path, f"{name}/", visited)
+                self._walk(entry.path, f"{name}/", target, come)
             elif entry.is_file():
                 self.files[name] = Path(entry.path)
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    """Return whether a real path is a folder or below it."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)

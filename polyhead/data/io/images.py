@@ -1,14 +1,17 @@
 """Decode image files of any supported format to upright RGB pixels.
 
 EXIF rotation is applied. Transparent pixels are blended with white, because that is what annotators saw. 16-bit gray
-images keep their high byte. CMYK, palette and gray images become RGB. Of an animation the first frame is read.
+images keep the high byte, of all bits or of those that they use. CMYK, palette and gray images become RGB. Of an
+animation the first frame is read.
 
 All formats are decoded by Pillow: torchvision's decoder is deprecated, and OpenCV fills truncated files with gray
 without an error.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,14 +21,44 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image
 from torchvision import tv_tensors as tv
 
-from polyhead.errors import InvalidFileError
+from polyhead.errors import InvalidFileError, counted, few
 from polyhead.types import Size
 
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
 SUFFIXES = frozenset(
-    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm"]
+    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".avif"]
 )
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM")  # no others: Pillow would start Ghostscript for EPS
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "AVIF")  # not EPS: Pillow would start Ghostscript
+HEIC = frozenset([".heic", ".heif", ".hif"])
+"""Endings of the images that need the package pillow-heif."""
+NOT_READ = frozenset(
+    [
+        *HEIC,
+        ".jp2",
+        ".j2k",
+        ".jpf",
+        ".jpx",
+        ".jxl",
+        ".jxr",
+        ".psd",
+        ".svg",
+        ".exr",
+        ".hdr",
+        ".tga",
+        ".pcx",
+        ".dcm",
+        ".dng",
+        ".cr2",
+        ".cr3",
+        ".nef",
+        ".arw",
+        ".orf",
+        ".rw2",
+        ".raf",
+    ]
+)
+"""Endings of images that are not read (those of ``HEIC`` only without the package), and therefore counted."""
+INSTALL_HEIC = "install it with: pip install 'polyhead[heic]'"
 Image.init()  # before this call Pillow knows only the most common formats
 
 TRANSPOSE = {
@@ -44,18 +77,49 @@ FIRST_SIDEWAYS = 5
 
 def is_image(name: str | Path) -> bool:
     """Return whether the suffix of a file is that of a supported image format."""
-    return Path(name).suffix.lower() in SUFFIXES
+    suffix = Path(name).suffix.lower()
+    return suffix in SUFFIXES or (suffix in HEIC and _reads_heic())
 
 
-def read_image(path: str | Path) -> tv.Image:
+@lru_cache(1)
+def _reads_heic() -> bool:
+    """Return whether HEIC images can be read, and let Pillow read them if so."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener()
+    return True
+
+
+def not_read(names: Iterable[str | Path]) -> list[str]:
+    """Return a sentence with the number of images in formats that are not read, by their endings; none without any."""
+    endings = Counter(Path(name).suffix.lower() for name in names if not is_image(name))
+    counts = {ending: count for ending, count in endings.most_common() if ending in NOT_READ}
+    if not counts:
+        return []
+    listed = few([f"{count} with {ending}" for ending, count in counts.items()])
+    remedy = (
+        f"for HEIC, {INSTALL_HEIC}; convert others to JPEG or PNG"
+        if HEIC & counts.keys()
+        else "convert them to JPEG or PNG"
+    )
+    return [f"{counted(sum(counts.values()), 'image')} not read, because of the format: {listed} ({remedy})"]
+
+
+def read_image(path: str | Path, bits: int = 16) -> tv.Image:
     """Read an upright image as uint8 ``[3, h, w]``; in memory the channels come last, as the decoder writes them.
+
+    Args:
+        path: the file.
+        bits: how many bits the values of 16-bit images use, of which the high eight are read.
 
     Raises:
         InvalidFileError: if the file is missing, empty, broken, or has more than ``MAX_PIXELS`` pixels.
     """
     with _opened(path) as image:
         orientation = _orientation(image)  # before the pixels are decoded, which may load further EXIF data
-        pixels = _upright(to_rgb(image, path), orientation)
+        pixels = _upright(to_rgb(image, path, bits), orientation)
         return tv.Image(torch.from_numpy(np.array(pixels)).permute(2, 0, 1))  # [h, w, 3] -> [3, h, w]
 
 
@@ -66,13 +130,13 @@ class ImageFile(NamedTuple):
     size: Size | None = None
 
 
-def read_sized(file: ImageFile) -> tv.Image:
+def read_sized(file: ImageFile, bits: int = 16) -> tv.Image:
     """Read an image as :func:`read_image` does, and check its size.
 
     Raises:
         InvalidFileError: if the image cannot be read, or does not have the expected size.
     """
-    image = read_image(file.path)  # [3, h, w]
+    image = read_image(file.path, bits)  # [3, h, w]
     if file.size is not None and tuple(image.shape[1:]) != file.size:
         what = (
             f"expected {file.size[1]} x {file.size[0]} pixels as in its annotation, got {image.shape[2]} x "
@@ -102,6 +166,18 @@ def image_mode(path: str | Path) -> str:
     """
     with _opened(path) as image:
         return image.mode
+
+
+def used_bits(path: str | Path) -> int | None:
+    """Return how many bits the values of a 16-bit image use, at least 8; None for other images.
+
+    Raises:
+        InvalidFileError: as :func:`read_image`.
+    """
+    with _opened(path) as image:
+        if not image.mode.startswith("I;16"):
+            return None
+        return max(8, int(np.asarray(image).max()).bit_length())
 
 
 def read_colors(path: str | Path) -> UInt8[np.ndarray, "h w 3"]:
@@ -136,7 +212,8 @@ def read_classes(path: str | Path) -> UInt8[np.ndarray, "h w"]:
 def _opened(path: str | Path) -> Iterator[Image.Image]:
     """Open an image and read its header; every error until it is closed becomes an InvalidFileError."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        heic = Path(path).suffix.lower() in HEIC and _reads_heic()
+        with Image.open(path, formats=(*FORMATS, "HEIF") if heic else FORMATS) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise Image.DecompressionBombError(f"{width} x {height} pixels")
@@ -158,6 +235,10 @@ def _diagnosis(path: Path, error: Exception) -> tuple[str, str]:
         return "the file cannot be read (permission denied)", "give yourself permission to read it"
     if path.is_file() and path.stat().st_size == 0:
         return "the image file is empty (0 bytes)", "copy it again from its source, or remove it"
+    if path.suffix.lower() in HEIC and not _reads_heic():
+        return "the image is HEIC, which needs the package pillow-heif", INSTALL_HEIC
+    if path.suffix.lower() in NOT_READ - HEIC:
+        return f"images in the format {path.suffix.lower()} are not read", "save it as JPEG or PNG"
     return f"the image cannot be decoded ({error})", "copy it again, save it as JPEG or PNG, or remove it"
 
 
@@ -177,15 +258,21 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(TRANSPOSE[orientation]) if orientation in TRANSPOSE else image
 
 
-def to_rgb(image: Image.Image, path: str | Path) -> Image.Image:
+def to_rgb(image: Image.Image, path: str | Path, bits: int = 16) -> Image.Image:
     """Convert an image to RGB; 16 bits are reduced to the high 8, and transparent pixels are blended with white.
+
+    Args:
+        image: the image.
+        path: its file, for messages.
+        bits: how many bits the values of a 16-bit image use.
 
     Raises:
         InvalidFileError: if the pixels have 32 bits, because their value range is unknown.
     """
     # Pillow reads a PGM file of 16 bits, scaled to all of them, into pixels of 32 bits.
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
-        image = Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
+        values = np.asarray(image).astype(np.uint16) >> (bits - 8)  # [h, w]
+        image = Image.fromarray(values.clip(max=255).astype(np.uint8))
     if image.mode in ("I", "F"):
         what = f"expected pixels of 8 or 16 bits, got 32-bit pixels (mode {image.mode}), whose value range is unknown"
         raise InvalidFileError(path, what, "save it with 8 or 16 bits")

@@ -1,9 +1,11 @@
 """Read JSON files of annotations."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any
 
 from polyhead.data.io.files import read_text
@@ -17,11 +19,11 @@ def load_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        InvalidFileError: if the file cannot be read, or is not valid JSON (names line and column).
+        InvalidFileError: if the file cannot be read, is not valid JSON (names line and column), or gives a key twice.
     """
     text = read_text(path)
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
         where = f"{path}: line {error.lineno}, column {error.colno}"
         raise InvalidFileError(
@@ -29,6 +31,15 @@ def load_json(path: Path) -> Any:
         ) from error
     except (ValueError, RecursionError) as error:
         raise InvalidFileError(path, f"cannot be used as JSON ({error})", "export the file again") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the mapping of pairs; Python would keep the last of two equal keys without a word."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key {short(twice)} is given twice")
+    return found
 
 
 def number(value: Any) -> float | None:

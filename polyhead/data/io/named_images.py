@@ -26,7 +26,7 @@ class NamedImages:
     def __init__(self, root: Path, folder: Path, split: str | None = None) -> None:
         self.root = root
         self.split = split
-        self.listing = Listing(folder, root)
+        self.listing = Listing(folder)
         self._folders: Counter[str] = Counter()
         self._cases: list[str] = []
 

@@ -14,6 +14,8 @@ from polyhead.errors import InvalidFileError, Problem
 from polyhead.types import IGNORED, Mask, Size
 
 REDRAW = "draw the outline again, or delete the annotation"
+MOST_BITS = 60
+"""Bits of a compressed run length; a longer one would take long to decode, and is that of no image."""
 
 
 class Outline(NamedTuple):
@@ -87,9 +89,13 @@ class CocoMasks(Coco):
         from faster_coco_eval.core import mask
 
         shape = outline.shape
-        if isinstance(shape, dict) and isinstance(shape["counts"], str):
-            shape = {"size": shape["size"], "counts": run_lengths(shape["counts"])}
-            if sum(shape["counts"]) != size[0] * size[1] or min(shape["counts"]) < 0:
+        if isinstance(shape, dict):
+            counts = run_lengths(shape["counts"]) if isinstance(shape["counts"], str) else shape["counts"]
+            shape = {
+                "size": [*size],
+                "counts": counts,
+            }  # the file may write the size as 48.0, which the library refuses
+            if sum(counts) != size[0] * size[1] or min(counts) < 0:
                 where = f"{self.file}: annotation {outline.id}"
                 what = "the compressed run lengths do not add up to the pixels of the image"
                 raise InvalidFileError(where, what, "export the file again")
@@ -172,6 +178,8 @@ def run_lengths(text: str) -> list[int]:
         bits = ord(letter) - 48
         value |= (bits & 31) << shift
         shift += 5
+        if shift > MOST_BITS:
+            return [-1]  # a number that no image has
         if bits & 32:  # more characters of this number follow
             continue
         if bits & 16:  # the number is negative: extend its sign

@@ -68,9 +68,9 @@ def _has_images(folder: Path) -> bool:
 
 def _read_class(folder: Path, label: int, issues: Issues, *, may_be_empty: bool) -> list[Record]:
     """Return a record for each image of a class folder."""
-    listing = Listing(folder, folder.parent)
+    listing = Listing(folder)
     records = []
-    images = sorted(name for name in (*listing.files, *listing.outside_links) if is_image(name))
+    images = sorted(name for name in (*listing.files, *listing.broken_links) if is_image(name))
     if not images and not may_be_empty:
         what = "the class folder contains no images"
         issues.add(None, Problem(str(folder), what, "add images, or leave out the class with classes="))

@@ -101,7 +101,7 @@ class OxfordPetsMasks(MaskReader):
         if not (folder / TRIMAPS).is_dir():
             raise PolyheadError(f"{folder / TRIMAPS}: the folder does not exist. Unpack annotations.tar.gz into root.")
         issues = Issues()
-        images, masks = _images(folder), Listing(folder / TRIMAPS, folder)
+        images, masks = _images(folder), Listing(folder / TRIMAPS)
         records: dict[str, Record] = {}
         for row in _rows(folder, split, issues):
             mask = masks.find(f"{row.name}.png")
@@ -168,7 +168,7 @@ def _rows(folder: Path, split: str, issues: Issues) -> list[_Row]:
 
 def _images(folder: Path) -> dict[str, Path]:
     """Return the image files by their names without ending; JPEG files come before others of the same name."""
-    files = Listing(folder / IMAGES, folder).files
+    files = Listing(folder / IMAGES).files
     ordered = sorted(files, key=lambda name: not name.lower().endswith((".jpg", ".jpeg")), reverse=True)
     return {PurePosixPath(name).stem: files[name] for name in ordered if is_image(name)}
 

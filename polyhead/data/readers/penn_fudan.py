@@ -35,14 +35,14 @@ class PennFudan(InMemoryReader):
                 f"{find(root)}: has no Penn-Fudan layout (expected the folders {IMAGES} and {MASKS}). Correct root."
             )
         issues = Issues()
-        masks = Listing(folder / MASKS, folder)
-        images = Listing(folder / IMAGES, folder)
+        masks = Listing(folder / MASKS)
+        images = Listing(folder / IMAGES)
         records = []
-        for name in sorted({*images.files, *images.outside_links}):
+        for name in sorted({*images.files, *images.broken_links}):
             if is_image(name):
                 record = _read_record(name, images, masks, issues)
                 records += [record] if record else []
-        stems = {Path(name).stem for name in (*images.files, *images.outside_links)}
+        stems = {Path(name).stem for name in (*images.files, *images.broken_links)}
         for name, path in masks.files.items():
             if is_image(name) and Path(name).stem.removesuffix("_mask") not in stems:
                 what = f"the mask has no image in {IMAGES}"

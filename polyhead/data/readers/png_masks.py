@@ -127,7 +127,7 @@ def _listing(folder: Path, name: str) -> Listing:
     path = folder / name
     if not path.is_dir():
         raise PolyheadError(f"{path}: the folder does not exist. Correct images= or masks=.")
-    return Listing(path, folder)
+    return Listing(path)
 
 
 class _PairedFiles:
@@ -174,7 +174,7 @@ def _inside(folder: Path, above: Path) -> str:
 
 
 def _image_names(listing: Listing) -> list[str]:
-    return sorted(name for name in (*listing.files, *listing.outside_links) if is_image(name))
+    return sorted(name for name in (*listing.files, *listing.broken_links) if is_image(name))
 
 
 def _pair_files(files: _PairedFiles, encoding: MaskEncoding, issues: Issues) -> list[Record]:

@@ -89,7 +89,7 @@ def _year_entries(folder: Path, split: str | None, bases: list[Path], issues: Is
     years: dict[str, Path] = {}  # of each id
     found = VocEntries([], [], [], folder, [])
     for base in bases:
-        annotations, images = Listing(base / "Annotations", base), Listing(base / "JPEGImages", base)
+        annotations, images = Listing(base / "Annotations"), Listing(base / "JPEGImages")
         by_id: dict[str, list[Path]] = {}
         for name in filter(is_image, images.files):
             by_id.setdefault(str(PurePosixPath(name).with_suffix("")), []).append(images.files[name])

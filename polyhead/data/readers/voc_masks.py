@@ -66,7 +66,7 @@ class VocMasks(MaskReader):
         records: dict[str, Record | None] = {}
         years: dict[str, Path] = {}  # of each id
         for base in select_years(folder, year, MASKS):
-            masks, images = Listing(base / MASKS, base), Listing(base / "JPEGImages", base)
+            masks, images = Listing(base / MASKS), Listing(base / "JPEGImages")
             files = {PurePosixPath(file).stem: file for file in images.files}
             for image_id, where in read_ids(folder, base, split, issues, LISTS, f"{MASKS}/*.png"):
                 if image_id in years:

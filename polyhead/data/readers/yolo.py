@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from polyhead.data.io.files import Listing, read_text
-from polyhead.data.io.images import image_size
+from polyhead.data.io.images import NOT_READ, image_size
 from polyhead.data.io.split_names import SPLITS
 from polyhead.data.readers.in_memory import Box, InMemoryReader, Issues, Record, check_box
 from polyhead.data.readers.yolo_layout import YoloLayout, looks_like_labels, yolo_layout
@@ -211,9 +211,12 @@ def _report_unused_labels(listing: Listing, layout: YoloLayout, split: str, issu
     used = set(layout.labels.values())
     own = {layout.labels[image.name] for image in layout.splits[split] if image.name in layout.labels}
     folders = {str(PurePosixPath(name).parent) for name in own}
+    not_read = {pure.stem: pure.name for pure in map(PurePosixPath, listing.files) if pure.suffix.lower() in NOT_READ}
     for name, path in listing.files.items():
         folder = str(PurePosixPath(name).parent)
         is_text = name.lower().endswith(".txt") and not is_class_file(name)
         if is_text and folder in folders and name not in used and looks_like_labels(path):
-            what = "the label file has no image of this name"
-            issues.add(name, Problem(str(path), what, "add the image, or delete the label file"))
+            what, remedy = "the label file has no image of this name", "add the image, or delete the label file"
+            if other := not_read.get(PurePosixPath(name).stem):
+                what, remedy = f"its image {other!r} is in a format that is not read", "save it as JPEG or PNG"
+            issues.add(name, Problem(str(path), what, remedy))

@@ -86,8 +86,8 @@ def looks_like_labels(path: Path) -> bool:
 
 
 def _images(listing: Listing) -> list[str]:
-    """Return the images, and the links that may be images outside: these are reported later."""
-    return sorted(filter(is_image, (*listing.files, *listing.outside_links)))
+    """Return the images, and the broken links that may be images: these are reported later."""
+    return sorted(filter(is_image, (*listing.files, *listing.broken_links)))
 
 
 def _usual_splits(listing: Listing, labels: dict[str, str]) -> tuple[dict[str, list[ListedImage]], list[str]]:
@@ -181,7 +181,7 @@ class _Places:
     def __init__(self, listing: Listing) -> None:
         self.folder = listing.folder
         self.lower: dict[str, set[str]] = {}
-        for name in (*listing.files, *listing.outside_links):
+        for name in (*listing.files, *listing.broken_links):
             for path in (name, *map(str, PurePosixPath(name).parents)):
                 self.lower.setdefault(path.lower(), set()).add(path)
 
@@ -217,7 +217,7 @@ def _expand(paths: Iterable[str], listing: Listing) -> list[ListedImage]:
             for number, line in enumerate(read_text(listing.folder / path).splitlines(), 1):
                 if line.strip():
                     images.append(ListedImage(_listed(line.strip(), listing), f"{where}: line {number}"))
-        elif path in listing.outside_links:
+        elif path in listing.broken_links:
             images.append(ListedImage(path, where))
         else:
             prefix = "" if path == "." else f"{path}/"

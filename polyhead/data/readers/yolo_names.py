@@ -6,11 +6,10 @@ from pathlib import Path, PurePosixPath
 from reprlib import repr as short
 from typing import Any, NamedTuple
 
-import yaml
-
 from polyhead.data.io.files import Listing, read_text
 from polyhead.data.io.pairing import is_usual
 from polyhead.data.io.split_names import SPLITS
+from polyhead.data.io.yaml_files import load_yaml
 from polyhead.errors import InvalidFileError, PolyheadError, few
 
 CLASS_FILES = ("classes.txt", "_darknet.labels", "obj.names", "predefined_classes.txt", "class_names.txt", "names.txt")
@@ -83,14 +82,7 @@ def _has_names(path: Path) -> bool:
 
 def _read_yaml(path: Path) -> dict[str, Any] | None:
     """Return the content of a YAML file; None if it has no ``names``."""
-    try:
-        document = yaml.safe_load(read_text(path))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        what = f"is not valid YAML ({error.problem})"
-        raise InvalidFileError(f"{path}: line {line}", what, "repair the file") from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a date or number out of range
-        raise InvalidFileError(path, f"is not valid YAML ({error})", "repair the file") from error
+    document = load_yaml(path)
     return document if isinstance(document, dict) and document.get("names") else None
 
 

@@ -14,8 +14,8 @@ from polyhead.contracts.modality import Modality, Source
 from polyhead.data.augment.transforms import Eval, fit_of, train_transform
 from polyhead.data.geometry.plane import ImageMeta
 from polyhead.data.io.images import ImageFile, read_sized
-from polyhead.errors import PolyheadError
-from polyhead.modalities.image.sources import image_of, image_sources
+from polyhead.errors import PolyheadError, SettingError
+from polyhead.modalities.image.sources import image_of, image_sources, unread
 from polyhead.modalities.image.transforms import EvalImage, TrainImage
 from polyhead.types import InputSpec, Size
 
@@ -23,11 +23,19 @@ from polyhead.types import InputSpec, Size
 class Image(Modality):
     """Images on a canvas; the raw input is an image file or pixels, uint8 ``[3, h, w]``.
 
-    Its state is the size of the canvas, and how evaluation fits an image to it.
+    Its state is the size of the canvas, how evaluation fits an image to it, and ``bits``.
+
+    Args:
+        bits: how many bits the values of 16-bit images use, 8 to 16, such as 12 for many cameras and X-ray images.
     """
 
     size: Size
     fit_to_canvas: str
+
+    def __init__(self, bits: int = 16) -> None:
+        if not 8 <= bits <= 16:
+            raise SettingError(f"bits must be from 8 to 16, got {bits}")
+        self.bits = bits
 
     @property
     def name(self) -> str:
@@ -42,14 +50,16 @@ class Image(Modality):
         if size is None:
             raise PolyheadError("the model has no image size, which a task of images needs. Use a model for images.")
         self.train = TrainImage(train_transform(transforms, size))
-        self.restore({"size": size, "fit": fit_of(transforms)})
+        self.restore({"size": size, "fit": fit_of(transforms), "bits": self.bits})
 
     def state(self) -> dict[str, Any]:
-        """Return the size of the canvas and the fit."""
-        return {"size": list(self.size), "fit": self.fit_to_canvas}
+        """Return the size of the canvas, the fit, and the bits unless they are all 16."""
+        bits = {} if self.bits == 16 else {"bits": self.bits}
+        return {"size": list(self.size), "fit": self.fit_to_canvas, **bits}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Set the size of the canvas and the fit."""
+        """Set the size of the canvas, the fit and the bits."""
+        self.bits = int(state.get("bits", 16))
         height, width = state["size"]
         self.size, self.fit_to_canvas = (int(height), int(width)), str(state["fit"])
         self.eval = EvalImage(Eval(self.size, self.fit_to_canvas))
@@ -60,7 +70,7 @@ class Image(Modality):
 
     def as_raw(self, value: Any) -> tv.Image:
         """Return the pixels of a path, a PIL image, an array or a tensor (:mod:`polyhead.modalities.image.sources`)."""
-        return image_of(value)
+        return image_of(value, self.bits)
 
     def size_of(self, raw: Tensor) -> Size:
         """Return height and width in pixels."""
@@ -68,7 +78,7 @@ class Image(Modality):
 
     def decode(self, raw: ImageFile | Tensor) -> tv.Image:
         """Return the upright image, uint8 ``[3, h, w]``."""
-        return tv.Image(raw) if isinstance(raw, Tensor) else read_sized(raw)
+        return tv.Image(raw) if isinstance(raw, Tensor) else read_sized(raw, self.bits)
 
     def meta(self, sample_id: str, decoded: Tensor) -> ImageMeta:
         """Return the meta of an image that was not transformed yet."""
@@ -88,7 +98,11 @@ class Image(Modality):
 
     def sources(self, source: Any) -> Iterator[Source]:
         """Yield the images of a file, a folder, a pattern, or pixels (:mod:`polyhead.modalities.image.sources`)."""
-        yield from image_sources(source)
+        yield from image_sources(source, self.bits)
+
+    def unread(self, source: Any) -> list[str]:
+        """Return a sentence with the images of a folder or pattern that are in formats which are not read."""
+        return unread(source)
 
     def save(self, raw: ImageFile | Tensor, folder: Path, name: str) -> dict[str, Any]:
         """Copy the image file unchanged; write pixels as PNG, without loss."""

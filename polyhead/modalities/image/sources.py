@@ -16,40 +16,47 @@ from torch import Tensor
 from torchvision import tv_tensors as tv
 
 from polyhead.contracts.modality import Source
-from polyhead.data.io.images import SUFFIXES, ImageFile, is_image, read_image, to_rgb
+from polyhead.data.io.images import SUFFIXES, ImageFile, is_image, not_read, read_image, to_rgb
 from polyhead.errors import PolyheadError, SampleError
 from polyhead.paths import expanded, separator_hint
 
 
-def image_sources(source: Any) -> Iterator[Source]:
+def image_sources(source: Any, bits: int = 16) -> Iterator[Source]:
     """Yield the images of a source, or of a list of sources, in order; files are not opened.
+
+    Args:
+        source: the source or sources.
+        bits: how many bits the values of 16-bit images use.
 
     Raises:
         PolyheadError: when a path does not exist, a folder or pattern has no image, or pixels have the wrong type.
     """
     count = 0
-    sources: Sequence[Any] = source if isinstance(source, list | tuple) else [source]
-    for entry in sources:
+    for entry in _listed(source):
         if isinstance(entry, str | Path):
             found = [Source(str(path), ImageFile(str(path))) for path in _files(entry)]
         else:
-            found = [Source(str(count + number), pixels) for number, pixels in enumerate(_pixels(entry))]
+            found = [Source(str(count + number), pixels) for number, pixels in enumerate(_pixels(entry, bits))]
         yield from found
         count += len(found)
     if not count:
         raise PolyheadError("no image to predict: the list of sources is empty")
 
 
-def image_of(value: Any) -> tv.Image:
+def image_of(value: Any, bits: int = 16) -> tv.Image:
     """Return one image of a data set, a path or pixels, as upright RGB, uint8 ``[3, h, w]``.
+
+    Args:
+        value: the image.
+        bits: how many bits the values of 16-bit images use.
 
     Raises:
         InvalidFileError: when a file cannot be read.
         SampleError: when it is no image, or several.
     """
     if isinstance(value, str | Path):
-        return read_image(value)
-    images = _pixels(value)
+        return read_image(value, bits)
+    images = _pixels(value, bits)
     if len(images) != 1:
         raise SampleError(f"expected one image, got a batch of {len(images)}", "let the data set return one image")
     return images[0]
@@ -75,8 +82,21 @@ def _files(source: str | Path) -> list[Path]:
         )
     images = sorted(each for each in found if is_image(each) and each.is_file() and not each.name.startswith("."))
     if not images:
-        raise PolyheadError(f"{what} has no image (expected files that end in {', '.join(sorted(SUFFIXES))}){remedy}")
+        others = "".join(f"; {note}" for note in not_read(found))
+        expected = f"expected files that end in {', '.join(sorted(SUFFIXES))}"
+        raise PolyheadError(f"{what} has no image ({expected}){others}{remedy}")
     return images
+
+
+def unread(source: Any) -> list[str]:
+    """Return a sentence with the images of folders and patterns that are in formats which are not read."""
+    paths = [Path(each).expanduser() for each in _listed(source) if isinstance(each, str | Path)]
+    return not_read(
+        found
+        for path in paths
+        if not path.is_file()
+        for found in (path.iterdir() if path.is_dir() else glob(_pattern(path), recursive=True))  # noqa: PTH207
+    )
 
 
 def _pattern(path: Path) -> str:
@@ -85,10 +105,14 @@ def _pattern(path: Path) -> str:
     return str(Path(escape(str(existing))) / path.relative_to(existing))
 
 
-def _pixels(entry: Any) -> list[tv.Image]:
+def _listed(source: Any) -> Sequence[Any]:
+    return source if isinstance(source, list | tuple) else [source]
+
+
+def _pixels(entry: Any, bits: int) -> list[tv.Image]:
     """Convert pixels to upright RGB images, uint8 ``[3, h, w]``: one image, or all images of a batch."""
     if isinstance(entry, Image.Image):
-        rgb = to_rgb(ImageOps.exif_transpose(entry), "the given image")
+        rgb = to_rgb(ImageOps.exif_transpose(entry), "the given image", bits)
         return [tv.Image(torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous())]
     if not isinstance(entry, np.ndarray | Tensor):
         what = f"expected a path, a PIL image, an array or a tensor, got {type(entry).__name__}"

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from polyhead.boxes.anchors import Anchors
 from polyhead.boxes.coders import Coder
 from polyhead.boxes.matching import Matcher
-from polyhead.boxes.nms import NMS, clip
+from polyhead.boxes.nms import NMS, clip, up_to
 from polyhead.boxes.raw import DensePredictions, gather
 from polyhead.contracts.network import Head
 from polyhead.nets.losses import Loss, binary_divergence
@@ -115,6 +115,10 @@ class Dense(Head):
                 "class": (by_either * classes).sum() / by_either.sum(),
                 "box": (by_teacher * deltas).sum() / by_teacher.sum(),
             }
+
+    def limit(self, boxes: int) -> None:
+        """Set the largest number of boxes for an image, of a ``suppress`` with ``max_detections``."""
+        self.suppress = up_to(boxes, self.suppress)
 
     def decode(self, raw: DensePredictions) -> list[Detections]:
         """Return the detections of each image, best first, clipped to the canvas."""

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from builders.folder_cases import Box, Case, Expected, Variant, check_case, variants
 
+from polyhead.data.formats.left_out import left_out
 from polyhead.data.formats.recognize import recognize
 from polyhead.data.readers.yolo import Yolo
 
@@ -401,11 +402,14 @@ def test_folders(case: Case, seed: int, tmp_path: Path) -> None:
     check_case(case, seed, tmp_path)
 
 
-def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+def test_a_link_out_of_the_folder_is_followed_and_named(tmp_path: Path) -> None:
     write_split(Variant(0, tmp_path / "outside"), ["a"], "images", "labels")
     folder = tmp_path / "inside"
     folder.mkdir()
     (folder / "images").symlink_to(tmp_path / "outside" / "images")
     (folder / "data.yaml").write_text("train: images\nnames: [a]\n")
-    (problem,) = Yolo(folder).problems
-    assert "got a symbolic link that leads out of it" in str(problem)
+    found = Yolo(folder)
+    assert len(found) == len(list((tmp_path / "outside" / "images").iterdir()))
+    layout = recognize(folder)
+    (note,) = [line for line in left_out(folder, layout) if "symbolic" in line]
+    assert note == f"1 symbolic link out of {folder} followed: images -> {tmp_path / 'outside' / 'images'}"

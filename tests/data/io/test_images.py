@@ -8,7 +8,8 @@ import torch
 from PIL import Image, ImageOps
 from torchvision import tv_tensors as tv
 
-from polyhead.data.io.images import image_size, is_image, read_classes, read_image
+from polyhead.data.io import images
+from polyhead.data.io.images import image_size, is_image, not_read, read_classes, read_image, used_bits
 from polyhead.errors import InvalidFileError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
@@ -32,7 +33,7 @@ def test_lossless_formats_keep_every_pixel(suffix: str, tmp_path: Path) -> None:
     assert np.array_equal(pixels(path), NOISE)
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "webp", "gif"])
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "gif", "avif"])
 def test_lossy_formats_are_close(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(SMOOTH).save(path)
@@ -73,6 +74,48 @@ def test_of_sixteen_bits_the_high_byte_is_read(tmp_path: Path) -> None:
     for suffix in ("png", "tif"):
         Image.fromarray(high.astype(np.uint16) * 256 + 77).save(tmp_path / f"a.{suffix}")
         assert np.array_equal(pixels(tmp_path / f"a.{suffix}")[..., 1], high)
+
+
+def test_pgm_of_sixteen_bits(tmp_path: Path) -> None:
+    values = np.arange(64 * 48, dtype=np.uint16).reshape(48, 64) * 20
+    (tmp_path / "a.pgm").write_bytes(b"P5 64 48 65535\n" + values.astype(">u2").tobytes())
+    assert np.array_equal(read_image(tmp_path / "a.pgm")[0], values >> 8)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_of_fewer_bits_in_sixteen_those_are_read(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    values = (np.arange(64 * 64).reshape(64, 64) % 4096).astype(np.uint16)
+    Image.fromarray(values).save(path)
+    assert used_bits(path) == 12
+    assert np.array_equal(read_image(path, bits=12)[0], values >> 4)
+    assert int(read_image(path).max()) == 15
+    assert int(read_image(path, bits=8)[0, 10, 0]) == 255, "larger values are clipped, not wrapped around"
+    Image.fromarray(SMOOTH).save(path)
+    assert used_bits(path) is None
+
+
+def test_images_in_formats_that_are_not_read_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "_reads_heic", lambda: False)
+    assert not is_image("a.heic")
+    assert not not_read(["a.jpg", "b.avif", "notes.txt"])
+    (note,) = not_read(["a.HEIC", "b.heic", "c.jxl", "d.jpg"])
+    assert note.startswith("3 images not read, because of the format: 2 with .heic, 1 with .jxl (for HEIC, ")
+    assert note.endswith("pip install 'polyhead[heic]'; convert others to JPEG or PNG)")
+    for name, message in (("a.heic", r"pip install 'polyhead\[heic\]'"), ("a.jp2", "save it as JPEG or PNG")):
+        (tmp_path / name).write_bytes(b"x")
+        with pytest.raises(InvalidFileError, match=message):
+            read_image(tmp_path / name)
+    monkeypatch.setattr(images, "_reads_heic", lambda: True)
+    assert is_image("a.heic")
+    assert not not_read(["a.heic"])
+
+
+def test_heic_is_read_with_its_package(tmp_path: Path) -> None:
+    pytest.importorskip("pillow_heif")
+    assert is_image(tmp_path / "a.heic")
+    Image.fromarray(SMOOTH).save(tmp_path / "a.heic")
+    assert np.abs(pixels(tmp_path / "a.heic").astype(int) - SMOOTH).mean() < 6
 
 
 def test_cmyk(tmp_path: Path) -> None:

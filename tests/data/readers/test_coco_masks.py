@@ -83,6 +83,13 @@ def test_compressed_run_lengths_of_an_image(tiny: Tiny) -> None:
     text = pycoco.encode(shown)["counts"].decode()
     edit(root, 2, segmentation={"size": [48, 64], "counts": text})
     assert numbers(CocoMasks(root), 1).tolist() == shown.tolist()
+    edit(root, 2, segmentation={"size": [48.0, 64.0], "counts": text})
+    assert numbers(CocoMasks(root), 1).tolist() == shown.tolist()
+    edit(root, 2, segmentation={"size": [48, 64.0], "counts": [0, 48 * 64]})
+    assert numbers(CocoMasks(root), 1).min() == 1
+    edit(root, 2, segmentation={"size": [48, 64], "counts": "o" * 1_000_000})
+    (problem,) = check(CocoMasks(root))
+    assert "do not add up" in problem.what
     edit(root, 2, segmentation={"size": [48, 64], "counts": text[:-1]})
     (problem,) = check(CocoMasks(root))
     assert problem.where.endswith("annotation 12")

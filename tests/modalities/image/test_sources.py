@@ -144,7 +144,7 @@ def test_changing_the_given_pixels_later_does_not_change_images_of_other_types()
             "no/such.jpg",
             "'no/such.jpg' does not exist. Give an image file, a folder or a pattern such as 'photos/*.jpg'.",
         ),
-        ("*.nothing", "'*.nothing' has no image (expected files that end in .bmp, .gif, .jfif, .jpe, .jpeg"),
+        ("*.nothing", "'*.nothing' has no image (expected files that end in .avif, .bmp, .gif, .jfif, .jpe, .jpeg"),
         ([], "no image to predict: the list of sources is empty"),
         (
             np.zeros((4, 4, 3)),
@@ -174,5 +174,5 @@ def test_a_folder_without_images_names_the_expected_files(tmp_path: Path) -> Non
     with pytest.raises(PolyheadError) as caught:
         sources(tmp_path)
     message = str(caught.value)
-    assert message.startswith(f"folder '{tmp_path}' has no image (expected files that end in .bmp, .gif, ")
+    assert message.startswith(f"folder '{tmp_path}' has no image (expected files that end in .avif, .bmp, .gif, ")
     assert message.endswith(f"; to include its subfolders, give '{tmp_path}/**/*'")
