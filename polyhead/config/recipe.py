@@ -214,7 +214,9 @@ def _read(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise PolyheadError(f"{path}: the file is not UTF-8 text. Save the recipe as UTF-8.") from error
-    except yaml.YAMLError as error:
+    except RecursionError as error:
+        raise PolyheadError(f"{path} is not valid YAML: it is nested too deeply") from error
+    except (yaml.YAMLError, ValueError) as error:  # an impossible date is a ValueError
         raise PolyheadError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise PolyheadError(f"{path}: expected a recipe with the keys {', '.join(SECTIONS)}, got a file without keys")

@@ -11,7 +11,7 @@ from polyhead.errors import PolyheadError
 from polyhead.kinds import kinds_of_run
 from polyhead.metrics.forgetting import score_history
 from polyhead.nets.model import Model
-from polyhead.run import Run, read_json, read_rows, write_text
+from polyhead.run import Run, write_text
 from polyhead.workflows.evaluate import predict_one, reopen, score_split
 from polyhead.workflows.other_data import evaluate_on
 
@@ -75,16 +75,16 @@ def measure(
     Returns:
         What :func:`polyhead.workflows.evaluate.score_split` returns for the last split.
     """
-    results: dict[str, Any] = {}
+    results: dict[str, Any] = run.results  # a damaged file is refused before the work
     for split in splits:
         results = score_split(model, tasks, split, run)
-        stored = read_json(run.results_json).get(split, {}).get("tasks", {})
+        stored = run.results.get(split, {}).get("tasks", {})
         run.update_results(**{split: {"tasks": {**stored, **results["tasks"]}}})
         for name, task in tasks.items():
             plots.results(run, name, split)
             plots.examples(run, task, split, partial(predict_one, model, task, run.precision))
     plots.training_curves(run)
-    rows = read_rows(run.results_csv)
+    rows = run.epochs
     if any(row["stage"] != "0" for row in rows):
         title = f"{run.name}: score on val after each stage"
         forgetting.heat_map(score_history(rows, kinds_of_run(run)), title, run.plots / "stages.png")

@@ -31,7 +31,7 @@ from polyhead.errors import counted, few, summarize
 from polyhead.metrics.forgetting import ranked_title, score_history
 from polyhead.nets.precision import resolve
 from polyhead.rng import derive_seed
-from polyhead.run import Run, read_rows, write_text
+from polyhead.run import Run, write_text
 from polyhead.workflows.evaluate import changed
 from polyhead.workflows.measure import measure
 from polyhead.workflows.preflight import build, count_parameters, prepare
@@ -164,7 +164,10 @@ def resume_parts(
             log(f"starting {run.folder} again from the beginning")
         for line in changed(run, tasks):
             log(line)
-        return finish(parts, tasks, run, log, config)
+        finish(parts, tasks, run, log, config)
+        if "splits" not in run.read_manifest():  # it was damaged, and deleted
+            run.update_manifest(**describe_run(parts, tasks))
+        return run
 
 
 def finish(
@@ -204,7 +207,7 @@ def finish(
     if parts.settings.max_drop is not None and len(parts.stages) > 1:
         metrics = {name: ranked_title(task.kind) for name, task in tasks.items()}
         images = {name: len(task.ids("val")) for name, task in tasks.items()}
-        history = score_history(read_rows(run.results_csv), {name: task.kind for name, task in tasks.items()})
+        history = score_history(run.epochs, {name: task.kind for name, task in tasks.items()})
         drops = forgetting.drops_since_learned(history, metrics, images)
         log(forgetting.text(drops, parts.settings.max_drop, forgetting.SINCE_LEARNED))
         for name in forgetting.unscored(history):
