@@ -61,7 +61,7 @@ def _network_costs(folds: Sequence[Run], split: str) -> tuple[float, float, floa
 
 def _minutes(run: Run) -> float:
     rows = run.epochs
-    return float(rows[-1]["time"]) / 60 if rows else 0.0
+    return float(rows[-1].get("time") or 0) / 60 if rows else 0.0
 
 
 def _seconds(run: Run, split: str) -> float:

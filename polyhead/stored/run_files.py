@@ -71,10 +71,10 @@ def read_epochs(path: Path) -> list[dict[str, str]]:
         PolyheadError: if it is damaged.
     """
     remedy = f"'polyhead train --resume {path.parent}' writes it again."
-    rows = read_rows(path, remedy, ("stage", "time"))
+    rows = read_rows(path, remedy, ("stage",))
     for number, row in enumerate(rows, 2):
         for column, cell in row.items():
-            if number_of(cell) is None and (cell or column in ("stage", "time")):
+            if number_of(cell) is None and (cell or column == "stage"):
                 raise damaged(path, f"line {number}, column {column!r}: expected a number, got {cell!r:.40}", remedy)
         if not (row["stage"].isdigit() and len(row["stage"]) < 5):
             what = f"line {number}, column 'stage': expected a whole number, got {row['stage']!r:.40}"

@@ -7,6 +7,7 @@ program has changed one.
 
 import hashlib
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,7 +45,8 @@ def read(path: Path) -> Any:
         raise ForeignError(_FOREIGN)
     _check_archive(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # about sparse tensors, which are refused anyway
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ForeignError(_FOREIGN) from error
     except Exception as error:  # a damaged pickle can raise anything

@@ -4,11 +4,11 @@ import csv
 import io
 import json
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from polyhead.errors import PolyheadError
+from polyhead.errors import PolyheadError, few
 from polyhead.stored.shape import Shape, fault
 
 MAX_BYTES = 2**28
@@ -60,10 +60,18 @@ def read_json(path: Path, shape: Shape, remedy: str) -> dict[str, Any]:
         raise damaged(path, "it is nested too deeply", remedy) from error
     except ValueError as error:
         raise PolyheadError(f"{path} is not valid JSON, perhaps truncated ({error}). {remedy}") from error
-    if what := fault(loaded, dict) or fault(loaded, shape):
+    if what := fault(loaded, dict) or fault(loaded, shape) or _other(loaded, shape):
         raise damaged(path, what, remedy)
     content: dict[str, Any] = loaded
     return content
+
+
+def _other(content: dict[str, Any], shape: Shape) -> str | None:
+    """Return that a mapping has none of the expected keys, as that of another file; an empty one may."""
+    expected = [key.removesuffix("?") for key in shape] if isinstance(shape, Mapping) else []
+    if not content or not expected or not content.keys().isdisjoint(expected):
+        return None
+    return f"expected some of the entries {few(expected, 3)}, got {few([*content], 3)}"
 
 
 def _finite(text: str) -> float:
@@ -83,7 +91,8 @@ def read_rows(path: Path, remedy: str, required: Collection[str] = ()) -> list[d
         required: columns that it must have.
 
     Raises:
-        PolyheadError: if it is no CSV with a header, a column is missing, or a row is longer or shorter than the header.
+        PolyheadError: if it is no CSV with a header, a column is missing, or a row is longer or shorter than the
+            header.
     """
     if not path.is_file():
         return []

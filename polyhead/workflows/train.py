@@ -27,6 +27,7 @@ from polyhead.data.splits.make import SPLITS
 from polyhead.engine.continual.exemplars import balanced_indices, shuffled_indices
 from polyhead.engine.fit import fit
 from polyhead.engine.progress import Log, Progress
+from polyhead.engine.resume import load_state
 from polyhead.errors import counted, few, summarize
 from polyhead.metrics.forgetting import ranked_title, score_history
 from polyhead.nets.precision import resolve
@@ -145,6 +146,7 @@ def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
     run = Run.open(folder)
     run.require_recipe(f"Resume it with polyhead.fit(..., resume={str(folder)!r}).")
     config = with_exemplars(recipe.load(run.config), run)
+    load_state(run, len(config["stages"]))  # a damaged file is refused before the data is read
     return resume_parts(build(config), run, show, config)
 
 
