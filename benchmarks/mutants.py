@@ -12,7 +12,26 @@ import numpy as np
 import torch
 import yaml
 
-ODD = (None, "text", "", -1, 0, 1e300, 10**30, True, [], {}, [[]], {"a": 1}, 0.5, "../x", "\ud83d\ude00", 10**7)
+LONG = 10**7
+"""A number that is large, but valid in many places."""
+ODD: tuple[Any, ...] = (
+    None,
+    "text",
+    "",
+    -1,
+    0,
+    1e300,
+    10**30,
+    True,
+    [],
+    {},
+    [[]],
+    {"a": 1},
+    0.5,
+    "../x",
+    "\ud83d\ude00",
+    10**7,
+)
 """Values of another type or size than expected."""
 DEEP = 100_000
 """Levels of the deepest nesting."""
@@ -125,7 +144,8 @@ def yaml_value(path: Path, draw: Draw) -> str:
     if draw.below(8) == 0:
         path.write_text(f"{path.read_text(encoding='utf-8')}\nseed: 2026-02-31\n", encoding="utf-8")
         return "an impossible date"
-    tree, how = changed(yaml.safe_load(path.read_text(encoding="utf-8")), draw)
+    odd = [value for value in ODD if not isinstance(value, int) or value < LONG]  # a setting may ask for so much work
+    tree, how = changed(yaml.safe_load(path.read_text(encoding="utf-8")), draw, odd)
     path.write_text(yaml.safe_dump(tree), encoding="utf-8")
     return how
 

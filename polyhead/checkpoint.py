@@ -259,8 +259,8 @@ def built_for(state: Mapping[str, Tensor], path: Path) -> Iterator[None]:
     hook = nn.modules.module.register_module_parameter_registration_hook(add)
     try:
         yield
-    except PolyheadError:
-        raise
+    except PolyheadError as error:
+        raise PolyheadError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
     except Exception as error:  # settings that no model can be built from raise anything
         what = " ".join(str(error).split())
         raise damaged(path, f"its model cannot be built, {type(error).__name__}: {what:.200}") from error

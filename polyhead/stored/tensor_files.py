@@ -88,7 +88,7 @@ def check_checksum(content: Mapping[str, Any], checked: Mapping[str, Any]) -> No
     """
     if CHECKSUM in content and content[CHECKSUM] != checksum(checked):
         odd = [name for name, value in checked.items() if isinstance(value, Tensor) and _is_odd(value)]
-        named = f": {few(odd, 3)} cannot be weights" if odd else ""
+        named = f", and not finite or not real numbers are {few(odd, 3)}" if odd else ""
         raise DamagedError(f"the checksum of its tensors is wrong{named}")
 
 
@@ -125,7 +125,7 @@ def _add(digest: "hashlib._Hash", value: Any) -> None:
             _add(digest, each)
     elif isinstance(value, Tensor):
         digest.update(f"{value.dtype}{list(value.shape)}".encode())
-        digest.update(memoryview(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()))
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     else:
         digest.update(f"{value!r};".encode())
 

@@ -241,7 +241,10 @@ def _restored(path: Path, task: str, entry: Mapping[str, Any]) -> Modality:
     """Return the modality of a task of a weights file."""
     if "modality" not in entry:
         raise checkpoint.damaged(path, f"tasks.{task}: modality is missing")
-    modality = modality_of(entry["modality"]["name"])
+    try:
+        modality = modality_of(entry["modality"]["name"])
+    except PolyheadError as error:
+        raise PolyheadError(f"{path}: tasks.{task}: {error}") from error
     try:
         modality.restore(entry["modality"]["state"])
     except (PolyheadError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
