@@ -22,8 +22,8 @@ Leaves = dict[Place, Any]
 """The values of a tree by their place."""
 
 IGNORED = (
-    "command", "started", "finished", "versions", "hardware", "git", "extends.run", "time", "seconds_per_image",
-    "peak_memory_mb", "format", "protocol", "dummy_baseline.name",
+    "command", "started", "finished", "versions", "hardware", "git", "extends.run", "id", "run", "checksum", "time",
+    "seconds_per_image", "peak_memory_mb", "format", "protocol", "dummy_baseline.name",
 )  # fmt: skip
 """Places that are not compared, in the new names: times, dates, paths, versions, git, texts that explain a number."""
 COMPARED = (".pt", ".json", ".csv", ".npz", ".png")

@@ -1,10 +1,10 @@
 """Read and write weights files.
 
-A file contains tensors and plain types only. It is read with ``weights_only=True`` and cannot run code.
+A file contains tensors and plain types only, and a checksum of the tensors (:mod:`polyhead.stored.tensor_files`).
 """
 
-import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,11 +12,41 @@ import torch
 from torch import Tensor, nn
 
 from polyhead.errors import PolyheadError, few
-from polyhead.run import atomic_write
+from polyhead.run import Run, atomic_write
+from polyhead.stored import tensor_files
+from polyhead.stored.shape import fault
+from polyhead.stored.tensor_files import CHECKSUM, DamagedError, ForeignError
 
 FORMAT = 2
-_ZIP = b"PK\x03\x04"
 REMEDY = "Use weights/best.pt of a run of 'polyhead train'."
+
+_TASK = {
+    "names": [str],
+    "categories?": [(int, str)],
+    "counts?": {str: float},
+    "target?": {str: Any},
+    "kind?": str,
+    "modality?": {"name": str, "state": {str: Any}},
+}
+SHAPE = {
+    "state": {str: Any},
+    "model": {"class_path?": str, "init_args?": {str: Any}},
+    "tasks": {str: _TASK},
+    "stage": int,
+    "epoch": int,
+    "score": (float, None),
+    "seed": int,
+    CHECKSUM + "?": str,
+}
+"""The shape of the content of a weights file (:mod:`polyhead.stored.shape`)."""
+_SHAPE_1 = {
+    **SHAPE,
+    "tasks": {str: {"names": [str], "fit?": (str, None)}},
+    "eval": {"size": [int], "fit?": (str, None)},
+}
+"""The same of format 1."""
+SPARE = 2
+"""How many times as many parameters as a file has may be made while the model for it is built: parts are replaced."""
 
 
 class Checkpoint(NamedTuple):
@@ -52,8 +82,9 @@ def save(path: Path, checkpoint: Checkpoint | Mapping[str, Any]) -> None:
     """
     entries = checkpoint._asdict() if isinstance(checkpoint, Checkpoint) else dict(checkpoint)
     content = Checkpoint(**{"model": {}, "tasks": {}, **entries})
+    state = tensor_files.checksum(content.state)
     with atomic_write(path) as partial:
-        torch.save({"format": FORMAT, **content._asdict()}, partial)
+        torch.save({"format": FORMAT, CHECKSUM: state, **content._asdict()}, partial)
 
 
 def load(path: Path) -> Checkpoint:
@@ -75,7 +106,7 @@ def load(path: Path) -> Checkpoint:
             f"names. {REMEDY}"
         )
     form = content.get("format")
-    if not isinstance(form, int):
+    if not isinstance(form, int) or isinstance(form, bool) or form < 1:
         raise PolyheadError(f"{path} is not a Polyhead weights file: it has no format number. {REMEDY}")
     if form > FORMAT:
         raise PolyheadError(
@@ -86,9 +117,36 @@ def load(path: Path) -> Checkpoint:
     missing = [name for name in expected if name not in content]
     if missing:
         raise PolyheadError(f"{path} is an incomplete weights file: it lacks {', '.join(missing)}. {REMEDY}")
+    if what := fault(content, _SHAPE_1 if form == 1 else SHAPE):
+        raise damaged(path, what)
+    try:
+        tensor_files.check_tensors(content["state"])
+        tensor_files.check_checksum(content, content["state"])
+    except DamagedError as error:
+        raise damaged(path, str(error)) from error
     if form == 1:
         content = _upgrade(content)
     return Checkpoint(**{name: content[name] for name in Checkpoint._fields})
+
+
+def damaged(path: Path, what: str) -> PolyheadError:
+    """Return the error for a damaged weights file or ``resume.ckpt``, with how it can be written again.
+
+    Args:
+        path: the file.
+        what: what is wrong with it.
+    """
+    if path.name == Run(path.parent).resume.name:
+        return PolyheadError(
+            f"{path}: cannot be read; it may be truncated ({what}). Restore it, or delete it to start the run from the "
+            "beginning."
+        )
+    run = Run(path.parent.parent)
+    again = f" 'polyhead train --resume {run.folder}' writes it again." if path == run.best else ""
+    return PolyheadError(
+        f"{path} is damaged or truncated ({what}). Copy it again, or use another file of its folder."
+        f"{again if run.resume.is_file() else ''}"
+    )
 
 
 def _upgrade(content: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +199,7 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], path: Path, remedy: str 
         remedy: what to do where they do not fit, for the error message.
 
     Raises:
-        PolyheadError: if a tensor is missing, unexpected or has another shape.
+        PolyheadError: if a tensor is missing, unexpected, or has another shape or kind of numbers.
     """
     expected = model.state_dict()
     missing, unexpected, reshaped = compare(state, expected)
@@ -152,26 +210,73 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], path: Path, remedy: str 
     ]
     if faults:
         raise PolyheadError(f"{path}: the tensors do not fit the model: {few(faults, 3)}. {remedy}")
+    check_values(state, expected, path)
     model.load_state_dict(dict(state))
+
+
+def check_values(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
+    """Check that tensors hold the kind of numbers that a model has in their place, and finite ones.
+
+    Args:
+        state: tensors by name, all of which are expected.
+        expected: those of the model.
+        path: the file that they are from, for the error message.
+
+    Raises:
+        PolyheadError: if they do not.
+    """
+    kinds = {name: (value, expected[name]) for name, value in state.items()}
+    faults = [f"{name} is {a.dtype} instead of {b.dtype}" for name, (a, b) in kinds.items() if _kind(a) != _kind(b)]
+    if faults:
+        raise damaged(path, few(faults, 3))
+    if unusable := [name for name, (a, b) in kinds.items() if not a.isfinite().all() and b.isfinite().all()]:
+        raise damaged(path, f"it holds weights that are not finite: {few(unusable, 3)}")
+
+
+def _kind(value: Tensor) -> str:
+    """Return the kind of numbers of a tensor; weights may be stored in another precision."""
+    return "floating" if value.is_floating_point() else "complex" if value.is_complex() else "integer"
+
+
+@contextmanager
+def built_for(state: Mapping[str, Tensor], path: Path) -> Iterator[None]:
+    """Refuse, within the block, to build a model that is much larger than the tensors of its weights file.
+
+    Raises:
+        PolyheadError: when the model would have too many parameters, or cannot be built.
+    """
+    limit = SPARE * sum(value.numel() for value in state.values()) + 2**24
+    count = 0
+
+    def add(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal count
+        count += 0 if parameter is None or nn.parameter.is_lazy(parameter) else parameter.numel()
+        if count > limit:
+            raise damaged(
+                path, f"its model has more parameters than the file: {type(module).__name__}.{name} is too large"
+            )
+
+    hook = nn.modules.module.register_module_parameter_registration_hook(add)
+    try:
+        yield
+    except PolyheadError as error:
+        raise PolyheadError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+    except Exception as error:  # settings that no model can be built from raise anything
+        what = " ".join(str(error).split())
+        raise damaged(path, f"its model cannot be built, {type(error).__name__}: {what:.200}") from error
+    finally:
+        hook.remove()
 
 
 def _read(path: Path) -> Any:
     if not path.is_file():
         raise PolyheadError(_absent(path))
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can raise anything
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            zipped = file.read(len(_ZIP)) == _ZIP
-        if size == 0 or (zipped and not isinstance(error, pickle.UnpicklingError)):
-            raise PolyheadError(
-                f"{path} is damaged or truncated ({size} bytes). Copy it again, or use another file of its folder."
-            ) from error
-        raise PolyheadError(
-            f"{path} is not a Polyhead weights file: it does not consist of plain tensors, and other content is not "
-            f"loaded. {REMEDY}"
-        ) from error
+        return tensor_files.read(path)
+    except ForeignError as error:
+        raise PolyheadError(f"{path} is not a Polyhead weights file: {error}. {REMEDY}") from error
+    except DamagedError as error:
+        raise damaged(path, str(error)) from error
 
 
 def _absent(path: Path) -> str:

@@ -17,6 +17,7 @@ from tempfile import gettempdir
 from typing import IO, Any
 
 from polyhead.errors import DISK_FULL, Interrupted, PolyheadError
+from polyhead.stored import run_files, text_files
 
 REMEDY = "Use the folder that 'polyhead train' printed."
 PARTIAL = ".partial"
@@ -171,12 +172,17 @@ class Run:
 
     def read_manifest(self) -> dict[str, Any]:
         """Read the manifest; empty if the run has none yet."""
-        return read_json(self.manifest)
+        return run_files.read_manifest(self.manifest)
 
     @property
     def results(self) -> dict[str, Any]:
         """The content of ``results.json``: the numbers of each task by split; empty if the run was not evaluated."""
-        return read_json(self.results_json)
+        return run_files.read_results(self.results_json)
+
+    @property
+    def epochs(self) -> list[dict[str, str]]:
+        """The rows of ``results.csv``, one for each epoch; empty if no epoch was finished."""
+        return run_files.read_epochs(self.results_csv)
 
     @property
     def precision(self) -> str:
@@ -237,15 +243,8 @@ def unfinished(runs: Iterable[Run]) -> list[str]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read the mapping in a JSON file; empty if the file does not exist."""
-    if not path.is_file():
-        return {}
-    try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise PolyheadError(f"{path} is not valid JSON, perhaps truncated ({error}). Restore or delete it.") from error
-    assert isinstance(loaded, dict)
-    return loaded
+    """Read the mapping in a JSON file of any content; empty if the file does not exist."""
+    return text_files.read_json(path, dict, "Restore or delete it.")
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -347,8 +346,5 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Read the rows of a CSV file; an empty list if the file does not exist."""
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    """Read the rows of a CSV file of any columns; an empty list if the file does not exist."""
+    return text_files.read_rows(path, "Restore or delete it.")

@@ -221,3 +221,98 @@ def test_compare_puts_every_tensor_that_does_not_fit_in_one_list(
     fitting = {name for name in state if name in expected and state[name].shape == expected[name].shape}
     assert fitting.isdisjoint(reshaped)
     assert fitting.union(*differences) == state.keys() | expected.keys()
+
+
+def crafted(path: Path, **changes: object) -> str:
+    """Return the message for a file that torch has saved with other entries."""
+    torch.save({**torch.load(path, weights_only=True), **changes}, path)
+    return refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"state": [1]}, "state: expected a mapping, got a list"),
+        ({"tasks": ["a"]}, "tasks: expected a mapping, got a list"),
+        ({"tasks": {"a": "x"}}, "tasks.a: expected a mapping, got text"),
+        ({"tasks": {"a": {}}}, "tasks.a: names is missing"),
+        ({"tasks": {"a": {"names": "cat"}}}, "tasks.a.names: expected a list, got text"),
+        ({"model": "ssd300"}, "model: expected a mapping, got text"),
+        ({"model": {"class_path": 3}}, "model.class_path: expected text, got a whole number"),
+        ({"stage": "0"}, "stage: expected a whole number, got text"),
+        ({"score": "x"}, "score: expected a number or null, got text"),
+        ({"state": {"a": "x"}}, "a is not a tensor"),
+        ({"state": {"a": torch.zeros(2, 2).to_sparse()}}, "a is not a plain tensor"),
+        ({"state": {"a": torch.empty(2, device="meta")}}, "a is not a plain tensor"),
+        ({"state": {"a": torch.zeros(1)}}, "the checksum of its tensors is wrong"),
+        (
+            {"state": {"a": torch.tensor([float("nan")])}},
+            "the checksum of its tensors is wrong, and not finite or not real numbers are a",
+        ),
+    ],
+)
+def test_other_entries_are_named(best: Path, changes: dict[str, object], what: str) -> None:
+    assert crafted(best, **changes) == (
+        f"{best} is damaged or truncated ({what}). Copy it again, or use another file of its folder."
+    )
+
+
+@pytest.mark.parametrize("form", [-1, 0, True, "2"])
+def test_a_format_that_is_no_number(best: Path, form: object) -> None:
+    assert crafted(best, format=form) == f"{best} is not a Polyhead weights file: it has no format number. {REMEDY}"
+
+
+def test_a_file_without_a_checksum_is_loaded(best: Path) -> None:
+    """Older versions have written none."""
+    content = torch.load(best, weights_only=True)
+    del content["checksum"]
+    torch.save({**content, "state": {"a": torch.ones(1)}}, best)
+    assert checkpoint.load(best).state == {"a": torch.ones(1)}
+
+
+def test_the_message_about_best_names_the_command_that_writes_it_again(best: Path) -> None:
+    run = best.parent.parent
+    (run / "resume.ckpt").touch()
+    assert crafted(best, stage=None).endswith(f" 'polyhead train --resume {run}' writes it again.")
+
+
+@pytest.mark.parametrize(
+    ("weight", "what"),
+    [
+        (torch.zeros(2, 2, dtype=torch.int64), "weight is torch.int64 instead of torch.float32"),
+        (torch.zeros(2, 2, dtype=torch.complex64), "weight is torch.complex64 instead of torch.float32"),
+        (torch.full((2, 2), float("nan")), "it holds weights that are not finite: weight"),
+        (torch.tensor([[0, 0], [0, float("inf")]]), "it holds weights that are not finite: weight"),
+    ],
+)
+def test_weights_that_are_not_numbers_of_a_model_are_named(weight: torch.Tensor, what: str) -> None:
+    model = nn.Linear(2, 2)
+    before = model.weight.detach().clone()
+    with pytest.raises(PolyheadError, match=what):
+        checkpoint.fill(model, {**model.state_dict(), "weight": weight}, Path("x.pt"))
+    assert torch.equal(model.weight, before)
+    checkpoint.fill(model, {**model.state_dict(), "weight": torch.ones(2, 2).half()}, Path("x.pt"))
+    assert torch.equal(model.weight, torch.ones(2, 2)), "weights may be stored in another precision"
+
+
+def test_a_model_may_have_values_that_are_not_finite(tmp_path: Path) -> None:
+    """Masks of attention have some."""
+    model = nn.Module()
+    model.register_buffer("mask", torch.full((2, 2), float("-inf")).triu(1))
+    checkpoint.fill(model, model.state_dict(), tmp_path / "x.pt")
+
+
+def test_no_model_is_built_that_is_much_larger_than_its_file() -> None:
+    with (
+        pytest.raises(
+            PolyheadError, match=r"x.pt is damaged .*its model has more parameters than the file: Linear.weight"
+        ),
+        checkpoint.built_for({"a": torch.zeros(1)}, Path("x.pt")),
+    ):
+        nn.Linear(5000, 5000)
+    nn.Linear(5000, 5000)  # nothing is left of the check
+    with (
+        pytest.raises(PolyheadError, match=r"its model cannot be built, ZeroDivisionError"),
+        checkpoint.built_for({}, Path("x.pt")),
+    ):
+        raise ZeroDivisionError

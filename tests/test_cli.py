@@ -321,7 +321,7 @@ def test_what_a_terminal_cannot_show_is_escaped(encoding: str, monkeypatch: pyte
     assert [sys.stdout, sys.stderr] == streams
     sys.stderr.flush()
     expected = {"ascii": b"\\xfc \\u732b", "latin-1": b"\xfc \\u732b"}[encoding]
-    assert [stream.buffer.getvalue().split(b"\n")[0] for stream in streams] == [expected] * 2  # type: ignore[attr-defined]
+    assert [stream.buffer.getvalue().split(b"\n")[0] for stream in streams] == [expected] * 2
 
 
 def test_a_program_without_a_console_can_call_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from polyhead.run import Run, read_json, read_rows
+from polyhead.run import Run
 
 TestedRun = tuple[Run, Sequence[str]]
 """A run, and the tasks that it was tested on."""
@@ -60,11 +60,11 @@ def _network_costs(folds: Sequence[Run], split: str) -> tuple[float, float, floa
 
 
 def _minutes(run: Run) -> float:
-    rows = read_rows(run.results_csv)
-    return float(rows[-1]["time"]) / 60 if rows else 0.0
+    rows = run.epochs
+    return float(rows[-1].get("time") or 0) / 60 if rows else 0.0
 
 
 def _seconds(run: Run, split: str) -> float:
-    tasks = read_json(run.results_json).get(split, {}).get("tasks", {})
+    tasks = run.results.get(split, {}).get("tasks", {})
     reported = [numbers["seconds_per_image"] for numbers in tasks.values() if "seconds_per_image" in numbers]
     return fmean(reported) if reported else 0.0

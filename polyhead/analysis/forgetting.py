@@ -16,7 +16,7 @@ from polyhead.kinds import kind_of, kinds_of_run
 from polyhead.metrics.forgetting import ScoreHistory, drop, score_history
 from polyhead.metrics.intervals import LEVEL
 from polyhead.plotting.figures import escape, save
-from polyhead.run import Run, read_json, read_rows
+from polyhead.run import Run
 
 FROM_BASELINE = f"forgetting relative to the baseline ({LEVEL:.0%} intervals over images and the baseline's seeds)"
 SINCE_LEARNED = "forgetting on val: score after the last stage vs. score after the stage that last trained the task"
@@ -67,7 +67,7 @@ def drops_from_baselines(folder: str, baselines: Mapping[str, Baseline], split: 
     Raises:
         PolyheadError: when a baseline was tested on other images, or a task has no score.
     """
-    tested = read_json(Run.open(folder).results_json).get(split, {}).get("tasks", {})
+    tested = Run.open(folder).results.get(split, {}).get("tasks", {})
     drops: list[ScoreDrop] = []
     for task, baseline in baselines.items():
         main = kind_of(tested[task]["kind"]).main
@@ -132,7 +132,7 @@ def transfer(run: Run, baselines: Mapping[str, Baseline] | None = None) -> dict[
         baselines: runs that were trained on one task alone, which forward transfer is relative to. Only runs that were
             validated on the same images are used.
     """
-    rows = read_rows(run.results_csv)
+    rows = run.epochs
     if all(row["stage"] == "0" for row in rows):
         return {}
     kinds = kinds_of_run(run)
@@ -150,7 +150,7 @@ def transfer(run: Run, baselines: Mapping[str, Baseline] | None = None) -> dict[
 
 def _ranking_score(run: Run, task: str, kinds: Mapping[str, Kind]) -> float | None:
     """Return what the history of a run has: a task's score on val, or its skill where lower scores are better."""
-    numbers = read_json(run.results_json).get("val", {}).get("tasks", {}).get(task, {})
+    numbers = run.results.get("val", {}).get("tasks", {}).get(task, {})
     score, dummy = numbers.get("score"), numbers.get("dummy_baseline", {}).get("score")
     if score is None or kinds[task].main.higher_is_better:
         return None if score is None else float(score)
@@ -194,7 +194,7 @@ def parse(
     for word in _split_words(words):
         task, _, value = word.partition("=")
         if Path(word).is_dir():
-            tested = read_json(Run.open(word).results_json).get(split, {}).get("tasks", {})
+            tested = Run.open(word).results.get(split, {}).get("tasks", {})
             shared = [task for task in tasks if task in tested]
             if not shared:
                 raise PolyheadError(f"--baseline: run {word!r} has no score on {split} for {', '.join(tasks)}")
@@ -260,7 +260,7 @@ def _parse_score(word: str, value: str, *, lower_is_better: bool) -> float:
 
 
 def _check_scored(folder: str, task: str, split: str, *, lower_is_better: bool) -> None:
-    tasks = read_json(Run.open(folder).results_json).get(split, {}).get("tasks", {})
+    tasks = Run.open(folder).results.get(split, {}).get("tasks", {})
     score = tasks.get(task, {}).get("score")
     if score is None or (score <= 0 and not lower_is_better):
         what = "a score of 0" if task in tasks else "no score"

@@ -10,7 +10,7 @@ from polyhead.data.loading.streams import Steps
 from polyhead.kinds import kinds_of_run, stored_kind
 from polyhead.plotting import draw
 from polyhead.plotting.figures import CELL, evenly_spaced, save_image
-from polyhead.run import Run, read_rows
+from polyhead.run import Run
 from polyhead.types import Sample
 
 SHOWN = 8
@@ -33,7 +33,7 @@ def data(run: Run, task: TaskData) -> list[Path]:
 
 def training_curves(run: Run) -> Path | None:
     """Plot the columns of ``results.csv``; return the file, or None where there are no rows."""
-    rows = read_rows(run.results_csv)
+    rows = run.epochs
     title = f"{run.name}: training curves"
     return progress(rows, kinds_of_run(run), title, run.plots / "results.png") if rows else None
 

@@ -14,7 +14,7 @@ from polyhead.contracts.score import Score
 from polyhead.errors import PolyheadError, one_line, suggest
 from polyhead.kinds import kind_of
 from polyhead.metrics.intervals import LEVEL, bootstrap_weights, mean_over_runs, percentile_interval
-from polyhead.run import Run, read_json
+from polyhead.run import Run
 
 MAX_UNDEFINED = 0.05
 """A relative difference has an interval only if it is defined on all but this fraction of the resamples."""
@@ -228,7 +228,7 @@ def _dummy_baselines(folders: Sequence[str], split: str, task: str | None) -> di
     """Return the mean score of each task's dummy baseline, over the runs that report it."""
     scores: dict[str, list[float]] = {}
     for folder in folders:
-        for name, numbers in read_json(Run.open(folder).results_json).get(split, {}).get("tasks", {}).items():
+        for name, numbers in Run.open(folder).results.get(split, {}).get("tasks", {}).items():
             score = numbers.get("dummy_baseline", {}).get("score")
             if task in (None, name) and score is not None:
                 scores.setdefault(name, []).append(float(score))

@@ -20,13 +20,16 @@ class Saver(Callback):
 
     Args:
         run: the run folder.
+        run_id: its id, which is saved in ``resume.ckpt``.
         describe: entries of a weights file besides the tensors; see :func:`polyhead.engine.fit.fit`.
         seconds: minimum time between two saves within an epoch.
         progress: logs each finished epoch.
     """
 
-    def __init__(self, run: Run, describe: dict[str, Any], seconds: float, progress: Progress | None) -> None:
-        self.run, self.describe, self.seconds, self.progress = run, describe, seconds, progress
+    def __init__(
+        self, run: Run, run_id: str, describe: dict[str, Any], seconds: float, progress: Progress | None
+    ) -> None:
+        self.run, self.run_id, self.describe, self.seconds, self.progress = run, run_id, describe, seconds, progress
         self.written = time.monotonic()
 
     def on_train_batch_end(
@@ -61,6 +64,10 @@ class Saver(Callback):
         if learner.finished:
             trainer.should_stop = True
         self._write(trainer)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Add the id of the run, so that the file of another run is not resumed from."""
+        checkpoint["run"] = self.run_id
 
     def _write(self, trainer: Trainer) -> None:
         """Save ``resume.ckpt``."""

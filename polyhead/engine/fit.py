@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -22,6 +21,7 @@ from polyhead.engine.initialize import Names, initialize, part_tensors
 from polyhead.engine.learner import Learner, Row, counted_from_one
 from polyhead.engine.optim import optimizer_of, stage_lr_mult
 from polyhead.engine.progress import Progress
+from polyhead.engine.resume import identity, load_state
 from polyhead.engine.stage import Stage, check_tasks, trained_tasks
 from polyhead.errors import PolyheadError
 from polyhead.nets.batch_norm import allow_single_values
@@ -29,6 +29,7 @@ from polyhead.nets.model import Model
 from polyhead.nets.precision import resolve
 from polyhead.rng import derive_seed, fork_rng
 from polyhead.run import Run, atomic_write, write_rows
+from polyhead.stored.tensor_files import CHECKSUM, checksum
 
 
 def fit(
@@ -72,11 +73,12 @@ def fit(
     check_tasks(stages, tasks)
     build_heads(model, tasks, seed)
     model.to(memory_format=torch.channels_last)
-    state = _resume_state(run)
+    state = load_state(run, len(stages))
     first = 0 if state is None else int(state["polyhead"]["stage"])
     rows: list[Row] = [] if state is None else counted_from_one(state["polyhead"]["progress"]["rows"])
     _check_progress(run, stages, first, rows)
-    run.update_manifest(kinds={name: task.kind.name for name, task in tasks.items()})
+    run_id = identity(run, state)
+    run.update_manifest(kinds={name: task.kind.name for name, task in tasks.items()}, id=run_id)
     for number in range(first, len(stages)):
         within_stage = state is not None and number == first and "loops" in state  # else before its first step
         if state is not None and number == first:
@@ -93,12 +95,12 @@ def fit(
         learner.progress |= {"rows": rows, "time": rows[-1]["time"] if rows else 0.0}
         if not within_stage and _repeats_tasks(stages, number, tasks):
             learner.progress["to_beat"] = _keep_earlier(run, number)
-        saver = Saver(run, dict(describe), save_seconds, progress)
+        saver = Saver(run, run_id, dict(describe), save_seconds, progress)
         reporting = [] if progress is None else [progress]
         resume_from = run.resume if within_stage else None
         with _silence_lightning():
             _fit_stage(learner, run, resolve(precision), [*callbacks, *reporting, saver], resume_from)
-        rows = _finish_stage(learner, run, number, len(stages), progress)
+        rows = _finish_stage(learner, run, run_id, number, len(stages), progress)
     return run
 
 
@@ -206,13 +208,15 @@ def _fit_stage(learner: Learner, run: Run, precision: str, callbacks: list[Callb
         )
     except SystemExit as stop:  # raised by Lightning on Ctrl-C
         raise KeyboardInterrupt from stop
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        if "DataLoader worker" in str(error):
+            raise PolyheadError(
+                f"a loader process was killed or has ended ({str(error).strip()}), perhaps because the memory is full. "
+                f"Set fewer workers, or a smaller batch or cache. Resume with 'polyhead train --resume {run.quoted}'."
+            ) from error
+        if state is None or learner.started:
             raise
-        raise PolyheadError(
-            f"a loader process was killed or has ended ({str(error).strip()}), perhaps because the memory is full. Set "
-            f"fewer workers, or a smaller batch or cache. Resume with 'polyhead train --resume {run.folder}'."
-        ) from error
+        raise checkpoint.damaged(state, f"{type(error).__name__}: {' '.join(str(error).split()):.200}") from error
 
 
 def record_replay(run: Run, number: int, losses: Sequence[ContinualLoss]) -> None:
@@ -255,11 +259,14 @@ def _keep_earlier(run: Run, number: int) -> float:
     return -math.inf if earlier.score is None else earlier.score
 
 
-def _finish_stage(learner: Learner, run: Run, number: int, count: int, progress: Progress | None) -> list[Row]:
+def _finish_stage(
+    learner: Learner, run: Run, run_id: str, number: int, count: int, progress: Progress | None
+) -> list[Row]:
     """Load the selected weights of the stage, and save the state from which the next stage starts."""
     path = run.stage_weights(number)
     selected = checkpoint.load(path)
     checkpoint.fill(learner.model, selected.state, path)
+    checkpoint.save(run.best, selected)  # the same content, again where a resumed run has lost or damaged it
     if progress is not None and selected.stage < number:
         progress.write(
             f"stage {number + 1}/{count}: no epoch is better on val than stage {selected.stage + 1}, whose weights are "
@@ -268,9 +275,8 @@ def _finish_stage(learner: Learner, run: Run, number: int, count: int, progress:
     rows: list[Row] = learner.progress["rows"]
     if number + 1 < count:
         state = {f"model.{name}": value for name, value in learner.model.state_dict().items()}
-        save_atomically(
-            {"state_dict": state, "polyhead": {"stage": number + 1, "progress": {"rows": rows}}}, run.resume
-        )
+        content = {"state_dict": state, "run": run_id, "polyhead": {"stage": number + 1, "progress": {"rows": rows}}}
+        save_atomically({**content, CHECKSUM: checksum(content)}, run.resume)
     write_rows(run.results_csv, rows)
     return rows
 
@@ -279,21 +285,3 @@ def save_atomically(content: dict[str, Any], path: Path) -> None:
     """Save with ``torch.save``, such that a failure leaves the old file or the new one, never a partial one."""
     with atomic_write(path) as partial:
         torch.save(content, partial)
-
-
-def _resume_state(run: Run) -> dict[str, Any] | None:
-    """Load ``resume.ckpt``; None when there is none.
-
-    Raises:
-        PolyheadError: when the file is damaged.
-    """
-    if not run.resume.is_file():
-        return None
-    try:
-        loaded: dict[str, Any] = torch.load(run.resume, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, UnpicklingError) as error:
-        raise PolyheadError(
-            f"{run.resume}: cannot be read; it may be truncated. Restore it, or delete it to start the run from the "
-            "beginning."
-        ) from error
-    return loaded

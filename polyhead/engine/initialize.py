@@ -49,7 +49,8 @@ def part_tensors(model: Model, part: str, source: str, names: Names) -> dict[str
     check_parts(model, [part], "init")
     try:
         path = find(source, WEIGHTS)
-        weights = checkpoint.load(path if path.is_file() else Run.open(path).best)
+        path = path if path.is_file() else Run.open(path).best
+        weights = checkpoint.load(path)
     except PolyheadError as error:
         raise PolyheadError(f"init: {part}: {error}") from error
     _check_names(part, source, {task: entry.get("names", ()) for task, entry in weights.tasks.items()}, names)
@@ -68,6 +69,7 @@ def part_tensors(model: Model, part: str, source: str, names: Names) -> dict[str
             f"init: part {part!r} of {source} does not fit this model: {what}, for example {(unfit or unexpected)[0]}. "
             "Build the part with the same settings in both models (a single head is named heads.TASK)."
         )
+    checkpoint.check_values(loaded, expected, path)
     return loaded
 
 

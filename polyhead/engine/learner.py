@@ -23,6 +23,7 @@ from polyhead.nets.checked import decoded, losses_of, stats_of
 from polyhead.nets.inference import predictions_by_id
 from polyhead.nets.model import Model
 from polyhead.rng import derive_seed
+from polyhead.stored.tensor_files import CHECKSUM, checksum
 from polyhead.types import Batch, LossTerm
 
 Row = dict[str, int | float]
@@ -83,6 +84,7 @@ class Learner(LightningModule):
         }
         self.clock = time.monotonic()
         self.continual_state: list[dict[str, Any]] = []
+        self.started = False  # whether a saved state, if there is one, has been restored
         self.predictions: dict[str, dict[str, Any]] = {}  # reduced, by task and sample id
         self.dummies: dict[str, float] = {}
         self.val_losses: dict[str, list[Tensor]] = {}
@@ -107,6 +109,7 @@ class Learner(LightningModule):
             loss.start(self.model, self.earlier)
         for loss, state in zip(self.stage.continual, self.continual_state, strict=False):
             loss.load_state_dict(state)
+        self.started = True
         if self.finished:
             self.trainer.should_stop = True
 
@@ -308,6 +311,7 @@ class Learner(LightningModule):
         self.tick()
         states = [loss.state_dict() for loss in self.stage.continual]
         checkpoint["polyhead"] = {"stage": self.number, "progress": self.progress, "continual": states}
+        checkpoint[CHECKSUM] = checksum(checkpoint)  # Lightning calls this last
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore that state; continual losses get theirs after they have been started."""

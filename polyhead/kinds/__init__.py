@@ -5,7 +5,7 @@ from pathlib import Path
 from polyhead.contracts import classes
 from polyhead.contracts.kind import Kind
 from polyhead.metrics import columns, store
-from polyhead.run import Run, read_rows
+from polyhead.run import Run
 
 KINDS = {
     "detection": "polyhead.kinds.detection.Detection",
@@ -37,7 +37,7 @@ def kinds_of_run(run: Run) -> dict[str, Kind]:
         return {task: kind_of(name) for task, name in names.items()}
     known = {str(columns.Column("val", "", kind.main.name)): kind for kind in map(kind_of, KINDS)}
     found: dict[str, Kind] = {}
-    for column in dict.fromkeys(column for row in read_rows(run.results_csv) for column in row):
+    for column in dict.fromkeys(column for row in run.epochs for column in row):
         parts = columns.parse(column)
         kind = known.get(str(parts._replace(task=""))) if parts else None
         if parts and kind:

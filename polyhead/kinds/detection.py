@@ -10,7 +10,6 @@ from torch import Tensor
 
 from polyhead.contracts.kind import Kind, Targets, Tested
 from polyhead.contracts.score import Columns, Score
-from polyhead.errors import PolyheadError
 from polyhead.kinds.targets import boxes_of
 from polyhead.metrics import confusions, error_facts, store
 from polyhead.metrics.box_errors import CONFIDENT, LOWER, count_errors
@@ -243,10 +242,10 @@ class Detection(Kind):
         columns = [store.split_by_sample(table[column], table["counts"]) for column in _FOUND]
         found = [Detections(*row) for row in zip(*columns, strict=True)]
         targets, names = load_targets(targets_path(path))
-        if table["names"].tolist() != names:
-            raise PolyheadError(
-                f"{str(path)!r} and its targets have different class names. Run 'polyhead evaluate' again."
-            )
+        if table["names"].tolist() != names or table["ids"].tolist() != list(targets):
+            raise store.broken(path, "its class names or images are not those of its targets")
+        if not ((table["labels"] >= 0) & (table["labels"] < len(names))).all():
+            raise store.broken(path, f"labels do not fit the {len(names)} class names")
         return TestedBoxes(self, task, targets, dict(zip(table["ids"].tolist(), found, strict=True)), names)
 
     def confident(self, prediction: Detections, conf: float) -> Detections:

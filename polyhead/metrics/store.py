@@ -5,7 +5,6 @@ or one for each object; the objects of all samples are then concatenated, and ``
 """
 
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from polyhead.errors import PolyheadError
-from polyhead.run import atomic_write
+from polyhead.run import Run, atomic_write
 
 T = TypeVar("T")
 ColumnTypes = Mapping[str, tuple[str, tuple[int, ...]]]
@@ -23,6 +22,8 @@ ColumnTypes = Mapping[str, tuple[str, tuple[int, ...]]]
 
 _TEXT: ColumnTypes = {"names": ("U", ()), "ids": ("U", ())}
 _COUNTS: ColumnTypes = {"counts": ("i", ())}
+MAX_BYTES = 2**30
+"""Files that claim to hold more are refused: a damaged size must not fill the memory."""
 KIND = "kind"
 """The column that names the kind of task; files of older runs lack it."""
 
@@ -56,7 +57,7 @@ def read(path: Path, per_sample: ColumnTypes, per_object: ColumnTypes | None = N
     """
     per_sample = per_sample if per_object is None else {**per_sample, **_COUNTS}
     expected = {**_TEXT, **per_sample, **(per_object or {})}
-    table = _open(path, lambda archive: {column: archive[column] for column in expected})
+    table = _open(path, lambda archive: {column: _native(archive[column]) for column in expected})
     for column, (kind, shape) in expected.items():
         array = table[column]
         fits = len(array.shape) == 1 + len(shape) and all(
@@ -64,6 +65,8 @@ def read(path: Path, per_sample: ColumnTypes, per_object: ColumnTypes | None = N
         )
         if array.dtype.kind != kind or not fits:
             raise broken(path, f"{column} is {array.dtype}{list(array.shape)}")
+        if kind == "f" and not np.isfinite(array).all():
+            raise broken(path, f"{column} has values that are not finite")
     samples, counts = table["ids"].shape[0], table.get("counts", np.zeros(0, dtype=np.int64))
     if (counts < 0).any() or len(set(table["ids"].tolist())) != samples:
         raise broken(path, "an image appears twice or has a negative count")
@@ -94,7 +97,14 @@ def kind_name(path: Path) -> str | None:
 
 def broken(path: Path, why: str) -> PolyheadError:
     """Return the error for a damaged file."""
-    return PolyheadError(f"file {str(path)!r} is damaged ({why}). Write it again with 'polyhead evaluate RUN'.")
+    return PolyheadError(f"file {str(path)!r} is damaged ({why}). Write it again with '{_command(path)}'.")
+
+
+def _command(path: Path) -> str:
+    """Return the command that writes a file of stored predictions, ``RUN/predictions/SPLIT.TASK.npz``."""
+    if path.parent.name != Run(".").predictions.name:
+        return "polyhead evaluate RUN"
+    return f"polyhead evaluate {path.parent.parent} --split {path.name.partition('.')[0]}"
 
 
 def text(words: Iterable[str]) -> np.ndarray:
@@ -126,9 +136,20 @@ def split_by_sample(rows: np.ndarray, counts: np.ndarray) -> list[Tensor]:
 def _open(path: Path, look: Callable[[Any], T]) -> T:
     """Open an archive and return what ``look`` reads from it."""
     if not path.is_file():
-        raise PolyheadError(f"file {str(path)!r} does not exist. Write it with 'polyhead evaluate RUN'.")
+        raise PolyheadError(f"file {str(path)!r} does not exist. Write it with '{_command(path)}'.")
     try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(each.file_size for each in archive.infolist()) > MAX_BYTES:
+                raise broken(path, f"it claims to hold more than {MAX_BYTES >> 20} MiB")
         with path.open("rb") as file:
             return look(np.load(file, allow_pickle=False))
-    except (OSError, ValueError, EOFError, LookupError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise broken(path, str(error)) from error
+    except PolyheadError:
+        raise
+    except Exception as error:  # a damaged archive, or the header of an array in it, can raise anything
+        raise broken(path, f"{type(error).__name__}: {' '.join(str(error).split()):.200}") from error
+
+
+def _native(array: np.ndarray) -> np.ndarray:
+    """Return an array in the byte order of this machine, with integers of 8 bytes."""
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return native.astype(np.int64, copy=False) if native.dtype.kind == "i" else native

@@ -47,6 +47,10 @@ def load_targets(path: Path) -> tuple[dict[str, Boxes], list[str]]:
         raise store.broken(
             path, f"annotated has {table['annotated'].shape[1]} classes, names {table['names'].shape[0]}"
         )
+    if not ((table["labels"] >= 0) & (table["labels"] < table["names"].shape[0])).all():
+        raise store.broken(path, f"labels do not fit the {table['names'].shape[0]} class names")
+    if (table["sizes"] < 1).any():
+        raise store.broken(path, "sizes are not those of images")
     columns = [store.split_by_sample(table[column], table["counts"]) for column in _OBJECTS]
     rows = zip(*columns, table["annotated"], table["sizes"].tolist(), strict=True)
     targets = [

@@ -13,7 +13,7 @@ from polyhead.config import recipe
 from polyhead.engine.progress import format_duration
 from polyhead.errors import PolyheadError
 from polyhead.plotting.draw import grid
-from polyhead.run import Run, read_json
+from polyhead.run import Run
 from polyhead.workflows.predict import load
 from polyhead.workflows.result import plot
 from polyhead.workflows.train import train
@@ -48,7 +48,7 @@ def demo(runs: str | Path = "runs", changes: tuple[str, ...] = (), show: Callabl
     found = load(run.folder).stream(images, conf=0.4, across=0.5)
     drawings = [drawn for results in found if (drawn := plot(results))]
     grid(drawings, columns=SHOWN).save(sheet)
-    scores = {task: numbers["score"] for task, numbers in read_json(run.results_json)["test"]["tasks"].items()}
+    scores = {task: numbers["score"] for task, numbers in run.results["test"]["tasks"].items()}
     listed = ", ".join(f"{task} {score:.3f}" for task, score in scores.items())
     show(f"predictions of both heads on {len(images)} unseen scenes: {sheet}")
     show(f"test AP50: {listed} after {format_duration(time.monotonic() - start)}; run folder: {run.folder}")

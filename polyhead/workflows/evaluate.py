@@ -13,6 +13,7 @@ from polyhead.data.doctor import FINGERPRINT, fingerprint
 from polyhead.data.loading.source import TaskData
 from polyhead.data.loading.streams import Collate
 from polyhead.data.readers.exemplars import with_exemplars
+from polyhead.errors import PolyheadError, few
 from polyhead.nets.inference import on_device, predict_batch
 from polyhead.nets.model import Model
 from polyhead.run import Run, plain, unfinished
@@ -68,7 +69,13 @@ def reopen(run: Run, show: Callable[[str], None] = print) -> tuple[Model, dict[s
     predictor = load(run.folder)
     splits = run.read_manifest().get("splits")
     tasks = open_tasks(recipe.sources(config), predictor.model.size, int(config["seed"]), splits)
-    for name, task in tasks.items():  # as it was fitted in training
+    for name, task in tasks.items():
+        if predictor.names.get(name) != task.names:
+            raise PolyheadError(
+                f"{run.best}: task {name!r} predicts the classes {few(predictor.names.get(name, []))}, but the data of "
+                f"the run has {few(task.names)}. Restore the weights or the data of the run."
+            )
+        # as it was fitted in training
         task.modality.restore(predictor.modalities[name].state())
     for line in (*unfinished([run]), *changed(run, tasks)):
         show(line)

@@ -17,7 +17,7 @@ from polyhead.engine.progress import Log
 from polyhead.errors import PolyheadError, few
 from polyhead.kinds import kinds_of_run
 from polyhead.nets.precision import standard_defaults
-from polyhead.run import Run, plain, read_json, write_text
+from polyhead.run import Run, plain, write_text
 from polyhead.workflows import train
 from polyhead.workflows.evaluate import score_split
 from polyhead.workflows.predict import load
@@ -89,7 +89,7 @@ def report_forgetting(run: Run, show: Callable[[str], None] = print) -> None:
     """
     extends, config = run.read_manifest()["extends"], recipe.load(run.config)
     before = evaluate_before(extends["run"], run, [name for name in config["data"] if name != extends["task"]])
-    scores = {task: numbers["score"] for task, numbers in read_json(before.results_json)["test"]["tasks"].items()}
+    scores = {task: numbers["score"] for task, numbers in before.results["test"]["tasks"].items()}
     without_objects = [task for task, score in scores.items() if score is None]
     scores = {task: score for task, score in scores.items() if score is not None}
     kinds = kinds_of_run(run)

@@ -12,7 +12,7 @@ from polyhead.kinds import kinds_of_run
 from polyhead.metrics.forgetting import score_history
 from polyhead.nets.model import Model
 from polyhead.nets.precision import standard_defaults
-from polyhead.run import Run, read_rows, write_text
+from polyhead.run import Run, write_text
 from polyhead.workflows.evaluate import predict_one, reopen, score_split
 from polyhead.workflows.other_data import evaluate_on
 
@@ -77,7 +77,7 @@ def measure(
     Returns:
         What :func:`polyhead.workflows.evaluate.score_split` returns for the last split.
     """
-    results: dict[str, Any] = {}
+    results: dict[str, Any] = run.results  # a damaged file is refused before the work
     for split in splits:
         results = score_split(model, tasks, split, run)
         run.add_scores(split, results["tasks"])
@@ -85,7 +85,7 @@ def measure(
             plots.results(run, name, split)
             plots.examples(run, task, split, partial(predict_one, model, task, run.precision))
     plots.training_curves(run)
-    rows = read_rows(run.results_csv)
+    rows = run.epochs
     if any(row["stage"] != "0" for row in rows):
         title = f"{run.name}: score on val after each stage"
         forgetting.heat_map(score_history(rows, kinds_of_run(run)), title, run.plots / "stages.png")

@@ -254,21 +254,40 @@ def load(run: str | Path | Run, model: Model | None = None, *, max_boxes: int | 
             "the model that was trained: polyhead.load(run, model)."
         )
     names = {task: list(entry["names"]) for task, entry in weights.tasks.items()}
-    modalities = {task: modality_of(str(entry["modality"]["name"])) for task, entry in weights.tasks.items()}
-    for task, modality in modalities.items():
-        modality.restore(weights.tasks[task]["modality"]["state"])
+    modalities = {task: _restored(path, task, entry) for task, entry in weights.tasks.items()}
     infos = {task: info_of(entry) for task, entry in weights.tasks.items()}
     specs = {task: modality.spec() for task, modality in modalities.items()}
     if model is None:
-        built, remedy = build_model(weights.model).build(infos, specs), checkpoint.REMEDY
+        remedy = checkpoint.REMEDY
+        with checkpoint.built_for(weights.state, path):
+            built = build_model(weights.model).build(infos, specs)
     else:
         built, remedy = model.build(infos, specs), "Give the model that was trained, built by the same code."
         allow(built.head(task).kind.partition(".")[0] for task in names)  # what is given in Python is trusted
+    for task, spec in specs.items():
+        if spec.size != built.size and None not in (spec.size, built.size):
+            raise checkpoint.damaged(path, f"the size of the images of {task} is not that of the model")
     checkpoint.fill(built, weights.state, path, remedy)
     if max_boxes is not None:
         for task in names:
             built.head(task).limit(max_boxes)
     return Predictor(built, names, modalities, _precision(path))
+
+
+def _restored(path: Path, task: str, entry: Mapping[str, Any]) -> Modality:
+    """Return the modality of a task of a weights file."""
+    if "modality" not in entry:
+        raise checkpoint.damaged(path, f"tasks.{task}: modality is missing")
+    try:
+        modality = modality_of(entry["modality"]["name"])
+    except PolyheadError as error:
+        raise PolyheadError(f"{path}: tasks.{task}: {error}") from error
+    try:
+        modality.restore(entry["modality"]["state"])
+    except (PolyheadError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        what = f"tasks.{task}.modality.state, {type(error).__name__}: {error}"
+        raise checkpoint.damaged(path, what) from error
+    return modality
 
 
 def _precision(weights: Path) -> str:

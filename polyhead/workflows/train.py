@@ -26,13 +26,14 @@ from polyhead.data.splits.make import SPLITS
 from polyhead.engine.continual.exemplars import balanced_indices, shuffled_indices
 from polyhead.engine.fit import fit
 from polyhead.engine.progress import Log, Progress
+from polyhead.engine.resume import load_state
 from polyhead.engine.stage import Stage
 from polyhead.errors import counted, few, summarize
 from polyhead.metrics.forgetting import ranked_title, score_history
 from polyhead.nets.precision import resolve, standard_defaults
 from polyhead.plotting.draw import save_jpeg
 from polyhead.rng import derive_seed
-from polyhead.run import Run, read_rows, write_text
+from polyhead.run import Run, write_text
 from polyhead.workflows.evaluate import changed
 from polyhead.workflows.git_state import git_state
 from polyhead.workflows.measure import measure
@@ -148,6 +149,7 @@ def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
     run = Run.open(folder)
     run.require_recipe(f"Resume it with polyhead.fit(..., resume={str(folder)!r}).")
     config = with_exemplars(recipe.load(run.config), run)
+    load_state(run, len(config["stages"]))  # a damaged file is refused before the data is read
     return resume_parts(build(config), run, show, config)
 
 
@@ -168,12 +170,15 @@ def resume_parts(
             log(f"starting {run.folder} again from the beginning")
         for line in changed(run, tasks):
             log(line)
-        return finish(parts, tasks, run, log, config)
+        finish(parts, tasks, run, log, config)
+        if "splits" not in run.read_manifest():  # it was damaged, and deleted
+            run.update_manifest(**describe_run(parts, tasks))
+        return run
 
 
 def _all_epochs_trained(run: Run, stage: Stage, number: int) -> bool:
     """Return whether a stage of a finished run has all the epochs of its settings, which may have been changed."""
-    done = sum(row["stage"] == str(number) for row in read_rows(run.results_csv))
+    done = sum(row["stage"] == str(number) for row in run.epochs)
     return done >= stage.epochs or stage.patience is not None
 
 
@@ -216,7 +221,7 @@ def finish(
     if parts.settings.max_drop is not None and len(parts.stages) > 1:
         metrics = {name: ranked_title(task.kind) for name, task in tasks.items()}
         images = {name: len(task.ids("val")) for name, task in tasks.items()}
-        history = score_history(read_rows(run.results_csv), {name: task.kind for name, task in tasks.items()})
+        history = score_history(run.epochs, {name: task.kind for name, task in tasks.items()})
         drops = forgetting.drops_since_learned(history, metrics, images)
         log(forgetting.text(drops, parts.settings.max_drop, forgetting.SINCE_LEARNED))
         for name in forgetting.unscored(history):

@@ -47,7 +47,7 @@ def test_a_learning_rate_that_is_too_high(train: list[float], words: str) -> Non
 
 def test_a_later_stage_is_judged_beside_the_first_loss_of_all() -> None:
     """Losses near zero that double are noise where an earlier stage began at 2."""
-    near_zero = {"train": [0.001, 0.0003, 0.02, 0.01], "val": [0.008, 0.008, 0.02, 0.03]}
+    near_zero: dict[str, Any] = {"train": [0.001, 0.0003, 0.02, 0.01], "val": [0.008, 0.008, 0.02, 0.03]}
     assert "learning rate is too high" in say(**near_zero)
     assert say(**near_zero, first_train=2.0, first_val=2.0) == ""
     level = [0.01, 0.0101, 0.0099, 0.0098]

@@ -1,5 +1,6 @@
 """Files of stored predictions: what is written comes back, and damaged files are refused."""
 
+import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -9,6 +10,7 @@ import torch
 
 from polyhead.errors import PolyheadError
 from polyhead.metrics import store
+from polyhead.run import Run
 
 PER_SAMPLE: store.ColumnTypes = {"sizes": ("i", (2,)), "weights": ("f", (-1,))}
 PER_OBJECT: store.ColumnTypes = {"boxes": ("f", (4,)), "labels": ("i", ())}
@@ -85,6 +87,61 @@ def test_a_damaged_file_is_refused(tmp_path: Path, changed: dict[str, Any], mess
         PolyheadError, match=f"(?s)a.npz' is damaged .*{message}.*Write it again with 'polyhead evaluate RUN'"
     ):
         read(path)
+
+
+def test_another_byte_order_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, **table())
+    expected = read(path)
+    np.savez(path, **{name: array.astype(array.dtype.newbyteorder(">")) for name, array in table().items()})
+    found = read(path)
+    assert all((found[name] == array).all() and array.dtype.isnative for name, array in expected.items())
+
+
+HEADER = "{{'descr': '{}', 'fortran_order': False, 'shape': ({},), }}"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [HEADER.format("<f4", 10**14), HEADER.format("<f4", -1), HEADER.format("none", 1), "{'descr': ", "(" * 300],
+)
+def test_a_damaged_header_is_refused(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, **table())
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    files["ids.npy"] = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(8)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    with pytest.raises(PolyheadError, match=r"a\.npz' is damaged"):
+        read(path)
+
+
+@pytest.mark.parametrize(("offset", "value"), [(6, 1), (8, 99)], ids=["encrypted", "unknown method"])
+def test_other_ways_of_packing_are_refused(tmp_path: Path, offset: int, value: int) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, **table())
+    data = bytearray(path.read_bytes())
+    start = data.index(b"PK\x01\x02") + 2
+    data[offset] = data[start + offset] = value
+    path.write_bytes(data)
+    with pytest.raises(PolyheadError, match=r"a\.npz' is damaged"):
+        store.kind_name(path)
+
+
+def test_a_size_that_would_fill_the_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MAX_BYTES", 1000)
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, **table(), more=np.zeros(1000))
+    with pytest.raises(PolyheadError, match=r"a\.npz' is damaged \(it claims to hold more than"):
+        read(path)
+
+
+def test_the_message_names_the_run_and_the_split(tmp_path: Path) -> None:
+    path = Run(tmp_path / "runs" / "x").predictions_path("val", "food")
+    with pytest.raises(PolyheadError, match=rf"Write it with 'polyhead evaluate {tmp_path}/runs/x --split val'"):
+        store.columns(path)
 
 
 @pytest.mark.parametrize("cut", [0, 3, 100, -30])

@@ -2,7 +2,7 @@ from copy import deepcopy
 
 import pytest
 import torch
-from timm.layers import BatchNormAct2d
+from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 
 from polyhead.nets.batch_norm import allow_single_values

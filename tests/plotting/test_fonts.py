@@ -8,6 +8,7 @@ import pytest
 from builders.plot_data import pixels
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
+from numpy.typing import NDArray
 from PIL import Image
 
 from polyhead.errors import PolyheadWarning
@@ -50,9 +51,9 @@ def font(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(path)
 
 
-def drawn(caption: str) -> Image.Image:
+def drawn(caption: str) -> NDArray[np.uint8]:
     marks = Marks("task", [[5.0, 40.0, 195.0, 90.0]], [caption], [(255, 194, 10)])
-    return draw(Image.new("RGB", (200, 100), "white"), [marks])
+    return np.array(draw(Image.new("RGB", (200, 100), "white"), [marks]))
 
 
 def test_texts_that_dejavu_has_are_drawn_as_they_are(font: str) -> None:
@@ -65,8 +66,8 @@ def test_texts_that_dejavu_has_are_drawn_as_they_are(font: str) -> None:
 def test_a_font_of_the_system_draws_what_dejavu_lacks(font: str, tmp_path: Path) -> None:
     assert fonts.font_of([f"{CAT} 0.9"]) == font
     assert fonts.drawable(CAT, font) == CAT
-    before = np.array(drawn("0.9"))
-    assert (np.array(drawn(f"{CAT} 0.9")) != before).any(), "and without a warning"
+    before = drawn("0.9")
+    assert (drawn(f"{CAT} 0.9") != before).any(), "and without a warning"
     figures.class_bars(np.array([2.0, 1.0]), [CAT, "b"], ["1", "2"], (DOG, "x"), tmp_path / "bars.png")
     assert pixels(tmp_path / "bars.png").std() > 1
 

@@ -6,7 +6,8 @@ targets, and its modality the inputs.
 
 import json
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,30 @@ from polyhead.contracts.kind import Kind
 from polyhead.contracts.modality import Modality
 from polyhead.contracts.reader import Reader
 from polyhead.data.io.files import Listing, read_text
-from polyhead.errors import InvalidFileError, Problem
+from polyhead.errors import InvalidFileError, Problem, SampleError
 from polyhead.paths import find
 from polyhead.run import Run, write_json
+from polyhead.stored.shape import fault
 from polyhead.types import Entry, Meta, Sample, ShownClass, TaskInfo
 
 FILE = "exemplars.json"
 FORMAT = 2
 MIB = 2**20
-_REMEDY = "copy the whole folder again ('polyhead train' wrote it)"
+_STORED = {"files?": [str]}
+SHAPE = {
+    "format": int,
+    "kind": str,
+    "modality": str,
+    "background": bool,
+    "license": str,
+    "names": [str],
+    "categories": [(int, str)],
+    "state?": (dict, None),
+    "info?": {"counts": {str: float}, "target": {str: Any}},
+    "samples": [{"id": str, "bytes": int, "also_shows": [[(str, int)]], "input": _STORED, "target": _STORED}],
+}
+"""The shape of the file (:mod:`polyhead.stored.shape`); the kind and the modality know the rest of a sample."""
+_REMEDY = "copy the whole folder again, or delete it and write it again with 'polyhead train --resume RUN'"
 
 
 class ExemplarReader(Reader):
@@ -43,24 +59,15 @@ class ExemplarReader(Reader):
         path = self.folder / FILE
         self._kind: Kind | None = None
         self._modality: Modality | None = None
-        try:
-            content = json.loads(read_text(path))
-            if content["format"] not in (1, FORMAT):
-                what = f"expected format {FORMAT}, got the unknown format {content['format']!r}"
-                raise InvalidFileError(path, what, "use a newer Polyhead")
-            content = content if content["format"] == FORMAT else _upgrade(content)
-            self.kind, self.modality = str(content["kind"]), str(content["modality"])
-            self.names, self.categories = list(content["names"]), list(content["categories"])
-            self.license, self.background = str(content["license"]), bool(content["background"])
-            self.stored_state = content.get("state")
-            if "info" in content:
-                counts, target = dict(content["info"]["counts"]), dict(content["info"]["target"])
-                self.stored_info = TaskInfo(self.names, self.categories, counts, target)
-            self.entries: list[dict[str, Any]] = list(content["samples"])
-            files = [[*entry["input"].get("files", []), *entry["target"].get("files", [])] for entry in self.entries]
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            what = f"the file is damaged ({type(error).__name__}: {error})"
-            raise InvalidFileError(path, what, _REMEDY) from error
+        content = _read(path)
+        self.kind, self.modality, self.license = content["kind"], content["modality"], content["license"]
+        self.names, self.categories, self.background = content["names"], content["categories"], content["background"]
+        self.stored_state = content.get("state")
+        if "info" in content:
+            info = content["info"]
+            self.stored_info = TaskInfo(self.names, self.categories, info["counts"], info["target"])
+        self.entries: list[dict[str, Any]] = content["samples"]
+        files = [[*entry["input"].get("files", []), *entry["target"].get("files", [])] for entry in self.entries]
         listing = Listing(self.folder)
         self.problems, self.skipped = [], []
         self.files: list[tuple[str, ...]] = []
@@ -85,12 +92,14 @@ class ExemplarReader(Reader):
     def raw(self, index: int) -> Any:
         """Return the stored input of one sample."""
         assert self._modality is not None, "call bind() first"
-        return self._modality.load(self.entries[index]["input"], self.folder)
+        with self._checked(index):
+            return self._modality.load(self.entries[index]["input"], self.folder)
 
     def target(self, index: int) -> Any:
         """Return the target of one sample as it was when the sample was stored."""
         assert self._kind is not None, "call bind() first"
-        return self._kind.load_target(self.entries[index]["target"], self.folder)
+        with self._checked(index):
+            return self._kind.load_target(self.entries[index]["target"], self.folder)
 
     def content(self, index: int) -> str:
         """Return the stored target without what is in files."""
@@ -105,17 +114,50 @@ class ExemplarReader(Reader):
         assert self._modality is not None, "call bind() first"
         try:
             self._modality.decode(self.raw(index))
-            self.target(index)
+            target = self.target(index)
+            assert self._kind is not None, "call bind() first"
+            self._kind.as_target(target, None, self.names)
         except InvalidFileError as error:
             return error.problem
-        except (LookupError, TypeError, ValueError) as error:
-            what = f"sample {self.entries[index]['id']!r} is damaged ({type(error).__name__}: {error})"
-            return Problem(str(self.folder / FILE), what, _REMEDY)
+        except SampleError as error:
+            return Problem(f"{self.folder / FILE}: sample {self.entries[index]['id']!r}", error.what, _REMEDY)
         return None
+
+    @contextmanager
+    def _checked(self, index: int) -> Iterator[None]:
+        """Report a stored input or target that cannot be restored within the block as a fault of the file."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+            what = f"sample {self.entries[index]['id']!r} is damaged ({type(error).__name__}: {error})"
+            raise InvalidFileError(self.folder / FILE, what, _REMEDY) from error
 
     def __getitem__(self, index: int) -> Sample:
         """Return the stored sample."""
         return Sample(self.raw(index), self.target(index), Meta(str(self.entries[index]["id"])))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read the file of a folder of exemplars, in the form of today.
+
+    Raises:
+        InvalidFileError: if it is missing, damaged or of an unknown format.
+    """
+    try:
+        content = json.loads(read_text(path))
+        if isinstance(content, dict) and content.get("format") == 1:
+            content = _upgrade(content)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        what = f"the file is damaged ({type(error).__name__}: {error})"
+        raise InvalidFileError(path, what, _REMEDY) from error
+    form = content.get("format") if isinstance(content, dict) else None
+    if isinstance(form, int) and form > FORMAT:
+        what = f"expected format {FORMAT}, got the unknown format {form}"
+        raise InvalidFileError(path, what, "use a newer Polyhead")
+    if damage := fault(content, SHAPE):
+        raise InvalidFileError(path, f"the file is damaged ({damage})", _REMEDY)
+    found: dict[str, Any] = content
+    return found
 
 
 def save_exemplars(
@@ -236,4 +278,11 @@ def _upgrade(content: Mapping[str, Any]) -> dict[str, Any]:
         for image in images
     ]
     known = {key: content[key] for key in ("license", "names", "categories")}
-    return {**known, "kind": kind, "modality": "image", "background": content["masked"], "samples": samples}
+    return {
+        **known,
+        "format": FORMAT,
+        "kind": kind,
+        "modality": "image",
+        "background": content["masked"],
+        "samples": samples,
+    }

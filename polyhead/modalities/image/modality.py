@@ -19,6 +19,9 @@ from polyhead.modalities.image.sources import image_of, image_sources, unread
 from polyhead.modalities.image.transforms import EvalImage, TrainImage
 from polyhead.types import InputSpec, Size
 
+LARGEST = 8192
+"""The longest side of a canvas in pixels; one image of this size takes 800 MB as float32."""
+
 
 class Image(Modality):
     """Images on a canvas; the raw input is an image file or pixels, uint8 ``[3, h, w]``.
@@ -58,10 +61,16 @@ class Image(Modality):
         return {"size": list(self.size), "fit": self.fit_to_canvas, **bits}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Set the size of the canvas, the fit and the bits."""
+        """Set the size of the canvas, the fit and the bits.
+
+        Raises:
+            ValueError: when they are none.
+        """
         self.bits = int(state.get("bits", 16))
         height, width = state["size"]
-        self.size, self.fit_to_canvas = (int(height), int(width)), str(state["fit"])
+        if not all(isinstance(side, int) and 0 < side <= LARGEST for side in (height, width)):
+            raise ValueError(f"size: expected two whole numbers from 1 to {LARGEST}")
+        self.size, self.fit_to_canvas = (height, width), str(state["fit"])
         self.eval = EvalImage(Eval(self.size, self.fit_to_canvas))
 
     def spec(self) -> InputSpec:
