@@ -16,6 +16,7 @@ class Counting(Image):
     """Counts the inputs that it is fitted to; its key is given."""
 
     def __init__(self, key: str) -> None:
+        super().__init__()
         self.given_key = key
         self.fitted_to = 0
 
