@@ -1,6 +1,7 @@
 # make demo       set up, then train, evaluate and use a two-headed network on generated images, offline
 # make test       set up, then run the fast tests (make test ARGS="-k coders" selects some, ARGS=--cov measures coverage)
 # make test-slow  set up, then run the tests that are slow by nature: several processes, whole trainings
+# make campaign set up, then attack: kills, full disks, damaged run files, data and archives (an hour or two)
 # make check      set up, then run every check that is not a test: ruff, import-linter, mypy, pylint
 # make setup      only create .venv; TORCH=cpu installs CPU-only wheels of torch, TORCH=auto those of this machine's GPU
 # make format     format the code as `make check` expects it
@@ -21,7 +22,7 @@ INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links
 
-.PHONY: setup demo test test-slow check format lock
+.PHONY: setup demo test test-slow campaign check format lock
 .DEFAULT_GOAL := setup
 
 setup: $(READY)
@@ -34,6 +35,16 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(PYTEST) -m slow $(ARGS)
+
+# Each prints its totals and ends with an error if there was a fault; all are run.
+campaign: WORK := $(shell mktemp -d)
+campaign: $(READY)
+	@export OMP_NUM_THREADS=1; failed=0; \
+	for words in "kills $(WORK)/kills --kills 100" "full_disks $(WORK)/disks --sizes 15" \
+		"mutations --tries 50 --flips 400 --runs $(WORK)/mutations" "hostile_data $(WORK)/data --tries 200" \
+		"hostile_archives --tries 200"; do \
+		echo "$$words"; $(BIN)/python -m benchmarks.$$words || failed=1; \
+	done; rm -rf $(WORK); exit $$failed
 
 check: $(READY)
 	$(BIN)/ruff check

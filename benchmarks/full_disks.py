@@ -81,11 +81,11 @@ def _full(work: Path, size: int, mounts: bool, expected: dict[str, object]) -> t
     log.unlink(missing_ok=True)
     begin = ["train", "recipe.yaml", f"runs={disk / 'runs'}", "name=run"]
     code = _train(work, begin, None if mounts else size)
-    said = [line for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
+    printed = [line for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
     if code == 0:
         return "enough", ""
-    message = said[-1] if said else "no message"
-    if code != 2 or not message.startswith("polyhead: error: ") or any("Traceback" in line for line in said):
+    message = printed[-1] if printed else "no message"
+    if code != 2 or not message.startswith("polyhead: error: ") or any("Traceback" in line for line in printed):
         return "no message", f"exit code {code}; {message}"
     if left := [path.name for path in disk.rglob("*.partial*")]:
         return "partial file", ", ".join(left)

@@ -1,6 +1,6 @@
 """Give damaged and hostile archives and servers to ``polyhead data get``, and count what happens.
 
-    python benchmarks/hostile_archives.py --tries 200
+    python -m benchmarks.hostile_archives --tries 200
 
 Each try serves one answer on 127.0.0.1: an archive that was changed, cut or made to escape, or a server that breaks the
 rules of HTTP. It ends *clean* (one message, exit code 2), *sound* (exactly the content of the undamaged archive), or

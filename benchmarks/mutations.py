@@ -1,6 +1,6 @@
 """Damage the files of a run in many ways, and call every command that reads them.
 
-    python benchmarks/mutations.py --tries 50 --flips 400 --runs /tmp/mutations
+    python -m benchmarks.mutations --tries 50 --flips 400 --runs /tmp/mutations
 
 A small run is trained once. Each try damages one file of a copy of it, and calls one command in this process. A damaged
 file is either answered with one sentence and exit code 2 ("clean"), or changes nothing that is read: the command then

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from polyhead.errors import PolyheadError, few
@@ -84,7 +83,7 @@ def save(path: Path, checkpoint: Checkpoint | Mapping[str, Any]) -> None:
     content = Checkpoint(**{"model": {}, "tasks": {}, **entries})
     state = tensor_files.checksum(content.state)
     with atomic_write(path) as partial:
-        torch.save({"format": FORMAT, CHECKSUM: state, **content._asdict()}, partial)
+        tensor_files.write({"format": FORMAT, CHECKSUM: state, **content._asdict()}, partial)
 
 
 def load(path: Path) -> Checkpoint:

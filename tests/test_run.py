@@ -89,7 +89,7 @@ ADD = """
 import sys
 from polyhead.run import Run
 for number in range(30):
-    Run(sys.argv[1]).add_scores(sys.argv[2], {f"task{number}": {"score": 1.0}})
+    Run(sys.argv[1]).add_scores(sys.argv[2], {f"task{number}": {"metric": "ap50", "images": 1, "score": 1.0}})
 """
 
 
@@ -104,9 +104,10 @@ def test_two_evaluations_at_once_lose_no_scores(tmp_path: Path) -> None:
 def test_scores_of_other_tasks_and_splits_stay(tmp_path: Path) -> None:
     run = Run.create(tmp_path, "run")
     run.update_results(forgetting=[])
-    run.add_scores("val", {"a": {"score": 1}, "b": {"score": 2}})
-    run.add_scores("val", {"b": {"score": 3}})
-    assert run.results == {"forgetting": [], "val": {"tasks": {"a": {"score": 1}, "b": {"score": 3}}}}
+    first, second, third = ({"metric": "ap50", "images": 1, "score": float(score)} for score in range(3))
+    run.add_scores("val", {"a": first, "b": second})
+    run.add_scores("val", {"b": third})
+    assert run.results == {"forgetting": [], "val": {"tasks": {"a": first, "b": third}}}
 
 
 def test_what_killed_processes_have_left_half_written_is_removed_with_the_lock(tmp_path: Path) -> None:

@@ -225,7 +225,8 @@ def _split_words(words: Sequence[str]) -> Iterator[str]:
     """Split the words at commas; a run that follows another run of a task (``seg=A,B``) is of that task, too."""
     for word in words:
         task = ""
-        is_run = Path(word).is_dir() or Path(word.partition("=")[2]).is_dir()  # its name may have commas
+        value = word.partition("=")[2]
+        is_run = Path(word).is_dir() or (value != "" and Path(value).is_dir())  # the name of a run may have commas
         for part in [word] if is_run else word.split(","):
             name, equals, _ = part.partition("=")
             task = name if equals else task

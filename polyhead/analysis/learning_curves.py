@@ -111,7 +111,7 @@ def unstable(curves: Curves, outcome: Outcome) -> str:
         return ""
     pairs = [(low, high) for high in range(1, len(train)) for low in range(high)]
     low, high = max(pairs, key=lambda pair: train[pair[1]] - train[pair[0]])
-    if train[high] < 1.2 * train[low] or train[high] - train[low] < 0.15 * curves.whole()[0]:
+    if train[high] < 1.2 * train[low] or train[high] - train[low] <= 0.15 * curves.whole()[0]:
         return ""
     lr = max(curves.lr[: high + 1])
     return (
@@ -164,7 +164,7 @@ def overfitting(curves: Curves, outcome: Outcome) -> str:
         return ""
     (lowest, best), (last, end) = min(pairs), pairs[-1]
     train = curves.train
-    if last < 1.1 * lowest or last - lowest < 0.05 * curves.whole()[1] or train[end] >= train[best]:
+    if last < 1.1 * lowest or last - lowest <= 0.05 * curves.whole()[1] or train[end] >= train[best]:
         return ""
     return (
         f"The model overfits: from epoch {best + 1} to epoch {end + 1} the val loss rose from {lowest:.3g} to "

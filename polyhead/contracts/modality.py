@@ -147,6 +147,11 @@ class Modality(ABC):
         """Return what :meth:`sources` leaves out of a source, one sentence each; by default nothing."""
         return ()
 
+    # pylint: disable-next=unused-argument  # images use it
+    def remarks(self, raws: Iterable[Any]) -> Sequence[str]:
+        """Return what the user of a data set should know of its raw inputs, one sentence each; by default nothing."""
+        return ()
+
     @abstractmethod
     def sources(self, source: Any) -> Iterator[Source]:
         """Yield the inputs of what a user gives to predict.

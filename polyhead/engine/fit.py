@@ -29,6 +29,7 @@ from polyhead.nets.model import Model
 from polyhead.nets.precision import resolve
 from polyhead.rng import derive_seed, fork_rng
 from polyhead.run import Run, atomic_write, write_rows
+from polyhead.stored import tensor_files
 from polyhead.stored.tensor_files import CHECKSUM, checksum
 
 
@@ -73,7 +74,7 @@ def fit(
     check_tasks(stages, tasks)
     build_heads(model, tasks, seed)
     model.to(memory_format=torch.channels_last)
-    state = load_state(run, len(stages))
+    state = load_state(run)
     first = 0 if state is None else int(state["polyhead"]["stage"])
     rows: list[Row] = [] if state is None else counted_from_one(state["polyhead"]["progress"]["rows"])
     _check_progress(run, stages, first, rows)
@@ -284,4 +285,4 @@ def _finish_stage(
 def save_atomically(content: dict[str, Any], path: Path) -> None:
     """Save with ``torch.save``, such that a failure leaves the old file or the new one, never a partial one."""
     with atomic_write(path) as partial:
-        torch.save(content, partial)
+        tensor_files.write(content, partial)

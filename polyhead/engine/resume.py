@@ -42,12 +42,11 @@ _WITHIN_STAGE = {
 """Shapes of the file (:mod:`polyhead.stored.shape`): Lightning writes it within a stage, and we at the end of one."""
 
 
-def load_state(run: Run, stages: int) -> dict[str, Any] | None:
+def load_state(run: Run) -> dict[str, Any] | None:
     """Load ``resume.ckpt``; None when there is none.
 
     Args:
         run: the run.
-        stages: its number of stages.
 
     Raises:
         PolyheadError: when the file is damaged, or of another run.
@@ -56,7 +55,7 @@ def load_state(run: Run, stages: int) -> dict[str, Any] | None:
         return None
     try:
         content = tensor_files.read(run.resume)
-        _check(content, stages)
+        _check(content)
     except DamagedError as error:
         raise checkpoint.damaged(run.resume, str(error)) from error
     owner = run.read_manifest().get("id")
@@ -74,7 +73,7 @@ def identity(run: Run, state: dict[str, Any] | None) -> str:
     return str(run.read_manifest().get("id") or (state or {}).get("run") or uuid4().hex)
 
 
-def _check(content: Any, stages: int) -> None:
+def _check(content: Any) -> None:
     """Check the content of a file.
 
     Raises:
@@ -84,7 +83,7 @@ def _check(content: Any, stages: int) -> None:
     if what := fault(content, _WITHIN_STAGE if within else _BETWEEN_STAGES):
         raise DamagedError(what)
     number = content["polyhead"]["stage"]
-    if not 0 <= number < stages:
-        raise DamagedError(f"polyhead.stage: expected a stage of the run (0 to {stages - 1}), got {number}")
+    if number < 0:
+        raise DamagedError(f"polyhead.stage: expected a stage of the run, from 0, got {number}")
     tensor_files.check_tensors(content["state_dict"])
     tensor_files.check_checksum(content, {key: value for key, value in content.items() if key != CHECKSUM})

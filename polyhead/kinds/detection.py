@@ -242,7 +242,7 @@ class Detection(Kind):
         columns = [store.split_by_sample(table[column], table["counts"]) for column in _FOUND]
         found = [Detections(*row) for row in zip(*columns, strict=True)]
         targets, names = load_targets(targets_path(path))
-        if table["names"].tolist() != names or table["ids"].tolist() != list(targets):
+        if table["names"].tolist() != names or not set(table["ids"].tolist()) <= set(targets):
             raise store.broken(path, "its class names or images are not those of its targets")
         if not ((table["labels"] >= 0) & (table["labels"] < len(names))).all():
             raise store.broken(path, f"labels do not fit the {len(names)} class names")

@@ -76,6 +76,12 @@ def _check_archive(path: Path) -> None:
         raise DamagedError(f"the checksum of its record {wrong!r} is wrong")
 
 
+def write(content: Any, path: Path) -> None:
+    """Save with ``torch.save``, such that the bytes do not depend on the name of the file."""
+    with path.open("wb") as file:
+        torch.save(content, file)
+
+
 def check_checksum(content: Mapping[str, Any], checked: Mapping[str, Any]) -> None:
     """Check the checksum in a file; files of older versions have none.
 

@@ -1,8 +1,7 @@
 """Examine a data folder: recognize its format, find its problems, and describe what it holds."""
 
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,18 +11,17 @@ from polyhead.contracts.kind import Kind, Targets
 from polyhead.contracts.reader import Reader
 from polyhead.data import doctor
 from polyhead.data.formats.left_out import left_out
-from polyhead.data.formats.recognize import DatasetLayout, recognize
-from polyhead.data.io.images import ImageFile, used_bits
-from polyhead.errors import DataError, InvalidFileError, Problem, counted, few, summarize
+from polyhead.data.formats.recognize import FORMATS, DatasetLayout, recognize
+from polyhead.data.formats.settings import settings_of
+from polyhead.errors import DataError, Problem, counted, few, summarize
 from polyhead.kinds import kind_of
-from polyhead.modalities import MODALITIES
+from polyhead.modalities import modality_of
 from polyhead.paths import find
 
 FAULTY = 0.05
 """Up to this fraction of invalid images is left out without being asked."""
 SAMPLED = 50
 """Images that are opened to look at their values."""
-IMAGE = MODALITIES["image"]
 CAP = 0.1
 """The smallest ``cap`` that is written into a recipe, the default of the readers."""
 
@@ -60,8 +58,8 @@ def examine(folder: str | Path, reader: str | None = None, settings: Mapping[str
     if given.get("on_bad") == "skip":
         return _without_invalid(layout)
     problems = doctor.check_layout(layout)
-    if not problems:
-        return Examined(layout, [], [])
+    if not problems or "on_bad" not in settings_of(FORMATS[layout.reader].reader):
+        return Examined(layout, problems, [])
     lenient = _without_invalid(recognize(folder, layout.reader, {**given, "on_bad": "skip", "cap": 1.0}))
     if lenient.problems:
         return Examined(layout, problems, [])
@@ -110,30 +108,14 @@ def describe(folder: str | Path, layout: DatasetLayout) -> list[str]:
         without = f", {empty} of them without annotated objects" if empty else ""
         lines.append(f"{split}: {counted(len(each), 'image')}{without}")
     lines += _table(kind, targets)
-    advice = [*few_bits(layout), *many_objects(kind, targets)]
-    return [*lines, *layout.notes, *advice, *left_out(find(folder), layout)]
+    return [*lines, *layout.notes, *_remarks(layout), *many_objects(kind, targets), *left_out(find(folder), layout)]
 
 
-def few_bits(layout: DatasetLayout) -> list[str]:
-    """Return a sentence if 16-bit images use fewer bits, so that only their darkest values would be seen."""
+def _remarks(layout: DatasetLayout) -> Sequence[str]:
+    """Return what the modality says of some of the raw training inputs."""
     reader = layout.splits["train"]
-    if reader.modality != "image":
-        return []
     step = max(1, len(reader) // SAMPLED)
-    used: list[int] = []
-    for index in range(0, len(reader), step):
-        raw = reader.raw(index)
-        with suppress(InvalidFileError):
-            if isinstance(raw, ImageFile) and (bits := used_bits(raw.path)):
-                used.append(bits)
-    if not used or max(used) == 16:
-        return []
-    bits = max(used)
-    note = (
-        f"{len(used)} images examined have 16 bits but no value above {2**bits - 1}, so their high 8 bits are almost "
-        f"black: set modality: {{class_path: {IMAGE}, init_args: {{bits: {bits}}}}} for the task"
-    )
-    return [note]
+    return modality_of(reader.modality).remarks(reader.raw(index) for index in range(0, len(reader), step))
 
 
 def many_objects(kind: Kind, targets: Mapping[str, Targets]) -> list[str]:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from polyhead.run import atomic_write
+from polyhead.run import NOT_UTF8, atomic_write
 from polyhead.workflows.result import Result, table
 
 # An error in a block ends its context managers in turn, from the inner to the outer one.
@@ -58,7 +58,7 @@ def _opened(path: str | None) -> Iterator[IO[str] | None]:
         return
     with atomic_write(Path(path)) as partial:
         try:
-            with partial.open("w", encoding="utf-8", newline="") as file:
+            with partial.open("w", encoding="utf-8", errors=NOT_UTF8, newline="") as file:
                 yield file
         except BaseException:
             partial.unlink(missing_ok=True)

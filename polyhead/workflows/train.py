@@ -149,7 +149,7 @@ def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
     run = Run.open(folder)
     run.require_recipe(f"Resume it with polyhead.fit(..., resume={str(folder)!r}).")
     config = with_exemplars(recipe.load(run.config), run)
-    load_state(run, len(config["stages"]))  # a damaged file is refused before the data is read
+    load_state(run)  # a damaged file is refused before the data is read
     return resume_parts(build(config), run, show, config)
 
 

@@ -37,6 +37,10 @@ TARGETS = split_targets(
 )
 
 
+ENTRY = {"metric": "accuracy", "images": 40}
+"""What results.json has for a task beside its score."""
+
+
 def scored(folder: Path, name: str, **wrong: int) -> str:
     """Make a run that predicts the wrong class for the given number of images of each task."""
     run = Run.create(folder, name)
@@ -157,7 +161,7 @@ def test_a_baseline_run_without_a_score_is_refused(tmp_path: Path) -> None:
 def test_a_task_without_a_score_is_named(tmp_path: Path) -> None:
     ours = scored(tmp_path, "ours", cls=10)
     Run(Path(ours)).update_results(
-        test={"tasks": {"cls": {"kind": "classification", "metric": "accuracy", "score": None}}}
+        test={"tasks": {"cls": {"kind": "classification", "metric": "accuracy", "images": COUNT, "score": None}}}
     )
     with pytest.raises(
         PolyheadError, match="task 'cls' has no score on test: the split has no annotated objects for it"
@@ -176,7 +180,7 @@ def test_transfer_of_a_run_of_several_stages(tmp_path: Path) -> None:
     assert transfer(run) == {"backward": pytest.approx(0.1)}
     alone = [scored(tmp_path, f"alone{wrong}", cls=wrong) for wrong in (4, 12)]
     for folder, score in zip(alone, (0.9, 0.7), strict=True):
-        Run(Path(folder)).update_results(val={"tasks": {"cls": {"score": score}}})
+        Run(Path(folder)).update_results(val={"tasks": {"cls": {"metric": "accuracy", "images": 40, "score": score}}})
     found = transfer(run, {"cls": alone, "seg": 0.5})
     assert found == {"backward": pytest.approx(0.1), "forward": pytest.approx(0.1)}
     assert transfer_text(found) == (
@@ -263,9 +267,9 @@ def test_where_lower_is_better_forward_transfer_is_of_the_skill(tmp_path: Path) 
         {"stage": 1, "val/seg/miou": 0.5, "val/age/mae": 4.0, "val/age/skill": 0.6},
     ]
     write_rows(run.results_csv, rows)
-    alone.update_results(val={"tasks": {"age": {"score": 5.0, "dummy_baseline": {"score": 10.0}}}})
+    alone.update_results(val={"tasks": {"age": {**ENTRY, "score": 5.0, "dummy_baseline": {"score": 10.0}}}})
     assert transfer(run, {"age": [str(alone.folder)]})["forward"] == pytest.approx(0.6 - 0.5)
-    alone.update_results(val={"tasks": {"age": {"score": 5.0}}})
+    alone.update_results(val={"tasks": {"age": {**ENTRY, "score": 5.0}}})
     assert "forward" not in transfer(run, {"age": [str(alone.folder)]}), "without a dummy baseline there is no skill"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import kills
+from benchmarks import hostile_data, kills
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,21 +20,30 @@ def campaign(module: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_killed_trainings_are_resumed_and_equal(tmp_path: Path) -> None:
-    done = campaign("kills", str(tmp_path / "work"), "--kills", "12")
+@pytest.mark.parametrize(
+    ("case", "count"), [("single", 2), ("joint", 3), ("sequential", 3), ("workers", 2), ("study", 2)]
+)
+def test_killed_trainings_are_resumed_and_equal(case: str, count: int, tmp_path: Path) -> None:
+    done = campaign("kills", str(tmp_path / "work"), "--kills", str(count), "--only", case)
     last = done.stdout.splitlines()[-1]
     assert done.returncode == 0, done.stdout + done.stderr
-    assert last.startswith("12 kills, ")
+    assert last.startswith(f"{count} kills, ")
     assert "0 not resumed, 0 different, 0 orphans, 0 not killed" in last
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_training_on_a_full_disk_says_so_and_is_resumed(tmp_path: Path) -> None:
     done = campaign("full_disks", str(tmp_path / "work"), "--sizes", "3")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("could not be written, probably because the disk is full") >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reader", hostile_data.WRITERS)
+def test_damaged_data_is_read_or_named(reader: str, tmp_path: Path) -> None:
+    counts = hostile_data.campaign(reader, tmp_path, tries=6, seed=1)
+    assert counts.total() == 6
+    assert counts.keys() <= {"clean", "sound"}
 
 
 def test_contents_differ_where_a_file_is_missing_or_a_number_has_changed(tmp_path: Path) -> None:

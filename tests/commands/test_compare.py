@@ -90,7 +90,9 @@ def test_the_dummy_baseline_of_each_task_is_shown(
 ) -> None:
     folders = [write(name, detected(1.0), tasks=("pets", "food")) for name in ("one", "two")]
     for folder, score in zip(folders, (0.0104, 0.02), strict=True):
-        tasks = {"pets": {"dummy_baseline": {"score": score}}, "food": {"dummy_baseline": {"score": 0.1}}}
+        entry = {"metric": "ap50", "score": 0.5, "images": 4}
+        dummy = {"pets": score, "food": 0.1}
+        tasks = {task: {**entry, "dummy_baseline": {"score": value}} for task, value in dummy.items()}
         Run.open(folder).update_results(test={"tasks": tasks})
     assert main(folders) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "dummy baseline, AP50: pets 0.010 to 0.020, food 0.100"
@@ -212,9 +214,7 @@ def test_runs_with_different_targets_are_refused(
 def test_predictions_and_target_of_different_classes_are_refused(write: Callable[..., str]) -> None:
     folder = write("a", detected(1.0))
     save_targets(Run(folder).predictions / "test.pets.target.npz", TARGETS, ["a", "b"])
-    with pytest.raises(
-        PolyheadError, match=r"and its targets have different class names\. Run 'polyhead evaluate' again"
-    ):
+    with pytest.raises(PolyheadError, match=r"is damaged \(its class names or images are not those of its targets\)"):
         main([folder])
 
 

@@ -131,7 +131,7 @@ def test_names_that_are_not_utf8_and_line_breaks_do_not_spoil_a_recipe(
     source = recipe.sources(config)
     (opened,) = open_tasks(source, (64, 64), 0).values()
     run = Run.create(tmp_path, "run")
-    splits = {split: opened.ids(split) for split in ("train", "val", "test")}
+    splits = {"street": {split: opened.ids(split) for split in ("train", "val", "test")}}
     run.update_manifest(splits=splits, names=opened.names)
     assert run.read_manifest() == {"splits": splits, "names": opened.names}, "bytes can be restored"
     write_rows(run.results_csv, [dict.fromkeys(opened.names, 1)])

@@ -35,20 +35,19 @@ def edit(run: Run, change: Callable[[dict[str, Any]], Any]) -> None:
 
 
 def test_a_whole_state_is_loaded(run: Run) -> None:
-    state = load_state(run, 1)
+    state = load_state(run)
     assert state is not None
     assert state["run"] == run.read_manifest()["id"]
     edit(run, lambda content: (content.pop("checksum"), content.pop("run")))
-    assert load_state(run, 1) is not None, "older versions have written neither"
+    assert load_state(run) is not None, "older versions have written neither"
     run.resume.unlink()
-    assert load_state(run, 1) is None
+    assert load_state(run) is None
 
 
 @pytest.mark.parametrize(
     ("change", "what"),
     [
         (lambda content: content["polyhead"].update(stage=-1), "polyhead.stage: expected a stage of the run"),
-        (lambda content: content["polyhead"].update(stage=1), "polyhead.stage: expected a stage of the run"),
         (lambda content: content["polyhead"].update(stage=None), "polyhead.stage: expected a whole number, got null"),
         (lambda content: content["polyhead"].update(progress=3), "polyhead.progress: expected a mapping"),
         (lambda content: content["polyhead"].pop("continual"), "polyhead: continual is missing"),
@@ -63,13 +62,13 @@ def test_a_whole_state_is_loaded(run: Run) -> None:
 def test_a_changed_state_is_named(change: Callable[[dict[str, Any]], Any], what: str, run: Run) -> None:
     edit(run, change)
     with pytest.raises(PolyheadError, match=rf"resume.ckpt: cannot be read; .*{what}.* delete it to start the run"):
-        load_state(run, 1)
+        load_state(run)
 
 
 def test_another_file_in_its_place_is_named(run: Run) -> None:
     shutil.copy(run.best, run.resume)
     with pytest.raises(PolyheadError, match="cannot be read"):
-        load_state(run, 1)
+        load_state(run)
 
 
 def test_what_lightning_cannot_restore_is_named(run: Run) -> None:
@@ -81,7 +80,7 @@ def test_what_lightning_cannot_restore_is_named(run: Run) -> None:
 def test_the_state_of_another_run_is_refused(run: Run) -> None:
     run.update_manifest(id="another")
     with pytest.raises(PolyheadError, match=r"resume.ckpt is the state of another run\. Restore the file of this run"):
-        load_state(run, 1)
+        load_state(run)
 
 
 def test_damaged_best_weights_are_written_again(run: Run) -> None:

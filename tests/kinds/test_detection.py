@@ -103,7 +103,9 @@ def test_predictions_and_targets_with_different_classes_are_refused(tmp_path: Pa
     stored(tmp_path / "a.npz", {"x": NOTHING}, ["a", "b"])
     targets, names = load_targets(targets_path(tmp_path / "a.npz"))
     save_targets(targets_path(tmp_path / "a.npz"), targets, names[::-1])
-    with pytest.raises(PolyheadError, match=r"a\.npz' and its targets have different class names\. Run 'polyhead eval"):
+    with pytest.raises(
+        PolyheadError, match=r"a\.npz' is damaged \(its class names or images are not those of its targets\)"
+    ):
         KIND.load(tmp_path / "a.npz", "a")
     targets_path(tmp_path / "a.npz").unlink()
     with pytest.raises(PolyheadError, match=r"a\.target\.npz' does not exist"):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.cifar10_files import write_cifar10
 from PIL import Image
 
 from polyhead import cli
@@ -51,6 +52,14 @@ def test_images_and_objects_are_counted(yolo: Callable[[int, int], Path]) -> Non
         "1 image in the folder not used: 1 in the folder itself",
         "1 other file in the folder not used: 1 with .mp4",
     ]
+
+
+def test_a_damaged_file_of_a_reader_that_skips_nothing_is_named(tmp_path: Path) -> None:
+    folder = write_cifar10(tmp_path)
+    path = folder / "data_batch_1"
+    path.write_bytes(path.read_bytes()[:-100])
+    (problem,) = examine(tmp_path).problems
+    assert problem.where == str(path)
 
 
 def test_images_of_fewer_bits_and_many_objects_are_named(yolo: Callable[[int, int], Path]) -> None:

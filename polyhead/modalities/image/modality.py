@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from torchvision import tv_tensors as tv
 from polyhead.contracts.modality import Modality, Source
 from polyhead.data.augment.transforms import Eval, fit_of, train_transform
 from polyhead.data.geometry.plane import ImageMeta
-from polyhead.data.io.images import ImageFile, read_sized
-from polyhead.errors import PolyheadError, SettingError
+from polyhead.data.io.images import ImageFile, read_sized, used_bits
+from polyhead.errors import InvalidFileError, PolyheadError, SettingError
 from polyhead.modalities.image.sources import image_of, image_sources, unread
 from polyhead.modalities.image.transforms import EvalImage, TrainImage
 from polyhead.types import InputSpec, Size
@@ -112,6 +113,20 @@ class Image(Modality):
     def unread(self, source: Any) -> list[str]:
         """Return a sentence with the images of a folder or pattern that are in formats which are not read."""
         return unread(source)
+
+    def remarks(self, raws: Iterable[Any]) -> list[str]:
+        """Return a sentence if 16-bit images use fewer bits, so that only their darkest values would be seen."""
+        used: list[int] = []
+        for raw in raws:
+            with suppress(InvalidFileError):
+                if isinstance(raw, ImageFile) and (bits := used_bits(raw.path)):
+                    used.append(bits)
+        if not used or max(used) == 16:
+            return []
+        bits = max(used)
+        given = f"{{class_path: polyhead.modalities.image.Image, init_args: {{bits: {bits}}}}}"
+        what = f"{len(used)} images examined have 16 bits but no value above {2**bits - 1}"
+        return [f"{what}, so their high 8 bits are almost black: set modality: {given} for the task"]
 
     def save(self, raw: ImageFile | Tensor, folder: Path, name: str) -> dict[str, Any]:
         """Copy the image file unchanged; write pixels as PNG, without loss."""
