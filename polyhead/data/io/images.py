@@ -78,11 +78,11 @@ FIRST_SIDEWAYS = 5
 def is_image(name: str | Path) -> bool:
     """Return whether the suffix of a file is that of a supported image format."""
     suffix = Path(name).suffix.lower()
-    return suffix in SUFFIXES or (suffix in HEIC and _reads_heic())
+    return suffix in SUFFIXES or (suffix in HEIC and reads_heic())
 
 
 @lru_cache(1)
-def _reads_heic() -> bool:
+def reads_heic() -> bool:
     """Return whether HEIC images can be read, and let Pillow read them if so."""
     try:
         from pillow_heif import register_heif_opener
@@ -212,7 +212,7 @@ def read_classes(path: str | Path) -> UInt8[np.ndarray, "h w"]:
 def _opened(path: str | Path) -> Iterator[Image.Image]:
     """Open an image and read its header; every error until it is closed becomes an InvalidFileError."""
     try:
-        heic = Path(path).suffix.lower() in HEIC and _reads_heic()
+        heic = Path(path).suffix.lower() in HEIC and reads_heic()
         with Image.open(path, formats=(*FORMATS, "HEIF") if heic else FORMATS) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
@@ -235,7 +235,7 @@ def _diagnosis(path: Path, error: Exception) -> tuple[str, str]:
         return "the file cannot be read (permission denied)", "give yourself permission to read it"
     if path.is_file() and path.stat().st_size == 0:
         return "the image file is empty (0 bytes)", "copy it again from its source, or remove it"
-    if path.suffix.lower() in HEIC and not _reads_heic():
+    if path.suffix.lower() in HEIC and not reads_heic():
         return "the image is HEIC, which needs the package pillow-heif", INSTALL_HEIC
     if path.suffix.lower() in NOT_READ - HEIC:
         return f"images in the format {path.suffix.lower()} are not read", "save it as JPEG or PNG"

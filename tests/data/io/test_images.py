@@ -98,7 +98,7 @@ def test_of_fewer_bits_in_sixteen_those_are_read(suffix: str, tmp_path: Path) ->
 
 
 def test_images_in_formats_that_are_not_read_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "_reads_heic", lambda: False)
+    monkeypatch.setattr(images, "reads_heic", lambda: False)
     assert not is_image("a.heic")
     assert not not_read(["a.jpg", "b.avif", "notes.txt"])
     (note,) = not_read(["a.HEIC", "b.heic", "c.jxl", "d.jpg"])
@@ -108,7 +108,7 @@ def test_images_in_formats_that_are_not_read_are_named(tmp_path: Path, monkeypat
         (tmp_path / name).write_bytes(b"x")
         with pytest.raises(InvalidFileError, match=message):
             read_image(tmp_path / name)
-    monkeypatch.setattr(images, "_reads_heic", lambda: True)
+    monkeypatch.setattr(images, "reads_heic", lambda: True)
     assert is_image("a.heic")
     assert not not_read(["a.heic"])
 
@@ -119,7 +119,7 @@ def test_heic_is_read_with_its_package(tmp_path: Path, monkeypatch: pytest.Monke
     package = ModuleType("pillow_heif")
     vars(package)["register_heif_opener"] = lambda: calls.append(1)
     monkeypatch.setitem(sys.modules, "pillow_heif", package)
-    images._reads_heic.cache_clear()
+    images.reads_heic.cache_clear()
     Image.fromarray(SMOOTH).save(tmp_path / "a.png")
     (tmp_path / "a.png").rename(tmp_path / "a.heic")
     try:
@@ -127,7 +127,7 @@ def test_heic_is_read_with_its_package(tmp_path: Path, monkeypatch: pytest.Monke
         assert np.array_equal(pixels(tmp_path / "a.heic"), SMOOTH)
         assert calls == [1]
     finally:
-        images._reads_heic.cache_clear()
+        images.reads_heic.cache_clear()
 
 
 def test_cmyk(tmp_path: Path) -> None:
