@@ -31,6 +31,7 @@ sys.exit(max(codes))
 """
 
 
+@pytest.mark.slow
 def test_everything_works_without_the_modules_of_unix(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(RECIPE, encoding="utf-8")
     done = subprocess.run([sys.executable, "-c", CODE], cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -239,6 +239,7 @@ class StopError(Exception):
     ],
     ids=["in a step", "after the training", "in the report"],
 )
+@pytest.mark.slow
 def test_an_interrupted_run_that_is_resumed_reports_the_same_forgetting(
     function: str, run: Run, extended: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

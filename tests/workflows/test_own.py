@@ -294,6 +294,7 @@ def test_images_with_boxes_and_masks(kind: str, names: list[str], tmp_path: Path
     )
 
 
+@pytest.mark.slow
 def test_the_example_runs_and_beats_the_dummy_baseline(tmp_path: Path) -> None:
     assert len(EXAMPLE.read_text(encoding="utf-8").splitlines()) < 60
     result = subprocess.run(

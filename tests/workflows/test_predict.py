@@ -322,6 +322,7 @@ def test_a_weights_file_of_format_1_predicts_as_before(run: Path, photos: Path, 
     )
 
 
+@pytest.mark.slow
 def test_a_new_process_predicts_the_same_without_lightning(run: Path, predictor: Predictor, photos: Path) -> None:
     code = (
         "import sys, json, polyhead\n"
