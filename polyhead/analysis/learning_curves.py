@@ -28,6 +28,8 @@ class Curves(NamedTuple):
         lr: the learning rate at the end of the epoch.
         first_train: training loss of the first epoch that trained the task, in whichever stage; None if it is in these.
         first_val: val loss of that epoch, likewise.
+        stage: the index of the stage.
+        earlier: number of epochs of earlier stages that trained the task.
     """
 
     train: list[float]
@@ -36,6 +38,8 @@ class Curves(NamedTuple):
     lr: list[float]
     first_train: float | None = None
     first_val: float | None = None
+    stage: int = 0
+    earlier: int = 0
 
     def whole(self) -> tuple[float, float]:
         """Return the train and the val loss at the beginning: a later stage may begin with a loss near zero."""
@@ -73,7 +77,8 @@ def history(rows: Sequence[Mapping[str, str]], task: str, kind: Kind) -> Curves:
         curves.score.append(float(row[score]) if row.get(score) else None)
         curves.lr.append(float(row.get("lr") or "nan"))
     if trained and trained[0]["stage"] != trained[-1]["stage"]:
-        curves = curves._replace(first_train=first_train, first_val=first_val)
+        curves = curves._replace(first_train=first_train, first_val=first_val, stage=int(float(trained[-1]["stage"])))
+        curves = curves._replace(earlier=len(trained) - len(curves.train))
     return curves
 
 
@@ -86,7 +91,7 @@ def _losses(row: Mapping[str, str], task: str, scores: set[str]) -> tuple[float,
 def cause(curves: Curves, outcome: Outcome) -> str:
     """Return a sentence about the first cause that the curves show; empty where they show none."""
     if len(curves.train) < FEW_EPOCHS:
-        return too_short(curves, outcome)
+        return "" if curves.earlier else too_short(curves, outcome)
     return next((sentence for rule in CAUSES if (sentence := rule(curves, outcome))), "")
 
 
@@ -114,9 +119,10 @@ def unstable(curves: Curves, outcome: Outcome) -> str:
     if train[high] < 1.2 * train[low] or train[high] - train[low] <= 0.15 * curves.whole()[0]:
         return ""
     lr = max(curves.lr[: high + 1])
+    key = f"stages.{curves.stage}.lr" if curves.earlier else "lr"
     return (
         f"The training loss rose from {train[low]:.3g} in epoch {low + 1} to {train[high]:.3g} in epoch {high + 1}: "
-        f"the learning rate is too high (lr was {lr:.2g}). Try lr={lr / 5:.2g}."
+        f"the learning rate is too high (lr was {lr:.2g}). Try {key}={lr / 5:.2g}."
     )
 
 

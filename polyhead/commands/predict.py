@@ -111,7 +111,9 @@ def main(argv: list[str]) -> int:
     for note in predictor.notes:
         print(note)
     skipped = f", {len(predictor.skipped)} skipped" if predictor.skipped else ""
-    where = f"drawn images in {folder}" if folder else "nothing to draw; write the predictions with --json or --csv"
+    files = " and ".join(each for each in (given.json, given.csv) if each)
+    drawn_in = f"drawn images in {folder}" if folder else "nothing to draw; write the predictions with --json or --csv"
+    where = drawn_in if not files else f"{drawn_in.partition(';')[0]}; predictions in {files}"
     print(
         f"{counted(totals.inputs, 'image' if folder else 'input')}{skipped}{totals}, "
         f"{time.perf_counter() - begun:.1f} s; {where}"

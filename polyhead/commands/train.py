@@ -88,6 +88,6 @@ def _recipe(given: str) -> str | Path:
 
     recipe_file = default_path(path)
     if recipe_file.exists():
-        print(f"{recipe_file} exists and is trained; delete it to have it written anew")
+        print(f"the recipe {recipe_file} exists and is used; delete it to have it written anew")
         return recipe_file
     return init(path, recipe_file)

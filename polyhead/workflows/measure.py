@@ -86,8 +86,8 @@ def measure(
             plots.examples(run, task, split, partial(predict_one, model, task, run.precision))
     plots.training_curves(run)
     rows = run.epochs
-    if any(row["stage"] != "0" for row in rows):
-        title = f"{run.name}: score on val after each stage"
+    if len(tasks) > 1 and any(row["stage"] != "0" for row in rows):
+        title = f"{run.name}\nval score after each stage"
         forgetting.heat_map(score_history(rows, kinds_of_run(run)), title, run.plots / "stages.png")
     for name, numbers in results["tasks"].items():
         numbers["history"] = learning_curves.history(rows, name, tasks[name].kind)._asdict()

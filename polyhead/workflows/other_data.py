@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyhead.analysis import verdict
+from polyhead.contracts.reader import Reader
 from polyhead.data.doctor import check
 from polyhead.data.formats.recognize import FORMATS, DatasetLayout, recognize
 from polyhead.data.loading.source import HeldOut
@@ -59,7 +60,7 @@ def evaluate_on(
     matched = Matched(found, predictor.names[name], kind)
     chosen = "all" if len(layout.splits) == 1 else f"the {split} split"
     show(f"{data}: {layout.reader} format, {chosen} ({len(matched)} images) for task {name}")
-    for note in dict.fromkeys([*layout.notes, *matched.notes]):
+    for note in dict.fromkeys([*layout.notes, *matched.notes, *_trained_on(run, name, matched)]):
         show(f"  {note}")
     inner = Run.create(run.folder / "evaluations", re.sub(r"\W+", "_", Path(data).resolve().name).strip("_") or "data")
     inner.update_manifest(
@@ -78,6 +79,16 @@ def evaluate_on(
     show(text)
     show(f"stored in {inner.folder}")
     return results
+
+
+def _trained_on(run: Run, task: str, reader: Reader) -> list[str]:
+    """Return a warning if images of a reader have the names of training images of a task."""
+    trained = set(run.read_manifest().get("splits", {}).get(task, {}).get("train", ()))
+    count = sum(reader.entry(index).id in trained for index in range(len(reader)))
+    if not count:
+        return []
+    what = f"{count} of these {len(reader)} images have the names of images that the run was trained on"
+    return [f"warning: {what}; if they are the same images, the score below is too high"]
 
 
 def _layout(predictor: "Predictor", data: str | Path, reader: str | None) -> DatasetLayout:

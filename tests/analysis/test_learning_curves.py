@@ -50,6 +50,9 @@ def test_a_later_stage_is_judged_beside_the_first_loss_of_all() -> None:
     near_zero: dict[str, Any] = {"train": [0.001, 0.0003, 0.02, 0.01], "val": [0.008, 0.008, 0.02, 0.03]}
     assert "learning rate is too high" in say(**near_zero)
     assert say(**near_zero, first_train=2.0, first_val=2.0) == ""
+    hot = say([4.0, 2.0, 9.0, 8.0], stage=1, earlier=10)
+    assert hot.endswith("(lr was 0.01). Try stages.1.lr=0.002."), "as it is typed"
+    assert say([4.0, 3.9], earlier=10) == "", "a short stage after a long one is no short training"
     level = [0.01, 0.0101, 0.0099, 0.0098]
     assert "nothing was learned" in say(level)
     assert say(level, first_train=2.0, first_val=2.0) == ""
@@ -172,7 +175,7 @@ def test_history_is_of_the_last_stage_that_trained_a_task() -> None:
     epochs = [("0", "1", "2", ".1"), ("1", "5", "2", ".2"), ("1", "4", "1", ".3"), ("2", "", "3", ".2")]
     names = ("stage", "train/food/box", "val/food/box", "val/food/ap50")
     rows = [{**dict(zip(names, row, strict=True)), "lr": "1"} for row in epochs]
-    assert history(rows, "food", DETECTION) == Curves([5, 4], [2, 1], [0.2, 0.3], [1, 1], 1, 2)
+    assert history(rows, "food", DETECTION) == Curves([5, 4], [2, 1], [0.2, 0.3], [1, 1], 1, 2, 1, 1)
 
 
 def test_scores_are_no_losses_and_a_loss_may_be_called_as_a_score_of_another_kind() -> None:

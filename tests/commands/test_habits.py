@@ -71,7 +71,7 @@ def test_a_data_folder_gets_a_recipe_which_is_then_trained(capsys: pytest.Captur
     assert "seed: 3\n" in shown
     assert recipe.load("my_pets.yaml")["seed"] == 0
     assert cli.main(words) == 0
-    assert "my_pets.yaml exists and is trained; delete it to have it written anew\n" in capsys.readouterr().out
+    assert "the recipe my_pets.yaml exists and is used; delete it to have it written anew\n" in capsys.readouterr().out
 
 
 def test_a_run_folder_is_no_data_folder(capsys: pytest.CaptureFixture[str]) -> None:

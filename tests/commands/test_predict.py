@@ -83,7 +83,8 @@ def test_draws_writes_and_prints_the_predictions(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{photos / 'photo0.png'}: street: {expected[0]}; food: {expected[1]}"
     assert lines[-1].startswith(f"5 images, {sum(len(result) for result in expected)} boxes, ")
-    assert lines[-1].endswith(f"drawn images in {run / 'predict'}")
+    written = f"{tmp_path / 'all.json'} and {tmp_path / 'all.csv'}"
+    assert lines[-1].endswith(f"drawn images in {run / 'predict'}; predictions in {written}")
     assert main([str(run), str(photos / "photo0.png"), "--task", "food"]) == 0
     assert [path.name for path in (run / "predict2").iterdir()] == ["photo0.jpg"]
 
@@ -170,7 +171,9 @@ def test_inputs_that_cannot_be_drawn_are_written_as_json(
     assert len(json.loads(file.read_text(encoding="utf-8"))) == 2 * 4
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith("4 inputs, ")
-    assert last.endswith("; nothing to draw; write the predictions with --json or --csv")
+    assert last.endswith(f"; nothing to draw; predictions in {file}")
+    assert main([str(run), str(photos / "photo0.png"), "--out", str(out)]) == 0
+    assert capsys.readouterr().out.endswith("; nothing to draw; write the predictions with --json or --csv\n")
 
 
 def test_writes_masks_next_to_the_drawn_images(

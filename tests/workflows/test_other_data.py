@@ -112,6 +112,7 @@ def test_a_classifier_on_other_images(capsys: pytest.CaptureFixture[str]) -> Non
     assert "new pets: folder format, all (6 images) for task pets\n" in shown
     assert "horse (3)" in shown
     assert "stored in runs/x/evaluations/new_pets\n" in shown
+    assert "warning" not in shown
     numbers = json.loads(Path("numbers.json").read_text("utf-8"))["tasks"]["pets"]
     assert numbers["images"] == 6
     inner = Run(run.folder / "evaluations" / "new_pets")
@@ -119,7 +120,14 @@ def test_a_classifier_on_other_images(capsys: pytest.CaptureFixture[str]) -> Non
     assert inner.read_manifest()["data"] == str(Path("new pets").absolute())
     assert inner.predictions_path("test", "pets").is_file()
     assert run.results_json.read_bytes() == before
-    again = polyhead.evaluate(run, data="new pets", show=lambda _: None)
+    trained = [path.relative_to("new pets").as_posix() for path in sorted(Path("new pets/cat").iterdir())]
+    run.update_manifest(splits={"pets": {"train": trained[:2], "test": ["dog/9.png"]}})
+    lines: list[str] = []
+    again = polyhead.evaluate(run, data="new pets", show=lines.append)
+    assert (
+        "  warning: 2 of these 6 images have the names of images that the run was trained on; if they are the same "
+        in ("\n".join(lines))
+    )
     assert again["pets"]["score"] == numbers["score"]
     assert (run.folder / "evaluations" / "new_pets2").is_dir()
 
