@@ -111,14 +111,19 @@ def main(argv: list[str]) -> int:
     for note in predictor.notes:
         print(note)
     skipped = f", {len(predictor.skipped)} skipped" if predictor.skipped else ""
-    files = " and ".join(each for each in (given.json, given.csv) if each)
-    drawn_in = f"drawn images in {folder}" if folder else "nothing to draw; write the predictions with --json or --csv"
-    where = drawn_in if not files else f"{drawn_in.partition(';')[0]}; predictions in {files}"
     print(
         f"{counted(totals.inputs, 'image' if folder else 'input')}{skipped}{totals}, "
-        f"{time.perf_counter() - begun:.1f} s; {where}"
+        f"{time.perf_counter() - begun:.1f} s; {_where(folder, given)}"
     )
     return 0
+
+
+def _where(folder: Path | None, given: argparse.Namespace) -> str:
+    """Return where the results are, or how to get them."""
+    drawn = f"drawn images in {folder}" if folder else "nothing to draw"
+    if files := " and ".join(each for each in (given.json, given.csv) if each):
+        return f"{drawn}; predictions in {files}"
+    return drawn if folder else f"{drawn}; write the predictions with --json or --csv"
 
 
 class Totals:
