@@ -159,7 +159,7 @@ def call(line: Sequence[str]) -> Outcome:
     try:
         with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(errors), without_plots():
             code = polyhead(list(line))
-    except Exception:  # pylint: disable=broad-exception-caught  # any exception is what is looked for
+    except Exception:  # noqa: BLE001  # pylint: disable=broad-exception-caught  # what is looked for
         return Outcome("traceback", traceback.format_exc())
     message = errors.getvalue().strip()
     if code == 0:
