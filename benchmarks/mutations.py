@@ -218,9 +218,9 @@ class Campaign:
     def tries(self, kind: str, command: str, count: int, damage: Callable[[Path], str]) -> None:
         """Try a command on a kind of file ``count`` times, and count the outcomes."""
         if command not in self.expected:
-            self.attempt(command, None)
+            whole = self.attempt(command, None)
             if command not in self.expected:
-                raise SystemExit(f"{command} fails on a whole run")
+                raise SystemExit(f"{command} fails on a whole run: {whole.message}")
         for _ in range(count):
             outcome = self.attempt(command, damage, CASES[kind].file)
             self.counts.setdefault((kind, command), Counter())[outcome.name] += 1
