@@ -31,8 +31,8 @@ from benchmarks import forked
 
 CASES = Path(__file__).with_suffix(".yaml")
 WAYS = ("before", "after", "half")
-OTHER = {"log.txt", "manifest.json", "resume.ckpt", ".lock", "verdict.txt"}
-"""Files with times, of which only the existence is compared; so is that of images."""
+OTHER = {"log.txt", "manifest.json", "resume.ckpt", ".lock", "verdict.txt", "table.json", "table.txt"}
+"""Files with times or names of folders, of which only the existence is compared; so is that of images."""
 LIMIT = 600.0
 """Seconds that a command may take."""
 

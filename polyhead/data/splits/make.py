@@ -171,17 +171,17 @@ def _split_ids(
         pieces = {str(fold): 1 / folds for fold in range(folds)}
         del fractions["test"]
     elif "test" in missing:
-        check_fractions({"train": 1 - sum(fractions.values()), **fractions})
+        check_fractions({"train": 1.0 - sum(fractions.values()), **fractions})
         test_key, test_fraction = "test", fractions.pop("test")
         pieces = {"train": 1 - test_fraction, "test": test_fraction}
         fractions = {key: value / (1 - test_fraction) for key, value in fractions.items()}  # of what test leaves
     else:
-        return function(reader, fractions={"train": 1 - sum(fractions.values()), **fractions}, seed=seed)
+        return function(reader, fractions={"train": 1.0 - sum(fractions.values()), **fractions}, seed=seed)
     # The test split has seed 0 whatever the seed of the run, so that the scores of several seeds can be compared.
     members = function(reader, fractions=pieces, seed=0)
     test = members.pop(test_key)
     rest = subset(reader, [image_id for ids in members.values() for image_id in ids])
-    return {**function(rest, fractions={"train": 1 - sum(fractions.values()), **fractions}, seed=seed), "test": test}
+    return {**function(rest, fractions={"train": 1.0 - sum(fractions.values()), **fractions}, seed=seed), "test": test}
 
 
 def _check_disjoint(name: str, readers: Mapping[str, Reader]) -> None:
