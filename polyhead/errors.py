@@ -159,10 +159,10 @@ def suggest(word: str, choices: Iterable[str]) -> str:
     """Return a suggestion to append to a message about an unknown word.
 
     Returns:
-        ``"; did you mean 'epochs'?"`` with the nearest of ``choices``, or all choices in order if none is near.
+        ``"; did you mean 'epochs'?"`` with the nearest of ``choices``, or the choices in order if none is near.
     """
     known = sorted(set(choices))
     near = get_close_matches(word, known, n=1, cutoff=0.6)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f"; choose from {', '.join(known)}" if known else ""
+    return f"; choose from {few(known, MAX_LISTED)}" if known else ""

@@ -68,6 +68,14 @@ def check_keys(given: object, known: Collection[str], where: str) -> dict[str, A
     return given
 
 
+def _arguments(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return a copy of the ``init_args`` of a part, which may be left out."""
+    arguments = given.get("init_args") or {}
+    if not isinstance(arguments, dict):
+        raise PolyheadError(f"{where}.init_args: expected settings 'key: value', got {arguments!r}")
+    return dict(arguments)
+
+
 def expand_model(model: str | dict[str, Any]) -> dict[str, Any]:
     """Expand ``ssd300`` to ``{class_path: polyhead.models.ssd300, init_args: {}}``."""
     given: dict[str, Any] = {"class_path": model} if isinstance(model, str) else model
@@ -75,7 +83,7 @@ def expand_model(model: str | dict[str, Any]) -> dict[str, Any]:
     if not isinstance(path, str):
         raise PolyheadError(f"model.class_path: expected the name of a model, got {path!r}")
     path = path if "." in path else f"{OWN_MODELS}{path}"
-    arguments = dict(given.get("init_args") or {})
+    arguments = _arguments(given, "model")
     if path.startswith(OWN_MODELS) and arguments.get("heads") is not None:
         arguments["heads"] = _expand_heads(arguments["heads"], "model.heads")
     return {"class_path": path, "init_args": arguments}
@@ -99,9 +107,9 @@ def _expand_heads(given: object, where: str) -> dict[str, Any]:
         if not isinstance(name, str):
             raise PolyheadError(f"{at}: expected a head ({', '.join(HEADS)}), or {{class_path: NAME}}, got {head!r}")
         path = name if "." in name else head_path(name, at)
-        arguments = (head.get("init_args") or {}) if isinstance(head, dict) else {}
+        arguments = _arguments(head, at) if isinstance(head, dict) else {}
         is_short = isinstance(head, str) and "." not in head
-        heads[task] = head if is_short else {"class_path": path, "init_args": dict(arguments)}
+        heads[task] = head if is_short else {"class_path": path, "init_args": arguments}
     return heads
 
 
@@ -140,7 +148,7 @@ def _expand_transforms(given: dict[str, Any], where: str) -> dict[str, Any]:
     path = check_keys(given, ("preset", "class_path", "init_args"), where).get("class_path")
     if not isinstance(path, str) or ("." not in path and path not in AUGMENTATIONS):
         raise PolyheadError(f"{where}: expected a preset with settings ({', '.join(AUGMENTATIONS)}), got {path!r}")
-    return {"class_path": AUGMENTATIONS.get(path, path), "init_args": dict(given.get("init_args") or {})}
+    return {"class_path": AUGMENTATIONS.get(path, path), "init_args": _arguments(given, where)}
 
 
 def _expand_reader(given: object, arguments: dict[str, Any], where: str) -> dict[str, Any]:
@@ -150,7 +158,7 @@ def _expand_reader(given: object, arguments: dict[str, Any], where: str) -> dict
         return _expand_reader(given["reader"], {**own, **arguments}, where)
     if isinstance(given, dict):
         check_keys(given, ("class_path", "init_args"), where)
-        return _expand_reader(given.get("class_path"), {**(given.get("init_args") or {}), **arguments}, where)
+        return _expand_reader(given.get("class_path"), {**_arguments(given, where), **arguments}, where)
     if not isinstance(given, str):
         raise PolyheadError(f"{where}: expected a data format ({', '.join(READERS)}), got {given!r}")
     if "." not in given and given not in READERS:

@@ -61,7 +61,13 @@ def boxes_of(value: Any, size: Size | None, names: Sequence[str]) -> Boxes:
         SampleError: for the first box or label that is not valid.
     """
     if isinstance(value, Boxes):
+        rows = [len(column) for column in (value.boxes, value.labels, value.ignore, value.areas)]
+        if len(set(rows)) > 1:
+            raise SampleError(f"expected columns of one length, got {rows}", "give each object all of its columns")
         _check_objects(value.boxes, value.labels, value.size, names)
+        if len(value.annotated) != len(names):
+            what = f"expected flags of {len(names)} annotated classes, got {len(value.annotated)}"
+            raise SampleError(what, "give one for each class")
         return value
     if size is None:
         raise SampleError("expected an input with a height and a width, which boxes are in", "use modality='image'")

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from polyhead.errors import PolyheadError, suggest
-
-KNOWN = ("32-true", "bf16-mixed", "16-mixed")
+from polyhead.stored.run_files import PRECISIONS
 
 
 def resolve(precision: str) -> str:
@@ -23,8 +22,8 @@ def resolve(precision: str) -> str:
         PolyheadError: if the name is unknown.
     """
     if precision != "auto":
-        if precision not in KNOWN:
-            raise PolyheadError(f"precision: unknown name {precision!r}{suggest(precision, (*KNOWN, 'auto'))}")
+        if precision not in PRECISIONS:
+            raise PolyheadError(f"precision: unknown name {precision!r}{suggest(precision, PRECISIONS)}")
         return "bf16-mixed" if precision == "16-mixed" and not torch.cuda.is_available() else precision
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.get_device_capability() >= (8, 0) else "16-mixed"

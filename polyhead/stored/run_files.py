@@ -7,6 +7,8 @@ from polyhead.stored.text_files import damaged, number_of, read_json, read_rows
 
 _OPTIONAL_TEXT = (str, None)
 _SCORE = (float, None)
+PRECISIONS = frozenset(["auto", "32-true", "bf16-mixed", "16-mixed"])
+"""Names of numerical precisions: Lightning's, and ``auto``."""
 
 MANIFEST = {
     "command?": [str],
@@ -14,7 +16,7 @@ MANIFEST = {
     "finished?": str,
     "id?": str,
     "seed?": int,
-    "precision?": _OPTIONAL_TEXT,
+    "precision?": (PRECISIONS, None),
     "versions?": {str: str},
     "hardware?": {"machine?": _OPTIONAL_TEXT, "cpu?": _OPTIONAL_TEXT, "threads?": int, "gpu?": _OPTIONAL_TEXT},
     "git?": ({"commit?": str, "changed?": bool}, None),
@@ -63,7 +65,7 @@ def read_results(path: Path) -> dict[str, Any]:
 
 
 def read_epochs(path: Path) -> list[dict[str, str]]:
-    """Read ``results.csv``, which has a row for each epoch; empty if no epoch was finished.
+    """Read ``results.csv``, which has a row for each epoch; empty if the file does not exist.
 
     All values are numbers, or empty where an epoch has none.
 
@@ -72,6 +74,8 @@ def read_epochs(path: Path) -> list[dict[str, str]]:
     """
     remedy = f"'polyhead train --resume {path.parent}' writes it again."
     rows = read_rows(path, remedy, ("stage",))
+    if path.is_file() and not (rows and path.read_bytes().endswith(b"\n")):
+        raise damaged(path, "it is truncated", remedy)
     for number, row in enumerate(rows, 2):
         for column, cell in row.items():
             if number_of(cell) is None and (cell or column == "stage"):

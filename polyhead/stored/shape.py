@@ -7,6 +7,7 @@ A shape is written like what it describes:
 * ``{str: shape}``: a mapping of texts to values of this shape
 * ``{"name": shape, "other?": shape}``: a mapping with these keys, and any others; those with ``?`` may be missing
 * ``(shape, shape)``: one of these
+* ``frozenset({"a", "b"})``: one of these texts
 """
 
 from collections.abc import Iterator, Mapping
@@ -43,6 +44,8 @@ def fault(value: Any, shape: Shape, where: str = "") -> str | None:
         return None if None in faults else faults[0]
     if not _has_type(value, shape):
         return _wrong(value, (shape,), where)
+    if isinstance(shape, frozenset):
+        return None if value in shape else _prefixed(where, f"expected one of {', '.join(sorted(shape))}")
     missing = [key for key in _keys(shape) if not key.endswith("?") and key not in value]
     if missing:
         return _prefixed(where, f"{missing[0]} is missing")
@@ -87,7 +90,9 @@ def _kind(shape: Shape) -> type:
     """Return the type that a value of a shape has."""
     if shape is None:
         return type(None)
-    return shape if isinstance(shape, type) else dict if isinstance(shape, Mapping) else list
+    if isinstance(shape, type):
+        return shape
+    return dict if isinstance(shape, Mapping) else str if isinstance(shape, frozenset) else list
 
 
 def _wrong(value: Any, shapes: tuple[Shape, ...], where: str) -> str:

@@ -195,6 +195,18 @@ BAD = [
     ("stages.5.epochs=1", "'stages.5.epochs=1': there is no entry 5. The recipe has 1 entry: 0"),
     ("stages=3", "stages: expected a list of stages, got 3"),
     ("stages=[3]", "stages.0: expected settings 'key: value', got 3"),
+    ("model={class_path: ssd300, init_args: x}", "model.init_args: expected settings 'key: value', got 'x'"),
+    (
+        "data.shapes.reader={class_path: coco, init_args: [3]}",
+        "data.shapes.reader.init_args: expected settings 'key: value', got [3]",
+    ),
+    (
+        "data.shapes.transforms={class_path: yolov4, init_args: x}",
+        "data.shapes.transforms.init_args: expected settings 'key: value', got 'x'",
+    ),
+    ("data.shapes.cache=1e300", "data.shapes: cache must be at most 1048576, got 1e+300"),
+    ("data.shapes.workers=10000000", "data.shapes: workers must be at most 256, got 1e+07"),
+    ("data.shapes.cache=.nan", "data.shapes: cache must be at most 1048576, got nan"),
     ("sed=3", "unknown key 'sed' of the recipe; did you mean 'seed'?"),
     ("seed=x", "seed: expected int, got 'x'"),
     ("max_drop=1.5", "max_drop must be between 0 and 1, got 1.5"),

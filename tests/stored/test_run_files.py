@@ -56,6 +56,8 @@ def test_what_was_written_is_read(run: Run) -> None:
         (b'{"seed": 1e999}', "1e999 is not a finite number"),
         (b'{"seed": NaN}', "NaN is not a finite number"),
         (b'{"seed": "0"}', "seed: expected a whole number, got text"),
+        (b'{"precision": "32"}', "precision: expected one of 16-mixed, 32-true, auto, bf16-mixed"),
+        (b'{"precision": 32}', "precision: expected text or null, got a whole number"),
     ],
 )
 def test_a_damaged_manifest_is_named(data: bytes, what: str, run: Run) -> None:
@@ -85,6 +87,8 @@ def test_damaged_results_are_named(data: bytes, what: str, run: Run) -> None:
         (b"", "line 1: expected the names of the columns, with 'stage'"),
         (b"0,1,1.5\n1,1,2.5\n", "line 1: expected the names of the columns, with 'stage'"),
         (b"stage,time\n\xff,1\n", "it is not UTF-8 text (byte 11)"),
+        (b"stage,time\n", "it is truncated"),
+        (b"stage,time\n0,1", "it is truncated"),
         (b"stage,time\n0\n", "line 2: expected 2 values, got 1"),
         (b"stage,time\n0,1,2\n", "line 2: expected 2 values, got 3"),
         (b"stage,time\n0,word\n", "line 2, column 'time': expected a number, got 'word'"),

@@ -22,8 +22,8 @@ from polyhead.errors import SettingError
 from polyhead.rng import derive_seed
 from polyhead.types import InputSpec, Sample, ShownClass, TaskInfo
 
-MINIMUM = {"batch": 1, "val_batch": 1, "workers": 0, "cache": 0}
-"""The smallest valid value of each numeric setting of a source."""
+LIMITS = {"batch": (1, 2**20), "val_batch": (1, 2**20), "workers": (0, 256), "cache": (0, 2**20)}
+"""The smallest and the largest valid value of each numeric setting of a source."""
 
 
 @dataclass
@@ -74,9 +74,11 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         SettingError: if a value is not valid.
     """
     check_split(settings["split"] or {})
-    for name, minimum in MINIMUM.items():
-        if settings[name] is not None and settings[name] < minimum:
-            raise SettingError(f"{name} must be {minimum} or more, got {settings[name]:g}")
+    for name, (least, most) in LIMITS.items():
+        value = settings[name]
+        if value is not None and not least <= value <= most:  # also for NaN
+            limit = f"{least} or more" if value < least else f"at most {most}"
+            raise SettingError(f"{name} must be {limit}, got {value:g}")
 
 
 class TaskData:

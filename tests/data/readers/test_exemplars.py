@@ -190,6 +190,15 @@ def test_unknown_formats_and_damaged_files_are_rejected(tmp_path: Path) -> None:
         ExemplarReader(tmp_path / "stored")
 
 
+@pytest.mark.parametrize("column", ["labels", "areas", "annotated"])
+def test_a_target_that_lacks_a_value_is_named(column: str, tmp_path: Path) -> None:
+    save(Scenes(COUNT, size=48), [0], tmp_path / "stored")
+    edit(tmp_path / "stored", lambda content: content["samples"][0]["target"][column].pop())
+    problem = load(tmp_path / "stored").verify(0)
+    assert problem is not None
+    assert problem.what.startswith("expected flags" if column == "annotated" else "expected columns of one length")
+
+
 SIZE = (6, 8)
 PIXELS = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
 MASK = np.array([[0, 1, 255, 2] * 2] * 6, dtype=np.uint8)
