@@ -21,6 +21,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -59,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
     expected = contents(whole)
     totals: Counter[str] = Counter()
     for size in sizes:
-        outcome, words = _isolated(lambda size=size: _full(work, size, mounts, expected), mounts)  # type: ignore[misc]
+        outcome, words = _isolated(partial(_full, work, size, mounts, expected), mounts)
         print(f"{size} bytes: {outcome}: {words}", flush=True)
         totals[outcome] += 1
     print(f"{', '.join(f'{count} {what}' for what, count in totals.items())}; {time.monotonic() - begun:.0f} s")

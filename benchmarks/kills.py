@@ -20,6 +20,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ class Campaign:
         chosen = sorted(torch.randperm(renames, generator=self.moments)[: kills // 2].tolist())
         injected = [(f"{WAYS[number % 3]} file {at + 1}", at, WAYS[number % 3]) for number, at in enumerate(chosen)]
         for name, at, way in injected:
-            totals.update(self._kill(name, expected, lambda at=at, way=way: _die_at(at, way), None))  # type: ignore[misc]
+            totals.update(self._kill(name, expected, partial(_die_at, at, way), None))
         while totals["kills"] + totals["not killed"] < kills:
             moment = (0.02 + 0.96 * float(torch.rand((), generator=self.moments))) * seconds
             totals.update(self._kill(f"after {moment:.1f} s", expected, None, moment))

@@ -100,3 +100,17 @@ def check_utf8(text: str) -> str:
     if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
         raise PolyheadError(f"'{text}' is not UTF-8 text, which a recipe cannot hold. Rename the folder or file.")
     return text
+
+
+def make_folder(folder: Path) -> None:
+    """Create the folder of ``--out`` if it does not exist.
+
+    Raises:
+        PolyheadError: if it cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PolyheadError(
+            f"{folder}: the folder cannot be created ({error.strerror}). Choose another one with --out."
+        ) from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from polyhead.cli import Parser, check_writable
 from polyhead.contracts.classes import allow
 from polyhead.errors import PolyheadError, counted, one_line
+from polyhead.paths import make_folder
 from polyhead.run import split_runs
 
 if TYPE_CHECKING:
@@ -183,12 +184,7 @@ def _folder(given: argparse.Namespace) -> Path:
             raise PolyheadError(f"{str(folder)!r} is a file. Give a folder for the drawn images with --out.")
         if not folder.exists() or not any(folder.iterdir()):
             break
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PolyheadError(
-            f"{folder} cannot be created ({error.strerror}). Give another folder with --out."
-        ) from error
+    make_folder(folder)
     return folder
 
 

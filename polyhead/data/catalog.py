@@ -14,6 +14,7 @@ from polyhead.data.archives import unpack
 from polyhead.data.download import fetch
 from polyhead.data.io.json_files import load_json
 from polyhead.errors import PolyheadError
+from polyhead.paths import make_folder
 from polyhead.run import write_json
 
 _S3 = "https://s3.us-west-2.amazonaws.com/testing.resources/datasets/mscoco-samples"
@@ -97,12 +98,12 @@ def get(name: str, entry: Entry, folder: Path, show: Callable[[str], None] = pri
     if target.exists():
         show(f"{name} already exists: {target}")
         return target
-    _make(folder)
+    make_folder(folder)
     if entry.others:
         gathered = folder / f"{name}.archives"
         if gathered.is_symlink():
             raise PolyheadError(f"{gathered}: expected a folder, got a link. Remove it.")
-        _make(gathered)
+        make_folder(gathered)
         for url in (entry.url, *entry.others):
             part = gathered / PurePosixPath(url).name.split(".")[0]
             if not part.exists():  # else of an earlier attempt
@@ -137,16 +138,6 @@ def _get_archive(entry: Entry, target: Path, folder: Path, show: Callable[[str],
         checksums_file.with_name(f"{checksums_file.name}.partial").unlink(missing_ok=True)  # it may be a link
         write_json(checksums_file, {**checksums, entry.url: found})
     archive.unlink()
-
-
-def _make(folder: Path) -> None:
-    """Create a folder if it does not exist."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PolyheadError(
-            f"{folder}: the folder cannot be created ({error.strerror}). Choose another one with --out."
-        ) from error
 
 
 def _stored(file: Path) -> dict[str, str]:

@@ -123,10 +123,11 @@ class Listing:
         with os.scandir(folder) as entries:
             found = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
         for entry in found:
-            name, target, come = prefix + entry.name, os.path.join(real, entry.name), above  # noqa: PTH118
+            name, target, come = prefix + entry.name, f"{real}{os.sep}{entry.name}", above
             if entry.is_symlink():
                 target, come = os.path.realpath(entry.path), (*above, real)
                 endless = any(_is_inside(each, target) for each in come) or self._visits[target] >= MOST_VISITS
+                # Path.exists raises for names that no file can have
                 if not os.path.exists(target) or (entry.is_dir() and endless):  # noqa: PTH110
                     self.broken_links.add(name)
                     continue

@@ -173,7 +173,7 @@ class Sent:
             try:
                 for tensor in _tensors(batch):
                     if tensor.untyped_storage().nbytes():
-                        tensor.share_memory_()  # type: ignore[no-untyped-call]
+                        tensor.share_memory_()  # type: ignore[no-untyped-call]  # torch has no types here
             except RuntimeError as error:
                 return PolyheadError(f"a batch could not be put into shared memory: {error}. {MORE_MEMORY}")
         return batch

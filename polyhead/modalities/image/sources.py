@@ -71,8 +71,7 @@ def _files(source: str | Path) -> list[Path]:
         found, what = list(path.iterdir()), f"folder {str(source)!r}"
         remedy = f"; to include its subfolders, give {str(path / '**' / '*')!r}"
     elif has_magic(str(path)):
-        names = glob(_pattern(path), recursive=True)  # noqa: PTH207  # Path.glob refuses absolute patterns
-        found, what, remedy = [Path(name) for name in names], f"{str(source)!r}{separator_hint(source)}", ""
+        found, what, remedy = _matching(path), f"{str(source)!r}{separator_hint(source)}", ""
         if "[" in str(source):
             remedy = "; in a pattern, [12] stands for 1 or 2: write [[] for a bracket"
     else:
@@ -95,14 +94,15 @@ def unread(source: Any) -> list[str]:
         found
         for path in paths
         if not path.is_file()
-        for found in (path.iterdir() if path.is_dir() else glob(_pattern(path), recursive=True))  # noqa: PTH207
+        for found in (path.iterdir() if path.is_dir() else _matching(path))
     )
 
 
-def _pattern(path: Path) -> str:
-    """Return a glob pattern in which the brackets of a folder that exists stand for themselves."""
+def _matching(path: Path) -> list[Path]:
+    """Return the paths of a pattern, in which the brackets of a folder that exists stand for themselves."""
     existing = next((folder for folder in path.parents if folder.is_dir()), Path())
-    return str(Path(escape(str(existing))) / path.relative_to(existing))
+    pattern = Path(escape(str(existing))) / path.relative_to(existing)
+    return [Path(name) for name in glob(str(pattern), recursive=True)]  # noqa: PTH207  # Path.glob wants relative ones
 
 
 def _listed(source: Any) -> Sequence[Any]:
