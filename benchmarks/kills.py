@@ -29,6 +29,7 @@ import torch
 import yaml
 
 from benchmarks import forked
+from polyhead.errors import few
 
 CASES = Path(__file__).with_suffix(".yaml")
 WAYS = ("before", "after", "half")
@@ -125,6 +126,8 @@ class Campaign:
             yield "orphans"
         again = self.resume(out)
         begun_anew = self.case != "study" and "--resume" not in again
+        if begun_anew:  # what was left holds nothing to resume from; the new run is to have its name
+            shutil.rmtree(out, ignore_errors=True)
         if (code := self._start(again)) != 0:
             print(f"{self.case}, {name}: could not be resumed ({code}), see {self._log()}", flush=True)
             yield "not resumed"
@@ -134,7 +137,7 @@ class Campaign:
         if differing := sorted(
             file for file in expected.keys() | found.keys() if expected.get(file) != found.get(file)
         ):
-            print(f"{self.case}, {name}: differ: {', '.join(differing)}", flush=True)
+            print(f"{self.case}, {name}: differ: {few(differing, 5)}", flush=True)
             yield "different"
 
     def _start(self, words: Sequence[str], prepare: Callable[[], None] | None = None) -> int | None:

@@ -55,6 +55,12 @@ class Parser(argparse.ArgumentParser):
             "--allow", action="append", default=[], metavar="PACKAGE", help="allow recipes to import from this package"
         )
 
+    def add_download(self) -> None:
+        """Add ``--download``, for commands that can use official weights."""
+        self.add_argument(
+            "--download", action="store_true", help="download the official weights that are named, if they are missing"
+        )
+
     def error(self, message: str) -> NoReturn:
         """Raise a one-line error; for an unknown option, with the most similar known one."""
         unknown = message.removeprefix("unrecognized arguments: ")

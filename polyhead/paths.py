@@ -11,6 +11,11 @@ DATA = "POLYHEAD_DATA"
 WEIGHTS = "POLYHEAD_WEIGHTS"
 HUB = "hub"
 """The value of ``weights`` that stands for a download and is not a file."""
+OFFICIAL = {
+    f"yolox_{scale}": (f"yolox_{scale}_coco.safetensors", f"yolox_{scale}.pth")
+    for scale in ("nano", "tiny", "s", "m", "l", "x")
+}
+"""Names of official weights, and the files that may hold them."""
 RECIPES = Path(__file__).parent / "recipes"
 
 
@@ -29,7 +34,8 @@ def find(path: str | Path, variable: str = DATA, first: Sequence[Path] = ()) -> 
 
     The path is looked up in the current folder, then in each folder that the environment variable lists (separated as
     in ``PATH``), then in the user's cache folder (``~/.cache/polyhead/data`` or ``~/.cache/polyhead/weights``). An
-    absolute path is used as it is. Files that come with the package's recipes, such as lists of ids, are found too.
+    absolute path is used as it is. The name of official weights (:data:`OFFICIAL`) finds their file. Files that come
+    with the package's recipes, such as lists of ids, are found too.
 
     Args:
         path: path as written by the user; ``~`` is the home folder.
@@ -42,10 +48,18 @@ def find(path: str | Path, variable: str = DATA, first: Sequence[Path] = ()) -> 
     relative = expanded(path)
     here, *others = (folder for _, folder in places(variable))
     folders = [*first, here, *([RECIPES] if (RECIPES / relative).is_file() else []), *others]
-    candidates = [relative] if relative.is_absolute() else [folder / relative for folder in folders]
+    files = OFFICIAL.get(str(path), ()) if variable == WEIGHTS else ()
+    names = [relative, *files]
+    candidates = [relative] if relative.is_absolute() else [folder / name for folder in folders for name in names]
     for candidate in candidates:
         if candidate.exists():
             return candidate.absolute()
+    if files:
+        looked = ", ".join(str(folder.absolute()) for folder in folders)
+        raise PolyheadError(
+            f"the weights {path} ({' or '.join(files)}) were not found; looked in {looked}. Download them with "
+            f"'polyhead data get {path}', or set {variable} to a folder that contains them."
+        )
     looked = ", ".join(str(candidate.absolute()) for candidate in candidates)
     unset = "" if os.environ.get(variable) else f" ({variable} is not set)"
     raise PolyheadError(

@@ -32,6 +32,8 @@ def verdict(results: Mapping[str, Any]) -> str:
               ``interval`` (``[low, high]``) and its ``level`` (0.9);
             * ``dummy_baseline``: ``{"name": what it predicts, "score": the same metric}``, a model that looks at no
               image;
+            * ``zero_shot``: ``{"score", "interval"}`` of the pretrained weights before any training here, and
+              ``"difference"``, ``[value, low, high]``: the trained model's score minus theirs;
             * ``errors``: :meth:`polyhead.metrics.box_errors.Errors.summary`;
             * ``confusions``: ``[target class, predicted class, fraction of the target class]``, most frequent first;
             * ``train_objects``: training objects of each class; or ``train_images``: training images that show it;
@@ -47,7 +49,7 @@ def verdict(results: Mapping[str, Any]) -> str:
         facts = [] if kind is None else kind.facts(known)
         faults = [] if kind is None else confusions.faults(known, kind.counted)
         causes = faults or _learning_curves(known, kind)  # faults of the data shape the curves, too
-        sentences = [*_score(known, kind), *facts, *causes, *_wide(known, kind)]
+        sentences = [*_score(known, kind), *_zero_shot(known, kind), *facts, *causes, *_wide(known, kind)]
         lines += [f"{task}:", *(f"  {sentence}" for sentence in sentences or ["No results."])]
     return "\n".join(lines)
 
@@ -69,6 +71,25 @@ def _score(numbers: Mapping[str, Any], kind: Kind | None) -> list[str]:
         name = numbers["dummy_baseline"]["name"]
         sentences.append(f"The dummy baseline ({name}) has {dummy:.3f}: {_against_dummy(numbers, dummy, kind)}.")
     return sentences
+
+
+def _zero_shot(numbers: Mapping[str, Any], kind: Kind | None) -> list[str]:
+    """Report the score of the pretrained weights as they are, and whether training was worth it."""
+    if "zero_shot" not in numbers:
+        return []
+    before = numbers["zero_shot"]
+    value, low, high = before["difference"]
+    sign = 1 if kind is None or kind.main.higher_is_better else -1
+    if sign * (low if sign > 0 else high) > 0:
+        outcome = "the trained model is better"
+    elif sign * (high if sign > 0 else low) < 0:
+        outcome = "the trained model is worse, so keep the pretrained weights"
+    else:
+        outcome = "the difference is not significant, so keep the pretrained weights, or train on more images"
+    metric, level = numbers.get("metric", "score"), numbers.get("level", 0.9)
+    interval = f"{100 * level:.0f} % interval {low:+.3f} to {high:+.3f}"
+    start = f"As they were before this training, the pretrained weights have {metric} {before['score']:.3f}"
+    return [f"{start}; training changed that by {value:+.3f} ({interval}): {outcome}."]
 
 
 def _against_dummy(numbers: Mapping[str, Any], dummy: float, kind: Kind | None) -> str:

@@ -1,7 +1,7 @@
-"""Anchor boxes of dense detectors: SSD's default boxes and RetinaNet's anchors, as ``cx, cy, w, h`` in pixels.
+"""Anchor boxes of dense detectors: SSD's default boxes, RetinaNet's anchors, YOLOX's cells.
 
-An anchor set depends only on the shapes of the pyramid's levels, never on the features. It therefore stays in float32
-whatever precision the network runs in.
+They are ``cx, cy, w, h`` in pixels. An anchor set depends only on the shapes of the pyramid's levels, never on the
+features. It therefore stays in float32 whatever precision the network runs in.
 """
 
 from abc import ABC, abstractmethod
@@ -127,6 +127,25 @@ class ScaledAnchors(Anchors):
         """Return boxes centered on the cells; they may extend beyond the canvas."""
         cell = torch.tensor([canvas[1] / shape[1], canvas[0] / shape[0]])  # w, h of one cell in pixels
         return boxes_at(cell_centers(shape) * cell, torch.tensor(self.sides) * cell)
+
+
+class Cells(Anchors):
+    """One square in every cell, of the cell's size, whose center is the cell's upper left corner (YOLOX).
+
+    Cells have exactly the stride's size, also where the canvas is no multiple of it.
+
+    Args:
+        levels: number of levels.
+    """
+
+    def __init__(self, levels: int) -> None:
+        super().__init__()
+        self.per_cell = [1] * levels
+
+    def boxes(self, level: int, shape: Size, stride: int, canvas: Size) -> Float[Tensor, "n 4"]:
+        """Return the squares; those of the first row and column lie half outside the canvas."""
+        corners = (cell_centers(shape) - 0.5) * stride  # [cells, 2]
+        return torch.cat([corners, torch.full_like(corners, stride)], dim=1)
 
 
 def cell_centers(shape: Size) -> Float[Tensor, "n 2"]:

@@ -18,8 +18,8 @@ def parser() -> Parser:
         description="List, download and check data sets, or extract classes from one. Existing files are not changed.",
     )
     actions = command.add_subparsers(dest="action", required=True, metavar="list|get|check|subset")
-    actions.add_parser("list", help="list the data sets that can be downloaded")
-    get = actions.add_parser("get", help="download and unpack a data set")
+    actions.add_parser("list", help="list the data sets and weights that can be downloaded")
+    get = actions.add_parser("get", help="download a data set and unpack it, or weights")
     get.add_argument("name", metavar="NAME", help="a name from 'polyhead data list'")
     get.add_argument("--out", metavar="DIR", help=f"target folder (default: {_target()}, where recipes look)")
     check = actions.add_parser(
@@ -58,19 +58,27 @@ def main(argv: list[str]) -> int:
 
 def _list(_: argparse.Namespace) -> None:
     """Print the catalog."""
-    from polyhead.data.catalog import CATALOG
+    from polyhead.data.catalog import CATALOG, WEIGHTS_CATALOG
 
-    width = max(map(len, CATALOG))
-    for name, entry in CATALOG.items():
+    entries = CATALOG | WEIGHTS_CATALOG
+    width = max(map(len, entries))
+    for name, entry in entries.items():
         print(f"{name:<{width}}  {entry.what}\n{'':<{width}}  {entry.license}\n{'':<{width}}  {entry.url}")
 
 
 def _get(given: argparse.Namespace) -> None:
-    """Download a data set of the catalog."""
-    from polyhead.data.catalog import CATALOG, get
+    """Download a data set or weights of the catalog."""
+    from polyhead.data.catalog import CATALOG, WEIGHTS_CATALOG, get
 
+    if given.name in WEIGHTS_CATALOG:
+        from polyhead.workflows.official import download
+
+        download(given.name, Path(given.out) if given.out else None)
+        return
     if given.name not in CATALOG:
-        raise PolyheadError(f"the catalog has no data set {given.name!r}{suggest(given.name, CATALOG)}")
+        raise PolyheadError(
+            f"the catalog has no data set {given.name!r}{suggest(given.name, [*CATALOG, *WEIGHTS_CATALOG])}"
+        )
     get(given.name, CATALOG[given.name], Path(given.out) if given.out else cache(DATA))
 
 

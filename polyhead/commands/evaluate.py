@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from polyhead.cli import Parser, check_writable
 from polyhead.config import recipe
 from polyhead.contracts.classes import allow
-from polyhead.errors import PolyheadError, one_line
+from polyhead.errors import PolyheadError, counted, few, one_line
 from polyhead.run import Run, plain, write_json
 
 if TYPE_CHECKING:
@@ -24,13 +24,19 @@ def parser() -> Parser:
         prog="polyhead evaluate",
         description="Score a run: COCO and VOC metrics, IoU or accuracy, with intervals and a dummy baseline.",
     )
-    command.add_argument("run", metavar="RUN", help="the run folder that 'polyhead train' printed")
+    command.add_argument(
+        "run",
+        metavar="RUN",
+        help="the run folder that 'polyhead train' printed; with --data also the name of official weights (yolox_nano)",
+    )
     command.add_argument(
         "--split", choices=("val", "test"), default="test", help="split to evaluate (default: %(default)s)"
     )
     command.add_argument("--json", metavar="FILE", help="also write the numbers to FILE; '-' prints only the JSON")
     command.add_argument(
-        "--data", metavar="FOLDER", help="score on this data instead; its classes are matched with the model's by name"
+        "--data",
+        metavar="FOLDER|RECIPE",
+        help="score on this data instead, or on that of a recipe; its classes are matched with the model's by name",
     )
     command.add_argument("--reader", metavar="FORMAT", help="format of that data, if it has several")
     command.add_argument(
@@ -54,6 +60,7 @@ def parser() -> Parser:
         help="exit with code 1 when a task has lost more than this fraction of its baseline, such as 0.05 "
         "(default: the recipe's max_drop)",
     )
+    command.add_download()
     command.add_allow()
     return command
 
@@ -61,11 +68,11 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Evaluate a run, store and print the numbers, and return the exit code: 1 where a task has lost too much."""
     given = parser().parse_args(argv)
-    run = Run.open(given.run)
     allow(given.allow)
     check_writable(None if given.json == "-" else given.json)
     if given.data:
-        return _on_other_data(run, given)
+        return _on_other_data(given)
+    run = Run.open(given.run)
     if given.max_drop is not None and not given.baseline:
         raise PolyheadError("--max-drop needs a --baseline. Give TASK=SCORE, TASK=RUN or the folder of a run.")
     from polyhead.analysis import forgetting, plots
@@ -104,16 +111,19 @@ def main(argv: list[str]) -> int:
     return int(forgetting.exceeds(losses, max_drop))
 
 
-def _on_other_data(run: Run, given: argparse.Namespace) -> int:
-    """Evaluate a run on the data of ``--data``, and return the exit code."""
+def _on_other_data(given: argparse.Namespace) -> int:
+    """Evaluate a run, or official weights, on the data of ``--data``, and return the exit code."""
     if given.baseline or given.max_drop is not None:
         raise PolyheadError("--baseline and --max-drop compare scores on the run's own data. Remove them or --data.")
     from polyhead.kinds import kind_of
+    from polyhead.workflows.official import download_missing, is_official
     from polyhead.workflows.other_data import evaluate_on
 
+    model = download_missing(given.run, given.download) if is_official(given.run) else Run.open(given.run)
     json_only = given.json == "-"
     tasks = None if given.tasks == "all" else given.tasks.split(",")
-    results = evaluate_on(run, given.data, tasks, given.reader, partial(print, file=sys.stderr) if json_only else print)
+    show = partial(print, file=sys.stderr) if json_only else print
+    results = evaluate_on(model, given.data, tasks, given.reader, show, given.split)
     if json_only:
         print(json.dumps(results, indent=2))
         return 0
@@ -145,11 +155,15 @@ def table(name: str, numbers: dict[str, Any], kind: "Kind") -> list[str]:
     ]
     lines += [f"  {key:<{column}}{_figure(value)}" for key, value in more.items()]
     counts = {label: scores[kind.counted] for label, scores in numbers["classes"].items()}
-    width = max(map(len, counts), default=0)
+    width = max((len(label) for label, count in counts.items() if count), default=0)
     digits = max((len(str(count)) for count in counts.values()), default=0)
     for label, scores in numbers["classes"].items():
+        if not counts[label]:
+            continue
         figures = "  ".join(f"{key} {_figure(value)}" for key, value in scores.items() if key != kind.counted)
         lines.append(f"  {label:<{width}}  n {counts[label]:<{digits}}  {figures}")
+    if absent := [label for label, count in counts.items() if not count]:
+        lines.append(f"  {counted(len(absent), 'class', 'classes')} without {kind.counted}: {few(absent)}")
     cost = f"  {1000 * numbers['seconds_per_image']:.0f} ms per image including loading"
     if "peak_memory_mb" in numbers:  # not measured on Windows
         cost += f"; peak memory {numbers['peak_memory_mb']:.0f} MB"

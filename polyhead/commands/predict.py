@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from polyhead.workflows.predict import Predictor
+    from polyhead.workflows.predictor import Predictor
     from polyhead.workflows.result import Result
 
 MAX_STEM = 180
@@ -45,7 +45,7 @@ def parser() -> Parser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("run", metavar="RUN", help="a run folder, or a weights file such as best.pt")
+    command.add_argument("run", metavar="RUN", help="a run folder, a weights file such as best.pt, or yolox_nano")
     command.add_argument(
         "sources", metavar="SOURCE", nargs="+", help="image files, folders, or patterns such as 'photos/*.jpg'"
     )
@@ -70,6 +70,7 @@ def parser() -> Parser:
     command.add_argument(
         "--on-bad", choices=["stop", "skip"], default="stop", help="what to do with an image that cannot be read"
     )
+    command.add_download()
     command.add_allow()
     return command
 
@@ -80,10 +81,11 @@ def main(argv: list[str]) -> int:
     check_writable(given.json, given.csv)
     allow(given.allow)
     from polyhead.plotting.draw import save_jpeg
+    from polyhead.workflows.official import download_missing
     from polyhead.workflows.predict import load
     from polyhead.workflows.result_files import csv_table, json_list
 
-    predictor = load(given.run, max_boxes=given.max_boxes)
+    predictor = load(download_missing(given.run, given.download), max_boxes=given.max_boxes)
     begun = time.perf_counter()
     folder: Path | None = None
     totals = Totals()
@@ -177,7 +179,7 @@ def _folder(given: argparse.Namespace) -> Path:
     run = Path(given.run)
     if run.is_file():  # a weights file: in its run folder, or else in the current folder
         run = run.parent.parent if run.parent.name == "weights" else Path()
-    first = Path(given.out) if given.out else run / "predict"
+    first = Path(given.out) if given.out else (run if run.is_dir() else Path()) / "predict"
     for number in itertools.count(1):
         folder = first if number == 1 else first.with_name(f"{first.name}{number}")
         if folder.exists() and not folder.is_dir():

@@ -40,7 +40,10 @@ READERS = {
 }
 """Short names of the data formats."""
 
-AUGMENTATIONS = {"yolov4": "polyhead.data.augment.yolov4.Yolov4"}
+AUGMENTATIONS = {
+    "yolov4": "polyhead.data.augment.yolov4.Yolov4",
+    "yolox": "polyhead.data.augment.yolov4.Yolox",
+}
 """Transform presets that have settings."""
 
 OWN_MODELS = "polyhead.models."

@@ -64,10 +64,12 @@ class Head(nn.Module, ABC):
     Attributes:
         kind: what it predicts: the short name of a kind of task, or the import path of a class. A class attribute.
         names: class names of the task.
+        known: the classes that its initial weights predict already; pretrained heads have some.
     """
 
     kind: str
     names: list[str]
+    known: Sequence[str] = ()
 
     @abstractmethod
     def forward(self, pyramid: Pyramid) -> Any:

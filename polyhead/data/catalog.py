@@ -1,6 +1,6 @@
-"""Download and unpack public data sets, only when the user asks for one.
+"""Download public data sets and unpack them, and official weights; only when the user asks for one.
 
-The checksum of an archive is verified. An interrupted download is resumed. An archive is unpacked into a temporary
+The checksum of a file is verified. An interrupted download is resumed. An archive is unpacked into a temporary
 folder, which is renamed when it is complete. If one member would be written outside the folder, the archive is
 rejected.
 """
@@ -20,20 +20,22 @@ from polyhead.run import write_json
 _S3 = "https://s3.us-west-2.amazonaws.com/testing.resources/datasets/mscoco-samples"
 _PETS = "https://www.robots.ox.ac.uk/~vgg/data/pets/data"
 
+CHECKSUMS = "checksums.json"
+"""File of the checksums of downloads whose publishers give none, by address."""
 METHODS = {"sha256": "SHA-256", "md5": "MD5"}
 """Methods of checksums, with their names."""
 
 
 class Entry(NamedTuple):
-    """A data set that can be downloaded.
+    """A data set or a weights file that can be downloaded.
 
     Attributes:
         what: a description of one line.
-        url: the archive (tar, tar.gz, tgz or zip).
-        sha256: checksum of the archive. None if its publishers give none: then the checksum of the first download is
+        url: the archive (tar, tar.gz, tgz or zip), or the weights file.
+        sha256: checksum of the file. None if its publishers give none: then the checksum of the first download is
             stored, and later downloads must match it.
         license: the license in short.
-        md5: checksum of the archive where its publishers give this one and no SHA-256.
+        md5: checksum of the file where its publishers give this one and no SHA-256.
         others: further archives of the data set. Each archive is then unpacked into a folder of its own name.
     """
 
@@ -75,6 +77,42 @@ CATALOG = {
         others=(f"{_PETS}/annotations.tar.gz",),
     ),
 }
+
+_YOLOX = "https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.1rc0"
+
+WEIGHTS_CATALOG = {
+    f"yolox_{scale}": Entry(
+        f"YOLOX-{scale}, trained on COCO: 80 classes, AP {ap} as published",
+        f"{_YOLOX}/yolox_{scale}.pth",
+        None,
+        "Apache-2.0",
+    )
+    for scale, ap in {"nano": 25.8, "tiny": 32.8, "s": 40.5, "m": 47.2, "l": 50.1, "x": 51.5}.items()
+}
+
+
+def get_file(entry: Entry, folder: Path, show: Callable[[str], None] = print) -> Path:
+    """Download a file that is not unpacked, such as weights; return its path.
+
+    Args:
+        entry: what to download.
+        folder: where it is stored.
+        show: prints a line about the progress.
+
+    Raises:
+        PolyheadError: if the server cannot be reached, or the checksum does not match.
+    """
+    target = folder / PurePosixPath(entry.url).name
+    if target.exists():
+        show(f"{target} exists already")
+        return target
+    make_folder(folder)
+    received = target.with_name(f"{target.name}.received")  # what is not verified yet is not found as weights
+    found = _get_checked(entry, received, folder / CHECKSUMS, show)
+    received.replace(target)
+    _store(entry, folder / CHECKSUMS, found)
+    show(f"{target} ({entry.license})")
+    return target
 
 
 def get(name: str, entry: Entry, folder: Path, show: Callable[[str], None] = print) -> Path:
@@ -118,26 +156,36 @@ def get(name: str, entry: Entry, folder: Path, show: Callable[[str], None] = pri
 def _get_archive(entry: Entry, target: Path, folder: Path, show: Callable[[str], None]) -> None:
     """Download an archive into ``folder``, check it, and unpack it into a new folder."""
     archive = folder / PurePosixPath(entry.url).name
-    checksums_file = folder / "checksums.json"
-    checksums = _stored(checksums_file)
+    found = _get_checked(entry, archive, folder / CHECKSUMS, show)
+    unpack(archive, target)
+    # Only now: the checksum of an error page would reject the real archive later.
+    _store(entry, folder / CHECKSUMS, found)
+    archive.unlink()
+
+
+def _get_checked(entry: Entry, file: Path, checksums: Path, show: Callable[[str], None]) -> str:
+    """Download a file unless it is there, check it, and return its checksum; a file with another one is deleted."""
     method = "md5" if entry.sha256 is None and entry.md5 else "sha256"
-    expected = entry.sha256 or entry.md5 or checksums.get(entry.url)
-    if not archive.is_file():
-        fetch(entry.url, archive, show)
-    found = checksum(archive, method)
+    expected = entry.sha256 or entry.md5 or _stored(checksums).get(entry.url)
+    if not file.is_file():
+        fetch(entry.url, file, show)
+    found = checksum(file, method)
     if expected is not None and found != expected.strip().lower():
-        archive.unlink()
+        file.unlink()
         raise PolyheadError(
-            f"{entry.url}: the checksum of the archive does not match (expected the {METHODS[method]} {expected}, got "
-            f"{found}). The archive was deleted. Try again; if this happens again, do not use the archive."
+            f"{entry.url}: the checksum of the file does not match (expected the {METHODS[method]} {expected}, got "
+            f"{found}). The file was deleted. Try again; if this happens again, do not use the file."
         )
     if expected is None:
         show(f"the publishers give no checksum; stored for the next download: {found}")
-    unpack(archive, target)
-    if expected is None:  # only now: the checksum of an error page would reject the real archive later
-        checksums_file.with_name(f"{checksums_file.name}.partial").unlink(missing_ok=True)  # it may be a link
-        write_json(checksums_file, {**checksums, entry.url: found})
-    archive.unlink()
+    return found
+
+
+def _store(entry: Entry, file: Path, found: str) -> None:
+    """Store the checksum of a file whose publishers give none."""
+    if entry.sha256 is None and entry.md5 is None:
+        file.with_name(f"{file.name}.partial").unlink(missing_ok=True)  # it may be a link
+        write_json(file, {**_stored(file), entry.url: found})
 
 
 def _stored(file: Path) -> dict[str, str]:

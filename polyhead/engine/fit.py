@@ -17,9 +17,10 @@ from polyhead import checkpoint
 from polyhead.contracts.task import Task
 from polyhead.engine.checkpointing import Saver
 from polyhead.engine.continual import ContinualLoss
+from polyhead.engine.foreign import norm_warning, restore_norms
 from polyhead.engine.initialize import Names, initialize, part_tensors
 from polyhead.engine.learner import Learner, Row, counted_from_one
-from polyhead.engine.optim import optimizer_of, stage_lr_mult
+from polyhead.engine.optim import freeze, optimizer_of, stage_lr_mult
 from polyhead.engine.progress import Progress
 from polyhead.engine.resume import identity, load_state
 from polyhead.engine.stage import Stage, check_tasks, trained_tasks
@@ -92,6 +93,7 @@ def fit(
             checkpoint.fill(model, tensors, run.resume, "Resume with the model that the run was started with.")
         if not within_stage:
             initialize(model, stages[number].init, {name: task.names for name, task in tasks.items()})
+            _prepare_foreign(model, tasks, stages[number], seed, progress)
         learner = _learner(model, tasks, stages, number, seed)
         learner.progress |= {"rows": rows, "time": rows[-1]["time"] if rows else 0.0}
         if not within_stage and _repeats_tasks(stages, number, tasks):
@@ -103,6 +105,19 @@ def fit(
             _fit_stage(learner, run, resolve(precision), [*callbacks, *reporting, saver], resume_from)
         rows = _finish_stage(learner, run, run_id, number, len(stages), progress)
     return run
+
+
+def _prepare_foreign(
+    model: Model, tasks: Mapping[str, Task], stage: Stage, seed: int, progress: Progress | None
+) -> None:
+    """Restore missing statistics of weights that came from elsewhere, and log it and what is wrong with others."""
+    trained = {name: task for name, task in tasks.items() if stage.tasks is None or name in stage.tasks}
+    restored = restore_norms(model, trained, seed)
+    model.train()
+    freeze(model, stage_lr_mult(model, stage, trained), trained if stage.freeze_bn_stats else None)
+    for line in (restored, norm_warning(model, trained, seed)):
+        if line is not None and progress is not None:
+            progress.write(line)
 
 
 def build_heads(model: Model, tasks: Mapping[str, Task], seed: int) -> None:

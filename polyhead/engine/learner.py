@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from polyhead.contracts.kind import reduced
 from polyhead.contracts.network import Head
 from polyhead.contracts.task import Task
-from polyhead.engine.optim import accumulation_factor, freeze, optimizer_of, schedule_of, stage_lr_mult
+from polyhead.engine.optim import accumulation_factor, base_lr, freeze, optimizer_of, schedule_of, stage_lr_mult
 from polyhead.engine.reduce import Totals, add_stats, loss_values, mean_stats
 from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError
@@ -117,7 +117,7 @@ class Learner(LightningModule):
         """Build the optimizer. There is no scheduler to restore: the learning rate is a function of the step."""
         optimizer = optimizer_of(self.model, self.stage, self.lr_mult, fused=self.trainer.precision == "32-true")
         if self.uncertainty:
-            lr = self.stage.lr
+            lr = base_lr(self.model, self.stage)
             group = {"params": list(self.uncertainty.values()), "lr": lr, "base": lr, "weight_decay": 0.0}
             optimizer.add_param_group(group)
         return optimizer

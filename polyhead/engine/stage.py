@@ -22,7 +22,8 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
             repeated within it, reshuffled each time.
         epoch_scale: length of an epoch as a multiple of that pass.
         optimizer: ``sgd`` or ``adamw``.
-        lr: base learning rate, which ``lr_mult`` multiplies.
+        lr: base learning rate, which ``lr_mult`` multiplies. None is 0.001, or 0.0001 where a head that the stage
+            trains knows its classes already (:attr:`polyhead.contracts.network.Head.known`), which more would undo.
         momentum: momentum of SGD (Nesterov).
         weight_decay: weight decay; not applied to biases and normalization layers.
         schedule: learning rate schedule: ``constant``, ``cosine`` (to zero), ``onecycle`` (Smith & Topin 2018: up for
@@ -59,7 +60,7 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
     epochs: int = 1
     epoch_scale: float = 1.0
     optimizer: Literal["sgd", "adamw"] = "adamw"
-    lr: float = 1e-3
+    lr: float | None = None
     momentum: float = 0.9
     weight_decay: float = 5e-4
     schedule: Literal["constant", "cosine", "onecycle", "step", "plateau"] = "onecycle"
@@ -83,7 +84,7 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
         if self.tasks is not None and not self.tasks:
             raise SettingError("tasks is empty. Name the tasks to train, or leave the key out to train all.")
         for name in ("epochs", "epoch_scale", "lr", "accumulate", "val_every"):
-            if not 0 < getattr(self, name) < math.inf:
+            if getattr(self, name) is not None and not 0 < getattr(self, name) < math.inf:
                 raise SettingError(f"{name} must be positive, got {getattr(self, name):g}")
         for name in ("momentum", "weight_decay", "warmup", "plateau_patience", "patience"):
             if getattr(self, name) is not None and not 0 <= getattr(self, name) < math.inf:

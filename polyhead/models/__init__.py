@@ -4,5 +4,6 @@ from polyhead.models.classifier import classifier
 from polyhead.models.efficientdet import efficientdet
 from polyhead.models.ssd import ssd300
 from polyhead.models.unified import unified
+from polyhead.models.yolox import yolox
 
-__all__ = ["classifier", "efficientdet", "ssd300", "unified"]
+__all__ = ["classifier", "efficientdet", "ssd300", "unified", "yolox"]

@@ -13,6 +13,7 @@ HEADS = {
     "detect": "polyhead.models.unified.GridHead",
     "ssd": "polyhead.models.ssd.SsdHead",
     "efficientdet": "polyhead.models.efficientdet.EfficientDetHead",
+    "yolox": "polyhead.models.yolox.YoloxHead",
 }
 """Import path of each short name."""
 

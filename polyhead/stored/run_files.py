@@ -36,6 +36,7 @@ _TASK = {
     "images": int,
     "interval?": [_SCORE],
     "dummy_baseline?": {"name?": str, "score": _SCORE},
+    "zero_shot?": {"score": _SCORE, "interval": [_SCORE], "difference": [_SCORE]},
     "seconds_per_image?": float,
 }
 _SPLIT = {"tasks": {str: _TASK}}

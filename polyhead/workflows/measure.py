@@ -14,7 +14,9 @@ from polyhead.nets.model import Model
 from polyhead.nets.precision import standard_defaults
 from polyhead.run import Run, write_text
 from polyhead.workflows.evaluate import predict_one, reopen, score_split
+from polyhead.workflows.official import is_official
 from polyhead.workflows.other_data import evaluate_on
+from polyhead.workflows.zero_shot import add_zero_shot
 
 
 @standard_defaults()
@@ -30,12 +32,12 @@ def evaluate(
     """Score the best weights of a run on a split of its data, again, or on other data.
 
     Args:
-        run: a run of a recipe, or its folder.
+        run: a run of a recipe, or its folder; with ``data`` also the name of official weights (``yolox_nano``).
         split: ``test`` or ``val``.
         tasks: names of the tasks to score; all if None.
         show: receives the lines to print.
-        data: a folder of other data, for one task (:func:`polyhead.workflows.other_data.evaluate_on`); ``split`` is
-            then not used.
+        data: a folder of other data, for one task, or a recipe (:func:`polyhead.workflows.other_data.evaluate_on`); for
+            a folder, ``split`` is not used.
         reader: its format, if it has several.
 
     Returns:
@@ -50,11 +52,13 @@ def evaluate(
         >>> numbers["fruit"]["images"]
         12
     """
-    run = run if isinstance(run, Run) else Run.open(run)
-    if data is not None:
-        return dict(evaluate_on(run, data, tasks, reader, show)["tasks"])
     if split not in ("val", "test"):
         raise PolyheadError(f"split must be 'val' or 'test', got {split!r}")
+    if data is not None and is_official(run):
+        return dict(evaluate_on(str(run), data, tasks, reader, show, split)["tasks"])
+    run = run if isinstance(run, Run) else Run.open(run)
+    if data is not None:
+        return dict(evaluate_on(run, data, tasks, reader, show, split)["tasks"])
     if tasks is not None and not tasks:
         raise PolyheadError("tasks is empty. Name tasks of the run, or leave it out for all.")
     model, opened = reopen(run, show)
@@ -80,6 +84,7 @@ def measure(
     results: dict[str, Any] = run.results  # a damaged file is refused before the work
     for split in splits:
         results = score_split(model, tasks, split, run)
+        add_zero_shot(results, tasks, run, split)
         run.add_scores(split, results["tasks"])
         for name, task in tasks.items():
             plots.results(run, name, split)

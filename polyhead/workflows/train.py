@@ -24,7 +24,7 @@ from polyhead.data.loading.source import TaskData
 from polyhead.data.readers.exemplars import ExemplarReader, save_exemplars, with_exemplars
 from polyhead.data.splits.make import SPLITS
 from polyhead.engine.continual.exemplars import balanced_indices, shuffled_indices
-from polyhead.engine.fit import fit
+from polyhead.engine.fit import build_heads, fit
 from polyhead.engine.progress import Log, Progress
 from polyhead.engine.resume import load_state
 from polyhead.engine.stage import Stage
@@ -39,6 +39,7 @@ from polyhead.workflows.git_state import git_state
 from polyhead.workflows.measure import measure
 from polyhead.workflows.preflight import build, count_parameters, prepare
 from polyhead.workflows.tasks import open_tasks
+from polyhead.workflows.zero_shot import store_zero_shot
 
 LIBRARIES = ("torch", "torchvision", "lightning", "timm", "numpy")
 TIME = "%Y-%m-%dT%H:%M:%S%z"
@@ -206,6 +207,9 @@ def finish(
         },
         "seed": parts.settings.seed,
     }
+    build_heads(parts.model, tasks, parts.settings.seed)
+    for name in store_zero_shot(parts.model, tasks, run):
+        log(f"{name}: the pretrained weights know all of its classes; they are scored as they are, too")
     fit(
         parts.model,
         tasks,

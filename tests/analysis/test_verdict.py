@@ -173,3 +173,21 @@ def test_the_width_of_an_interval_is_relative_to_the_dummy_baseline_where_lower_
     assert "wide" not in narrow
     wide = say_lower(monkeypatch, score=50.0, interval=[40.0, 60.0], images=20, dummy_baseline=dummy)
     assert "The interval is 20.000 wide with 20 images" in wide
+
+
+@pytest.mark.parametrize(
+    ("difference", "words"),
+    [
+        ([0.1, 0.02, 0.2], "changed that by +0.100 (90 % interval +0.020 to +0.200): the trained model is better."),
+        ([-0.1, -0.2, -0.02], "the trained model is worse, so keep the pretrained weights."),
+        (
+            [0.01, -0.02, 0.03],
+            "the difference is not significant, so keep the pretrained weights, or train on more images.",
+        ),
+    ],
+)
+def test_the_pretrained_weights_are_kept_unless_training_helped(difference: list[float], words: str) -> None:
+    before = {"score": 0.4, "interval": [0.3, 0.5], "difference": difference}
+    text = say(kind="detection", metric="AP50", score=0.5, zero_shot=before)
+    assert "As they were before this training, the pretrained weights have AP50 0.400; training changed" in text
+    assert words in text

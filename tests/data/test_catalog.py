@@ -156,7 +156,7 @@ def test_a_part_file_that_is_complete_is_used(server: Server, tmp_path: Path) ->
 def test_a_different_checksum_is_rejected_even_if_none_is_published(server: Server, tmp_path: Path) -> None:
     server.files["pets.zip"] = zipped({"a": b"1", "b": b"2"})
     url = server.url("pets.zip")
-    with pytest.raises(PolyheadError, match=f"expected the SHA-256 {'0' * 64}, got .*The archive was deleted"):
+    with pytest.raises(PolyheadError, match=f"expected the SHA-256 {'0' * 64}, got .*The file was deleted"):
         get("pets", Entry("", url, "0" * 64, ""), tmp_path, lambda _: None)
     assert not any(path.name.startswith("pets") for path in tmp_path.iterdir())
     lines: list[str] = []
@@ -375,3 +375,18 @@ def test_an_archive_that_is_damaged_is_not_stored_as_the_right_one(server: Serve
         (tmp_path / "pets.tar.gz").unlink()
     server.files["pets.tar.gz"] = content
     assert (get("pets", entry, tmp_path, lambda _: None) / "train" / "1.jpg").is_file()
+
+
+def test_a_weights_file_is_downloaded_and_checked(server: Server, tmp_path: Path) -> None:
+    server.files["net.pth"] = b"weights"
+    entry = Entry("a network", server.url("net.pth"), None, "Apache-2.0")
+    lines: list[str] = []
+    path = catalog.get_file(entry, tmp_path / "weights", lines.append)
+    assert path.read_bytes() == b"weights"
+    assert lines[-1] == f"{path} (Apache-2.0)"
+    assert sorted(each.name for each in path.parent.iterdir()) == ["checksums.json", "net.pth"]
+    path.unlink()
+    server.files["net.pth"] = b"others!"
+    with pytest.raises(PolyheadError, match="the checksum of the file does not match"):
+        catalog.get_file(entry, tmp_path / "weights", lines.append)
+    assert not path.exists(), "what does not match is never found as weights"

@@ -10,6 +10,7 @@ from torch import nn
 from polyhead.engine.continual import Distill, Replay
 from polyhead.engine.optim import (
     accumulation_factor,
+    base_lr,
     check_parts,
     freeze,
     lr_mult_of,
@@ -211,3 +212,13 @@ def test_the_factors_of_the_batches_of_an_optimizer_step_make_a_mean(steps: int,
         group = factors[first : first + accumulate]
         assert sum(group) / accumulate == pytest.approx(1)
         assert len(group) < accumulate or group == [1.0] * accumulate
+
+
+def test_the_learning_rate_is_low_where_a_trained_head_knows_its_classes(model: Model) -> None:
+    assert base_lr(model, Stage()) == 1e-3
+    model.head("tints").known = ["red"]
+    assert base_lr(model, Stage()) == base_lr(model, Stage(tasks=["tints"])) == 1e-4
+    assert base_lr(model, Stage(tasks=["squares"])) == 1e-3
+    assert base_lr(model, Stage(lr=0.002)) == 0.002
+    groups = optimizer_of(model, Stage(), {"backbone": 0.5}, fused=False).param_groups
+    assert {group["base"] for group in groups} == {1e-4, 5e-5}

@@ -30,7 +30,7 @@ from polyhead.run import Run, read_json, read_rows
 from polyhead.types import Mask
 from polyhead.workflows.evaluate import _peak_memory, changed, predict_one, score_split
 from polyhead.workflows.measure import measure
-from polyhead.workflows.predict import Predictor
+from polyhead.workflows.predictor import Predictor
 from polyhead.workflows.tasks import open_tasks
 
 

@@ -21,8 +21,8 @@ from polyhead.modalities.image import Image as ImageModality
 from polyhead.models import classifier
 from polyhead.plotting.draw import color
 from polyhead.types import Batch
-from polyhead.workflows import predict
-from polyhead.workflows.predict import Predictor
+from polyhead.workflows import predictor as module
+from polyhead.workflows.predictor import Predictor
 from polyhead.workflows.result import Result, plot, table
 
 
@@ -349,7 +349,7 @@ def test_large_images_are_batches_of_their_own(predictor: Predictor, monkeypatch
     small, large = (torch.zeros(3, side, side, dtype=torch.uint8) for side in (20, 60))
     inputs = [small, small, small, large, large, small, small]
     whole = plain(predictor.predict(inputs))
-    monkeypatch.setattr(predict, "BATCH_BYTES", 3 * 60 * 60 + 1)
+    monkeypatch.setattr(module, "BATCH_BYTES", 3 * 60 * 60 + 1)
     monkeypatch.setattr(Collate, "__call__", record)
     assert plain(predictor.predict(inputs)) == whole
     assert sizes == [3, 1, 1, 2]

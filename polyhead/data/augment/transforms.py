@@ -14,7 +14,7 @@ from torch import Tensor
 from polyhead.boxes.overlap import pairwise_iou
 from polyhead.data.augment.base import Augmentation, Partner, happens
 from polyhead.data.augment.color import PhotometricDistortion
-from polyhead.data.augment.yolov4 import Yolov4
+from polyhead.data.augment.yolov4 import Yolov4, Yolox
 from polyhead.data.geometry.crop import Window, crop_resize, flip, full_window
 from polyhead.data.geometry.plane import ImageSample
 from polyhead.errors import PolyheadError, suggest
@@ -26,7 +26,7 @@ TRIALS = 40
 MIN_IOUS = (None, 0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
 """Minimum IoUs of SSD's crop; None means no crop."""
 
-FITS = ("stretch", "letterbox")
+FITS = ("stretch", "letterbox", "corner")
 
 
 def zoom_out(window: Window, max_ratio: float = 4.0) -> Window:
@@ -129,6 +129,7 @@ PRESETS: dict[str, Augmentation] = {
     "light": Windowed(scale_jitter, PhotometricDistortion(24.0, 0.2, 0.2, 6.0)),
     "ssd": Windowed(ssd_window, PhotometricDistortion()),
     "yolov4": Yolov4(),
+    "yolox": Yolox(),
     "classify": Windowed(area_crop),
 }
 
@@ -156,7 +157,8 @@ class Eval:
 
     Attributes:
         size: height and width of the canvas.
-        fit: ``"stretch"`` fills the canvas; ``"letterbox"`` preserves the aspect ratio and pads with gray.
+        fit: ``"stretch"`` fills the canvas; ``"letterbox"`` preserves the aspect ratio and pads with gray on both
+            sides; ``"corner"`` pads on the right or below only.
     """
 
     size: Size
@@ -169,11 +171,12 @@ class Eval:
     def __call__(self, sample: ImageSample) -> ImageSample:
         """Return the sample on the canvas."""
         window = full_window(sample)
-        if self.fit == "letterbox":
+        if self.fit != "stretch":
             _, _, width, height = window
             scale = min(self.size[0] / height, self.size[1] / width)
-            x, y = (self.size[1] / scale - width) / 2, (self.size[0] / scale - height) / 2  # padding, in image pixels
-            window = -x, -y, width + x, height + y
+            x, y = self.size[1] / scale - width, self.size[0] / scale - height  # padding, in image pixels
+            before = 0.5 if self.fit == "letterbox" else 0.0  # fraction of the padding on the left and above
+            window = -before * x, -before * y, width + (1 - before) * x, height + (1 - before) * y
         return crop_resize(sample, window, self.size)
 
 

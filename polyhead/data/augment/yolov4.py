@@ -107,3 +107,21 @@ class Yolov4(Augmentation):
         hue, saturation, value = (2 * torch.rand(3) - 1).tolist()
         matrix = color_matrix(360 * self.hue * hue, 1 + self.saturation * saturation, 1 + self.value * value)
         return sample._replace(input=to_image(recolor(to_array(sample.input), matrix)))
+
+
+@dataclass(frozen=True)
+class Yolox(Yolov4):
+    """Mosaic, geometric and color changes, for networks whose evaluation pads images on the right and below.
+
+    The defaults are those of the smallest networks of the family (Ge et al. 2021, section 3): nothing is blended,
+    replaced or hidden.
+
+    Attributes:
+        mixup, cutmix, erase: as in :class:`Yolov4`, and so are all others.
+    """
+
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    erase: float = 0.0
+
+    fit = "corner"

@@ -1,12 +1,12 @@
 """Read a data set with the classes of a model: classes are matched by name."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from polyhead.contracts.class_names import same_classes
 from polyhead.contracts.kind import Kind
 from polyhead.contracts.reader import Reader, Subset
 from polyhead.errors import PolyheadError, few
@@ -15,8 +15,8 @@ from polyhead.errors import PolyheadError, few
 class Matched(Subset):
     """A data set whose labels are those of a model, for measuring it.
 
-    Letter case, spaces, hyphens and underscores of class names do not matter. What shows a class that the model does
-    not have is left out (:meth:`polyhead.contracts.kind.Kind.match`), and samples of which nothing is left.
+    Class names are compared as in :func:`polyhead.contracts.class_names.same_classes`. What shows a class that the
+    model does not have is left out (:meth:`polyhead.contracts.kind.Kind.match`), and samples of which nothing is left.
 
     Args:
         reader: the data set.
@@ -31,8 +31,7 @@ class Matched(Subset):
     """
 
     def __init__(self, reader: Reader, names: Sequence[str], kind: Kind) -> None:
-        known = {_plain(name): label for label, name in reversed([*enumerate(names)])}
-        self.labels = torch.tensor([known.get(_plain(name), -1) for name in reader.names])  # [folder's classes]
+        self.labels = torch.tensor(same_classes(reader.names, names))  # [folder's classes]
         if not (self.labels >= 0).any():
             raise PolyheadError(
                 f"no class has the same name in the data ({few(reader.names)}) and in the model ({few(names)}). Rename "
@@ -62,8 +61,3 @@ class Matched(Subset):
     def target(self, index: int) -> Any:
         """Return the target of a sample, with the labels of the model."""
         return self._kind.match(super().target(index), self.labels, len(self.names))[0]
-
-
-def _plain(name: str) -> str:
-    """Return a name without what does not matter."""
-    return re.sub(r"[\s_-]+", " ", name).strip().casefold()

@@ -1,6 +1,7 @@
 """Read weights files of timm networks."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -36,18 +37,36 @@ def load(net: Any, path: Path) -> dict[str, list[float]]:
     heads = classifier_prefixes(net)
     state = {key: value for key, value in state.items() if not key.startswith(heads)}
     expected = {key: value for key, value in expected.items() if not key.startswith(heads)}
+    name = net.pretrained_cfg.get("architecture", type(net).__name__)
+    check_fits(state, expected, path, f"timm's {name!r}", "timm's key names")
+    net.load_state_dict(state, strict=False)
+    return normalization
+
+
+def check_fits(
+    state: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path, network: str, names: str
+) -> None:
+    """Check that a weights file has the tensors of a network; counters of batch norm may be absent.
+
+    Args:
+        state: the tensors of the file.
+        expected: those of the network.
+        path: the file, for the error message.
+        network: name of the network, likewise.
+        names: whose names of tensors are expected, likewise.
+
+    Raises:
+        PolyheadError: if a tensor is missing, unexpected or of another shape.
+    """
     missing, unexpected, reshaped = compare(state, expected)
     faults = [f"{key} is missing" for key in missing if not key.endswith(COUNTER)]
     faults += [f"{key} is not part of the network" for key in unexpected]
     faults += [f"{key} has shape {list(state[key].shape)} instead of {list(expected[key].shape)}" for key in reshaped]
     if faults:
-        name = net.pretrained_cfg.get("architecture", type(net).__name__)
         raise PolyheadError(
-            f"{path} does not contain weights of timm's {name!r}: {few(faults, 3, '; ')}. "
-            "Use a file of this network with timm's key names."
+            f"{path} does not contain weights of {network}: {few(faults, 3, '; ')}. "
+            f"Use a file of this network with {names}."
         )
-    net.load_state_dict(state, strict=False)
-    return normalization
 
 
 def classifier_prefixes(net: Any) -> tuple[str, ...]:
@@ -89,9 +108,10 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _state_dict(path: Path, device: str) -> dict[str, Tensor]:
-    """Read the state dict of a pth file; it may be the entry ``state_dict`` of a larger one."""
+    """Read the state dict of a pth file; it may be the entry ``state_dict`` or ``model`` of a larger one."""
     state = torch.load(path, map_location=device, weights_only=True)
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    for entry in ("state_dict", "model"):
+        state = state.get(entry, state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise PolyheadError(f"{path} is not a dictionary of tensors. Use the state dict of a network.")
     return state

@@ -11,6 +11,7 @@ from torchvision import tv_tensors as tv
 
 from polyhead import rng
 from polyhead.data.augment.transforms import (
+    FITS,
     PRESETS,
     Eval,
     Train,
@@ -115,7 +116,7 @@ def test_the_input_is_not_modified_and_transforms_pickle(preset: str) -> None:
     assert same(sample, before)
 
 
-@pytest.mark.parametrize("fit", ["stretch", "letterbox"])
+@pytest.mark.parametrize("fit", FITS)
 def test_eval_is_deterministic_and_uses_no_random_numbers(fit: str) -> None:
     transform, sample = Eval(SIZE, fit), noisy(2)
     state = torch.random.get_rng_state()
@@ -126,7 +127,7 @@ def test_eval_is_deterministic_and_uses_no_random_numbers(fit: str) -> None:
     assert same(first, pickle.loads(pickle.dumps(transform))(sample))
 
 
-@pytest.mark.parametrize("fit", ["stretch", "letterbox"])
+@pytest.mark.parametrize("fit", FITS)
 @settings(max_examples=20, deadline=None)
 @given(seed=KEYS)
 def test_restoring_inverts_eval(fit: str, seed: int) -> None:
@@ -136,6 +137,14 @@ def test_restoring_inverts_eval(fit: str, seed: int) -> None:
     back = Detection().restore(found, meta_of(result, size_of(sample)))
     assert back.labels.tolist() == sample.labels.tolist()
     assert (back.boxes - sample.boxes.as_subclass(torch.Tensor)).abs().max() <= 1e-3
+
+
+def test_corner_pads_on_the_right_or_below_only() -> None:
+    sample = noisy(3)._replace(input=tv.Image(torch.full((3, 50, 50), 200, dtype=torch.uint8)), mask=None)
+    wide, high = Eval((60, 90), "corner")(sample).input, Eval((90, 60), "corner")(sample).input
+    for shown, padded in ((wide[:, :, :60], wide[:, :, 60:]), (high[:, :60], high[:, 60:])):
+        assert (shown == 200).all()
+        assert (padded == GRAY).all()
 
 
 def test_stretch_fills_and_letterbox_pads() -> None:
@@ -154,7 +163,7 @@ def test_unknown_names_raise_with_the_nearest_name() -> None:
     for function in (fit_of, lambda name: train_transform(name, SIZE)):
         with pytest.raises(PolyheadError, match="unknown transforms 'sdd'; did you mean 'ssd'"):
             function("sdd")
-    assert {fit_of(preset) for preset in PRESETS} <= {"stretch", "letterbox"}
+    assert {fit_of(preset) for preset in PRESETS} == {*FITS}
 
 
 def test_zoom_out_contains_the_window_and_is_up_to_four_times_larger() -> None:

@@ -31,7 +31,7 @@ KEYS = st.integers(0, 1000)
 ALONE: dict[str, str | Augmentation] = {**{name: name for name in PRESETS}, "yolov4": Yolov4(erase=0.0)}
 """Transforms that hide no part of an object."""
 presets = pytest.mark.parametrize("preset", sorted(PRESETS))
-fits = pytest.mark.parametrize("preset", ["plain", "yolov4"])  # stretch and letterbox
+fits = pytest.mark.parametrize("preset", ["plain", "yolov4", "yolox"])  # stretch, letterbox and corner
 
 
 class Distance(NamedTuple):
@@ -195,7 +195,7 @@ def test_a_transform_says_whether_it_mixes(preset: str) -> None:
     with fork_rng("partners"):
         for _ in range(10):
             transform(boxed(painted((60, 50), (10, 12, 40, 50), COLORS[0])), partner)
-    assert transform.mixes == (calls > 0) == (preset == "yolov4")
+    assert transform.mixes == (calls > 0) == (preset in ("yolov4", "yolox"))
 
 
 @SETTINGS

@@ -1,0 +1,190 @@
+"""Predict with a model: decode inputs, transform them as in evaluation, and return results in original coordinates."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from polyhead.contracts.kind import Kind
+from polyhead.contracts.modality import Modality, Source
+from polyhead.data.loading.streams import Collate
+from polyhead.errors import InvalidFileError, PolyheadError, Problem
+from polyhead.kinds import kind_of
+from polyhead.nets.inference import on_device, predict_batch
+from polyhead.nets.model import Model
+from polyhead.nets.precision import resolve, standard_defaults
+from polyhead.plotting.draw import CONFIDENT
+from polyhead.types import Sample
+from polyhead.workflows.result import Result, best_of_heads
+
+BATCH_BYTES = 1 << 27
+"""Bytes of the decoded inputs of a batch (45 million pixels); a larger input is a batch of its own."""
+
+
+class Predictor:
+    """A model together with its class names, kinds and modalities.
+
+    Args:
+        model: the model with all its heads and weights.
+        names: class names of each task.
+        modalities: the fitted modality of each task.
+        precision: see :func:`polyhead.nets.precision.resolve`.
+
+    Attributes:
+        skipped: the inputs of the last call that could not be read.
+        notes: what the last call left out of a folder or pattern, one sentence each.
+    """
+
+    def __init__(
+        self, model: Model, names: dict[str, list[str]], modalities: Mapping[str, Modality], precision: str = "auto"
+    ) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = model.float().to(self.device).to(memory_format=torch.channels_last).eval()
+        self.names = names
+        self.modalities = dict(modalities)
+        self.kinds: dict[str, Kind] = {task: kind_of(model.head(task).kind) for task in names}
+        self.precision = resolve(precision)
+        self.skipped: list[Problem] = []
+        self.notes: Sequence[str] = ()
+
+    def predict(
+        self,
+        source: Any,
+        tasks: str | Sequence[str] | None = None,
+        conf: float = CONFIDENT,
+        batch: int = 8,
+        on_bad: str = "stop",
+        across: float | None = None,
+    ) -> list[Result]:
+        """Predict on images, or whatever the tasks read.
+
+        Args:
+            source: what the modality of the tasks reads (:meth:`polyhead.contracts.modality.Modality.sources`), or a
+                list of these; for images, a file, a folder, a pattern such as ``photos/*.jpg``, or pixels
+                (:mod:`polyhead.modalities.image.sources`).
+            tasks: names of the heads to use; all heads when None.
+            conf: minimum score of a detection. A classifier always returns all of its classes.
+            batch: largest number of images per forward pass; of large images, fewer (:data:`BATCH_BYTES`). It changes
+                speed and memory, and results by rounding at most.
+            on_bad: what to do with an image that cannot be read: ``"stop"`` raises an error, ``"skip"`` leaves the
+                image out and appends the problem to ``skipped``.
+            across: IoU threshold for suppression between heads: a box is removed where a box of another head has a
+                higher score and at least this overlap. None disables it.
+
+        Returns:
+            For each image, in order, a result for each task.
+
+        Raises:
+            PolyheadError: when there is no image, an image cannot be read, or a task does not exist.
+        """
+        return [result for results in self.stream(source, tasks, conf, batch, on_bad, across) for result in results]
+
+    __call__ = predict
+
+    def stream(
+        self,
+        source: Any,
+        tasks: str | Sequence[str] | None = None,
+        conf: float = CONFIDENT,
+        batch: int = 8,
+        on_bad: str = "stop",
+        across: float | None = None,
+    ) -> Iterator[list[Result]]:
+        """Yield the results of one image after another, so that a large folder does not fill the memory.
+
+        The arguments are those of :meth:`predict`.
+        """
+        if not 0 <= conf <= 1:
+            raise PolyheadError(f"conf must be between 0 and 1, got {conf}")
+        if batch < 1:
+            raise PolyheadError(f"batch must be 1 or more, got {batch}")
+        if across is not None and not 0 < across <= 1:
+            raise PolyheadError(f"across must be an IoU above 0 and at most 1, got {across}")
+        if on_bad not in ("stop", "skip"):
+            raise PolyheadError(f"on_bad must be 'stop' or 'skip', got {on_bad!r}")
+        chosen = list(self.names) if tasks is None else [tasks] if isinstance(tasks, str) else list(tasks)
+        if not chosen:
+            raise PolyheadError(f"tasks is empty. Choose from {', '.join(self.names)}, or leave it out for all.")
+        for task in chosen:
+            self.model.head(task)
+        self.skipped = []
+        names = {self.modalities[task].name for task in chosen}
+        if len(names) > 1:
+            raise PolyheadError(
+                f"the tasks {', '.join(chosen)} read different inputs ({', '.join(sorted(names))}). Choose tasks of "
+                "one of them (tasks=[...], or --task on the command line)."
+            )
+        modality = self.modalities[chosen[0]]
+        self.notes = modality.unread(source)
+        inputs = self._read(modality, modality.sources(source), on_bad)
+        for group in _groups(inputs, batch, modality):
+            found = self._predict(group, chosen, conf)
+            yield from found if across is None else (best_of_heads(results, across) for results in found)
+
+    def _read(self, modality: Modality, sources: Iterable[Source], on_bad: str) -> Iterator["Input"]:
+        """Yield each source with its decoded input; see :meth:`predict` for ``on_bad``."""
+        for source in sources:
+            try:
+                with standard_defaults():
+                    decoded = modality.decode(source.raw)
+            except InvalidFileError as fault:
+                if on_bad == "stop":
+                    raise PolyheadError(f"{fault}; or skip such images with on_bad='skip' (--on-bad skip)") from fault
+                self.skipped.append(fault.problem)
+            else:
+                yield Input(source, decoded)
+
+    @standard_defaults()
+    def _predict(self, group: list["Input"], tasks: list[str], conf: float) -> list[list[Result]]:
+        """Return the results of each input of a batch."""
+        # Tasks with the same preprocessing share one forward pass.
+        tasks_of: dict[str, list[str]] = {}
+        for task in tasks:
+            tasks_of.setdefault(repr((self.modalities[task].name, self.modalities[task].state())), []).append(task)
+        found: dict[str, dict[str, Any]] = {}
+        for names in tasks_of.values():
+            modality = self.modalities[names[0]]
+            samples = [
+                modality.eval(Sample(each.decoded, None, modality.meta(str(number), each.decoded)))
+                for number, each in enumerate(group)
+            ]
+            batch = on_device(Collate(None, modality)(samples), self.device)
+            found |= predict_batch(self.model, batch, {task: self.kinds[task] for task in names}, self.precision)
+        return [
+            [self._result(each, task, found[task][str(number)], conf) for task in tasks]
+            for number, each in enumerate(group)
+        ]
+
+    def _result(self, found: "Input", task: str, prediction: Any, conf: float) -> Result:
+        """Convert one prediction to a result."""
+        kind, modality = self.kinds[task], self.modalities[task]
+        return Result(
+            found.source.name,
+            task,
+            kind.confident(prediction, conf),
+            self.names[task],
+            kind,
+            lambda: modality.draw(modality.decode(found.source.raw)),
+        )
+
+
+def _groups(inputs: Iterable["Input"], most: int, modality: Modality) -> Iterator[list["Input"]]:
+    """Yield batches of inputs, smaller ones where inputs are large."""
+    group: list[Input] = []
+    size = 0
+    for each in inputs:
+        more = modality.cached_bytes(each.decoded) or 0
+        if group and (len(group) == most or size + more > BATCH_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(each)
+        size += more
+    if group:
+        yield group
+
+
+class Input(NamedTuple):
+    """A source and its decoded input."""
+
+    source: Source
+    decoded: Any
