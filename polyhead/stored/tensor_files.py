@@ -108,7 +108,7 @@ def checksum(content: Any) -> str:
     """Return a SHA-256 checksum of nested tensors and plain values, on whatever device they are.
 
     Raises:
-        DamagedError: if the values are nested too deeply.
+        DamagedError: if the values are nested too deeply, or a tensor has no values in order, such as a sparse one.
     """
     digest = hashlib.sha256()
     try:
@@ -130,10 +130,17 @@ def _add(digest: "hashlib._Hash", value: Any) -> None:
         for each in value:
             _add(digest, each)
     elif isinstance(value, Tensor):
+        if not _is_plain(value):
+            raise DamagedError(f"it holds a tensor that is not a plain one ({value.layout}, {value.device.type})")
         digest.update(f"{value.dtype}{list(value.shape)}".encode())
         digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     else:
         digest.update(f"{value!r};".encode())
+
+
+def _is_plain(value: Tensor) -> bool:
+    """Return whether a tensor holds its values in order."""
+    return value.layout == torch.strided and value.device.type != "meta" and not value.is_quantized
 
 
 def check_tensors(state: Mapping[str, Any]) -> None:
@@ -145,7 +152,7 @@ def check_tensors(state: Mapping[str, Any]) -> None:
     for name, value in state.items():
         if not isinstance(value, Tensor):
             raise DamagedError(f"{name} is not a tensor")
-        if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized:
+        if not _is_plain(value) or value.device.type != "cpu":
             raise DamagedError(f"{name} is not a plain tensor")
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
             raise DamagedError(f"{name} is larger than its data")

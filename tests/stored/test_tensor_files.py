@@ -97,3 +97,9 @@ def test_deep_nesting_is_refused() -> None:
         deep = [deep]
     with pytest.raises(DamagedError, match="nested too deeply"):
         checksum(deep)
+
+
+@pytest.mark.parametrize("value", [torch.eye(2).to_sparse(), torch.zeros(2, device="meta")], ids=["sparse", "meta"])
+def test_a_tensor_without_values_in_order_is_damage(value: torch.Tensor) -> None:
+    with pytest.raises(DamagedError, match="it holds a tensor that is not a plain one"):
+        checksum({"state": [value]})
