@@ -33,4 +33,12 @@ def test_a_recipe_that_does_not_exist_is_named() -> None:
 
 def test_models_are_reached_through_their_module() -> None:
     assert polyhead.models.ssd300 is polyhead.ssd300
-    assert set(polyhead.models.__all__) == {"classifier", "efficientdet", "ssd300", "unified", "yolox"}
+    assert set(polyhead.models.__all__) == {
+        "classifier",
+        "efficientdet",
+        "ssd300",
+        "unified",
+        "yolov3",
+        "yolov3_tiny",
+        "yolox",
+    }

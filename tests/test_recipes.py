@@ -35,6 +35,17 @@ SMALL: dict[str, list[str]] = {
     "ssd_penn_fudan": ["imgsz=128", "batch=32"],
     "yolox_nano_penn_fudan": ["imgsz=128", "batch=32"],
     "coco128": ["imgsz=128", "batch=32"],
+    "yolov3_scenes": ["imgsz=64", "data.*.count=12", "data.*.val.count=4", "data.*.test.count=4"],
+    "yolov3_voc": [
+        "imgsz=128",
+        "batch=32",
+        "model.width=0.125",
+        "model.depth=0.125",
+        "data.voc.root=voc_from_coco",
+        "data.voc.year=VOC2012",
+        "data.voc.reader.split=train",
+        "data.voc.test.split=val",
+    ],
     "yolox_voc": [
         "imgsz=128",
         "batch=32",

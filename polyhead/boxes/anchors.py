@@ -129,6 +129,25 @@ class ScaledAnchors(Anchors):
         return boxes_at(cell_centers(shape) * cell, torch.tensor(self.sides) * cell)
 
 
+class Priors(Anchors):
+    """Boxes of given sizes in every cell, the smallest ones on the finest level (YOLOv3).
+
+    Their sizes in pixels do not depend on the canvas, and cells have exactly the stride's size.
+
+    Args:
+        sizes: width and height in pixels of the boxes of each level.
+    """
+
+    def __init__(self, sizes: Sequence[Sequence[tuple[float, float]]]) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.per_cell = [len(level) for level in sizes]
+
+    def boxes(self, level: int, shape: Size, stride: int, canvas: Size) -> Float[Tensor, "n 4"]:
+        """Return boxes centered on the cells; they may extend beyond the canvas."""
+        return boxes_at(cell_centers(shape) * stride, torch.tensor(self.sizes[level]))
+
+
 class Cells(Anchors):
     """One square in every cell, of the cell's size, whose center is the cell's upper left corner (YOLOX).
 

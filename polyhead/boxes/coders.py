@@ -66,3 +66,34 @@ class DeltaCoder(Coder):
         center = deltas[..., :2] * self.center_variance * anchors[:, 2:] + anchors[:, :2]
         half = (deltas[..., 2:] * self.size_variance).clamp(max=MAX_LOG_RATIO).exp() * anchors[:, 2:] / 2
         return torch.cat([center - half, center + half], dim=-1)
+
+
+class CellCoder(Coder):
+    """YOLOv3's boxes (Redmon & Farhadi 2018, section 2.1): the center stays in its cell, the size is relative.
+
+    Deltas are the logits of the center's position in the cell, and the logarithms of the sides relative to the
+    anchor's.
+    """
+
+    def encode(
+        self,
+        boxes: Float[Tensor, "*b n 4"],
+        anchors: Float[Tensor, "n 4"],
+        strides: Float[Tensor, " n"],
+    ) -> Float[Tensor, "*b n 4"]:
+        """Encode boxes as deltas; centers outside the anchor's cell are moved just inside."""
+        low, high = boxes[..., :2], boxes[..., 2:]  # top left and bottom right corner
+        position = ((low + high) / 2 - anchors[:, :2]) / strides[:, None] + 0.5  # 0..1 within the cell
+        ratio = ((high - low) / anchors[:, 2:]).clamp(min=1e-6).log()
+        return torch.cat([position.logit(eps=1e-4), ratio], dim=-1)
+
+    def decode(
+        self,
+        deltas: Float[Tensor, "*b n 4"],
+        anchors: Float[Tensor, "n 4"],
+        strides: Float[Tensor, " n"],
+    ) -> Float[Tensor, "*b n 4"]:
+        """Decode deltas to boxes; log ratios are clipped at :data:`MAX_LOG_RATIO`."""
+        center = (deltas[..., :2].sigmoid() - 0.5) * strides[:, None] + anchors[:, :2]
+        half = deltas[..., 2:].clamp(max=MAX_LOG_RATIO).exp() * anchors[:, 2:] / 2
+        return torch.cat([center - half, center + half], dim=-1)

@@ -17,7 +17,7 @@ def parser() -> Parser:
         prog="polyhead data",
         description="List, download and check data sets, or extract classes from one. Existing files are not changed.",
     )
-    actions = command.add_subparsers(dest="action", required=True, metavar="list|get|check|subset")
+    actions = command.add_subparsers(dest="action", required=True, metavar="list|get|check|anchors|subset")
     actions.add_parser("list", help="list the data sets and weights that can be downloaded")
     get = actions.add_parser("get", help="download a data set and unpack it, or weights")
     get.add_argument("name", metavar="NAME", help="a name from 'polyhead data list'")
@@ -31,6 +31,11 @@ def parser() -> Parser:
     )
     check.add_argument("folder", metavar="FOLDER", help="folder of the data set")
     check.add_argument("--reader", help="data format, for a folder with data in several formats")
+    anchors = actions.add_parser("anchors", help="compute prior boxes for the model yolov3")
+    anchors.add_argument("folder", metavar="FOLDER", help="folder of the data set")
+    anchors.add_argument("--reader", help="data format, for a folder with data in several formats")
+    anchors.add_argument("--count", type=int, default=9, help="number of priors (default: %(default)s; yolov3_tiny: 6)")
+    anchors.add_argument("--size", type=int, default=416, help="side of the images in pixels (default: %(default)s)")
     subset = actions.add_parser("subset", help="extract classes from a COCO annotation file")
     subset.add_argument("annotations", metavar="FILE", help="annotation file, such as instances_train2017.json")
     subset.add_argument("--supercategory", metavar="NAME", help="extract all classes of a supercategory, such as food")
@@ -52,7 +57,7 @@ def main(argv: list[str]) -> int:
     words, changes = separate(argv, ("--reader", "--help", "-h")) if argv[:1] == ["check"] else (argv, [])
     given = parser().parse_args(words)
     given.settings = parse_settings(changes)
-    {"list": _list, "get": _get, "check": _check, "subset": _subset}[given.action](given)
+    {"list": _list, "get": _get, "check": _check, "anchors": _anchors, "subset": _subset}[given.action](given)
     return 0
 
 
@@ -98,6 +103,14 @@ def _check(given: argparse.Namespace) -> None:
         )
         raise DataError(given.folder, problems, hint)
     print(f"no problems found: all {'other ' if asked else ''}images can be read, all annotations are valid")
+
+
+def _anchors(given: argparse.Namespace) -> None:
+    """Print priors that fit the boxes of a folder."""
+    from polyhead.workflows.anchors import anchors
+
+    for line in anchors(given.folder, given.reader, given.count, given.size):
+        print(line)
 
 
 def _subset(given: argparse.Namespace) -> None:

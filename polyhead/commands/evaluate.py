@@ -147,7 +147,11 @@ def table(name: str, numbers: dict[str, Any], kind: "Kind") -> list[str]:
     low, high = numbers["interval"]
     interval = f"{100 * numbers['level']:.0f} % interval {_figure(low)} to {_figure(high)}"
     dummy = f"dummy baseline {_figure(numbers['dummy_baseline']['score'])}"
-    more = {**numbers.get("coco", {}), **{key: numbers[key] for key in kind.extras if key in numbers}}
+    more = {
+        **numbers.get("stats", {}),
+        **numbers.get("coco", {}),
+        **{key: numbers[key] for key in kind.extras if key in numbers},
+    }
     column = 2 + max(map(len, (numbers["metric"], *more)))
     lines = [
         f"{name} on {numbers['images']} {numbers['split']} images ({numbers['protocol']})",

@@ -292,8 +292,9 @@ class Detection(Kind):
         return sv.Detections(xyxy=boxes, confidence=scores, class_id=classes, data=data)
 
     def facts(self, numbers: Mapping[str, Any]) -> list[str]:
-        """Report the main kind of error and what helps against it, small objects, and classes with few objects."""
+        """Report objectness, the main kind of error and what helps, small objects, and classes with few objects."""
         return [
+            *error_facts.objectness(numbers),
             *error_facts.main_error(numbers),
             *error_facts.small_objects(numbers),
             *confusions.rare(numbers, "objects"),

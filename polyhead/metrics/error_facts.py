@@ -5,6 +5,8 @@ from typing import Any
 
 MANY_SMALL = 10
 """Recall of small objects is reported only for at least this many of them."""
+FEW_FOUND = 0.05
+"""Object accuracy below which a network finds next to nothing."""
 WORTH = 0.1
 """Gain of F1 from which another score threshold is suggested."""
 ADVICE = {
@@ -36,6 +38,21 @@ def main_error(numbers: Mapping[str, Any]) -> list[str]:
         target, predicted, count = errors["confusions"][0]
         sentences.append(f"Most frequent confusion: {target} is detected as {predicted} ({count} times).")
     return sentences
+
+
+def objectness(numbers: Mapping[str, Any]) -> list[str]:
+    """Report how well a network with objectness tells objects from background, and that one figure means little."""
+    stats = numbers.get("stats", {})
+    if not {"object_accuracy", "no_object_accuracy"} <= stats.keys():
+        return []
+    found, background = stats["object_accuracy"], stats["no_object_accuracy"]
+    if found < FEW_FOUND:
+        what = f"Objectness is above .5 at {found:.1%} of the cells with an object"
+        return [f"{what}. The no-object accuracy of {background:.3f} means nothing then: one that finds nothing has 1."]
+    correct = stats.get("object_precision")
+    share = "" if correct is None else f", and {correct:.0%} of the cells above .5 hold one"
+    classes = f"; {stats['class_accuracy']:.0%} of them get the right class" if "class_accuracy" in stats else ""
+    return [f"Objectness is above .5 at {found:.0%} of the cells with an object{classes}{share}."]
 
 
 def _lower_conf(errors: Mapping[str, Any]) -> list[str]:

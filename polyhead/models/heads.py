@@ -13,6 +13,7 @@ HEADS = {
     "detect": "polyhead.models.unified.GridHead",
     "ssd": "polyhead.models.ssd.SsdHead",
     "efficientdet": "polyhead.models.efficientdet.EfficientDetHead",
+    "yolov3": "polyhead.models.yolov3.Yolov3Head",
     "yolox": "polyhead.models.yolox.YoloxHead",
 }
 """Import path of each short name."""

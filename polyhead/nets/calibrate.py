@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from polyhead.nets.model import Model
 from polyhead.types import Inputs
 
-TOLERANCE = 1e-5
+TOLERANCE = 1e-6
+"""Less than the smallest eps in use, by which the variance of a new batch norm is too large."""
 
 
 def folded_norms(model: nn.Module) -> list[nn.BatchNorm2d]:
@@ -27,8 +28,7 @@ def folded_norms(model: nn.Module) -> list[nn.BatchNorm2d]:
 def _is_folded(norm: nn.BatchNorm2d) -> bool:
     if norm.running_mean is None or norm.running_var is None:
         return False
-    divisor = (norm.running_var + norm.eps).sqrt()
-    return not bool(norm.running_mean.any()) and bool(((divisor - 1).abs() < TOLERANCE).all())
+    return not bool(norm.running_mean.any()) and bool(((norm.running_var + norm.eps - 1).abs() < TOLERANCE).all())
 
 
 @torch.no_grad()

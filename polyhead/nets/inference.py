@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from polyhead.contracts.kind import Kind
 from polyhead.nets.checked import decoded
@@ -19,8 +20,20 @@ def predictions_by_id(kind: Kind, predictions: Sequence[Any], batch: Batch) -> d
 
 
 def on_device(batch: Batch, device: torch.device) -> Batch:
-    """Return a batch with its inputs on a device; images have channels last in memory."""
-    return batch._replace(inputs=to_device(batch.inputs, device))
+    """Return a batch with inputs and target on a device; images have channels last in memory."""
+    target = batch.target
+    if target is not None:
+        moved = {name: each.to(device) for name, each in target._asdict().items() if isinstance(each, Tensor)}
+        target = target._replace(**moved)
+    return batch._replace(inputs=to_device(batch.inputs, device), target=target)
+
+
+@torch.inference_mode()
+def raw_predictions(model: Model, batch: Batch, names: Sequence[str], precision: str = "32-true") -> dict[str, Any]:
+    """Return the raw predictions of some heads on one batch, by task; the trunk runs once."""
+    with autocast(precision, device_of(batch.inputs)):
+        pyramid = model.trunk(batch.inputs, names[0])
+        return {task: model.head(task)(pyramid) for task in names}
 
 
 @torch.inference_mode()
@@ -38,9 +51,6 @@ def predict_batch(
     Returns:
         ``{task: {sample id: prediction}}``.
     """
-    names = list(kinds)
-    with autocast(precision, device_of(batch.inputs)):
-        pyramid = model.trunk(batch.inputs, names[0])
-        raws = {task: model.head(task)(pyramid) for task in names}
+    raws = raw_predictions(model, batch, list(kinds), precision)
     found = {task: decoded(model.head(task), raw, kinds[task], batch) for task, raw in raws.items()}
     return {task: predictions_by_id(kinds[task], each, batch) for task, each in found.items()}

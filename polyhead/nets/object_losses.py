@@ -54,6 +54,13 @@ def class_by_iou(matched: Matched) -> SumCount:
     return F.binary_cross_entropy_with_logits(logits, target, reduction="sum"), matched.positives
 
 
+def class_entropy(matched: Matched) -> SumCount:
+    """Compute the cross-entropy of the independent classes of the positives, summed (YOLOv3, section 2.2)."""
+    logits = matched.raw.logits[matched.batch_idx, matched.anchor_idx]  # [p, c]
+    target = F.one_hot(matched.labels, logits.shape[1]).to(logits.dtype)
+    return F.binary_cross_entropy_with_logits(logits, target, reduction="sum"), matched.positives
+
+
 def late_l1(matched: Matched, start: float = 0.95) -> SumCount:
     """Compute the absolute errors of the deltas, summed, in the last steps of a stage; 0 before.
 

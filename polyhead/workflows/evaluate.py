@@ -13,8 +13,10 @@ from polyhead.data.doctor import FINGERPRINT, fingerprint
 from polyhead.data.loading.source import TaskData
 from polyhead.data.loading.streams import Collate
 from polyhead.data.readers.exemplars import with_exemplars
+from polyhead.engine.reduce import Totals, add_stats, mean_stats
 from polyhead.errors import PolyheadError, few
-from polyhead.nets.inference import on_device, predict_batch
+from polyhead.nets.checked import decoded, stats_of
+from polyhead.nets.inference import on_device, predict_batch, predictions_by_id, raw_predictions
 from polyhead.nets.model import Model
 from polyhead.run import Run, plain, unfinished
 from polyhead.types import Sample
@@ -35,11 +37,14 @@ def score_split(model: Model, tasks: Mapping[str, TaskData], split: str, run: Ru
     reports: dict[str, Any] = {}
     for name, task in tasks.items():
         begun = time.perf_counter()
-        predictions = predict_split(model, name, task, split, run.precision)
+        stats: Totals = {}
+        predictions = predict_split(model, name, task, split, run.precision, stats)
         seconds = time.perf_counter() - begun
         task.kind.save(run.predictions_path(split, name), task.targets(split), predictions)
         images = len(task.targets(split))
         numbers = {"kind": task.kind.name, **report(task, split, predictions), "split": split, "images": images}
+        if stats:
+            numbers["stats"] = {each.removeprefix(f"{name}/"): value for each, value in mean_stats(stats).items()}
         reports[name] = numbers | {"seconds_per_image": seconds / images, **_peak_memory()}
     result: dict[str, Any] = plain({"tasks": reports})
     return result
@@ -95,14 +100,29 @@ def changed(run: Run, tasks: Mapping[str, TaskData]) -> list[str]:
     ]
 
 
-def predict_split(model: Model, name: str, task: TaskData, split: str, precision: str) -> dict[str, Any]:
-    """Return the reduced predictions of one head on a split by sample id, in the space of the original samples."""
+@torch.inference_mode()
+def predict_split(
+    model: Model, name: str, task: TaskData, split: str, precision: str, stats: Totals | None = None
+) -> dict[str, Any]:
+    """Return the reduced predictions of one head on a split by sample id, in the space of the original samples.
+
+    Args:
+        model: the model.
+        name: the task of the head.
+        task: its data.
+        split: the split.
+        precision: see :func:`polyhead.nets.precision.resolve`.
+        stats: the statistics of the head (:meth:`polyhead.contracts.network.Head.stats`) are added to it.
+    """
     targets = task.targets(split)
+    head, device = model.head(name), next(model.parameters()).device
     predictions: dict[str, Any] = {}
-    for batch in task.evaluation(split):
-        found = predict_batch(model, on_device(batch, next(model.parameters()).device), {name: task.kind}, precision)[
-            name
-        ]
+    for each in task.evaluation(split):
+        batch = on_device(each, device)
+        raw = raw_predictions(model, batch, [name], precision)[name]
+        if stats is not None:
+            add_stats(stats, name, stats_of(head, raw, batch))
+        found = predictions_by_id(task.kind, decoded(head, raw, task.kind, batch), batch)
         predictions |= {each: reduced(targets, each, prediction) for each, prediction in found.items()}
     return predictions
 

@@ -7,9 +7,9 @@ from torchvision.models.detection._utils import BoxCoder
 
 from polyhead import boxes as package
 from polyhead.boxes.anchors import cxcywh_to_xyxy
-from polyhead.boxes.coders import Coder, DeltaCoder
+from polyhead.boxes.coders import CellCoder, Coder, DeltaCoder
 
-CODERS: dict[type[Coder], list[Coder]] = {DeltaCoder: [DeltaCoder(), DeltaCoder(0.1, 0.2)]}
+CODERS: dict[type[Coder], list[Coder]] = {CellCoder: [CellCoder()], DeltaCoder: [DeltaCoder(), DeltaCoder(0.1, 0.2)]}
 """Every coder, in the settings in which it is used."""
 
 

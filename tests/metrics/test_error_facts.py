@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from polyhead.metrics.box_errors import KINDS
-from polyhead.metrics.error_facts import ADVICE, main_error, small_objects
+from polyhead.metrics.error_facts import ADVICE, main_error, objectness, small_objects
 
 
 def errors(found: int = 5, objects: int = 10, **counts: int) -> dict[str, Any]:
@@ -52,3 +52,20 @@ def test_a_lower_score_is_suggested_only_where_it_is_better(found: int, detectio
     sentences = main_error({"errors": errors})
     assert ("With --conf 0.1, 12 of them are found, next to 8 wrong boxes." in sentences) == suggested
     assert ("--conf" in " ".join(sentences)) == suggested
+
+
+def test_objectness_is_told_with_its_precision() -> None:
+    stats = {"class_accuracy": 0.8, "object_accuracy": 0.9, "no_object_accuracy": 0.99, "object_precision": 0.5}
+    (sentence,) = objectness({"stats": stats})
+    assert sentence.startswith("Objectness is above .5 at 90% of the cells with an object; 80% of them get the right")
+    assert sentence.endswith("class, and 50% of the cells above .5 hold one.")
+
+
+def test_a_network_that_finds_nothing_is_not_praised_for_its_background() -> None:
+    (sentence,) = objectness({"stats": {"object_accuracy": 0.0, "no_object_accuracy": 1.0}})
+    assert "above .5 at 0.0% of the cells with an object. The no-object accuracy of 1.000 means nothing" in sentence
+
+
+def test_other_heads_have_no_sentence_about_objectness() -> None:
+    assert not objectness({})
+    assert not objectness({"stats": {"accuracy": 1.0}})

@@ -17,8 +17,9 @@ from polyhead.boxes.nms import NMS, clip, up_to
 from polyhead.boxes.raw import DensePredictions, gather
 from polyhead.contracts.network import Head
 from polyhead.nets.losses import Loss, binary_divergence
+from polyhead.nets.object_losses import rejected
 from polyhead.nets.pyramids import canvas_of
-from polyhead.types import Batch, Detections, LossTerm, Pyramid, PyramidSpec, TaskInfo
+from polyhead.types import Batch, Detections, LossTerm, Pyramid, PyramidSpec, SumCount, TaskInfo
 
 TowerOutput = tuple[Tensor, Tensor, Tensor | None]
 """Deltas ``[b, n, 4]``, logits ``[b, n, k]`` and objectness ``[b, n]`` (None without objectness)."""
@@ -95,6 +96,26 @@ class Dense(Head):
                 index = self.matcher(raw, self.coder, batch.target)  # [b, n]
             matched = gather(raw, self.coder, index, batch.target, progress)
             return {name: LossTerm(*loss(matched), weight) for name, (weight, loss) in self.weighted_losses.items()}
+
+    def stats(self, raw: DensePredictions, batch: Batch) -> dict[str, SumCount]:
+        """Compute how well objectness and classes are predicted, for heads with objectness.
+
+        These are ``class_accuracy`` of the positive anchors, ``object_accuracy`` (the fraction of them with an
+        objectness above .5), ``no_object_accuracy`` (the fraction of the background anchors below it), and
+        ``object_precision``: the fraction of the anchors above it that are positive. A network that finds nothing has
+        a ``no_object_accuracy`` of 1, so it means little alone.
+        """
+        if raw.objectness is None:
+            return {}
+        matched = gather(raw, self.coder, self.matcher(raw, self.coder, batch.target), batch.target)
+        found, positive, background = raw.objectness > 0, matched.target >= 0, rejected(matched)  # [b, n] each
+        classes = raw.logits[matched.batch_idx, matched.anchor_idx].argmax(dim=1)  # [p]
+        return {
+            "class_accuracy": ((classes == matched.labels).sum(), matched.positives),
+            "object_accuracy": ((found & positive).sum(), matched.positives),
+            "no_object_accuracy": ((~found & background).sum(), background.sum()),
+            "object_precision": ((found & positive).sum(), (found & (positive | background)).sum()),
+        }
 
     def distill(self, raw: DensePredictions, teacher: DensePredictions, temperature: float) -> dict[str, Tensor]:
         """Compute the divergence of the class probabilities, and smooth L1 of the deltas.
