@@ -201,7 +201,7 @@ class Yolov3Head(Dense):
 
 
 def priors_of(info: TaskInfo, count: int, size: int) -> list[tuple[float, float]]:
-    """Return priors in pixels for the boxes of a task's training data; the paper's where it has none.
+    """Return priors in pixels for the boxes of a task's training data; published ones or squares where it has none.
 
     Args:
         info: what is known of the data, of which widths and heights of boxes as fractions of their image are used.
@@ -209,8 +209,10 @@ def priors_of(info: TaskInfo, count: int, size: int) -> list[tuple[float, float]
         size: side of the square images in pixels.
     """
     fractions = info.target.get("box_sizes")
-    if not fractions:
-        published = COCO_PRIORS if count == len(COCO_PRIORS) else TINY_PRIORS
-        return [(width * size / SIZE, height * size / SIZE) for width, height in published[:count]]
-    clusters = size * cluster_sizes(torch.tensor(fractions), count)
-    return [(width, height) for width, height in clusters.tolist()]
+    if fractions:
+        clusters = size * cluster_sizes(torch.tensor(fractions), count)
+        return list(map(tuple, clusters.tolist()))
+    published = {len(each): each for each in (COCO_PRIORS, TINY_PRIORS)}.get(count)
+    if published is None:  # squares, evenly spaced in the logarithm
+        published = [(side, side) for side in torch.logspace(1, 2.5, count).tolist()]
+    return [(width * size / SIZE, height * size / SIZE) for width, height in published]

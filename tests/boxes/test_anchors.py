@@ -6,7 +6,7 @@ from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
 from torchvision.models.detection.image_list import ImageList
 
 from polyhead import boxes as package
-from polyhead.boxes.anchors import Anchors, DefaultBoxes, ScaledAnchors, cell_centers, cxcywh_to_xyxy
+from polyhead.boxes.anchors import Anchors, Cells, DefaultBoxes, Priors, ScaledAnchors, cell_centers, cxcywh_to_xyxy
 from polyhead.types import Size
 
 CPU = torch.device("cpu")
@@ -81,7 +81,14 @@ def test_boxes_cached_in_inference_mode_can_be_used_in_training() -> None:
     assert not strides.is_inference()
 
 
-EXAMPLES: dict[type[Anchors], Anchors] = {DefaultBoxes: DefaultBoxes(RATIOS), ScaledAnchors: ScaledAnchors(6)}
+EXAMPLES: dict[type[Anchors], Anchors] = {
+    Cells: Cells(6),
+    DefaultBoxes: DefaultBoxes(RATIOS),
+    Priors: Priors([[(8.0, 8.0), (20.0, 10.0)]] * 6),
+    ScaledAnchors: ScaledAnchors(6),
+}
+WHOLE_CELLS = (Cells, Priors)
+"""Sets whose cells have exactly the stride's size, also where the canvas is no multiple of it."""
 
 
 def check_anchors(anchors: Anchors) -> None:
@@ -96,8 +103,13 @@ def check_anchors(anchors: Anchors) -> None:
     centers_in_cells = [
         cell_centers(shape).repeat_interleave(each, 0) for shape, each in zip(SHAPES, anchors.per_cell, strict=True)
     ]
-    sides = [torch.tensor([300 / columns, 300 / rows]) for rows, columns in SHAPES]
+    sides = [
+        torch.tensor([stride, stride] if isinstance(anchors, WHOLE_CELLS) else [300 / columns, 300 / rows])
+        for stride, (rows, columns) in zip(STRIDES, SHAPES, strict=True)
+    ]
     centers = torch.cat([center * side for center, side in zip(centers_in_cells, sides, strict=True)])
+    if isinstance(anchors, Cells):  # the upper left corners of the cells
+        centers -= steps[:, None] / 2
     torch.testing.assert_close(boxes[:, :2], centers, msg="boxes are not centered on their cells, row by row")
 
 

@@ -54,7 +54,7 @@ def test_a_lower_score_is_suggested_only_where_it_is_better(found: int, detectio
     assert ("--conf" in " ".join(sentences)) == suggested
 
 
-def test_objectness_is_told_with_its_precision() -> None:
+def test_objectness_is_reported_with_its_precision() -> None:
     stats = {"class_accuracy": 0.8, "object_accuracy": 0.9, "no_object_accuracy": 0.99, "object_precision": 0.5}
     (sentence,) = objectness({"stats": stats})
     assert sentence.startswith("Objectness is above .5 at 90% of the cells with an object; 80% of them get the right")

@@ -20,7 +20,14 @@ from polyhead.nets.model import Model
 from polyhead.types import Batch, Detections, LabelBatch, Labels, Mask, MaskBatch, TaskInfo
 
 BACKBONE = "test_resnet"
-KINDS: Heads = {"seg": "segment", "cls": "classify", "grid": "detect", "ssd": "ssd", "effdet": "efficientdet"}
+KINDS: Heads = {
+    "seg": "segment",
+    "cls": "classify",
+    "grid": "detect",
+    "ssd": "ssd",
+    "effdet": "efficientdet",
+    "v3": "yolov3",
+}
 MODELS: dict[str, Callable[..., Model]] = {
     "ssd300": partial(ssd300, BACKBONE, size=64, width=16),
     "efficientdet": partial(efficientdet, BACKBONE, size=64, width=16, repeats=1, depth=1),
@@ -107,6 +114,8 @@ def test_short_names_have_a_kind() -> None:
         "detect": GridHead.kind,
         "ssd": "detection",
         "efficientdet": "detection",
+        "yolov3": "detection",
+        "yolox": "detection",
     }
     assert set(kinds.values()) == {"segmentation", "classification", "detection"}
 

@@ -142,7 +142,7 @@ def test_it_can_overfit_two_images(best_only: bool) -> None:
     model = yolov3(width=0.25, depth=0.125, size=96, best_only=best_only).build({"pets": TaskInfo(["cat", "dog"])})
     head, given = model.head("pets"), target(96)
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
-    for _ in range(100):
+    for _ in range(150):
         terms = head.losses(model(given.inputs)["pets"], given)
         assert terms.keys() == {"box", "object", "class"}
         optimizer.zero_grad()
@@ -155,7 +155,7 @@ def test_it_can_overfit_two_images(best_only: bool) -> None:
         order = best.boxes[:, 0].argsort()
         assert best.labels[order].tolist() == given.target.labels[i, :count].tolist()
         assert best.scores.min() > 0.3
-        torch.testing.assert_close(best.boxes[order], given.target.boxes[i, :count], atol=6, rtol=0)
+        torch.testing.assert_close(best.boxes[order], given.target.boxes[i, :count], atol=8, rtol=0)
     stats = {name: float(total) / float(count) for name, (total, count) in head.stats(raw, given).items()}
     assert stats.keys() == {"class_accuracy", "object_accuracy", "no_object_accuracy", "object_precision"}
     assert min(stats.values()) > 0.9

@@ -41,20 +41,20 @@ class TinyNeck(Neck):
     """YOLOv3-tiny's neck: a 1x1 convolution of the coarse level, upsampled and joined with the fine one.
 
     Args:
-        spec: channels and strides of the two input levels.
+        spec: channels and strides of the input levels, of which the last two are used.
         width: channels of the coarse output level.
     """
 
     def __init__(self, spec: PyramidSpec, *, width: int = 256) -> None:
         super().__init__()
-        fine, coarse = spec.channels
+        fine, coarse = spec.channels[-2:]
         self.blocks = nn.ModuleList([nn.Identity(), DarknetConv(coarse, width, 1)])
         self.paths = nn.ModuleList([DarknetConv(width, width // 2, 1)])
-        self.channels, self.strides = [width // 2 + fine, width], list(spec.strides)
+        self.channels, self.strides = [width // 2 + fine, width], list(spec.strides[-2:])
 
     def forward(self, pyramid: Pyramid) -> Pyramid:
         """Compute the two levels."""
-        fine, coarse = pyramid.levels
+        fine, coarse = pyramid.levels[-2:]
         coarse = self.blocks[1](coarse)
         return pyramid._replace(levels=[torch.cat([upsample(self.paths[0](coarse), fine), fine], dim=1), coarse])
 
