@@ -22,9 +22,6 @@ FEW = 1000
 """Up to so many training images, the first blocks of a detector's pretrained backbone are frozen, and a classifier
 begins with a frozen backbone."""
 
-NEW_LR = 0.0003
-"""Learning rate of pretrained YOLOX where it must learn new classes."""
-
 PROBE_EPOCHS = 10
 PROBE_COST = 0.4
 """An epoch with a frozen backbone takes about this fraction of one that trains everything."""
@@ -172,16 +169,23 @@ def _detector(given: Given) -> Plan:
 
 
 def _yolox(given: Given, scale: float) -> Plan:
-    """Fine-tune YOLOX at a low rate, and the outputs of classes that its weights do not know at a higher one."""
+    """Fine-tune YOLOX: the more of the classes its weights know, the lower is the rate."""
     rows = same_classes(given.reader.names, COCO_NAMES)
     new = [name for name, row in zip(given.reader.names, rows, strict=True) if row < 0]
     known = FirstStage(
         "The weights know all classes. The verdict compares with the untrained weights, which are hard to beat.",
         [Setting("lr", 0.0001, "low: more would undo what the weights know"), *_average()],
     )
+    some_known = len(new) < len(rows)
     learn = FirstStage(
         f"The weights do not know {few(new, 3)}: the outputs of the classes learn faster than the other layers.",
-        [Setting("lr", NEW_LR), Setting("lr_mult", {f"heads.{given.task}.tower.cls_preds": 5}), *_average()],
+        [
+            Setting("lr", 0.0003, "more would undo what the weights know of the other classes")
+            if some_known
+            else Setting("lr", 0.001, "the weights know none of the classes"),
+            Setting("lr_mult", {f"heads.{given.task}.tower.cls_preds": 5}),
+            *_average(),
+        ],
     )
     assert given.backbone.weights is not None
     return Plan(

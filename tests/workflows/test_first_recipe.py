@@ -137,14 +137,20 @@ def test_boxes_with_weights_of_coco_fine_tune_yolox(capsys: pytest.CaptureFixtur
     assert timm_config["model"]["class_path"].endswith("ssd300"), "weights that the user names are used"
 
 
+@pytest.mark.parametrize(
+    ("known", "rate", "unknown"),
+    [({**KNOWN, "circle": "fork lift"}, 0.0003, "fork lift"), ({}, 0.001, "circle, square, triangle and 2 more")],
+)
 @pytest.mark.usefixtures("here")
-def test_classes_that_coco_lacks_learn_faster(capsys: pytest.CaptureFixture[str]) -> None:
+def test_classes_that_coco_lacks_learn_faster(
+    known: dict[str, str], rate: float, unknown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_official(Path("yolox_nano_coco.safetensors"))
-    text, config = written(coco_folder(KNOWN | {"circle": "fork lift"}))
+    text, config = written(coco_folder(known))
     (stage,) = config["stages"]
-    assert (stage["lr"], stage["lr_mult"]) == (first_plan.NEW_LR, {"heads.scenes.tower.cls_preds": 5.0})
+    assert (stage["lr"], stage["lr_mult"]) == (rate, {"heads.scenes.tower.cls_preds": 5.0})
     assert stage["epochs"] == 40
-    assert "  # The weights do not know fork lift: " in text
+    assert f"  # The weights do not know {unknown}: " in text
     assert "evaluate" not in text + capsys.readouterr().out
 
 
