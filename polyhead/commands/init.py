@@ -42,8 +42,8 @@ def parser() -> Parser:
     command.add_argument(
         "--weights",
         metavar="FILE",
-        help="pretrained weights of a timm network, or 'hub' to download them (default: a file in the current folder, "
-        "POLYHEAD_WEIGHTS or the cache folder)",
+        help="pretrained weights of a timm network, 'hub' to download them, or yolox_nano for boxes (default: those "
+        "found in the current folder, POLYHEAD_WEIGHTS or the cache folder; for boxes, YOLOX's are preferred)",
     )
     return command
 

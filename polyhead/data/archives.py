@@ -10,8 +10,10 @@ import shutil
 import stat
 import tarfile
 import zipfile
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import IO, Any
 
 from polyhead.data.io.files import escapes
@@ -28,8 +30,15 @@ _MEMBER = 4096
 """Bytes that each member counts besides its content, so that the number of members is limited too."""
 
 
-def unpack(archive: Path, target: Path) -> None:
+def unpack(archive: Path, target: Path, added: Mapping[str, str] = MappingProxyType({})) -> None:
     """Unpack an archive into a new folder, completely or not at all.
+
+    Folders that contain only one folder, at the top of the archive, are left out.
+
+    Args:
+        archive: the file.
+        target: the folder, which does not exist yet.
+        added: the content of further files, by name.
 
     Raises:
         PolyheadError: if the file is not an archive, is damaged, a member has an absolute path, leaves the folder, or
@@ -43,8 +52,13 @@ def unpack(archive: Path, target: Path) -> None:
         inside = list(partial.iterdir())
         if not inside:
             raise PolyheadError(f"{archive}: the archive contains no files. Delete it and download it again.")
-        single = len(inside) == 1 and inside[0].is_dir()
-        (inside[0] if single else partial).replace(target)
+        top = partial
+        while len(inside) == 1 and inside[0].is_dir():
+            top = inside[0]
+            inside = list(top.iterdir())
+        for name, text in added.items():
+            (top / name).write_text(text, encoding="utf-8")
+        top.replace(target)
     except PolyheadError:
         raise
     except Exception as error:  # decoders raise any exception on damaged files

@@ -6,10 +6,13 @@ rejected.
 """
 
 import hashlib
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import NamedTuple
 
+from polyhead.contracts.coco_names import COCO_NAMES
 from polyhead.data.archives import unpack
 from polyhead.data.download import fetch
 from polyhead.data.io.json_files import load_json
@@ -19,6 +22,7 @@ from polyhead.run import write_json
 
 _S3 = "https://s3.us-west-2.amazonaws.com/testing.resources/datasets/mscoco-samples"
 _PETS = "https://www.robots.ox.ac.uk/~vgg/data/pets/data"
+_VOC = "https://thor.robots.ox.ac.uk/pascal/VOC"
 
 CHECKSUMS = "checksums.json"
 """File of the checksums of downloads whose publishers give none, by address."""
@@ -36,7 +40,10 @@ class Entry(NamedTuple):
             stored, and later downloads must match it.
         license: the license in short.
         md5: checksum of the file where its publishers give this one and no SHA-256.
-        others: further archives of the data set. Each archive is then unpacked into a folder of its own name.
+        others: further archives of the data set, each with its MD5, or None. Each archive is then unpacked into a
+            folder of its own name, or all into one if ``into`` is given.
+        into: the folder below that of all data sets, if it is not the name of the data set.
+        added: the content of files that the archive lacks, by name.
     """
 
     what: str
@@ -44,10 +51,13 @@ class Entry(NamedTuple):
     sha256: str | None
     license: str
     md5: str | None = None
-    others: tuple[str, ...] = ()
+    others: Mapping[str, str | None] = MappingProxyType({})
+    into: str | None = None
+    added: Mapping[str, str] = MappingProxyType({})
 
 
 COCO = "COCO: annotations CC BY 4.0; the photos are under the terms of each Flickr user"
+_VOC_LICENSE = "no license stated; the photos are under Flickr's terms of use; cite Everingham et al. 2010"
 
 CATALOG = {
     "appliance": Entry(
@@ -74,7 +84,38 @@ CATALOG = {
         f"{_PETS}/images.tar.gz",
         None,
         "CC BY-SA 4.0; the photos are under the terms of their owners",
-        others=(f"{_PETS}/annotations.tar.gz",),
+        others={f"{_PETS}/annotations.tar.gz": None},
+    ),
+    "penn_fudan": Entry(
+        "Penn-Fudan: 170 photos of 423 pedestrians, with boxes and masks",
+        "https://www.cis.upenn.edu/~jshi/ped_html/PennFudanPed.zip",
+        "9095a9613c95586f1c7f2a327d454833d16e0f5e17e5f83d35027ffd315b48e2",
+        "no open license, see its readme.txt: for research, not to be passed on; cite Wang et al. 2007",
+        into="penn_fudan/PennFudanPed",
+    ),
+    "coco128": Entry(
+        "COCO128: the first 128 images of COCO 2017, to try things out",
+        "https://github.com/ultralytics/assets/releases/download/v0.0.0/coco128.zip",
+        "61e5e3028863d8ffc3b81d6a514603954889f0edd5e4b44c4ce60b2da99aeb8e",
+        f"{COCO}; Ultralytics' own files are under the LICENSE in it",
+        added={"classes.txt": "".join(f"{name}\n" for name in COCO_NAMES)},
+    ),
+    "voc2007": Entry(
+        "PASCAL VOC 2007: 9,963 photos with boxes of 20 classes, trainval and test",
+        f"{_VOC}/voc2007/VOCtrainval_06-Nov-2007.tar",
+        None,
+        _VOC_LICENSE,
+        md5="c52e279531787c972589f7e41ab4ae64",
+        others={f"{_VOC}/voc2007/VOCtest_06-Nov-2007.tar": "b6e924de25625d8de591ea690078ad9f"},
+        into="VOCdevkit/VOC2007",
+    ),
+    "voc2012": Entry(
+        "PASCAL VOC 2012: 17,125 photos with boxes and masks of 20 classes, trainval (no labels of test exist)",
+        f"{_VOC}/voc2012/VOCtrainval_11-May-2012.tar",
+        None,
+        _VOC_LICENSE,
+        md5="6cd6e144f989b92b3379bac3b3de84fd",
+        into="VOCdevkit/VOC2012",
     ),
 }
 
@@ -116,9 +157,10 @@ def get_file(entry: Entry, folder: Path, show: Callable[[str], None] = print) ->
 
 
 def get(name: str, entry: Entry, folder: Path, show: Callable[[str], None] = print) -> Path:
-    """Download and unpack a data set into ``folder/name``; do nothing if that exists.
+    """Download and unpack a data set into ``folder/name`` or ``folder/entry.into``; do nothing if that exists.
 
-    An archive whose files are all in one top-level folder is unpacked without that folder.
+    An archive whose files are all in one folder is unpacked without that folder. If ``entry.into`` is given, several
+    archives are unpacked into one folder.
 
     Args:
         name: name of the data set.
@@ -132,32 +174,52 @@ def get(name: str, entry: Entry, folder: Path, show: Callable[[str], None] = pri
     Raises:
         PolyheadError: if the server cannot be reached, the checksum does not match, or the archive is unsafe.
     """
-    target = folder / name
+    target = folder / (entry.into or name)
     if target.exists():
         show(f"{name} already exists: {target}")
         return target
-    make_folder(folder)
+    make_folder(target.parent)
     if entry.others:
-        gathered = folder / f"{name}.archives"
-        if gathered.is_symlink():
-            raise PolyheadError(f"{gathered}: expected a folder, got a link. Remove it.")
-        make_folder(gathered)
-        for url in (entry.url, *entry.others):
-            part = gathered / PurePosixPath(url).name.split(".")[0]
-            if not part.exists():  # else of an earlier attempt
-                _get_archive(entry._replace(url=url), part, folder, show)
-        gathered.replace(target)
+        _get_several(entry, target, folder / f"{name}.archives", show)
     else:
         _get_archive(entry, target, folder, show)
     show(f"{name}: {target} ({entry.license})")
     return target
 
 
+def _get_several(entry: Entry, target: Path, gathered: Path, show: Callable[[str], None]) -> None:
+    """Download several archives, and unpack each into a folder; what is unpacked is not downloaded again."""
+    if gathered.is_symlink():
+        raise PolyheadError(f"{gathered}: expected a folder, got a link. Remove it.")
+    make_folder(gathered)
+    archives = [entry, *(entry._replace(url=url, sha256=None, md5=md5) for url, md5 in entry.others.items())]
+    parts = {gathered / PurePosixPath(archive.url).name.split(".")[0]: archive for archive in archives}
+    for part, archive in parts.items():
+        if not part.exists():
+            _get_archive(archive, part, gathered.parent, show)
+    if entry.into is None:
+        gathered.replace(target)
+        return
+    first, *others = parts
+    for part in others:
+        _move_files(part, first)
+    first.replace(target)
+    shutil.rmtree(gathered)
+
+
+def _move_files(folder: Path, target: Path) -> None:
+    """Move all files of a folder to the same places in another one."""
+    for path in [path for path in folder.rglob("*") if path.is_file()]:
+        place = target / path.relative_to(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(place)
+
+
 def _get_archive(entry: Entry, target: Path, folder: Path, show: Callable[[str], None]) -> None:
     """Download an archive into ``folder``, check it, and unpack it into a new folder."""
     archive = folder / PurePosixPath(entry.url).name
     found = _get_checked(entry, archive, folder / CHECKSUMS, show)
-    unpack(archive, target)
+    unpack(archive, target, entry.added)
     # Only now: the checksum of an error page would reject the real archive later.
     _store(entry, folder / CHECKSUMS, found)
     archive.unlink()

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from polyhead.contracts.class_names import same_classes
+from polyhead.contracts.coco_names import COCO_NAMES
 from polyhead.contracts.network import Head, HeadFactory
-from polyhead.models.coco_names import COCO_NAMES
 from polyhead.nets.darknet import DarknetConv
 from polyhead.nets.darknet_files import Layer, Values, fill, write_values
 from polyhead.nets.heads.dense import Dense

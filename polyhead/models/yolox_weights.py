@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from polyhead.contracts.class_names import same_classes
+from polyhead.contracts.coco_names import COCO_NAMES
 from polyhead.contracts.network import Head, HeadFactory
-from polyhead.models.coco_names import COCO_NAMES
 from polyhead.nets.backbones.weights import check_fits, read
 from polyhead.nets.heads.dense import Dense
 from polyhead.nets.model import Model

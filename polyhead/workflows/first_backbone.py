@@ -1,5 +1,6 @@
 """Choose the backbone of a first recipe: from the weights files that are found, prepared as the images need it."""
 
+from contextlib import suppress
 from typing import NamedTuple
 
 import torch
@@ -10,7 +11,7 @@ from polyhead.errors import PolyheadError, few
 from polyhead.nets.backbones.agreement import best_preparation
 from polyhead.nets.backbones.identify import FoundWeights, find_weights, networks_of
 from polyhead.nets.backbones.networks import skeleton
-from polyhead.paths import HUB, WEIGHTS, find
+from polyhead.paths import HUB, OFFICIAL, WEIGHTS, find
 from polyhead.workflows.settings_text import Setting
 
 BACKBONE = "mobilenetv2_100"
@@ -24,14 +25,14 @@ class FirstBackbone(NamedTuple):
     """A backbone and how it begins.
 
     Attributes:
-        name: timm's name.
+        name: timm's name; None for the detector's own, which its official weights contain.
         weights: file name, ``hub`` or None.
         origin: where the weights come from, in words.
         mean: mean of each color channel; None for timm's.
         std: standard deviation of each color channel; None for timm's.
     """
 
-    name: str
+    name: str | None
     weights: str | None
     origin: str
     mean: tuple[float, ...] | None = None
@@ -40,10 +41,9 @@ class FirstBackbone(NamedTuple):
     @property
     def settings(self) -> list[Setting]:
         """The settings of the model, with a comment each."""
-        lines = [
-            Setting("backbone", self.name, "any timm name, with weights for it"),
-            Setting("weights", self.weights, self.origin),
-        ]
+        lines = [Setting("weights", self.weights, self.origin)]
+        if self.name is not None:
+            lines.insert(0, Setting("backbone", self.name, "any timm name, with weights for it"))
         if self.mean is not None and self.std is not None:
             why = "normalization of the images; chosen because the statistics in the weights agree with it"
             lines += [Setting("mean", list(self.mean), why), Setting("std", list(self.std), "")]
@@ -52,11 +52,38 @@ class FirstBackbone(NamedTuple):
     @property
     def first_blocks(self) -> list[str]:
         """Names of the first parts, up to stride 4, as in ``lr_mult``; empty for networks with other names."""
-        parts = dict(skeleton(self.name).net.named_children())
+        parts = dict(skeleton(self.name).net.named_children()) if self.name is not None else {}
         for names in (["conv_stem", "bn1", "blocks.0", "blocks.1"], ["conv1", "bn1", "layer1"]):
             if all(name.partition(".")[0] in parts for name in names):
                 return [f"backbone.net.{name}" for name in names]
         return []
+
+
+def official_detector(weights: str | None) -> FirstBackbone | None:
+    """Choose official weights of a detector: those that the user names, else the smallest that are found.
+
+    Args:
+        weights: what the user names; None looks for files.
+
+    Returns:
+        None if the user names something else, or nothing is found.
+
+    Raises:
+        PolyheadError: if the user names official weights and there is no file of them.
+    """
+    if weights in OFFICIAL:
+        find(weights, WEIGHTS)
+        name: str | None = weights
+    else:
+        name = next(filter(_is_found, OFFICIAL), None) if weights is None else None
+    return None if name is None else FirstBackbone(None, name, "official, trained on the 80 classes of COCO")
+
+
+def _is_found(name: str) -> bool:
+    """Return whether there is a file of official weights."""
+    with suppress(PolyheadError):
+        return find(name, WEIGHTS).is_file()
+    return False
 
 
 def first_backbone(weights: str | None, images: list[Tensor]) -> FirstBackbone:

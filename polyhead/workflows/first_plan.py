@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from polyhead.contracts.class_names import same_classes
+from polyhead.contracts.coco_names import COCO_NAMES
 from polyhead.contracts.reader import Reader
 from polyhead.data.loading.streams import Decoded
-from polyhead.errors import PolyheadError
+from polyhead.errors import PolyheadError, few
 from polyhead.modalities import modality_of
 from polyhead.workflows.first_backbone import FirstBackbone
 from polyhead.workflows.settings_text import Setting
@@ -74,6 +76,7 @@ class Plan(NamedTuple):
         stages: the stages, in order.
         images_seen: training images to go through in the last stage, without a time limit.
         epochs: least and most epochs of the last stage.
+        untrained: whether the weights detect all classes before any training here.
     """
 
     title: str
@@ -86,6 +89,7 @@ class Plan(NamedTuple):
     stages: list[FirstStage]
     images_seen: int
     epochs: tuple[int, int]
+    untrained: bool = False
 
     def default_epochs(self, images: int) -> int:
         """Return the epochs of the last stage without a time limit: the more, the fewer images there are."""
@@ -159,8 +163,50 @@ def _classifier(given: Given) -> Plan:
 
 
 def _detector(given: Given) -> Plan:
-    """Train SSD, with default boxes that fit the size of the objects."""
+    """Fine-tune YOLOX where its official weights are found; else train SSD."""
     scale = _object_scale([given.reader.target(index) for index in _spaced(given.reader)])
+    return _ssd(given, scale) if given.backbone.name is not None else _yolox(given, scale)
+
+
+def _yolox(given: Given, scale: float) -> Plan:
+    """Fine-tune YOLOX: the more of the classes its weights know, the lower is the rate."""
+    rows = same_classes(given.reader.names, COCO_NAMES)
+    new = [name for name, row in zip(given.reader.names, rows, strict=True) if row < 0]
+    known = FirstStage(
+        "The weights know all classes. The verdict compares with the untrained weights, which are hard to beat.",
+        [Setting("lr", 0.0001, "low: more would undo what the weights know"), *_average()],
+    )
+    some_known = len(new) < len(rows)
+    learn = FirstStage(
+        f"The weights do not know {few(new, 3)}: the outputs of the classes learn faster than the other layers.",
+        [
+            Setting("lr", 0.0003, "more would undo what the weights know of the other classes")
+            if some_known
+            else Setting("lr", 0.001, "the weights know none of the classes"),
+            Setting("lr_mult", {f"heads.{given.task}.tower.cls_preds": 5}),
+            *_average(),
+        ],
+    )
+    assert given.backbone.weights is not None
+    return Plan(
+        title="YOLOX",
+        model="yolox",
+        settings=[
+            Setting("scale", given.backbone.weights.removeprefix("yolox_"), "size of the network, as in the weights")
+        ],
+        sizes=(416, 320),
+        size=320 if scale > 0.1 else 416,
+        transforms=Setting("transforms", "yolox", "small changes, and padding as the weights expect it"),
+        batch=8,
+        stages=[learn if new else known],
+        images_seen=6_000 if new else 1_500,
+        epochs=(10, 40) if new else (4, 15),
+        untrained=not new,
+    )
+
+
+def _ssd(given: Given, scale: float) -> Plan:
+    """Train SSD, with default boxes that fit the size of the objects."""
     frozen = dict.fromkeys(given.backbone.first_blocks, 0) if given.backbone.weights and given.few else {}
     first = (
         "The first blocks are frozen, because the images are few (the names are those of this backbone). "

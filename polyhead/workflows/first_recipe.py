@@ -8,7 +8,7 @@ from typing import NamedTuple
 from polyhead.contracts.reader import Reader
 from polyhead.errors import one_line
 from polyhead.workflows import time_budget
-from polyhead.workflows.first_backbone import FirstBackbone, first_backbone
+from polyhead.workflows.first_backbone import FirstBackbone, first_backbone, official_detector
 from polyhead.workflows.first_plan import PROBE_COST, Given, Plan, plan_of, sampled_images
 from polyhead.workflows.settings_text import Setting, lines_of
 
@@ -36,6 +36,11 @@ class FirstRecipe(NamedTuple):
     epochs: int
     reason: str
 
+    def zero_shot(self, path: Path) -> str | None:
+        """Return the command that scores the weights on a recipe's test split; None if they lack some classes."""
+        command = f"polyhead evaluate {self.backbone.weights} --data {quote(str(path))}"
+        return command if self.plan.untrained else None
+
 
 def first_recipe(
     reader: Reader, task: str, *, weights: str | None = None, minutes: float | None = None, missing: int = 0
@@ -45,12 +50,13 @@ def first_recipe(
     Args:
         reader: the training data.
         task: name of the task.
-        weights: a weights file or ``hub``; None looks for files.
+        weights: a weights file, ``hub``, or the name of official weights of a detector; None looks for files.
         minutes: time limit of the training.
         missing: how many of val and test are split from the training data.
     """
     images = sampled_images(reader)
-    backbone = first_backbone(weights, images)
+    official = official_detector(weights) if reader.kind == "detection" else None
+    backbone = official or first_backbone(weights, images)
     given = Given(reader, backbone, task, images)
     plan = plan_of(given)
     count = max(1, round(len(reader) * (1 - SPLIT_OFF * missing)))
@@ -82,7 +88,7 @@ def render(path: Path, headline: str, task: str, reader_lines: list[str], chosen
         reader_lines: the lines of the reader's settings.
         chosen: the settings.
     """
-    plan = chosen.plan
+    plan, command = chosen.plan, chosen.zero_shot(path)
     model = [
         *chosen.backbone.settings,
         Setting("size", chosen.size, "image size in pixels; a larger size shows smaller objects and takes longer"),
@@ -91,6 +97,7 @@ def render(path: Path, headline: str, task: str, reader_lines: list[str], chosen
     lines = [
         one_line(f"# {plan.title} on {headline}"),
         one_line(f"#   polyhead train {quote(str(path))}"),
+        *([one_line(f"#   {command}   before any training, which may be enough")] if command else []),
         "model:",
         f"  class_path: {plan.model}",
         "  init_args:",
@@ -113,4 +120,4 @@ def render(path: Path, headline: str, task: str, reader_lines: list[str], chosen
 
 
 def _comment(text: str) -> list[str]:
-    return wrap(text, 110, initial_indent="  # ", subsequent_indent="  # ")
+    return wrap(one_line(text), 110, initial_indent="  # ", subsequent_indent="  # ")

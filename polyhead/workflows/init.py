@@ -37,7 +37,8 @@ def init(
         out: the recipe file to write; see :func:`default_path`.
         minutes: time limit of the training. Image size and epochs are chosen to fit it, by timing a training step.
         reader: the data format, for a folder with data in several formats.
-        weights: weights file of the backbone, or ``hub`` to download it; None looks for files.
+        weights: weights file of the backbone, ``hub`` to download it, or the name of official weights of a detector;
+            None looks for files.
         show: called with each line of the report.
         settings: settings of the reader, such as ``{"images": "train2017"}``.
 
@@ -75,6 +76,8 @@ def init(
     write_text(path, render(path, headline, task, _reader_lines(folder, layout), chosen))
     recipe.load(path)  # checks what was written
     show(f"wrote {path}")
+    if command := chosen.zero_shot(path):
+        show(f"COCO has all classes: '{command}' scores its weights before any training, which may be enough")
     return path
 
 

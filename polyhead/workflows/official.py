@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from polyhead.contracts.coco_names import COCO_NAMES
 from polyhead.data.catalog import WEIGHTS_CATALOG, get_file
 from polyhead.errors import PolyheadError
 from polyhead.modalities.image import Image
 from polyhead.models import yolox
-from polyhead.models.coco_names import COCO_NAMES
 from polyhead.paths import OFFICIAL, WEIGHTS, cache, find
 from polyhead.types import TaskInfo
 from polyhead.workflows.predictor import Predictor

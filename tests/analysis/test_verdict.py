@@ -186,7 +186,7 @@ def test_the_width_of_an_interval_is_relative_to_the_dummy_baseline_where_lower_
         ),
     ],
 )
-def test_the_pretrained_weights_are_recommended_unless_training_helped(difference: list[float], words: str) -> None:
+def test_weights_that_training_did_not_improve_are_preferred(difference: list[float], words: str) -> None:
     before = {"score": 0.4, "interval": [0.3, 0.5], "difference": difference}
     text = say(kind="detection", metric="AP50", score=0.5, zero_shot=before)
     assert "As they were before this training, the pretrained weights have AP50 0.400; training changed" in text

@@ -1,5 +1,6 @@
 """Archives in memory."""
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -16,6 +17,11 @@ def tar(members: Mapping[str, bytes | tarfile.TarInfo]) -> bytes:
             info.size = len(content) if isinstance(content, bytes) else 0
             file.addfile(info, io.BytesIO(content if isinstance(content, bytes) else b""))
     return stream.getvalue()
+
+
+def tar_gz(members: Mapping[str, bytes | tarfile.TarInfo]) -> bytes:
+    """Return a compressed tar archive."""
+    return gzip.compress(tar(members))
 
 
 def zipped(members: Mapping[str, bytes]) -> bytes:

@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from polyhead.contracts.coco_names import COCO_NAMES
 from polyhead.models import yolox
-from polyhead.models.coco_names import COCO_NAMES
 from polyhead.models.yolox_weights import PREFIXES
 from polyhead.nets.heads.dense import Dense
 from polyhead.nets.model import Model

@@ -1,13 +1,14 @@
 """Write a tiny valid data set in each format, which tests read as it is or corrupt."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from builders.cifar10_files import write_cifar10
+from builders.file_server import Server
 from PIL import Image
 
 from polyhead.contracts.reader import Reader
@@ -233,3 +234,11 @@ def overlapping(data_root: Path) -> dict[str, Reader]:
         name: Coco(data_root / "coco_mini" / name, "annotations/instances_train2017.json")
         for name in ("appliance", "food")
     }
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """An HTTP server on this machine, without files."""
+    made = Server()
+    yield made
+    made.close()

@@ -1,87 +1,23 @@
 """Downloads from a local server: checksums, resuming, and archives that are not safe to unpack."""
 
-import gzip
 import hashlib
-import json
 import socket
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders.archives import tar, zipped
+from builders.archives import tar, tar_gz, zipped
+from builders.file_server import Server
 
 from polyhead import cli
-from polyhead.config import recipe
 from polyhead.data import catalog, download
-from polyhead.data.catalog import CATALOG, Entry, get
-from polyhead.data.loading.source import overlapping_splits
-from polyhead.data.splits.make import SPLITS
+from polyhead.data.catalog import Entry, get
 from polyhead.errors import PolyheadError
-from polyhead.workflows.tasks import open_tasks
-
-
-class Server:
-    """An HTTP server of bytes by name.
-
-    Attributes:
-        files: content of each file.
-        most: bytes sent per response, to imitate an interrupted connection; None sends all.
-        ranges: whether range requests are supported.
-        asked: the ``Range`` header of each request.
-    """
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.most: int | None = None
-        self.ranges = True
-        self.asked: list[str | None] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # pylint: disable=invalid-name  # the name that http.server calls
-                outer.asked.append(self.headers.get("Range"))
-                content = outer.files.get(self.path.lstrip("/"))
-                if content is None:
-                    self.send_error(404)
-                    return
-                start = 0
-                if outer.ranges and self.headers.get("Range"):
-                    start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
-                if start and start >= len(content):
-                    self.send_error(416)
-                    return
-                self.send_response(206 if start else 200)
-                self.send_header("Content-Length", str(len(content) - start))
-                self.end_headers()
-                self.wfile.write(content[start:][: outer.most])
-
-            def log_message(self, *_: Any) -> None:
-                """Print nothing."""
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
-
-    def url(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.http.server_port}/{name}"
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    made = Server()
-    yield made
-    made.http.shutdown()
-    made.http.server_close()
-
-
-def tar_gz(members: Mapping[str, bytes | tarfile.TarInfo]) -> bytes:
-    return gzip.compress(tar(members))
-
 
 GOOD = {"pets-10/annotations/a.json": b"{}", "pets-10/train/1.jpg": bytes(range(256)) * 40}
 
@@ -102,7 +38,7 @@ def test_an_archive_is_downloaded_once_and_unpacked_without_its_top_folder(
 
 def test_several_archives_become_folders_of_one_data_set(server: Server, tmp_path: Path) -> None:
     server.files["images.tar.gz"] = tar_gz({"images/a.jpg": b"1", "images/b.jpg": b"2"})
-    entry = Entry("", server.url("images.tar.gz"), None, "free", others=(server.url("annotations.tar.gz"),))
+    entry = Entry("", server.url("images.tar.gz"), None, "free", others={server.url("annotations.tar.gz"): None})
     with pytest.raises(PolyheadError, match="the server answered 404"):
         get("pets", entry, tmp_path, lambda _: None)
     assert not (tmp_path / "pets").exists()
@@ -112,6 +48,31 @@ def test_several_archives_become_folders_of_one_data_set(server: Server, tmp_pat
     assert found == ["annotations/list.txt", "annotations/trimaps/a.png", "images/a.jpg", "images/b.jpg"]
     assert len(server.asked) == 3, "what had been unpacked is not downloaded again"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checksums.json", "pets"]
+
+
+def test_archives_that_share_a_folder_become_one(server: Server, tmp_path: Path) -> None:
+    first = {"kit/VOC/lists/train.txt": b"1", "kit/VOC/images/1.jpg": b"one"}
+    second = {"kit/VOC/lists/test.txt": b"2", "kit/VOC/images/2.jpg": b"two", "kit/VOC/boxes/2.xml": b"<a/>"}
+    server.files |= {"first.tar": tar(first), "second.tar": tar(second)}
+    md5s = [hashlib.md5(content, usedforsecurity=False).hexdigest() for content in server.files.values()]
+    urls = [server.url(name) for name in server.files]
+    wrong = Entry("", urls[0], None, "free", md5=md5s[0], others={urls[1]: md5s[0]}, into="kit/VOC")
+    with pytest.raises(PolyheadError, match=rf"second\.tar: the checksum .*expected the MD5 {md5s[0]}, got {md5s[1]}"):
+        get("voc", wrong, tmp_path, lambda _: None)
+    assert not (tmp_path / "kit" / "VOC").exists()
+    entry = wrong._replace(others={urls[1]: md5s[1]})
+    folder = get("voc", entry, tmp_path, lambda _: None)
+    assert folder == tmp_path / "kit" / "VOC"
+    found = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == first | second
+    get("voc", entry, tmp_path, lambda _: None)
+    assert len(server.asked) == 3, "the first archive was downloaded once"
+
+
+def test_a_file_that_an_archive_lacks_is_added(server: Server, tmp_path: Path) -> None:
+    server.files["a.zip"] = zipped({"a/images/1.jpg": b"1", "a/labels/1.txt": b""})
+    entry = Entry("", server.url("a.zip"), None, "", added={"classes.txt": "cat\n"})
+    assert (get("a", entry, tmp_path, lambda _: None) / "classes.txt").read_text(encoding="utf-8") == "cat\n"
 
 
 def test_an_md5_is_checked_where_the_publishers_give_no_other(server: Server, tmp_path: Path) -> None:
@@ -218,31 +179,6 @@ def test_the_commands(
     assert (tmp_path / "pets" / "a").is_file()
     assert cli.main(["data", "get", "pet"]) == 2
     assert "the catalog has no data set 'pet'; did you mean 'pets'" in capsys.readouterr().err
-
-
-def test_the_archives_of_the_catalog_are_the_data_of_their_recipe(
-    server: Server, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Download, unpack and split: each archive has one folder with one annotation file for all of its images."""
-    pool = data_root / "coco_mini"
-    for name in ("appliance", "food"):
-        content = (pool / name / "annotations/instances_train2017.json").read_bytes()
-        files = {f"train2017/{image['file_name']}" for image in json.loads(content)["images"]}
-        archive = CATALOG[name].url.rsplit("/", 1)[-1]
-        top = archive.removesuffix(".tar.gz")
-        annotations = f"{top}/annotations/instances_train2017.json"
-        server.files[archive] = tar_gz(
-            {annotations: content, **{f"{top}/{file}": (pool / file).read_bytes() for file in files}}
-        )
-        monkeypatch.setitem(catalog.CATALOG, name, CATALOG[name]._replace(url=server.url(archive)))
-        assert cli.main(["data", "get", name, "--out", str(tmp_path)]) == 0
-    monkeypatch.setenv("POLYHEAD_DATA", str(tmp_path))
-    tasks = open_tasks(recipe.sources(recipe.load("appliance_food")), (64, 64), 0)
-    counts = {name: {part: len(task.readers[part]) for part in SPLITS} for name, task in tasks.items()}
-    assert {name: sum(parts.values()) for name, parts in counts.items()} == {"appliance": 90, "food": 113}
-    assert all(min(parts.values()) > 5 for parts in counts.values()), counts
-    assert not overlapping_splits(tasks)
-    assert [len(task.names) for task in tasks.values()] == [5, 10]
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from polyhead.boxes.anchors import Priors
 from polyhead.boxes.raw import DensePredictions
+from polyhead.contracts.coco_names import COCO_NAMES
 from polyhead.errors import PolyheadError
 from polyhead.models import yolov3, yolov3_tiny
-from polyhead.models.coco_names import COCO_NAMES
 from polyhead.models.yolov3 import COCO_PRIORS, TINY_PRIORS, priors_of
 from polyhead.models.yolov3_weights import write_darknet
 from polyhead.nets.heads.dense import Dense

@@ -10,9 +10,9 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from polyhead.boxes.raw import DensePredictions
+from polyhead.contracts.coco_names import COCO_NAMES
 from polyhead.errors import PolyheadError
 from polyhead.models import yolox
-from polyhead.models.coco_names import COCO_NAMES
 from polyhead.models.yolox import SCALES
 from polyhead.nets.heads.dense import Dense
 from polyhead.nets.model import Model

@@ -7,6 +7,7 @@ import pytest
 import timm
 import torch
 from builders.class_folders import class_folders
+from builders.official_weights import write_official
 from safetensors.torch import save_file
 
 from polyhead.config import recipe
@@ -16,6 +17,7 @@ from polyhead.data.synthetic.writers import write_coco
 from polyhead.engine.fit import check_stage
 from polyhead.errors import PolyheadError
 from polyhead.workflows import first_plan
+from polyhead.workflows.first_backbone import official_detector
 from polyhead.workflows.first_recipe import first_recipe
 from polyhead.workflows.init import init
 from polyhead.workflows.preflight import prepare
@@ -40,7 +42,7 @@ def save_weights() -> None:
 
 def written(folder: str, **options: Any) -> tuple[str, dict[str, Any]]:
     """Return the text of the recipe for a folder, and the resolved recipe, whose parts must all exist."""
-    path = init(folder, "x.yaml", show=lambda _: None, **options)
+    path = init(folder, options.pop("out", "x.yaml"), show=lambda _: None, **options)
     parts, tasks, _ = prepare(recipe.instantiate(recipe.load(path)))
     for stage in parts.stages:
         check_stage(parts.model, stage, {name: task.names for name, task in tasks.items()})
@@ -98,6 +100,81 @@ def test_boxes_and_masks(reader: str | None, model: str, weights: bool) -> None:
     if model == "ssd300":
         assert 0.1 <= config["model"]["init_args"]["smallest"] <= 0.3
         assert config["data"]["shapes"]["batch"] == 4
+
+
+def coco_folder(names: dict[str, str]) -> str:
+    """Write scenes in COCO's format with other class names, and return the folder."""
+    write_coco(Scenes(12, domain="shapes", size=96), "scenes")
+    path = Path("scenes/annotations/instances_train.json")
+    text = path.read_text(encoding="utf-8")
+    for old, new in names.items():
+        text = text.replace(f'"name": "{old}"', f'"name": "{new}"')
+    path.write_text(text, encoding="utf-8")
+    return "scenes"
+
+
+KNOWN = {"circle": "Sports ball", "square": "sofa", "triangle": "kite", "star": "pizza", "cross": "tie"}
+
+
+@pytest.mark.usefixtures("here")
+def test_boxes_with_weights_of_coco_fine_tune_yolox(capsys: pytest.CaptureFixture[str]) -> None:
+    write_official(Path("yolox_nano.pth"))
+    save_weights()
+    folder = coco_folder(KNOWN)
+    text, config = written(folder)
+    command = "polyhead evaluate yolox_nano --data x.yaml"
+    assert text.splitlines()[2] == f"#   {command}   before any training, which may be enough"
+    model, (stage,) = config["model"]["init_args"], config["stages"]
+    assert config["model"]["class_path"].endswith("yolox")
+    assert (model["weights"], model["scale"], model["size"], model["backbone"]) == ("yolox_nano", "nano", 320, None)
+    assert (stage["lr"], stage["lr_mult"], stage["ema"], stage["epochs"]) == (0.0001, {}, 0.98, 15)
+    assert config["data"]["scenes"]["transforms"] == "yolox"
+    init(folder, "y.yaml")
+    assert (
+        f"COCO has all classes: '{command.replace('x.yaml', 'y.yaml')}' scores its weights" in capsys.readouterr().out
+    )
+    _, timm_config = written(folder, out="z.yaml", weights=f"{SMALL}.safetensors")
+    assert timm_config["model"]["class_path"].endswith("ssd300"), "weights that the user names are used"
+
+
+@pytest.mark.parametrize(
+    ("known", "rate", "unknown"),
+    [({**KNOWN, "circle": "fork lift"}, 0.0003, "fork lift"), ({}, 0.001, "circle, square, triangle and 2 more")],
+)
+@pytest.mark.usefixtures("here")
+def test_classes_that_coco_lacks_learn_faster(
+    known: dict[str, str], rate: float, unknown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_official(Path("yolox_nano_coco.safetensors"))
+    text, config = written(coco_folder(known))
+    (stage,) = config["stages"]
+    assert (stage["lr"], stage["lr_mult"]) == (rate, {"heads.scenes.tower.cls_preds": 5.0})
+    assert stage["epochs"] == 40
+    assert f"  # The weights do not know {unknown}: " in text
+    assert "evaluate" not in text + capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("here")
+def test_the_smallest_official_weights_are_chosen_and_others_can_be_named() -> None:
+    for name in ("yolox_l", "yolox_tiny"):
+        Path(f"{name}.pth").touch()
+    assert official_detector(None) == official_detector("yolox_tiny")
+    largest = official_detector("yolox_l")
+    assert largest is not None
+    assert [(each.name, each.value) for each in largest.settings] == [("weights", "yolox_l")]
+    with pytest.raises(PolyheadError, match=r"the weights yolox_x .* were not found"):
+        official_detector("yolox_x")
+    assert official_detector("hub") is None
+    with pytest.raises(PolyheadError, match="expected weights of a timm network that Polyhead recognizes"):
+        init(str(class_folders("pets")), "x.yaml", weights="yolox_tiny", show=lambda _: None)
+
+
+@pytest.mark.usefixtures("here")
+def test_the_time_of_fine_tuning_yolox_is_measured() -> None:
+    write_official(Path("yolox_nano.pth"))
+    text, config = written(coco_folder(KNOWN), minutes=0.0001)
+    assert " s per step at 300 pixels on this machine; at 320 pixels one epoch of 1 steps takes longer" in text
+    assert [stage["epochs"] for stage in config["stages"]] == [1]
 
 
 def test_more_images_get_fewer_epochs() -> None:

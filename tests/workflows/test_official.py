@@ -10,10 +10,10 @@ from builders.official_weights import write_official
 
 import polyhead
 from polyhead import cli
+from polyhead.contracts.coco_names import COCO_NAMES
 from polyhead.data.synthetic.scenes import Scenes
 from polyhead.data.synthetic.writers import write_coco
 from polyhead.errors import PolyheadError
-from polyhead.models.coco_names import COCO_NAMES
 from polyhead.workflows import official
 from polyhead.workflows.other_data import evaluate_on
 

@@ -31,7 +31,13 @@ def test_the_reason_is_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "more"), [("ssd300", {}), ("classifier", {}), ("unified", {"heads": {"task": "segment"}, "width": 16})]
+    ("model", "more"),
+    [
+        ("ssd300", {}),
+        ("classifier", {}),
+        ("unified", {"heads": {"task": "segment"}, "width": 16}),
+        ("yolox", {"backbone": None}),
+    ],
 )
 def test_a_step_is_timed(model: str, more: dict[str, object]) -> None:
     spec = {"class_path": model, "init_args": {"backbone": "mobilenetv2_035", "size": 100, **more}}
