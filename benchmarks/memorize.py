@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from polyhead.contracts.kind import Targets
 from polyhead.contracts.reader import Subset
+from polyhead.contracts.sizes import SideAt
 from polyhead.data.loading.streams import Collate, Decoded
 from polyhead.data.readers.yolo import Yolo
 from polyhead.engine.fit import fit
@@ -47,7 +48,9 @@ class ByHeart:
         return len(self.samples)
 
     # pylint: disable-next=unused-argument  # what every task is asked
-    def train(self, steps: int, position: Callable[[], int], stage: int, mix_until: int) -> Iterable[Batch]:
+    def train(
+        self, steps: int, position: Callable[[], int], stage: int, mix_until: int, side: SideAt | None = None
+    ) -> Iterable[Batch]:
         """Return the images once per step."""
         return self._loader(steps)
 
