@@ -64,7 +64,8 @@ class TrainingServer:
     def __init__(self) -> None:
         tests = Path(__file__).parent.parent
         command = [sys.executable, str(tests / "builders" / "training_server.py")]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(tests)}
+        paths = os.pathsep.join([str(tests.parent), str(tests)])
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
         self.process = subprocess.Popen(  # pylint: disable=consider-using-with  # the fixture ends it
             command,
             env=environment,

@@ -7,13 +7,14 @@ from builders.toy_parts import Squares, Tints
 
 from polyhead.contracts.sizes import side_at
 from polyhead.data.augment.transforms import PRESETS
+from polyhead.data.geometry.plane import ImageMeta
 from polyhead.data.loading import source as sources
 from polyhead.data.loading.source import Source
 from polyhead.data.loading.streams import Collate, Decoded, Index, Steps, StreamLoader, TrainSet
 from polyhead.data.loading.workers import Room
 from polyhead.kinds.detection import Detection
 from polyhead.rng import fork_rng
-from polyhead.types import Sample
+from polyhead.types import Batch, Sample
 from polyhead.workflows.tasks import open_tasks
 
 SIDES = [24, 32, 48]
@@ -53,6 +54,7 @@ def test_the_random_choices_of_a_sample_are_the_same_at_every_size(preset: str) 
         for side in SIDES:
             sample = data[Index(cycle, 1, mixing=False, side=side)]
             assert sample.input.shape == (3, side, side)
+            assert isinstance(sample.meta, ImageMeta)
             frames.append(torch.tensor(sample.meta.frame) / side)  # corners of the image, as fractions of the canvas
         assert all(torch.allclose(frame, frames[0], atol=0.05) for frame in frames)
 
@@ -66,9 +68,13 @@ def batches(workers: int, start: int) -> list[torch.Tensor]:
         collate_fn=Collate(Detection(), image_modality()),
     )
     loader.position = lambda: start
-    images = [batch.inputs for batch in loader]
-    assert all(isinstance(each, torch.Tensor) for each in images)
-    return images  # type: ignore[return-value]  # checked above
+    return [pixels(batch) for batch in loader]
+
+
+def pixels(batch: Batch) -> torch.Tensor:
+    """Return the images of a batch."""
+    assert isinstance(batch.inputs, torch.Tensor)
+    return batch.inputs
 
 
 def test_workers_and_resuming_change_no_bit_of_steps_of_several_sizes() -> None:
@@ -84,7 +90,7 @@ def test_tasks_have_the_same_sizes_whatever_their_own_seeds_and_batches() -> Non
     readers = {"squares": (Squares(28), 4), "tints": (Tints(9), 2)}
     given = {name: Source(reader, batch=batch, workers=0) for name, (reader, batch) in readers.items()}
     shapes = [
-        [batch.inputs.shape[-2:] for batch in task.train(7, lambda: 0, 1, 0, side_at(SIDES, 0, 1))]
+        [pixels(batch).shape[-2:] for batch in task.train(7, lambda: 0, 1, 0, side_at(SIDES, 0, 1))]
         for task in open_tasks(given, (32, 32), 0).values()
     ]
     assert shapes[0] == shapes[1]
