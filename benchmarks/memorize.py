@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from polyhead.contracts.kind import Targets
 from polyhead.contracts.reader import Subset
+from polyhead.contracts.sizes import SideAt
 from polyhead.data.loading.streams import Collate, Decoded
 from polyhead.data.readers.yolo import Yolo
 from polyhead.engine.fit import fit
@@ -46,9 +47,11 @@ class ByHeart:
     def __len__(self) -> int:
         return len(self.samples)
 
-    # pylint: disable-next=unused-argument  # what every task is asked
-    def train(self, steps: int, position: Callable[[], int], stage: int, mix_until: int) -> Iterable[Batch]:
+    def train(
+        self, steps: int, position: Callable[[], int], stage: int, mix_until: int, side: SideAt | None = None
+    ) -> Iterable[Batch]:
         """Return the images once per step."""
+        del position, stage, mix_until, side
         return self._loader(steps)
 
     def subset(self, indices: Sequence[int], batch: int) -> "ByHeart":
@@ -60,7 +63,7 @@ class ByHeart:
         part.batch = batch
         return part
 
-    def evaluation(self, split: str) -> Iterable[Batch]:  # pylint: disable=unused-argument  # as above
+    def evaluation(self, split: str) -> Iterable[Batch]:  # pylint: disable=unused-argument  # what every task is asked
         """Return the images."""
         return self._loader(1)
 

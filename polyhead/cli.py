@@ -109,6 +109,9 @@ def _main(argv: Sequence[str] | None) -> int:
     # Waiting OpenMP threads must sleep, not spin: spinning threads take cores from the loader processes, and a step on
     # shared cores then takes several times as long (docs/LOG.md). It must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # oneDNN prepares each layer for each size of its input, and by default forgets most of it when a stage trains at
+    # many sizes. Torch reads this on import, too.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
     # A notebook sets a backend of its own, which matplotlib refuses where the notebook's packages are not installed.
     os.environ["MPLBACKEND"] = "agg"
     words = list(sys.argv[1:] if argv is None else argv)

@@ -178,6 +178,20 @@ def test_the_backend_of_a_notebook_does_not_break_the_command_line() -> None:
     assert done.stdout.splitlines()[-1:] == ["agg"], done.stderr
 
 
+@pytest.mark.parametrize("given", [None, "7"])
+def test_settings_of_libraries_are_made_before_torch_is_imported_unless_the_user_has(
+    given: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defaults = {"OMP_WAIT_POLICY": "PASSIVE", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16384"}
+    for name in defaults:
+        monkeypatch.setenv(name, "")  # so that it is restored after the test
+        monkeypatch.delenv(name)
+        if given is not None:
+            monkeypatch.setenv(name, given)
+    assert cli.main(["--version"]) == 0
+    assert {name: os.environ[name] for name in defaults} == (dict.fromkeys(defaults, given) if given else defaults)
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_signal_that_stops_a_program_is_like_ctrl_c(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -41,6 +41,7 @@ SMALL: dict[str, list[str]] = {
         "batch=32",
         "model.width=0.125",
         "model.depth=0.125",
+        "stages.0.sizes=[96,128]",
         "data.voc.root=voc_from_coco",
         "data.voc.year=VOC2012",
         "data.voc.reader.split=train",

@@ -25,6 +25,15 @@ class TrainTransform(ABC):
     def __call__(self, sample: Sample, partner: Partner | None = None) -> Sample:
         """Return the sample as the network gets it; ``partner`` returns other samples that may be mixed in."""
 
+    # pylint: disable-next=unused-argument  # images use it
+    def at(self, side: int) -> "TrainTransform":
+        """Return the same transform onto a square canvas of another side, for steps of another size.
+
+        It draws the same random numbers. By default it is this transform: inputs that are not on a canvas, whose
+        :attr:`polyhead.types.InputSpec.size` is None, have no side.
+        """
+        return self
+
 
 class EvalTransform(ABC):
     """The transform of val, test, predict, export and app: never random."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 from polyhead.contracts.kind import Kind, Targets
+from polyhead.contracts.sizes import SideAt
 from polyhead.types import Batch, InputSpec, ShownClass, TaskInfo
 
 
@@ -34,7 +35,9 @@ class Task(Protocol):
     def __len__(self) -> int:
         """Return the number of training samples."""
 
-    def train(self, steps: int, position: Callable[[], int], stage: int, mix_until: int) -> Iterable[Batch]:
+    def train(
+        self, steps: int, position: Callable[[], int], stage: int, mix_until: int, side: SideAt | None = None
+    ) -> Iterable[Batch]:
         """Return an endless stream of training batches.
 
         Args:
@@ -42,6 +45,7 @@ class Task(Protocol):
             position: returns the step at which the stream starts.
             stage: index of the stage.
             mix_until: the step of the stage from which samples are no longer mixed with others.
+            side: returns the side of the images at a step; None if all steps have the model's size.
         """
 
     def subset(self, indices: Sequence[int], batch: int) -> "Task":

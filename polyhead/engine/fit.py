@@ -14,6 +14,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities import CombinedLoader
 
 from polyhead import checkpoint
+from polyhead.contracts.sizes import side_at
 from polyhead.contracts.task import Task
 from polyhead.engine.checkpointing import Saver
 from polyhead.engine.continual import ContinualLoss
@@ -93,7 +94,8 @@ def fit(
             checkpoint.fill(model, tensors, run.resume, "Resume with the model that the run was started with.")
         if not within_stage:
             initialize(model, stages[number].init, {name: task.names for name, task in tasks.items()})
-            _prepare_foreign(model, tasks, stages[number], seed, progress)
+            if number == 0 or stages[number].init:  # else the weights come from the stage before
+                _prepare_foreign(model, tasks, stages[number], seed, progress)
         learner = _learner(model, tasks, stages, number, seed)
         learner.progress |= {"rows": rows, "time": rows[-1]["time"] if rows else 0.0}
         if not within_stage and _repeats_tasks(stages, number, tasks):
@@ -210,9 +212,10 @@ def _fit_stage(learner: Learner, run: Run, precision: str, callbacks: list[Callb
         return int(trainer.fit_loop.total_batch_idx) + 1
 
     mix_until = round(stage.mix_fraction * learner.steps * stage.epochs)
-    loaders = {name: tasks[name].train(learner.steps, position, learner.number, mix_until) for name in learner.trained}
+    steps, number, side = learner.steps, learner.number, side_at(stage.sizes, learner.seed, learner.number)
+    loaders = {name: tasks[name].train(steps, position, number, mix_until, side) for name in learner.trained}
     for loss in stage.continual:
-        loaders |= loss.replay_loaders(learner.earlier, learner.steps, position, learner.number, learner.seed)
+        loaders |= loss.replay_loaders(learner.earlier, steps, position, number, learner.seed, side)
     record_replay(run, learner.number, stage.continual)
     try:
         trainer.fit(

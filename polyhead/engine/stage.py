@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from polyhead.contracts.sizes import LARGEST
 from polyhead.errors import PolyheadError, SettingError, suggest
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
             instead and adds ``s`` to the loss, so that no task is given up (Kendall, Gal & Cipolla 2018, section 3).
         mix_fraction: fraction of the stage's steps, from its start, in which images may be mixed with others (mosaic
             and similar, where the transforms of the data have them). The remaining steps use unmixed images.
+        sizes: sides of square training images in pixels, such as ``[320, 416, 512]`` (multi-resolution training). Each
+            step draws one of them, the same for all tasks; val and test images have the model's size. None trains at
+            the model's size.
         ema: decay of the exponential moving average of the weights. The average is what is evaluated and saved; None
             disables it.
         checkpoint: the epoch whose weights the stage selects, for ``best.pt`` and for the next stage: the ``best`` by
@@ -74,6 +78,7 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
     weights: dict[str, float] = field(default_factory=dict)
     loss_weighting: Literal["fixed", "uncertainty"] = "fixed"
     mix_fraction: float = 0.9
+    sizes: list[int] | None = None
     ema: float | None = None
     checkpoint: Literal["best", "last"] = "best"
     patience: int | None = None
@@ -99,8 +104,17 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
         self._check_continual()
         if not 0 <= self.mix_fraction <= 1:
             raise SettingError(f"mix_fraction must be between 0 and 1, got {self.mix_fraction:g}")
+        self._check_sizes()
         if self.ema is not None and not 0 < self.ema < 1:
             raise SettingError(f"ema must be between 0 and 1, got {self.ema:g}")
+
+    def _check_sizes(self) -> None:
+        """Check that there are sizes to draw from, and that images can have them."""
+        if self.sizes is not None and not self.sizes:
+            raise SettingError("sizes is empty. List the sides of the images, or leave the key out.")
+        for side in self.sizes or ():
+            if not 0 < side <= LARGEST:
+                raise SettingError(f"sizes: expected sides of 1 to {LARGEST} pixels, got {side}")
 
     def _check_continual(self) -> None:
         """Check that each class of continual loss is listed once, and that at least one of them adds a loss."""
@@ -148,6 +162,11 @@ def check_tasks(stages: Sequence[Stage], tasks: Collection[str]) -> None:
                     f"stages.{number}.weights: {task!r} is not trained in this stage, so it has no loss to weight. To "
                     "weight the protection of an earlier task, set 'weights' of a continual loss."
                 )
+
+
+def largest_side(stages: Sequence[Stage]) -> int | None:
+    """Return the largest side in the sizes of all stages; None if they all train at the model's size."""
+    return max((side for stage in stages for side in stage.sizes or ()), default=None)
 
 
 def trained_tasks(stages: Sequence[Stage], tasks: Collection[str]) -> set[str]:

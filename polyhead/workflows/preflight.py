@@ -13,12 +13,13 @@ from polyhead.data.doctor import empty_masks
 from polyhead.data.loading.source import TaskData, overlapping_splits
 from polyhead.data.loading.streams import Collate
 from polyhead.engine.fit import build_heads, check_stage
-from polyhead.engine.stage import check_all_trained, check_tasks, trained_tasks
+from polyhead.engine.stage import check_all_trained, check_tasks, largest_side, trained_tasks
 from polyhead.errors import PolyheadError, few
 from polyhead.kinds import kind_of
 from polyhead.models.heads import head_for
 from polyhead.nets.model import Model
 from polyhead.rng import fork_rng
+from polyhead.workflows.sizes import check_sizes
 from polyhead.workflows.tasks import open_tasks
 
 
@@ -45,7 +46,7 @@ def prepare(parts: Parts) -> Ready:
     Raises:
         PolyheadError: for the first thing that does not fit.
     """
-    tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed)
+    tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed, largest=largest_side(parts.stages))
     absent = [line for name, task in tasks.items() for line in _check_annotated(f"data.{name}", task)]
     build_heads(parts.model, tasks, parts.settings.seed)
     _check_heads(parts.model, tasks)
@@ -59,6 +60,8 @@ def prepare(parts: Parts) -> Ready:
         if any(loss.distills for loss in stage.continual):
             earlier = trained_tasks(parts.stages[:number], tasks) - set(stage.tasks or tasks)
             _check_distilled(parts.model, [tasks[name] for name in sorted(earlier)], f"stages.{number}")
+        if stage.sizes is not None:
+            check_sizes(parts.model, [tasks[name] for name in stage.tasks or tasks], stage.sizes, f"stages.{number}")
     counted = _check_parameters(count_parameters(parts.model), parts.settings.max_parameters)
     return Ready(parts, tasks, [counted, *absent, *overlapping_splits(tasks), *_forgetting_warnings(parts, tasks)])
 

@@ -15,6 +15,7 @@ def open_tasks(
     size: Size | None,
     seed: int,
     ids: Mapping[str, dict[str, list[str]]] | None = None,
+    largest: int | None = None,
 ) -> dict[str, TaskData]:
     """Open every source of a recipe.
 
@@ -23,6 +24,7 @@ def open_tasks(
         size: height and width of the model's images; None for other inputs.
         seed: seed of the run.
         ids: the splits of an earlier run, by task.
+        largest: the largest side of the training images; None for ``size``.
 
     Raises:
         DataError: with every problem of a data set.
@@ -36,7 +38,7 @@ def open_tasks(
                 f"data.{name}: the transforms mix several images into one, but each image here has a single class. "
                 "Use transforms: classify or light, or {preset: yolov4, mosaic: 0, mixup: 0, cutmix: 0}."
             )
-        task.limit_workers(len(tasks))
+        task.limit_workers(len(tasks), largest)
     return tasks
 
 

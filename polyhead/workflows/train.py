@@ -27,7 +27,7 @@ from polyhead.engine.continual.exemplars import balanced_indices, shuffled_indic
 from polyhead.engine.fit import build_heads, fit
 from polyhead.engine.progress import Log, Progress
 from polyhead.engine.resume import load_state
-from polyhead.engine.stage import Stage
+from polyhead.engine.stage import Stage, largest_side
 from polyhead.errors import counted, few, summarize
 from polyhead.metrics.forgetting import ranked_title, score_history
 from polyhead.nets.precision import resolve, standard_defaults
@@ -160,7 +160,7 @@ def resume_parts(
 ) -> Run:
     """Resume a run with the objects that it was started with; see :func:`train_parts`."""
     splits = run.read_manifest().get("splits")
-    tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed, splits)
+    tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed, splits, largest_side(parts.stages))
     with run.locked():
         log = Log(run, show)
         if "finished" in run.read_manifest() and _all_epochs_trained(run, parts.stages[-1], len(parts.stages) - 1):

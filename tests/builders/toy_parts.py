@@ -2,6 +2,7 @@
 
 from abc import ABC
 from collections.abc import Mapping
+from math import isqrt
 from typing import Any, NamedTuple
 
 import torch
@@ -159,7 +160,8 @@ class Cells(Head):
     def losses(self, raw: CellsRaw, batch: Batch, progress: float = 0.0) -> dict[str, LossTerm]:
         boxes, labels = batch.target.boxes, batch.target.labels
         center = ((boxes[..., :2] + boxes[..., 2:]) / 2 / self.stride).long()
-        cell = (center[..., 1] * (SIDE // self.stride) + center[..., 0])[:, 0]
+        columns = isqrt(raw.logits.shape[1])  # of a square image of any size
+        cell = (center[..., 1] * columns + center[..., 0])[:, 0]
         rows = torch.arange(cell.shape[0])
         target = torch.full(raw.logits.shape[:2], len(self.names))
         target[rows, cell] = labels[:, 0]

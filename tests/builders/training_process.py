@@ -7,6 +7,7 @@ import torch
 from builders.toy_parts import Pull, Squares, Tints, toy_model
 
 from polyhead.data.loading.source import Source, TaskData
+from polyhead.engine.continual import Replay
 from polyhead.engine.fit import fit
 from polyhead.engine.stage import Stage
 from polyhead.rng import fork_rng
@@ -18,15 +19,17 @@ def stages(kind: str) -> list[Stage]:
     """Return a joint stage, and one with a part of the backbone and the other head frozen and a continual loss.
 
     Of the kind ``repeated``, the second stage trains the same tasks, too little to replace all weights of the first.
+    Of the kind ``sizes``, steps have images of different sizes, and the second stage replays images of the first.
     """
     if kind == "repeated":
         return [Stage(epochs=3, lr=0.01, ema=0.9), Stage(epochs=3, lr=0.002, schedule="constant", patience=1)]
     plateau = {"schedule": "plateau", "plateau_patience": 0, "optimizer": "sgd", "lr": 0.02}
     cycle = {"schedule": "onecycle", "optimizer": "adamw", "lr": 0.01, "ema": 0.9, "val_every": 2}
-    settings = plateau if kind == "plateau" else cycle
+    settings = {"plateau": plateau, "sizes": {**cycle, "sizes": [24, 32, 48]}}.get(kind, cycle)
+    protect = [Pull(), Replay(4, batch=2)] if kind == "sizes" else [Pull()]
     return [
         Stage(tasks=["squares", "tints"], epochs=3, **settings),  # type: ignore[arg-type]
-        Stage(tasks=["tints"], epochs=3, lr_mult={"backbone.body.0": 0.0}, continual=[Pull()], **settings),  # type: ignore[arg-type]
+        Stage(tasks=["tints"], epochs=3, lr_mult={"backbone.body.0": 0.0}, continual=protect, **settings),  # type: ignore[arg-type]
     ]
 
 

@@ -21,8 +21,8 @@ class LoaderArguments(Exception):
 def test_the_step_without_mixing_is_a_fraction_of_the_stage(
     fraction: float, mix_until: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def train(_: TaskData, steps: int, position: object, stage: int, mix_until: int) -> None:
-        del position
+    def train(_: TaskData, steps: int, position: object, stage: int, mix_until: int, side: object) -> None:
+        del position, side
         raise LoaderArguments(steps, stage, mix_until)
 
     monkeypatch.setattr(TaskData, "train", train)

@@ -141,6 +141,9 @@ def test_shapes_of_schedules() -> None:
         ({"grad_clip_norm": 0.0}, "grad_clip_norm must be positive, or null for no clipping, got 0"),
         ({"lr_mult": {"backbone": -0.5}}, r"lr_mult.backbone must be 0 \(frozen\) or more"),
         ({"ema": 1.0}, "ema must be between 0 and 1"),
+        ({"sizes": []}, "sizes is empty. List the sides of the images, or leave the key out."),
+        ({"sizes": [320, 0]}, "sizes: expected sides of 1 to 8192 pixels, got 0"),
+        ({"sizes": [8193]}, "sizes: expected sides of 1 to 8192 pixels, got 8193"),
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, object], message: str) -> None:

@@ -30,7 +30,7 @@ class Stop(Exception):
     """Interrupts a training."""
 
 
-@pytest.mark.parametrize("kind", ["onecycle", "plateau", "repeated"])
+@pytest.mark.parametrize("kind", ["onecycle", "plateau", "repeated", pytest.param("sizes", marks=pytest.mark.slow)])
 def test_resuming_from_every_state_that_is_saved_gives_the_same_weights(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,7 +64,8 @@ class TrainingServer:
     def __init__(self) -> None:
         tests = Path(__file__).parent.parent
         command = [sys.executable, str(tests / "builders" / "training_server.py")]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(tests)}
+        paths = os.pathsep.join([str(tests.parent), str(tests)])
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
         self.process = subprocess.Popen(  # pylint: disable=consider-using-with  # the fixture ends it
             command,
             env=environment,
@@ -101,11 +102,13 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "workers"), [("onecycle", 0), ("onecycle", 2), ("plateau", 0), ("plateau", 2)])
+@pytest.mark.parametrize(
+    ("kind", "workers"), [(kind, count) for kind in ("onecycle", "plateau", "sizes") for count in (0, 2)]
+)
 def test_sigkill_at_random_moments(
     server: TrainingServer, uninterrupted: Callable[[str], str], kind: str, workers: int, tmp_path: Path
 ) -> None:
-    """Five kills per run, twenty in all, at random moments: in training, validation, saving, between stages."""
+    """Five kills per run, thirty in all, at random moments: in training, validation, saving, between stages."""
     folder = tmp_path / "killed"
     generator = torch.Generator().manual_seed(workers + len(kind))
     for _ in range(KILLS):

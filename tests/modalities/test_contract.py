@@ -82,6 +82,23 @@ def check_transforms(make: Callable[[], Modality]) -> None:
         assert same(raw, before), "the raw input was modified"
 
 
+def check_sizes(make: Callable[[], Modality]) -> None:
+    """Check that training inputs of a canvas have the size of their step, with the same random choices."""
+    modality = fitted(make())
+    size = modality.spec().size
+    for raw in raws_of(modality):
+        sample = sample_of(modality, raw)
+        states = []
+        for side in (None, 16, 40):
+            torch.manual_seed(1)
+            transformed = (modality.train if side is None else modality.train.at(side))(sample)
+            states.append(torch.get_rng_state())
+            expected = size if side is None else (side, side)
+            if size is not None:
+                assert tuple(transformed.input.shape[-2:]) == expected, "the size of the step is ignored"
+        assert all(torch.equal(state, states[0]) for state in states), "other random numbers are drawn"
+
+
 def check_batches(make: Callable[[], Modality]) -> None:
     """Check that a batch has a row for each input, which is the input alone."""
     modality = fitted(make())
@@ -131,6 +148,7 @@ def check(make: Callable[[], Modality], folder: Path) -> None:
     """Check everything that holds for every modality."""
     check_state(make)
     check_transforms(make)
+    check_sizes(make)
     check_batches(make)
     check_storage(make, folder)
     check_sources(make)
@@ -200,6 +218,13 @@ class OtherSpec(Tensors):
         return InputSpec("image", info=self.state())
 
 
+class OneSize(Tensors):
+    """Has inputs of a size, which no step can change."""
+
+    def spec(self) -> InputSpec:
+        return InputSpec("tensor", size=(2, 5))
+
+
 class InPlace(Tensors):
     """Changes the raw input."""
 
@@ -262,6 +287,7 @@ class First(Tensors):
     [
         (Unseeded, "fit is not deterministic"),
         (Forgetful, "transforms in another way"),
+        (OneSize, "the size of the step is ignored"),
         (OtherSpec, "assert 'image' == 'tensor'"),
         (Random, "transforms in another way"),
         (InPlace, "the raw input was modified"),

@@ -10,6 +10,7 @@ from typing import Any
 from polyhead.contracts.kind import Kind, Targets
 from polyhead.contracts.modality import Modality
 from polyhead.contracts.reader import Reader, Subset
+from polyhead.contracts.sizes import SideAt
 from polyhead.data.augment.base import Augmentation
 from polyhead.data.doctor import require_valid
 from polyhead.data.duplicates import content_keys, image_paths
@@ -19,7 +20,7 @@ from polyhead.data.loading.workers import Loader, affordable, default_workers, r
 from polyhead.data.splits.make import SPLITS, check_names, check_split, make_splits
 from polyhead.data.splits.stratify import shown_classes
 from polyhead.errors import SettingError
-from polyhead.rng import derive_seed
+from polyhead.rng import derive_seed, fork_rng
 from polyhead.types import InputSpec, Sample, ShownClass, TaskInfo
 
 LIMITS = {"batch": (1, 2**20), "val_batch": (1, 2**20), "workers": (0, 256), "cache": (0, 2**20)}
@@ -167,20 +168,29 @@ class TaskData:
         """Return one decoded sample, before any transform."""
         return Decoded(self.readers[split], self.modality)(index)
 
-    def limit_workers(self, tasks: int) -> None:
+    def limit_workers(self, tasks: int, largest: int | None = None) -> None:
         """Have only as many loader processes as there is room for, and add a note if these are fewer than asked for.
 
         Args:
             tasks: number of tasks that are trained together; without a setting, they share the processor's cores.
+            largest: the largest side of the training images; None for the model's size.
         """
         asked = default_workers(tasks) if self.source.workers is None else self.source.workers
         if asked:
-            example = Collate(self.kind, self.modality)([self.modality.eval(self.sample("train", 0))])
-            size = shared_bytes(example)
+            sample = self.sample("train", 0)
+            evaluated = self._shared_bytes(self.modality.eval(sample))
+            trained = evaluated
+            if largest is not None:
+                with fork_rng(self.seed):
+                    trained = max(evaluated, self._shared_bytes(self.modality.train.at(largest)(sample)))
             self.workers, self.val_workers, note = affordable(
-                asked, tasks, room(), self.batch * size, self.val_batch * size
+                asked, tasks, room(), self.batch * trained, self.val_batch * evaluated
             )
             self.notes += [note] if note else []
+
+    def _shared_bytes(self, sample: Sample) -> int:
+        """Return how many bytes of shared memory a transformed sample takes."""
+        return shared_bytes(Collate(self.kind, self.modality)([sample]))
 
     def shown_classes(self, split: str) -> list[set[ShownClass]]:
         """Return the classes that each sample of a split shows; the first call reads every mask."""
@@ -191,7 +201,9 @@ class TaskData:
         entry = self.readers["train"].entry(index)
         return sum(Path(file).stat().st_size for file in entry.files) if entry.files else entry.bytes
 
-    def train(self, steps: int, position: Callable[[], int], stage: int, mix_until: int) -> StreamLoader:
+    def train(
+        self, steps: int, position: Callable[[], int], stage: int, mix_until: int, side: SideAt | None = None
+    ) -> StreamLoader:
         """Return an endless stream of training batches.
 
         Args:
@@ -199,6 +211,7 @@ class TaskData:
             position: returns the step at which the stream starts.
             stage: index of the stage.
             mix_until: the step of the stage from which samples are no longer mixed with others.
+            side: returns the side of the images at a step; None if all steps have the model's size.
         """
         seed = derive_seed(self.seed, stage)
         reader = self.readers["train"]
@@ -209,7 +222,7 @@ class TaskData:
             read = Cached(read, entries, self.modality.cached_bytes, limit)
         peers = self.kind.peers(self.targets("train")) if self.modality.train.mixes else None
         lengths = self.modality.lengths(self.inputs("train"))
-        sampler = Steps(len(self), self.batch, steps, seed, mix_until, lengths)
+        sampler = Steps(len(self), self.batch, steps, seed, mix_until, lengths, side)
         loader = StreamLoader(
             TrainSet(read, len(self), self.modality.train, seed, peers),
             batch_sampler=sampler,

@@ -1,13 +1,13 @@
 """Endless, seeded streams of samples that can be entered at any step, so that a resumed run is exact.
 
 The order is a function of ``(seed, cycle)``, and a sample is a function of ``(seed, cycle, index)``. The position comes
-from one counter, which the trainer stores. The cycle, and whether images may still be mixed, are part of the index, so
-they reach persistent workers too.
+from one counter, which the trainer stores. The cycle, whether images may still be mixed, and the size of the step's
+images are part of the index, so they reach persistent workers too.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils.data import Sampler
@@ -15,14 +15,29 @@ from torch.utils.data import Sampler
 from polyhead.contracts.kind import Kind
 from polyhead.contracts.modality import EvalTransform, Modality, TrainTransform
 from polyhead.contracts.reader import Reader
+from polyhead.contracts.sizes import SideAt
 from polyhead.data.loading.workers import Loader, Samples
 from polyhead.rng import derive_seed, fork_rng
 from polyhead.types import Batch, Sample
 
 BUCKET = 32
 """Batches whose samples are sorted by length together."""
-Index = tuple[int, int, bool]
-"""Cycle (number of completed passes over the set), index within the set, and whether other samples may be mixed in."""
+
+
+class Index(NamedTuple):
+    """What a training sample is made from, besides the seed.
+
+    Attributes:
+        cycle: number of completed passes over the set.
+        number: index within the set.
+        mixing: whether other samples may be mixed in.
+        side: side of the step's images; None for the model's size.
+    """
+
+    cycle: int
+    number: int
+    mixing: bool
+    side: int | None = None
 
 
 class Steps(Sampler[list[Index]]):
@@ -39,6 +54,7 @@ class Steps(Sampler[list[Index]]):
         seed: seed of the order.
         mix_until: the step, counted from the beginning of the stage, from which samples are no longer mixed.
         lengths: the length of each sample; None where all are equal.
+        side: returns the side of the images at a step; None if all steps have the model's size.
     """
 
     def __init__(
@@ -49,9 +65,10 @@ class Steps(Sampler[list[Index]]):
         seed: int,
         mix_until: int = 0,
         lengths: Sequence[int] | None = None,
+        side: SideAt | None = None,
     ) -> None:
         self.length, self.batch, self.steps, self.seed, self.mix_until = length, batch, steps, seed, mix_until
-        self.lengths = lengths
+        self.lengths, self.side = lengths, side
         self.start = 0
         self._order = lru_cache(maxsize=2)(self._permutation)  # most batches touch one or two cycles
 
@@ -62,7 +79,8 @@ class Steps(Sampler[list[Index]]):
         """Return the indices of one step, counted from the beginning of the stage."""
         positions = range(step * self.batch, (step + 1) * self.batch)
         cycles = (divmod(position, self.length) for position in positions)
-        return [(cycle, self._order(cycle)[offset], step < self.mix_until) for cycle, offset in cycles]
+        side = None if self.side is None else self.side(step)
+        return [Index(cycle, self._order(cycle)[offset], step < self.mix_until, side) for cycle, offset in cycles]
 
     def _permutation(self, cycle: int) -> list[int]:
         """Return the order of the samples in a cycle."""
@@ -102,7 +120,8 @@ class Decoded:
 class TrainSet(Samples):
     """The training samples after augmentation.
 
-    All random choices, including those in mixed-in samples, are a function of ``(seed, cycle, index)``.
+    All random choices, including those in mixed-in samples, are a function of ``(seed, cycle, number)``, also where the
+    size of the images changes from step to step.
 
     Args:
         read: returns the decoded sample with an index.
@@ -123,9 +142,10 @@ class TrainSet(Samples):
         self.read, self.length, self.transform, self.seed, self.peers = read, length, transform, seed, peers
 
     def __getitem__(self, index: Index) -> Sample:
-        cycle, number, mixing = index
+        cycle, number, mixing, side = index
+        transform = self.transform if side is None else self.transform.at(side)
         with fork_rng(self.seed, cycle, number):
-            return self.transform(self.read(number), partial(self._partner, number) if mixing else None)
+            return transform(self.read(number), partial(self._partner, number) if mixing else None)
 
     def _partner(self, number: int) -> Sample:
         """Draw one of a sample's peers other than itself; the sample itself if it has no other peer."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from polyhead.contracts.sizes import SideAt
 from polyhead.contracts.task import Task
 from polyhead.engine.continual.exemplars import Exemplars
 from polyhead.nets.model import Model
@@ -35,7 +36,13 @@ class ContinualLoss(ABC):
         """
 
     def replay_loaders(
-        self, tasks: Mapping[str, Task], steps: int, position: Callable[[], int], stage: int, seed: int
+        self,
+        tasks: Mapping[str, Task],
+        steps: int,
+        position: Callable[[], int],
+        stage: int,
+        seed: int,
+        side: SideAt | None = None,
     ) -> dict[str, Iterable[Batch]]:
         """Return loaders of earlier tasks, whose batches go through the trunk together with those of the new tasks.
 
@@ -45,8 +52,9 @@ class ContinualLoss(ABC):
             position: returns the step to start from (:meth:`polyhead.contracts.task.Task.train`).
             stage: index of the stage.
             seed: seed of the run.
+            side: returns the side of the images at a step, which is the same for all tasks; None for the model's size.
         """
-        del tasks, steps, position, stage, seed
+        del tasks, steps, position, stage, seed, side
         return {}
 
     def replay_summary(self) -> dict[str, Exemplars]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from polyhead.contracts.sizes import SideAt
 from polyhead.contracts.task import Task
 from polyhead.engine.continual.base import ContinualLoss
 from polyhead.engine.continual.exemplars import Budget, Exemplars, parse_bytes, select_exemplars
@@ -47,7 +48,13 @@ class Replay(ContinualLoss):
         self.tasks = list(tasks)
 
     def replay_loaders(
-        self, tasks: Mapping[str, Task], steps: int, position: Callable[[], int], stage: int, seed: int
+        self,
+        tasks: Mapping[str, Task],
+        steps: int,
+        position: Callable[[], int],
+        stage: int,
+        seed: int,
+        side: SideAt | None = None,
     ) -> dict[str, Iterable[Batch]]:
         """Select the exemplars of each earlier task, and return their loaders; images are not mixed with others."""
         loaders: dict[str, Iterable[Batch]] = {}
@@ -56,7 +63,7 @@ class Replay(ContinualLoss):
                 task.stored_bytes, task.shown_classes("train"), self.budget, derive_seed(seed, "replay", name)
             )
             self.exemplars[name] = exemplars
-            loaders[name] = task.subset(exemplars.indices, self.batch).train(steps, position, stage, 0)
+            loaders[name] = task.subset(exemplars.indices, self.batch).train(steps, position, stage, 0, side)
         return loaders
 
     def replay_summary(self) -> dict[str, Exemplars]:

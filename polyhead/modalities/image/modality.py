@@ -12,6 +12,7 @@ from torch import Tensor
 from torchvision import tv_tensors as tv
 
 from polyhead.contracts.modality import Modality, Source
+from polyhead.contracts.sizes import LARGEST
 from polyhead.data.augment.transforms import Eval, fit_of, train_transform
 from polyhead.data.geometry.plane import ImageMeta
 from polyhead.data.io.images import ImageFile, read_sized, used_bits
@@ -19,9 +20,6 @@ from polyhead.errors import InvalidFileError, PolyheadError, SettingError
 from polyhead.modalities.image.sources import image_of, image_sources, unread
 from polyhead.modalities.image.transforms import EvalImage, TrainImage
 from polyhead.types import InputSpec, Size
-
-LARGEST = 8192
-"""The longest side of a canvas in pixels; one image of this size takes 800 MB as float32."""
 
 
 class Image(Modality):

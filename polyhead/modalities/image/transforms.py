@@ -1,5 +1,6 @@
 """The transforms of image samples: a target that lies in the plane of the image moves with it, others do not."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -23,6 +24,10 @@ class TrainImage(TrainTransform):
         """Return the augmented sample."""
         others = None if partner is None else lambda: to_plane(partner())
         return from_plane(self.transform(to_plane(sample), others), sample)
+
+    def at(self, side: int) -> "TrainImage":
+        """Return the same transform onto a square canvas of another side."""
+        return TrainImage(replace(self.transform, size=(side, side)))
 
 
 class EvalImage(EvalTransform):

@@ -13,7 +13,7 @@ from PIL import Image
 from polyhead.contracts.reader import Reader
 from polyhead.data.loading.cache import Cached
 from polyhead.data.loading.source import Source, TaskData
-from polyhead.data.loading.streams import Decoded, TrainSet
+from polyhead.data.loading.streams import Decoded, Index, TrainSet
 from polyhead.data.readers.png_masks import PngMasks
 from polyhead.data.readers.yolo import Yolo
 from polyhead.data.synthetic.scenes import Scenes
@@ -53,7 +53,7 @@ def test_training_does_not_modify_cached_images(tiny: Callable[[str], Path]) -> 
             with_cache, without = (TrainSet(read, 3, transform, 0) for read in (cached, plain))
             for cycle in range(4):
                 for index in range(3):
-                    assert same(with_cache[cycle, index, True], without[cycle, index, True])
+                    assert same(with_cache[Index(cycle, index, True)], without[Index(cycle, index, True)])
     assert all(same(cached(index), plain(index)) for index in range(3))
 
 

@@ -13,7 +13,7 @@ from polyhead.contracts.kind import Targets
 from polyhead.contracts.modality import Partner, TrainTransform
 from polyhead.contracts.reader import Reader
 from polyhead.data.loading.source import Source
-from polyhead.data.loading.streams import BUCKET, Collate, Decoded, EvalSet, Steps, StreamLoader, TrainSet
+from polyhead.data.loading.streams import BUCKET, Collate, Decoded, EvalSet, Index, Steps, StreamLoader, TrainSet
 from polyhead.data.synthetic.scenes import Scenes
 from polyhead.kinds.classification import Classification
 from polyhead.kinds.detection import Detection
@@ -43,16 +43,16 @@ def test_a_stream_runs_from_any_step_to_the_end_of_the_epoch(length: int, batch:
 
 def test_cycles_differ_and_seeds_differ() -> None:
     sampler = Steps(20, 20, 1, 0)
-    first, second = ([index for _, index, _ in sampler.at(step)] for step in range(2))
+    first, second = ([index.number for index in sampler.at(step)] for step in range(2))
     assert first != second
-    assert first != [index for _, index, _ in Steps(20, 20, 1, 1).at(0)]
+    assert first != [index.number for index in Steps(20, 20, 1, 1).at(0)]
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 12), st.integers(0, 12))
 def test_images_are_mixed_until_the_given_step(length: int, batch: int, mix_until: int, step: int) -> None:
     sampler = Steps(length, batch, 12, 0, mix_until)
-    assert [mixing for _, _, mixing in sampler.at(step)] == [step < mix_until] * batch
+    assert [index.mixing for index in sampler.at(step)] == [step < mix_until] * batch
     assert [index[:2] for index in sampler.at(step)] == [index[:2] for index in Steps(length, batch, 12, 0).at(step)]
 
 
@@ -89,13 +89,13 @@ def test_with_lengths_the_order_is_a_function_of_seed_and_cycle(
 
 def spreads(sampler: Steps, lengths: list[int], steps: range) -> list[int]:
     """Return the difference of the largest and the smallest length of each batch."""
-    found = [[lengths[index] for _, index, _ in sampler.at(step)] for step in steps]
+    found = [[lengths[index.number] for index in sampler.at(step)] for step in steps]
     return [max(each) - min(each) for each in found]
 
 
 def padding(sampler: Steps, lengths: list[int], steps: range) -> int:
     """Return how many places are padded, if each batch is as long as its longest sample."""
-    found = [[lengths[index] for _, index, _ in sampler.at(step)] for step in steps]
+    found = [[lengths[index.number] for index in sampler.at(step)] for step in steps]
     return sum(max(each) * len(each) - sum(each) for each in found)
 
 
@@ -117,7 +117,7 @@ def test_with_lengths_batches_change_from_cycle_to_cycle_and_with_the_seed() -> 
 
     def order(seed: int, cycle: int) -> list[list[int]]:
         sampler = Steps(400, 8, 50, seed, lengths=lengths)
-        return [[index for _, index, _ in sampler.at(step)] for step in range(50 * cycle, 50 * (cycle + 1))]
+        return [[index.number for index in sampler.at(step)] for step in range(50 * cycle, 50 * (cycle + 1))]
 
     first = order(0, 0)
     for other in (order(0, 1), order(1, 0)):
@@ -131,7 +131,7 @@ def test_with_lengths_batches_change_from_cycle_to_cycle_and_with_the_seed() -> 
 def test_equal_lengths_change_the_order_of_batches_only(count: int, batch: int, seed: int) -> None:
     def members(lengths: list[int] | None) -> list[frozenset[int]]:
         sampler = Steps(count, batch, 1, seed, lengths=lengths)
-        return [frozenset(index for _, index, _ in sampler.at(step)) for step in range(count // batch)]
+        return [frozenset(index.number for index in sampler.at(step)) for step in range(count // batch)]
 
     assert sorted(members([7] * count), key=sorted) == sorted(members(None), key=sorted)
 
@@ -170,7 +170,7 @@ def test_workers_and_resuming_change_no_bit(preset: str) -> None:
 
 def test_unmixed_samples_show_one_image() -> None:
     data = train_set(Squares(10), "yolov4")
-    mixed, unmixed = ([data[cycle, 4, mixing] for cycle in range(30)] for mixing in (True, False))
+    mixed, unmixed = ([data[Index(cycle, 4, mixing)] for cycle in range(30)] for mixing in (True, False))
     assert max(len(sample.target.labels) for sample in mixed) > 3
     assert max(len(sample.target.labels) for sample in unmixed) == 1
     assert {sample.meta.id for sample in mixed + unmixed} == {"Squares0-4"}
@@ -185,9 +185,11 @@ class PartnerOnly(TrainTransform):
 
 def test_partners_are_all_other_samples_or_the_sample_itself_if_alone() -> None:
     data = TrainSet(Squares(5).__getitem__, 5, PartnerOnly(), seed=0)
-    assert {data[cycle, 2, True].meta.id for cycle in range(60)} == {f"Squares0-{index}" for index in (0, 1, 3, 4)}
-    assert {data[cycle, 2, False].meta.id for cycle in range(5)} == {"Squares0-2"}
-    assert TrainSet(Squares(1).__getitem__, 1, PartnerOnly(), seed=0)[0, 0, True].meta.id == "Squares0-0"
+    assert {data[Index(cycle, 2, True)].meta.id for cycle in range(60)} == {
+        f"Squares0-{index}" for index in (0, 1, 3, 4)
+    }
+    assert {data[Index(cycle, 2, False)].meta.id for cycle in range(5)} == {"Squares0-2"}
+    assert TrainSet(Squares(1).__getitem__, 1, PartnerOnly(), seed=0)[Index(0, 0, True)].meta.id == "Squares0-0"
 
 
 class HalfAnnotated(Squares):
@@ -203,7 +205,7 @@ def test_partners_have_the_same_annotated_classes() -> None:
     peers = Detection().peers(Targets.of(Detection(), reader))
     assert peers == [[0, 2, 4], [1, 3, 5]] * 3
     data = TrainSet(reader.__getitem__, 6, PartnerOnly(), 0, peers)
-    assert {data[cycle, 1, True].meta.id for cycle in range(40)} == {"HalfAnnotated0-3", "HalfAnnotated0-5"}
+    assert {data[Index(cycle, 1, True)].meta.id for cycle in range(40)} == {"HalfAnnotated0-3", "HalfAnnotated0-5"}
 
 
 def test_the_global_generator_is_not_used() -> None:
