@@ -36,7 +36,6 @@ def draw(seed: int, images: int, most: int) -> tuple[DensePredictions, BoxBatch]
     return raw, BoxBatch(boxes, labels, ignore, torch.ones(images, 2, dtype=torch.bool))
 
 
-# pylint: disable-next=too-many-locals  # one pass, as the docstring describes it
 def match_slowly(raw: DensePredictions, batch: BoxBatch, image: int, positive: float | None) -> list[int]:
     """Match the anchors of one image one by one, as the docstring of ``by_shape`` describes it."""
     predicted = CODER.decode(raw.deltas, raw.anchors, raw.strides)[image]
@@ -49,7 +48,7 @@ def match_slowly(raw: DensePredictions, batch: BoxBatch, image: int, positive: f
         for anchor, (prior, stride) in enumerate(zip(PRIORS, STRIDES.tolist(), strict=True)):
             if (center // stride == prior[:2] // stride).all():
                 overlaps[target, anchor] = float(shape_iou((box[2:] - box[:2])[None], prior[None, 2:]))
-    for anchor in range(len(index)):
+    for anchor, _ in enumerate(PRIORS):
         wanting = [(value, -target) for (target, at), value in overlaps.items() if at == anchor]
         if wanting and positive is not None and max(wanting)[0] > positive:
             index[anchor] = -max(wanting)[1]
