@@ -18,6 +18,9 @@ PATIENCE = 10
 SPLIT_OFF = 0.15
 """Fraction of the images that is split from train for each of val and test that the folder does not have."""
 
+OFFICIAL_OF = {"detection": official_detector}
+"""What finds official weights of whole networks, by the kind of task."""
+
 
 class FirstRecipe(NamedTuple):
     """A chosen recipe.
@@ -55,7 +58,8 @@ def first_recipe(
         missing: how many of val and test are split from the training data.
     """
     images = sampled_images(reader)
-    official = official_detector(weights) if reader.kind == "detection" else None
+    find_official = OFFICIAL_OF.get(reader.kind)
+    official = None if find_official is None else find_official(weights)
     backbone = official or first_backbone(weights, images)
     given = Given(reader, backbone, task, images)
     plan = plan_of(given)
