@@ -77,7 +77,7 @@ def mutate(path: Path, draw: Draw, others: Sequence[Path]) -> str:
 
 def flipped(path: Path, draw: Draw) -> str:
     """Flip one bit."""
-    data = bytearray(path.read_bytes())
+    data = bytearray(path.read_bytes() or b"0")  # an empty file gets a byte
     index, bit = draw.below(len(data)), draw.below(8)
     data[index] ^= 1 << bit
     path.write_bytes(data)
@@ -87,7 +87,7 @@ def flipped(path: Path, draw: Draw) -> str:
 def truncated(path: Path, draw: Draw) -> str:
     """Cut the file off."""
     data = path.read_bytes()
-    size = draw.below(len(data))
+    size = draw.below(len(data) + (not data))
     path.write_bytes(data[:size])
     return f"cut to {size} bytes"
 
@@ -95,7 +95,7 @@ def truncated(path: Path, draw: Draw) -> str:
 def overwritten(path: Path, draw: Draw) -> str:
     """Overwrite some bytes with others, which are hardly UTF-8."""
     data = bytearray(path.read_bytes())
-    start = draw.below(len(data))
+    start = draw.below(len(data) + (not data))
     data[start : start + 16] = bytes(draw.below(256) for _ in range(16))
     path.write_bytes(data)
     return f"16 bytes from {start} overwritten"

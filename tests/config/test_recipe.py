@@ -361,3 +361,11 @@ def test_wrong_stages_are_refused_before_torch_is_loaded(tmp_path: Path) -> None
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert shown.stdout == "False\n"
+
+
+def test_characters_that_are_spelled_as_two_halves_are_refused(tmp_path: Path) -> None:
+    assert recipe.load(write(tmp_path, runs="runs \U0001f4f7"))["runs"] == "runs \U0001f4f7"
+    path = write(tmp_path)
+    path.write_text(path.read_text("utf-8") + 'runs: "\\ud83d\\ude00"\n', encoding="utf-8")
+    with pytest.raises(PolyheadError, match=r"the recipe: '.*' is not UTF-8 text. Write the characters themselves."):
+        recipe.load(path)

@@ -73,8 +73,13 @@ def require_bounded(value: Any, where: str) -> None:
     """Check the texts in a nested setting, which jsonargparse may read as YAML again and write out in a message.
 
     Raises:
-        PolyheadError: if one of them stands for far more than its length.
+        PolyheadError: if one of them stands for far more than its length, or has half a character: YAML can spell one
+            as two halves, which jsonargparse then cannot read.
     """
+    if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise PolyheadError(
+            f"{where or 'the recipe'}: {value!r:.60} is not UTF-8 text. Write the characters themselves."
+        )
     if isinstance(value, str) and "&" in value and "*" in value:
         try:
             _parse(value)
