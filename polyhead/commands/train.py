@@ -10,7 +10,7 @@ from polyhead.contracts.classes import allow
 from polyhead.errors import PolyheadError
 from polyhead.run import Run
 
-_OWN = ("--resume", "--print-config", "--allow", "--help", "-h")
+_OWN = ("--resume", "--new-schedule", "--lr-find", "--print-config", "--allow", "--help", "-h")
 
 _EPILOG = """\
 key=value (or --key value) overrides a setting of the recipe, for example:
@@ -26,7 +26,8 @@ def parser() -> Parser:
     """Return the argument parser; overrides are separated before."""
     command = Parser(
         prog="polyhead train",
-        usage="polyhead train RECIPE|FOLDER [key=value ...] | polyhead train --resume RUN [epochs=N]",
+        usage="polyhead train RECIPE|FOLDER [--lr-find] [key=value ...] | "
+        "polyhead train --resume RUN [epochs=N | --new-schedule [key=value ...]]",
         description="Train the model of a recipe into a run folder, or resume a run that was interrupted. For a folder "
         "of data, write a recipe first, as 'polyhead init FOLDER' does.",
         epilog=_EPILOG,
@@ -38,6 +39,16 @@ def parser() -> Parser:
         metavar="RUN",
         help="resume the training of this run folder; with epochs=N, train a finished run N epochs further",
     )
+    command.add_argument(
+        "--new-schedule",
+        action="store_true",
+        help="with --resume: train the rest of the stage with other settings (key=value) and a schedule of its own",
+    )
+    command.add_argument(
+        "--lr-find",
+        action="store_true",
+        help="do not train: try growing learning rates in 100 steps, plot the losses and suggest one",
+    )
     command.add_argument("--print-config", action="store_true", help="print the resolved recipe and exit")
     command.add_allow()
     return command
@@ -48,15 +59,22 @@ def main(argv: list[str]) -> int:
     words, changes = overrides.separate(argv, _OWN)
     given = parser().parse_args(words)
     allow(given.allow)
+    if given.new_schedule and not given.resume:
+        raise PolyheadError("--new-schedule changes a run that is resumed. Add --resume RUN.")
     if given.resume:
+        if given.lr_find:
+            raise PolyheadError("--lr-find starts from a recipe, not from a run. Give the recipe instead of --resume.")
         if given.recipe:
             raise PolyheadError(
                 f"--resume uses the recipe and settings that the run started with. Remove {given.recipe!r}."
             )
         from polyhead.workflows.extend import resume
         from polyhead.workflows.more_epochs import add_stage, more_epochs
+        from polyhead.workflows.new_schedule import new_schedule
 
-        if changes:
+        if given.new_schedule:
+            print(new_schedule(Run.open(given.resume), changes))
+        elif changes:
             epochs = more_epochs(changes)
             print(add_stage(Run.open(given.resume), epochs))
         run = resume(given.resume)
@@ -64,6 +82,11 @@ def main(argv: list[str]) -> int:
         config = recipe.load(_recipe(given.recipe), changes, must_exist=not given.print_config)
         if given.print_config:
             print(recipe.dump(config), end="")
+            return 0
+        if given.lr_find:
+            from polyhead.workflows.lr_find import lr_find
+
+            lr_find(config)
             return 0
         from polyhead.workflows.train import train
 

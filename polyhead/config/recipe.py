@@ -56,6 +56,8 @@ class Settings:
         max_drop: the fraction of its score that an earlier task may lose. Training in several stages reports the drop
             of each task since the stage that trained it, and whether it exceeds this limit. It is also the default of
             ``--max-drop`` in 'polyhead evaluate --baseline', and the limit for the earlier tasks in 'polyhead extend'.
+        mirror: a folder, or a URL that fsspec knows (``s3://bucket/folder``), to which the changed files of the run are
+            copied after each epoch and at the end; None copies nothing.
     """
 
     seed: int = 0
@@ -65,6 +67,7 @@ class Settings:
     exemplar_mib: float | None = None
     max_parameters: int | None = None
     max_drop: float | None = None
+    mirror: str | None = None
 
     def __post_init__(self) -> None:
         check_run_name(self.name, self.runs)

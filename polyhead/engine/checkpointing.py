@@ -6,7 +6,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from polyhead import checkpoint
-from polyhead.engine.learner import Learner, plain_state
+from polyhead.engine.learner import Epoch, Learner, plain_state
 from polyhead.engine.progress import Progress
 from polyhead.run import Run, atomic_write, write_rows
 
@@ -14,9 +14,10 @@ from polyhead.run import Run, atomic_write, write_rows
 class Saver(Callback):
     """A callback that saves ``resume.ckpt`` within and after epochs, and the weights after each epoch.
 
-    ``last.pt`` is saved after every epoch, ``best.pt`` after the epochs that the stage selects. This must be the last
-    callback, because the saved state has to contain what the other callbacks have done. No state is saved between the
-    last batch of an epoch and its validation, because Lightning would skip that validation after a resume.
+    ``last.pt`` is saved after every epoch, ``best.pt`` after the epochs that the stage selects, and a file that stays
+    every ``save_every`` epochs. This must be the last callback with a state, because the saved state has to contain
+    what the other callbacks have done. No state is saved between the last batch of an epoch and its validation, because
+    Lightning would skip that validation after a resume.
 
     Args:
         run: the run folder.
@@ -58,6 +59,11 @@ class Saver(Callback):
         if epoch.selected or not self.run.stage_weights(learner.number).is_file():
             checkpoint.save(self.run.stage_weights(learner.number), entry)
             checkpoint.save(self.run.best, entry)
+        every = learner.stage.save_every
+        if every is not None and (trainer.current_epoch + 1) % every == 0:
+            path = self.run.weights / periodic_name(learner, trainer.global_step, epoch)
+            if not path.exists():  # else a killed process has saved the same epoch before
+                checkpoint.save(path, entry)
         write_rows(self.run.results_csv, learner.progress["rows"])
         if self.progress is not None:
             self.progress.after_epoch(learner)
@@ -74,3 +80,10 @@ class Saver(Callback):
         with atomic_write(self.run.resume) as partial:
             trainer.save_checkpoint(partial, weights_only=False)
         self.written = time.monotonic()
+
+
+def periodic_name(learner: Learner, step: int, epoch: Epoch) -> str:
+    """Return the name of a checkpoint that stays: stage (after the first), epoch, step, learning rate and val score."""
+    stage = f"stage{learner.number}-" if learner.number else ""
+    score = "" if epoch.score is None else f"-val{epoch.score:.4f}"
+    return f"{stage}epoch{int(epoch.row['epoch']):03d}-step{step}-lr{epoch.row['lr']:.3g}{score}.pt"

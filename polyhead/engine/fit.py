@@ -1,30 +1,26 @@
 """``fit(model, tasks, stages, run)`` trains all stages and can resume at any step."""
 
-import logging
 import math
-import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.utilities import CombinedLoader
+from lightning.pytorch import Callback
+from torch import Tensor
 
 from polyhead import checkpoint
-from polyhead.contracts.sizes import side_at
 from polyhead.contracts.task import Task
 from polyhead.engine.checkpointing import Saver
-from polyhead.engine.continual import ContinualLoss
 from polyhead.engine.foreign import norm_warning, restore_norms
 from polyhead.engine.initialize import Names, initialize, part_tensors
 from polyhead.engine.learner import Learner, Row, counted_from_one
 from polyhead.engine.optim import freeze, optimizer_of, stage_lr_mult
 from polyhead.engine.progress import Progress
 from polyhead.engine.resume import identity, load_state
+from polyhead.engine.schedule import plan_of, record
 from polyhead.engine.stage import Stage, check_tasks, trained_tasks
+from polyhead.engine.train_stage import fit_stage
 from polyhead.errors import PolyheadError
 from polyhead.nets.batch_norm import allow_single_values
 from polyhead.nets.model import Model
@@ -47,6 +43,7 @@ def fit(
     save_seconds: float = 60.0,
     progress: Progress | None = None,
     callbacks: Sequence[Callback] = (),
+    after_saving: Sequence[Callback] = (),
 ) -> Run:
     """Train a model and save everything to the run folder; resume where an interrupted run stopped.
 
@@ -66,6 +63,7 @@ def fit(
         save_seconds: minimum time between two saves of ``resume.ckpt`` within an epoch; 0 saves after every step.
         progress: the callback that logs the progress, or None.
         callbacks: Lightning callbacks, which run before the state is saved.
+        after_saving: callbacks without a state of their own, which run after it has been saved.
 
     Returns:
         The run.
@@ -81,9 +79,11 @@ def fit(
     rows: list[Row] = [] if state is None else counted_from_one(state["polyhead"]["progress"]["rows"])
     _check_progress(run, stages, first, rows)
     run_id = identity(run, state)
+    within_first = state is not None and "loops" in state  # else the run is before the first step of a stage
+    record(run, [plan_of(model, stage, tasks) for stage in stages], first, within=within_first)
     run.update_manifest(kinds={name: task.kind.name for name, task in tasks.items()}, id=run_id)
     for number in range(first, len(stages)):
-        within_stage = state is not None and number == first and "loops" in state  # else before its first step
+        within_stage = within_first and number == first
         if state is not None and number == first:
             prefix = "model."  # the model within the learner
             tensors = {
@@ -103,8 +103,7 @@ def fit(
         saver = Saver(run, run_id, dict(describe), save_seconds, progress)
         reporting = [] if progress is None else [progress]
         resume_from = run.resume if within_stage else None
-        with _silence_lightning():
-            _fit_stage(learner, run, resolve(precision), [*callbacks, *reporting, saver], resume_from)
+        fit_stage(learner, run, resolve(precision), [*callbacks, *reporting, saver, *after_saving], resume_from)
         rows = _finish_stage(learner, run, run_id, number, len(stages), progress)
     return run
 
@@ -185,79 +184,6 @@ def _learner(model: Model, tasks: Mapping[str, Task], stages: Sequence[Stage], n
     return Learner(model, scored, stage, number, seed)
 
 
-def _fit_stage(learner: Learner, run: Run, precision: str, callbacks: list[Callback], state: Path | None) -> None:
-    """Train one stage, from its start or from a saved state."""
-    stage, tasks = learner.stage, learner.tasks
-    trainer = Trainer(
-        accelerator="auto",
-        devices=1,
-        plugins=[LightningEnvironment()],  # else it would take the settings of SLURM, MPI and others for its own
-        precision=precision,  # type: ignore[arg-type]  # checked by resolve()
-        max_epochs=stage.epochs,
-        check_val_every_n_epoch=stage.val_every,
-        accumulate_grad_batches=stage.accumulate,
-        gradient_clip_val=stage.grad_clip_norm,
-        callbacks=callbacks,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=run.folder,
-    )
-
-    def position() -> int:
-        """Return the index of the next batch of the stage."""
-        return int(trainer.fit_loop.total_batch_idx) + 1
-
-    mix_until = round(stage.mix_fraction * learner.steps * stage.epochs)
-    steps, number, side = learner.steps, learner.number, side_at(stage.sizes, learner.seed, learner.number)
-    loaders = {name: tasks[name].train(steps, position, number, mix_until, side) for name in learner.trained}
-    for loss in stage.continual:
-        loaders |= loss.replay_loaders(learner.earlier, steps, position, number, learner.seed, side)
-    record_replay(run, learner.number, stage.continual)
-    try:
-        trainer.fit(
-            learner,
-            CombinedLoader(loaders, "max_size"),
-            [task.evaluation("val") for task in tasks.values()],
-            ckpt_path=state,
-            weights_only=True,
-        )
-    except SystemExit as stop:  # raised by Lightning on Ctrl-C
-        raise KeyboardInterrupt from stop
-    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        if "DataLoader worker" in str(error):
-            raise PolyheadError(
-                f"a loader process was killed or has ended ({str(error).strip()}), perhaps because the memory is full. "
-                f"Set fewer workers, or a smaller batch or cache. Resume with 'polyhead train --resume {run.quoted}'."
-            ) from error
-        if state is None or learner.started:
-            raise
-        raise checkpoint.damaged(state, f"{type(error).__name__}: {' '.join(str(error).split()):.200}") from error
-
-
-def record_replay(run: Run, number: int, losses: Sequence[ContinualLoss]) -> None:
-    """Write to the manifest how many images and bytes of each earlier task a stage replays."""
-    replayed = {task: exemplars for loss in losses for task, exemplars in loss.replay_summary().items()}
-    if replayed:
-        entry = {task: {"images": len(each.indices), "bytes": each.bytes} for task, each in replayed.items()}
-        run.update_manifest(replayed={**run.read_manifest().get("replayed", {}), f"stage{number}": entry})
-
-
-@contextmanager
-def _silence_lightning() -> Iterator[None]:
-    """Silence Lightning's own log lines, and its warnings about choices that are intended here."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # tips, and what our own progress shows
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # one per core is right
-        warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")  # its logger is not used
-        warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")  # frozen parts
-        warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")  # Lightning 2.6.6 on torch 2.15
-        yield
-
-
 def _repeats_tasks(stages: Sequence[Stage], number: int, tasks: Collection[str]) -> bool:
     """Return whether a stage trains and scores the tasks of the stage before it, and selects its best epoch.
 
@@ -293,11 +219,24 @@ def _finish_stage(
         )
     rows: list[Row] = learner.progress["rows"]
     if number + 1 < count:
-        state = {f"model.{name}": value for name, value in learner.model.state_dict().items()}
-        content = {"state_dict": state, "run": run_id, "polyhead": {"stage": number + 1, "progress": {"rows": rows}}}
-        save_atomically({**content, CHECKSUM: checksum(content)}, run.resume)
+        save_between_stages(run, run_id, number + 1, learner.model.state_dict(), rows)
     write_rows(run.results_csv, rows)
     return rows
+
+
+def save_between_stages(run: Run, run_id: str, stage: int, weights: Mapping[str, Tensor], rows: Sequence[Row]) -> None:
+    """Save the state from which a stage starts.
+
+    Args:
+        run: the run.
+        run_id: its id.
+        stage: index of the stage.
+        weights: tensors of the model.
+        rows: the rows of ``results.csv`` so far.
+    """
+    state = {f"model.{name}": value for name, value in weights.items()}
+    content = {"state_dict": state, "run": run_id, "polyhead": {"stage": stage, "progress": {"rows": list(rows)}}}
+    save_atomically({**content, CHECKSUM: checksum(content)}, run.resume)
 
 
 def save_atomically(content: dict[str, Any], path: Path) -> None:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from polyhead.contracts.kind import reduced
 from polyhead.contracts.network import Head
 from polyhead.contracts.task import Task
-from polyhead.engine.optim import accumulation_factor, base_lr, freeze, optimizer_of, schedule_of, stage_lr_mult
+from polyhead.engine.optim import accumulation_factor, base_lr, freeze, optimizer_of, stage_lr_mult
 from polyhead.engine.reduce import Totals, add_stats, loss_values, mean_stats
+from polyhead.engine.schedule import batches_of, schedule_of, steps_of
 from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError
 from polyhead.metrics.columns import SKILL
@@ -44,6 +45,10 @@ class Epoch(NamedTuple):
     selected: bool
 
 
+class NotFiniteError(PolyheadError):
+    """A loss is NaN or infinite."""
+
+
 class Learner(LightningModule):
     """A module that trains the tasks of one stage and scores every task trained so far.
 
@@ -63,13 +68,10 @@ class Learner(LightningModule):
         self.trained = [task for task in tasks if stage.tasks is None or task in stage.tasks]
         self.earlier = {name: task for name, task in tasks.items() if name not in self.trained}
         self.lr_mult = stage_lr_mult(model, stage, self.trained)
-        longest = max(
-            -(-len(tasks[task]) // tasks[task].batch) for task in self.trained
-        )  # batches; -(-a // b) rounds up
-        self.steps = max(1, round(stage.epoch_scale * longest))
+        self.steps = batches_of(stage, {task: tasks[task] for task in self.trained})  # batches per epoch
         weighted = self.trained if stage.loss_weighting == "uncertainty" else []
         self.uncertainty = nn.ParameterDict({task: nn.Parameter(torch.zeros(())) for task in weighted})
-        self.factor = schedule_of(stage, -(-self.steps // stage.accumulate) * stage.epochs)
+        self.factor = schedule_of(stage, steps_of(stage, self.steps))
         self.progress: dict[str, Any] = {
             "rows": [],  # of results.csv, one per epoch so far, including earlier stages
             "sums": {},  # of each loss over the steps of this epoch
@@ -178,14 +180,14 @@ class Learner(LightningModule):
         """Add the losses of a step to the epoch's means.
 
         Raises:
-            PolyheadError: when a loss is NaN or infinite.
+            NotFiniteError: when a loss is NaN or infinite.
         """
         names = ["loss", *losses]
         values = torch.stack([total, *losses.values()]).detach().tolist()
         invalid = [name for name, value in zip(names, values, strict=True) if not abs(value) < float("inf")]
         if invalid:
             ids = "; ".join(f"{task}: {', '.join(batch.ids)}" for task, batch in batches.items())
-            raise PolyheadError(
+            raise NotFiniteError(
                 f"stage {self.number}, step {self.trainer.global_step}: the loss is not finite ({', '.join(invalid)}). "
                 "Lower lr, set grad_clip_norm, or check the data with 'polyhead data check'. Samples of this step: "
                 f"{ids}"

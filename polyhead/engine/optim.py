@@ -1,7 +1,6 @@
-"""Optimizer parameter groups, freezing and learning rate schedules."""
+"""Optimizer parameter groups, freezing and base learning rates."""
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import nn, optim
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -134,36 +133,3 @@ def accumulation_factor(batch_idx: int, steps: int, accumulate: int) -> float:
     """
     first = batch_idx - batch_idx % accumulate  # of the batches of this optimizer step
     return accumulate / min(accumulate, steps - first)
-
-
-def schedule_of(stage: Stage, total: int) -> Callable[[int], float]:
-    """Return the learning rate factor as a function of the optimizer step, ``0..total-1``.
-
-    It depends on the step alone, so a resumed run continues with exactly the same learning rates. The factor of
-    ``plateau`` depends on scores; the learner multiplies it in.
-    """
-
-    def shape(step: int) -> float:
-        done = step / max(1, total)  # fraction of the stage
-        if stage.schedule == "cosine":
-            return 0.5 * (1 + math.cos(math.pi * done))
-        if stage.schedule == "step":
-            return 0.1 ** sum(done >= at for at in (2 / 3, 8 / 9))
-        if stage.schedule == "onecycle":
-            rising = 0.25
-            if done < rising:
-                return _anneal(1 / 25, 1.0, done / rising)
-            return _anneal(1.0, 1e-4, (done - rising) / (1 - rising))
-        return 1.0
-
-    def factor(step: int) -> float:
-        if stage.schedule != "onecycle" and step < stage.warmup:
-            return shape(step) * (step + 1) / (stage.warmup + 1)
-        return shape(step)
-
-    return factor
-
-
-def _anneal(start: float, end: float, done: float) -> float:
-    """Interpolate from ``start`` to ``end`` along a half cosine; ``done`` is in 0..1."""
-    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * done))

@@ -57,6 +57,8 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
             only epochs that are better than the weights which that stage selected.
         patience: epochs without a better val score before the stage stops early; None disables early stopping.
         val_every: epochs between validations; the last epoch is always validated.
+        save_every: epochs between checkpoints that stay (``weights/epoch012-step3456-lr0.00123-val0.4567.pt``); None
+            saves only the best and the last epoch.
         continual: continual losses, which protect earlier tasks.
     """
 
@@ -83,12 +85,13 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # each is a settin
     checkpoint: Literal["best", "last"] = "best"
     patience: int | None = None
     val_every: int = 1
+    save_every: int | None = None
     continual: "list[ContinualLoss]" = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.tasks is not None and not self.tasks:
             raise SettingError("tasks is empty. Name the tasks to train, or leave the key out to train all.")
-        for name in ("epochs", "epoch_scale", "lr", "accumulate", "val_every"):
+        for name in ("epochs", "epoch_scale", "lr", "accumulate", "val_every", "save_every"):
             if getattr(self, name) is not None and not 0 < getattr(self, name) < math.inf:
                 raise SettingError(f"{name} must be positive, got {getattr(self, name):g}")
         for name in ("momentum", "weight_decay", "warmup", "plateau_patience", "patience"):

@@ -26,6 +26,7 @@ MANIFEST = {
     "data?": ({str: {"fingerprint?": {str: str}, "names?": [str], "license?": str, "skipped?": [str]}}, str),
     "split?": str,
     "splits?": {str: {str: [str]}},
+    "schedules?": [dict],
     "replayed?": {str: {str: {"images": int, "bytes": int}}},
     "extends?": {"run": str, "task": str},
 }

@@ -19,7 +19,7 @@ def more_epochs(changes: Sequence[str]) -> int:
         if not re.fullmatch(r"epochs=\d+", change):
             raise PolyheadError(
                 f"--resume uses the recipe and settings that the run started with. Remove {change!r}. (epochs=N trains "
-                "a finished run N epochs further.)"
+                "a finished run N epochs further; --new-schedule changes the settings of the epochs that are left.)"
             )
     return int(changes[-1].partition("=")[2])
 
@@ -54,4 +54,5 @@ def add_stage(run: Run, epochs: int) -> str:
     longer = recipe.resolve({**config, "stages": stages}, [], config["name"])
     write_json(run.manifest, {key: value for key, value in manifest.items() if key != "finished"})
     write_text(run.config, recipe.dump(longer))
+    (run.plots / "schedule.png").unlink(missing_ok=True)  # of fewer stages
     return f"stage {len(stages)} is new: {epochs} more epochs with the settings of stage {len(stages) - 1}"

@@ -1,6 +1,8 @@
 """Builds a recipe's model and data, and checks that they fit each other before a run folder is made."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -13,6 +15,7 @@ from polyhead.data.doctor import empty_masks
 from polyhead.data.loading.source import TaskData, overlapping_splits
 from polyhead.data.loading.streams import Collate
 from polyhead.engine.fit import build_heads, check_stage
+from polyhead.engine.mirror import check_url
 from polyhead.engine.stage import check_all_trained, check_tasks, largest_side, trained_tasks
 from polyhead.errors import PolyheadError, few
 from polyhead.kinds import kind_of
@@ -46,6 +49,8 @@ def prepare(parts: Parts) -> Ready:
     Raises:
         PolyheadError: for the first thing that does not fit.
     """
+    if parts.settings.mirror is not None:
+        check_url(parts.settings.mirror)
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed, largest=largest_side(parts.stages))
     absent = [line for name, task in tasks.items() for line in _check_annotated(f"data.{name}", task)]
     build_heads(parts.model, tasks, parts.settings.seed)
@@ -73,6 +78,13 @@ def build(config: Mapping[str, Any]) -> Parts:
     """
     with fork_rng(int(config["seed"]), "weights"):
         return recipe.instantiate(config)
+
+
+def resolved(source: str | Path | Mapping[str, Any], changes: Sequence[str]) -> Mapping[str, Any]:
+    """Return the resolved settings of a recipe with its overrides."""
+    if not isinstance(source, Mapping):
+        return recipe.load(source, changes, must_exist=True)
+    return recipe.resolve(deepcopy(dict(source)), changes, str(source.get("name") or "run"))
 
 
 def _check_annotated(where: str, task: TaskData) -> list[str]:

@@ -5,7 +5,6 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
@@ -25,19 +24,22 @@ from polyhead.data.readers.exemplars import ExemplarReader, save_exemplars, with
 from polyhead.data.splits.make import SPLITS
 from polyhead.engine.continual.exemplars import balanced_indices, shuffled_indices
 from polyhead.engine.fit import build_heads, fit
+from polyhead.engine.mirror import Mirror
 from polyhead.engine.progress import Log, Progress
 from polyhead.engine.resume import load_state
+from polyhead.engine.schedule import plan_of, planned_lrs
 from polyhead.engine.stage import Stage, largest_side
 from polyhead.errors import counted, few, summarize
 from polyhead.metrics.forgetting import ranked_title, score_history
 from polyhead.nets.precision import resolve, standard_defaults
 from polyhead.plotting.draw import save_jpeg
+from polyhead.plotting.lines import lr_schedule
 from polyhead.rng import derive_seed
 from polyhead.run import Run, write_text
 from polyhead.workflows.evaluate import changed
 from polyhead.workflows.git_state import git_state
 from polyhead.workflows.measure import measure
-from polyhead.workflows.preflight import build, count_parameters, prepare
+from polyhead.workflows.preflight import build, count_parameters, prepare, resolved
 from polyhead.workflows.tasks import open_tasks
 from polyhead.workflows.zero_shot import store_zero_shot
 
@@ -88,7 +90,7 @@ def train(
         ['fruit', 'signs']
     """
     given = (f"{key}={json.dumps(value, default=str)}" for key, value in settings.items())
-    config = _resolved(source, [*listed(changes), *given])
+    config = resolved(source, [*listed(changes), *given])
     show(f"reading the data of {', '.join(config['data'])}")
     return train_parts(build(config), show, config, notes)
 
@@ -135,13 +137,6 @@ def task_remarks(task: TaskData) -> list[str]:
     lines = [f"{empty} of {counted(len(task), 'training image')} without annotated objects"] if empty else []
     left_out = [f"left out: {problem.strip()}" for problem in summarize(task.skipped)]
     return [*lines, *task.notes, *left_out]
-
-
-def _resolved(source: str | Path | Mapping[str, Any], changes: Sequence[str]) -> Mapping[str, Any]:
-    """Return the resolved settings of a recipe with its overrides."""
-    if not isinstance(source, Mapping):
-        return recipe.load(source, changes, must_exist=True)
-    return recipe.resolve(deepcopy(dict(source)), changes, str(source.get("name") or "run"))
 
 
 @standard_defaults()
@@ -210,6 +205,12 @@ def finish(
     build_heads(parts.model, tasks, parts.settings.seed)
     for name in store_zero_shot(parts.model, tasks, run):
         log(f"{name}: the pretrained weights know all of its classes; they are scored as they are, too")
+    plot = run.plots / "schedule.png"
+    if not plot.is_file():  # else a run is resumed, whose schedule is the same
+        plans = [plan_of(parts.model, stage, tasks) for stage in parts.stages]
+        rates = [planned_lrs(stage, plan) for stage, plan in zip(parts.stages, plans, strict=True)]
+        lr_schedule(rates, f"{run.name}: learning rate", plot)
+    mirror = None if parts.settings.mirror is None else Mirror(parts.settings.mirror, run, log)
     fit(
         parts.model,
         tasks,
@@ -219,6 +220,7 @@ def finish(
         seed=parts.settings.seed,
         precision=run.read_manifest().get("precision", parts.settings.precision),
         progress=Progress(log, len(parts.stages)),
+        after_saving=[] if mirror is None else [mirror],
     )
     checkpoint.fill(parts.model, checkpoint.load(run.best).state, run.best)
     measure(parts.model, tasks, run, ("val", "test"), log)
@@ -238,6 +240,8 @@ def finish(
         limit = EXEMPLAR_MIB if len(tasks) > 1 else 0.0
     save_exemplars_of_run(run, tasks, limit, parts.settings.seed, log)
     run.update_manifest(finished=time.strftime(TIME))
+    if mirror is not None and mirror.copy():
+        log(f"mirror: {mirror.target} has all files of the run")
     return run
 
 

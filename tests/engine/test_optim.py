@@ -1,10 +1,8 @@
-"""Learning rate factors, freezing, parameter groups, schedules and the checks of a stage."""
+"""Learning rate factors, freezing, parameter groups and the checks of a stage."""
 
 import pytest
 import torch
 from builders.toy_parts import toy_model
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import nn
 
 from polyhead.engine.continual import Distill, Replay
@@ -15,7 +13,6 @@ from polyhead.engine.optim import (
     freeze,
     lr_mult_of,
     optimizer_of,
-    schedule_of,
     stage_lr_mult,
 )
 from polyhead.engine.stage import Stage, check_all_trained, check_tasks
@@ -105,26 +102,6 @@ def test_all_frozen_is_refused(model: Model) -> None:
         optimizer_of(model, Stage(), dict.fromkeys(("backbone", "heads"), 0.0), fused=True)
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.sampled_from(["constant", "cosine", "onecycle", "step", "plateau"]), st.integers(1, 300), st.integers(0, 20))
-def test_schedules_stay_in_bounds(name: str, total: int, warmup: int) -> None:
-    factor = schedule_of(Stage(schedule=name, warmup=warmup), total)  # type: ignore[arg-type]  # sampled from the literal
-    values = [factor(step) for step in range(total)]
-    assert all(0 <= value <= 1 + 1e-9 for value in values)
-    assert values == [factor(step) for step in range(total)]
-
-
-def test_shapes_of_schedules() -> None:
-    cycle = schedule_of(Stage(schedule="onecycle"), 100)
-    assert cycle(0) == pytest.approx(1 / 25)
-    assert cycle(25) == pytest.approx(1.0)
-    assert cycle(99) < 0.01
-    steps = schedule_of(Stage(schedule="step"), 90)
-    assert [steps(0), steps(60), steps(80)] == pytest.approx([1, 0.1, 0.01])
-    warm = schedule_of(Stage(schedule="constant", warmup=4), 90)
-    assert [warm(step) for step in range(6)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 1])
-
-
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -208,15 +185,6 @@ def test_sgd_and_adamw(model: Model) -> None:
     assert isinstance(optimizer_of(model, Stage(optimizer="adamw"), {}, fused=False), torch.optim.AdamW)
 
 
-@pytest.mark.parametrize(("steps", "accumulate"), [(5, 3), (6, 3), (7, 1), (2, 4)])
-def test_the_factors_of_the_batches_of_an_optimizer_step_make_a_mean(steps: int, accumulate: int) -> None:
-    factors = [accumulation_factor(batch, steps, accumulate) for batch in range(steps)]
-    for first in range(0, steps, accumulate):
-        group = factors[first : first + accumulate]
-        assert sum(group) / accumulate == pytest.approx(1)
-        assert len(group) < accumulate or group == [1.0] * accumulate
-
-
 def test_the_learning_rate_is_low_where_a_trained_head_knows_its_classes(model: Model) -> None:
     assert base_lr(model, Stage()) == 1e-3
     model.head("tints").known = ["red"]
@@ -225,3 +193,12 @@ def test_the_learning_rate_is_low_where_a_trained_head_knows_its_classes(model: 
     assert base_lr(model, Stage(lr=0.002)) == 0.002
     groups = optimizer_of(model, Stage(), {"backbone": 0.5}, fused=False).param_groups
     assert {group["base"] for group in groups} == {1e-4, 5e-5}
+
+
+@pytest.mark.parametrize(("steps", "accumulate"), [(5, 3), (6, 3), (7, 1), (2, 4)])
+def test_the_factors_of_the_batches_of_an_optimizer_step_make_a_mean(steps: int, accumulate: int) -> None:
+    factors = [accumulation_factor(batch, steps, accumulate) for batch in range(steps)]
+    for first in range(0, steps, accumulate):
+        group = factors[first : first + accumulate]
+        assert sum(group) / accumulate == pytest.approx(1)
+        assert len(group) < accumulate or group == [1.0] * accumulate

@@ -95,6 +95,8 @@ def test_a_run_that_was_stopped_while_its_data_was_plotted_is_resumed_completely
     assert cli.main(["train", "--resume", "runs/small"]) == 2
     assert "stage 2 has trained 2 epochs already, more than its setting epochs=1." in capsys.readouterr().err
     run.config.write_text(config.replace("epochs: 2", "epochs: 3"))
-    assert cli.main(["train", "--resume", "runs/small"]) == 0
+    assert cli.main(["train", "--resume", "runs/small"]) == 2
+    assert "epochs 2 is now 3, steps 4 is now 6. Restore the settings" in capsys.readouterr().err
+    assert cli.main(["train", "--resume", "runs/small", "--new-schedule"]) == 0
     assert "is finished already" not in (output := capsys.readouterr().out)
-    assert "stage 2/2 epoch 3/3" in output
+    assert "stage 3/3 epoch 1/1" in output

@@ -147,6 +147,11 @@ def read_sized(file: ImageFile, bits: int = 16) -> tv.Image:
     return image
 
 
+def is_size(height: int, width: int) -> bool:
+    """Return whether an image may have this height and width in pixels; annotation files may say anything."""
+    return height > 0 and width > 0 and height * width <= MAX_PIXELS
+
+
 def image_size(path: str | Path) -> Size:
     """Return height and width of an upright image; reads the header of the file only.
 

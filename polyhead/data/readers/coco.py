@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from polyhead.data.io.images import MAX_PIXELS, image_size
+from polyhead.data.io.images import MAX_PIXELS, image_size, is_size
 from polyhead.data.io.json_files import number as to_number
 from polyhead.data.io.json_files import whole_number
 from polyhead.data.io.named_images import NamedImages
@@ -198,7 +198,7 @@ def category_set(document: dict[str, Any]) -> set[str]:
 def _size(entry: Entry, where: str) -> Size | Problem:
     """Return height and width of an image."""
     height, width = (whole_number(entry.get(side)) for side in ("height", "width"))
-    if height is not None and width is not None and 0 < height <= MAX_PIXELS and 0 < width <= MAX_PIXELS:
+    if height is not None and width is not None and is_size(height, width):
         return height, width
     what = f"expected whole numbers above 0 as width and height, got {entry.get('width')!r} and {entry.get('height')!r}"
     return Problem(where, what, "write the size of the image file")

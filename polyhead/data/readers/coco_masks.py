@@ -63,7 +63,7 @@ class CocoMasks(Coco):
     ) -> None:
         self._outlines: dict[str, list[Outline]] = {}
         super().__init__(root, annotations, images, classes=classes, on_bad=on_bad, cap=cap)
-        self.digest = blake2b(repr(sorted(self._outlines.items())).encode(), digest_size=16).hexdigest()
+        self.digest = blake2b(repr((sorted(self._outlines.items()), self._sizes)).encode(), digest_size=16).hexdigest()
 
     def _classes(
         self, entries: list[Any], selected: list[str] | None, issues: Issues

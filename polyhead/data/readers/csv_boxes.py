@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from polyhead.data.io.files import read_text
-from polyhead.data.io.images import MAX_PIXELS, is_image
+from polyhead.data.io.images import is_image, is_size
 from polyhead.data.io.json_files import head, number, whole_number
 from polyhead.data.readers.in_memory import Box
 from polyhead.errors import InvalidFileError, Problem
@@ -206,7 +206,7 @@ def _row(where: str, cells: list[str], columns: Columns) -> Row | Problem:
     size = None
     if columns.size and max(columns.size) < len(cells):
         sides = [whole_number(cells[column]) or 0 for column in columns.size]
-        size = (sides[0], sides[1]) if all(0 < side <= MAX_PIXELS for side in sides) else None
+        size = (sides[0], sides[1]) if is_size(sides[0], sides[1]) else None
     texts = [cells[column] for column in columns.box]
     if all(text.lower() in ("", "nan", "none", "null") for text in texts):
         return Row(where, image, "", None, size)

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from polyhead.data.io.files import Listing
-from polyhead.data.io.images import MAX_PIXELS, is_image
+from polyhead.data.io.images import MAX_PIXELS, is_image, is_size
 from polyhead.data.io.json_files import head, load_json, number, whole_number
 from polyhead.data.readers.in_memory import Box
 from polyhead.errors import InvalidFileError, Problem
@@ -120,7 +120,7 @@ def read_labelme(path: Path) -> LabelMeFile:
             problems.append(Problem(f"{path}: shape {index}", shape, REMEDY))
     image = document.get("imagePath")
     sides = [whole_number(document.get(key)) or 0 for key in ("imageHeight", "imageWidth")]
-    size = (sides[0], sides[1]) if all(0 < side <= MAX_PIXELS for side in sides) else None
+    size = (sides[0], sides[1]) if is_size(sides[0], sides[1]) else None
     name = image.strip() if isinstance(image, str) and image.strip() else None
     flags = document.get("flags")
     chosen = [flag for flag, value in flags.items() if value is True] if isinstance(flags, dict) else []

@@ -49,7 +49,7 @@ class LabelMeMasks(LabelMe):
     ) -> None:
         self._shapes: dict[str, list[tuple[int, Shape]]] = {}
         super().__init__(root, annotations, classes=classes, on_bad=on_bad, cap=cap)
-        self.digest = blake2b(repr(sorted(self._shapes.items())).encode(), digest_size=16).hexdigest()
+        self.digest = blake2b(repr((sorted(self._shapes.items()), self._sizes)).encode(), digest_size=16).hexdigest()
 
     def content(self, index: int) -> str:  # the digest has all shapes
         """Return an empty text."""

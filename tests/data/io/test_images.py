@@ -11,7 +11,16 @@ from PIL import Image, ImageOps
 from torchvision import tv_tensors as tv
 
 from polyhead.data.io import images
-from polyhead.data.io.images import image_size, is_image, not_read, read_classes, read_image, used_bits
+from polyhead.data.io.images import (
+    MAX_PIXELS,
+    image_size,
+    is_image,
+    is_size,
+    not_read,
+    read_classes,
+    read_image,
+    used_bits,
+)
 from polyhead.errors import InvalidFileError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
@@ -198,3 +207,10 @@ def test_a_pgm_file_of_any_depth_has_its_full_range(most: int, tmp_path: Path) -
     path = tmp_path / "a.pgm"
     path.write_bytes(b"P5 3 1 %d\n" % most + values.tobytes())
     assert read_image(path)[0].tolist() == [[0, 127, 255]]
+
+
+def test_sizes_that_no_image_may_have() -> None:
+    assert is_size(48, 64)
+    assert is_size(1, MAX_PIXELS)
+    for height, width in ((0, 64), (48, -1), (2, MAX_PIXELS), (10_000_000, 48)):
+        assert not is_size(height, width)

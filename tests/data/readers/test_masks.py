@@ -1,5 +1,6 @@
 """Readers of masks: classes of valid files, messages for invalid ones, and pixels of real data."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 from builders.fitted_images import decoded
-from builders.mask_data import area, edit, numbers
+from builders.mask_data import COCO_FILE, area, edit, numbers
 from PIL import Image
 
 from polyhead.contracts.reader import Subset
 from polyhead.data.doctor import check, fingerprint, require_valid
 from polyhead.data.formats.recognize import FORMATS, recognize
 from polyhead.data.readers.coco_masks import CocoMasks
+from polyhead.data.readers.labelme_masks import LabelMeMasks
 from polyhead.data.readers.merge import Merge
 from polyhead.data.readers.png_masks import PngMasks
 from polyhead.data.readers.voc import CLASSES
@@ -219,6 +221,17 @@ def test_a_changed_mask_is_checked_again(tiny: Tiny) -> None:
     assert check(VocMasks(root)) == []
     save(np.full((48, 64), 99, np.uint8))(root / FILES["voc_masks"])
     assert len(check(VocMasks(root))) == 1
+
+
+@pytest.mark.parametrize(("data", "file"), [("coco_masks", COCO_FILE), ("labelme", "2.json")])
+def test_a_changed_size_in_an_annotation_is_checked_again(tiny: Tiny, data: str, file: str) -> None:
+    root = tiny(data)
+    reader = CocoMasks if data == "coco_masks" else LabelMeMasks
+    assert check(reader(root)) == []
+    text = (root / file).read_text()
+    (root / file).write_text(re.sub(r'("(?:height|imageHeight)": )48', r"\g<1>96", text, count=1))
+    message = "expected 64 x 96 pixels as in its annotation, got 64 x 48"
+    assert sum(message in str(problem) for problem in check(reader(root))) == 1
 
 
 def test_formats_with_boxes_are_recognized_first(tiny: Tiny) -> None:
