@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from polyhead.nets.model import Model
     from polyhead.run import Run
     from polyhead.workflows.extend import extend
+    from polyhead.workflows.lr_find import lr_find
     from polyhead.workflows.measure import evaluate
     from polyhead.workflows.own import Task, fit
     from polyhead.workflows.predict import load, predict
@@ -36,6 +37,7 @@ _NAMES = {
     "extend": ("polyhead.workflows.extend", "extend"),
     "fit": ("polyhead.workflows.own", "fit"),
     "load": ("polyhead.workflows.predict", "load"),
+    "lr_find": ("polyhead.workflows.lr_find", "lr_find"),
     "models": ("polyhead.models", ""),
     "predict": ("polyhead.workflows.predict", "predict"),
     "ssd300": ("polyhead.models", "ssd300"),
@@ -56,6 +58,7 @@ __all__ = [
     "extend",
     "fit",
     "load",
+    "lr_find",
     "models",
     "predict",
     "ssd300",
