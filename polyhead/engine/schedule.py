@@ -82,7 +82,8 @@ def _check_same(run: Run, before: Plan, now: Plan, stage: int) -> None:
     Raises:
         PolyheadError: for all settings that differ.
     """
-    ignored = LENGTH if now["schedule"] == before["schedule"] in ENDLESS else ()
+    same = now["schedule"] == before.get("schedule")
+    ignored = LENGTH if same and now["schedule"] in ENDLESS else ()
     differing = [key for key in now if before.get(key) != now[key] and key not in ignored]
     if not differing:
         return

@@ -56,7 +56,7 @@ def lr_find(
     folder = Path(settings.runs)
     folder.mkdir(parents=True, exist_ok=True)
     plot = lr_search(
-        search.lrs, search.losses, search.smoothed, search.fastest, folder / f"{settings.name}.lr_find.png"
+        search.lrs, search.losses, search.smoothed, search.suggested, folder / f"{settings.name}.lr_find.png"
     )
     table = plot.with_suffix(".csv")
     text = io.StringIO()

@@ -9,16 +9,23 @@ from builders.training_process import toy_tasks
 
 from polyhead.engine.fit import build_heads
 from polyhead.engine.learner import Learner, NotFiniteError
-from polyhead.engine.lr_find import HIGHEST, LOWEST, find_lr, lr_at, search_of
+from polyhead.engine.lr_find import HIGHEST, LOWEST, LrSearch, find_lr, lr_at, search_of
 from polyhead.engine.stage import Stage
 from polyhead.rng import fork_rng
 
 STEPS = 30
 
 
+def search(stage: Stage) -> LrSearch:
+    with fork_rng(0, "weights"):
+        model, tasks = toy_model(), toy_tasks(0)
+    build_heads(model, tasks, 0)
+    return find_lr(model, tasks, stage, seed=0, precision="32-true", steps=STEPS)
+
+
 def test_learning_rates_are_equidistant_in_their_logarithm() -> None:
     lrs = [lr_at(step, STEPS) for step in range(STEPS)]
-    assert (lrs[0], lrs[-1]) == (LOWEST, pytest.approx(HIGHEST))
+    assert [lrs[0], lrs[-1]] == pytest.approx([LOWEST, HIGHEST])
     factors = [later / lr for lr, later in pairwise(lrs)]
     assert factors == pytest.approx([factors[0]] * (STEPS - 1))
     assert lr_at(0, 1) == LOWEST
@@ -27,11 +34,11 @@ def test_learning_rates_are_equidistant_in_their_logarithm() -> None:
 def test_a_tenth_of_the_rate_with_the_lowest_smoothed_loss_is_suggested() -> None:
     lrs = [lr_at(step, 100) for step in range(100)]
     losses = [2 - 0.01 * step if step < 70 else 1.3 + 0.2 * (step - 70) for step in range(100)]
-    search = search_of(lrs, losses)
-    assert lrs[68] <= search.lowest <= lrs[75]
-    assert search.suggested == search.lowest / 10
-    assert len(search.smoothed) == 100
-    assert search.smoothed[0] == losses[0]
+    found = search_of(lrs, losses)
+    assert lrs[68] <= found.lowest <= lrs[75]
+    assert found.suggested == found.lowest / 10
+    assert len(found.smoothed) == 100
+    assert found.smoothed[0] == losses[0]
 
 
 @pytest.mark.parametrize("losses", [[1.0] * 40, [1.0 + 0.1 * step for step in range(40)], [1.0], [3.0, 2.0, 1.0]])
@@ -49,14 +56,8 @@ def test_a_search_trains_with_each_rate_and_is_the_same_again(monkeypatch: pytes
 
     monkeypatch.setattr(Learner, "training_step", record)
     stage = Stage(tasks=["squares"], lr=0.5, ema=0.9, epochs=1, accumulate=2, lr_mult={"heads.squares": 1.0})
-    searches = []
-    for _ in range(2):
-        with fork_rng(0, "weights"):
-            model, tasks = toy_model(), toy_tasks(0)
-        build_heads(model, tasks, 0)
-        searches.append(find_lr(model, tasks, stage, seed=0, precision="32-true", steps=STEPS))
-    first, second = searches
-    assert first == second
+    first = search(stage)
+    assert search(stage) == first
     assert used[: len(first.losses)] == pytest.approx(first.lrs)
     assert len(first.losses) <= STEPS
     assert all(math.isfinite(loss) for loss in first.losses)
@@ -71,6 +72,4 @@ def test_a_loss_that_is_not_finite_ends_the_search(monkeypatch: pytest.MonkeyPat
         return real(learner, batches, batch_idx)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Learner, "training_step", explode)
-    model, tasks = toy_model(), toy_tasks(0)
-    build_heads(model, tasks, 0)
-    assert len(find_lr(model, tasks, Stage(lr=0.1), seed=0, precision="32-true", steps=STEPS).losses) == 9
+    assert len(search(Stage(lr=0.1)).losses) == 9

@@ -58,9 +58,9 @@ def test_a_failure_is_logged_and_repeated_with_the_next_copy(run: Run, tmp_path:
     mirror = Mirror(str(tmp_path / "copy"), run, lines.append)
     (tmp_path / "copy").write_text("a file in the place of the folder")
     assert not mirror.copy()
-    (line,) = lines
-    assert line.startswith(f"mirror: 2 files could not be copied to {tmp_path / 'copy'}/first (config.yaml: ")
-    assert line.endswith("); the next epoch tries again")
+    assert len(lines) == 1
+    assert lines[0].startswith(f"mirror: 2 files could not be copied to {tmp_path / 'copy'}/first (config.yaml: ")
+    assert lines[0].endswith("); the next epoch tries again")
     (tmp_path / "copy").unlink()
     assert mirror.copy()
     assert len(files(tmp_path / "copy" / "first")) == 2
