@@ -69,7 +69,7 @@ def follow_normalization(backbone: Normalized) -> None:
     """Make the activations of a backbone those of its weights, now and whenever weights are loaded into it.
 
     Where images are not normalized, the weights are the authors', whose activation is Mish; else timm's. Mean and
-    standard deviation are tensors of a run's weights files, so a model that is built from such a file is the same again.
+    standard deviation are tensors of a run's weights files, so a model that is built from such a file is the same.
     """
     _set_activations(backbone)
     hook: Any = backbone.register_load_state_dict_post_hook  # has no types in torch
