@@ -2,11 +2,12 @@
 
     benchmarks/device.sh [--out FOLDER] [--limit SECONDS] [--only MODEL ...] [--reduced]
 
-Measured are SSD300, EfficientDet-D0, the unified network, YOLOv3 and YOLOX-nano (`device.yaml`) on generated data, YOLOX
-on the photos of coco_mini where POLYHEAD_DATA has them: time, peak memory and losses of a training step in fp16 and bf16 against fp32; an interrupted and resumed training against an uninterrupted
-one, with the state of the loss scaler; and a step of torchvision's SSD and of effdet, which are skipped where they are
-not installed. What is compared takes turns, and a ratio is the median of the pairs. The interval of a median has a
-confidence of at least 90 %; of fewer than five pairs it is their range. Nothing is downloaded.
+Measured are SSD300, EfficientDet-D0, the unified network, YOLOv3 and YOLOX-nano (`device.yaml`) on generated data, and
+YOLOX on the photos of coco_mini where POLYHEAD_DATA has them: time, peak memory and losses of a training step in fp16
+and bf16 against fp32; an interrupted and resumed training against an uninterrupted one, with the state of the loss
+scaler; and a step of torchvision's SSD and of effdet, which are skipped where they are not installed. What is compared
+takes turns, and a ratio is the median of the pairs. The interval of a median has a confidence of at least 90 %; of
+fewer than five pairs it is their range. Nothing is downloaded.
 
 The table is printed, and saved as `device.csv` (the columns of `results.csv`, and more) and `device.json` (all steps).
 Exit code: 0 all checks passed, 1 a check failed, 2 a package is missing, 3 the time was too short for a check.

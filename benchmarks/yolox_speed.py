@@ -3,10 +3,10 @@
     python -m benchmarks.yolox_speed --ultralytics PYTHON [--size 416] [--pairs 15] [--images 20]
 
 PYTHON is an interpreter of another environment, which has ultralytics; Polyhead never imports it. Both networks have
-random weights, batch norms folded, one image in a batch and one thread. Timed is everything from normalized pixels to
-the box and the class scores of each cell, before suppression; bf16 only where it is native. A pair is the mean of a few images of ours and then of
-theirs. Seconds are those of the CPU (``--wall``: of the clock), so that other programs disturb less. A ratio is the
-median over the pairs, with an interval of at least 90 % confidence; above 1, ours is faster.
+random weights, batch norms folded, one image in a batch and one thread. Timed is everything from pixels to the box and
+the class scores of each cell, before suppression; bf16 only where it is native. A pair is the mean of a few images of
+ours and then of theirs. Seconds are those of the CPU (``--wall``: of the clock), so that other programs disturb less. A
+ratio is the median over the pairs, with an interval of at least 90 % confidence; above 1, ours is faster.
 
 The networks are not equally good: YOLOX-nano has an AP of 25.8 on COCO, YOLO11n 39.5 (published by their authors).
 """

@@ -1,6 +1,6 @@
 """Batch norms folded into the convolutions before them, so that inference computes the same with fewer layers.
 
-In evaluation, batch norm multiplies and shifts each channel by constants, which the convolution before it can do itself.
+In evaluation, batch norm multiplies and shifts each channel by constants, which the convolution before it can do.
 Which batch norms follow a convolution is seen while the model runs, so any network is folded, whatever its names.
 """
 

@@ -29,9 +29,7 @@ class PennFudan(InMemoryReader):
         PolyheadError: if the folder does not have this layout.
     """
 
-    def __init__(
-        self, root: str | Path, *, class_name: str = "person", on_bad: str = "stop", cap: float = 0.1
-    ) -> None:
+    def __init__(self, root: str | Path, *, class_name: str = "person", on_bad: str = "stop", cap: float = 0.1) -> None:
         folder = penn_fudan_folder(find(root))
         if folder is None:
             raise PolyheadError(
