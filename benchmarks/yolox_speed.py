@@ -80,7 +80,7 @@ class Worker:
         for line in self.process.stdout:
             if line.startswith("answer "):
                 return line.removeprefix("answer ").strip()
-        raise SystemExit(f"{self.process.args} ended with exit code {self.process.wait()}")
+        raise SystemExit(f"{WORKER} ended with exit code {self.process.wait()}")
 
     def seconds(self, variant: str, images: int) -> float:
         """Return the mean seconds of an image."""
