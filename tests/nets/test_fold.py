@@ -96,14 +96,14 @@ class Shared(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.twice, self.kept, self.plain = (nn.Conv2d(2, 2, 1) for _ in range(3))
+        self.twice, self.reused, self.plain = (nn.Conv2d(2, 2, 1) for _ in range(3))
         self.norms = nn.ModuleList(nn.BatchNorm2d(2) for _ in range(4))
         for norm in self.norms:
             nn.init.uniform_(norm.get_buffer("running_var"), 0.5, 2)
 
     def forward(self, feature: Tensor) -> Tensor:
         first = self.norms[1](self.twice(self.norms[0](self.twice(feature))))
-        second = self.kept(first)
+        second = self.reused(first)
         result: Tensor = self.norms[3](self.plain(self.norms[2](second) + second))
         return result
 
