@@ -2,11 +2,12 @@
 
     benchmarks/device.sh [--out FOLDER] [--limit SECONDS] [--only MODEL ...] [--reduced]
 
-Measured are SSD300, EfficientDet-D0 and the unified network (`device.yaml`) on generated data: time, peak memory and
-losses of a training step in fp16 and bf16 against fp32; an interrupted and resumed training against an uninterrupted
-one, with the state of the loss scaler; and a step of torchvision's SSD and of effdet, which are skipped where they are
-not installed. What is compared takes turns, and a ratio is the median of the pairs. The interval of a median has a
-confidence of at least 90 %; of fewer than five pairs it is their range. Nothing is downloaded.
+Measured are SSD300, EfficientDet-D0, the unified network, YOLOv3 and YOLOX-nano (`device.yaml`) on generated data, and
+YOLOX on the photos of coco_mini where POLYHEAD_DATA has them: time, peak memory and losses of a training step in fp16
+and bf16 against fp32; an interrupted and resumed training against an uninterrupted one, with the state of the loss
+scaler; and a step of torchvision's SSD and of effdet, which are skipped where they are not installed. What is compared
+takes turns, and a ratio is the median of the pairs. The interval of a median has a confidence of at least 90 %; of
+fewer than five pairs it is their range. Nothing is downloaded.
 
 The table is printed, and saved as `device.csv` (the columns of `results.csv`, and more) and `device.json` (all steps).
 Exit code: 0 all checks passed, 1 a check failed, 2 a package is missing, 3 the time was too short for a check.
@@ -43,6 +44,8 @@ from benchmarks.device_training import (
     measure,
     open_recipe,
 )
+from polyhead.errors import PolyheadError
+from polyhead.paths import find
 from polyhead.run import write_json, write_rows
 
 SETTINGS = Path(__file__).with_name("device.yaml")
@@ -133,8 +136,20 @@ def read_settings(*, reduced: bool) -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
     for model in content["models"].values():
         model["changes"] = [*content["reduced_recipe"], *model["reduced"]] if reduced else []
+        if reduced:
+            model.pop("steps", None)
+        elif "real" in model and all(found(entry["root"]) for entry in model["real"].values()):
+            model["recipe"]["data"] = model["real"]
     names = ("tolerance", "stage", "resume_stage", "models")
     return {**content["full"], **(content["reduced"] if reduced else {}), **{name: content[name] for name in names}}
+
+
+def found(root: str) -> bool:
+    """Return whether a data set is found."""
+    try:
+        return find(root).is_dir()
+    except PolyheadError:
+        return False
 
 
 def plan(settings: Mapping[str, Any], models: Sequence[str], results: Results, deadline: float) -> Iterator[Item]:
@@ -148,7 +163,8 @@ def plan(settings: Mapping[str, Any], models: Sequence[str], results: Results, d
         return results.opened[model]
 
     def timed(model: str, precision: str) -> None:
-        steps = measure(opened(model), settings["stage"], settings["steps"], precision, deadline)
+        count = settings["models"][model].get("steps", settings["steps"])
+        steps = measure(opened(model), settings["stage"], count, precision, deadline)
         results.timed.setdefault(model, {}).setdefault(precision, []).append(steps)
 
     def resume(model: str) -> None:

@@ -249,7 +249,8 @@ def built_for(state: Mapping[str, Tensor], path: Path) -> Iterator[None]:
 
     def add(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         nonlocal count
-        count += 0 if parameter is None or nn.parameter.is_lazy(parameter) else parameter.numel()
+        if parameter is not None and not nn.parameter.is_lazy(parameter) and not parameter.is_meta:
+            count += parameter.numel()  # tensors on the device meta take no memory
         if count > limit:
             raise damaged(
                 path, f"its model has more parameters than the file: {type(module).__name__}.{name} is too large"

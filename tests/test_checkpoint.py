@@ -311,6 +311,8 @@ def test_no_model_is_built_that_is_much_larger_than_its_file() -> None:
     ):
         nn.Linear(5000, 5000)
     nn.Linear(5000, 5000)  # nothing is left of the check
+    with checkpoint.built_for({"a": torch.zeros(1)}, Path("x.pt")), torch.device("meta"):
+        nn.Linear(5000, 5000)  # takes no memory
     with (
         pytest.raises(PolyheadError, match=r"its model cannot be built, ZeroDivisionError"),
         checkpoint.built_for({}, Path("x.pt")),

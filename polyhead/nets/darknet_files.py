@@ -1,4 +1,4 @@
-"""Weights files of the Darknet framework (``yolov3.weights``, ``darknet53.conv.74``): numbers without names.
+"""Weights files of the Darknet framework (``yolov4.weights``, ``darknet53.conv.74``): numbers without names.
 
 A header of three whole numbers (major and minor version, revision) and the number of images seen; then for each
 convolution, in the order of its configuration file, the bias, the scale, mean and variance of its batch norm if it has
@@ -18,26 +18,39 @@ from polyhead.run import atomic_write
 
 
 class Layer(NamedTuple):
-    """A convolution and the batch norm after it, or None where the convolution has a bias instead."""
+    """A convolution of a file.
+
+    Attributes:
+        conv: the convolution.
+        norm: the batch norm after it; None where the convolution has a bias instead.
+        outputs: its output channels, where the network computes several convolutions of the file as one.
+    """
 
     conv: nn.Conv2d
     norm: nn.BatchNorm2d | None
+    outputs: slice = slice(None)
 
     def tensors(self) -> Iterator[Tensor]:
-        """Yield the tensors in the order of the files."""
+        """Yield the tensors in the order of the files, as views."""
         if self.norm is None:
             assert self.conv.bias is not None
-            yield self.conv.bias
+            yield self.conv.bias[self.outputs]
         else:
+            yield from (self.norm.bias[self.outputs], self.norm.weight[self.outputs])
             assert self.norm.running_mean is not None
             assert self.norm.running_var is not None
-            yield from (self.norm.bias, self.norm.weight, self.norm.running_mean, self.norm.running_var)
-        yield self.conv.weight
+            yield from (self.norm.running_mean[self.outputs], self.norm.running_var[self.outputs])
+        yield self.conv.weight[self.outputs]
 
     @property
     def size(self) -> int:
         """Number of values in the files."""
         return sum(each.numel() for each in self.tensors())
+
+    @property
+    def shape(self) -> list[int]:
+        """Shape of its kernel."""
+        return list(self.conv.weight[self.outputs].shape)
 
 
 class Values(NamedTuple):
@@ -73,40 +86,61 @@ def read_values(path: Path) -> Values:
     return Values(path, torch.from_numpy(np.frombuffer(content[start:], "<f4").copy()), int(seen))
 
 
+def is_darknet(path: Path) -> bool:
+    """Return whether a file is named like Darknet's: ``yolov4.weights``, ``yolov4.conv.137``."""
+    return path.suffix == ".weights" or ".conv" in path.suffixes
+
+
 @torch.no_grad()
-def fill(layers: Sequence[Layer], values: Values, network: str) -> int:
+def fill(layers: Sequence[Layer], values: Values, network: str, *, begins: bool = False) -> int:
     """Copy the numbers of a file into convolutions, in their order, as far as the file goes.
 
     Args:
         layers: the convolutions.
         values: the content of the file.
         network: name of the network, for the error message.
+        begins: whether these are the first convolutions of a network: the file has all of them, and may go on.
 
     Returns:
         How many convolutions were filled.
 
     Raises:
-        PolyheadError: if the file ends within a convolution, or goes on after the last one.
+        PolyheadError: if the file ends within a convolution, or goes on after the last one without ``begins``; with it,
+            also if the file ends before the last one. And if the variance of a batch norm is none, which shows a file
+            of a network with other convolutions.
     """
     at = 0
     total = values.numbers.numel()
+    refused = f"{values.path} does not contain weights of {network}:"
     for number, layer in enumerate(layers):
-        if at == total and number:
+        place = f"convolution {number + 1} of {len(layers)} ({layer.shape})"
+        if at == total and number and not begins:
             return number
         if at + layer.size > total:
-            raise PolyheadError(
-                f"{values.path} does not contain weights of {network}: it ends in the middle of convolution "
-                f"{number + 1} of {len(layers)} ({list(layer.conv.weight.shape)}). Use a file of this network."
-            )
+            where = "before" if at == total else "in the middle of"
+            raise PolyheadError(f"{refused} it ends {where} {place}. Use a file of this network.")
         for tensor in layer.tensors():
             tensor.copy_(values.numbers[at : at + tensor.numel()].view_as(tensor))
             at += tensor.numel()
-    if at < total:
+        if not _has_variances(layer):
+            raise PolyheadError(
+                f"{refused} in the place of the variances of {place}, it has numbers that are negative or not finite. "
+                "Use a file of this network."
+            )
+    if at < total and not begins:
         raise PolyheadError(
-            f"{values.path} does not contain weights of {network}: it has {total - at} numbers more than its "
-            f"{len(layers)} convolutions. Use a file of this network."
+            f"{refused} it has {total - at} numbers more than its {len(layers)} convolutions. Use a file of this "
+            "network."
         )
     return len(layers)
+
+
+def _has_variances(layer: Layer) -> bool:
+    """Return whether the variances of a convolution's batch norm can be some."""
+    if layer.norm is None:
+        return True
+    *_, variance, _ = layer.tensors()
+    return bool((variance.isfinite() & (variance >= 0)).all())
 
 
 def write_values(path: Path, layers: Iterable[Layer], seen: int = 0) -> None:

@@ -10,11 +10,12 @@ from polyhead.contracts.modality import Modality, Source
 from polyhead.data.loading.streams import Collate
 from polyhead.errors import InvalidFileError, PolyheadError, Problem
 from polyhead.kinds import kind_of
-from polyhead.nets.inference import on_device, predict_batch
+from polyhead.nets.fold import folded_copy
+from polyhead.nets.inference import on_device, predict_batch, raw_predictions
 from polyhead.nets.model import Model
 from polyhead.nets.precision import resolve, standard_defaults
 from polyhead.plotting.draw import CONFIDENT
-from polyhead.types import Sample
+from polyhead.types import Batch, Sample
 from polyhead.workflows.result import Result, best_of_heads
 
 BATCH_BYTES = 1 << 27
@@ -44,6 +45,7 @@ class Predictor:
         self.modalities = dict(modalities)
         self.kinds: dict[str, Kind] = {task: kind_of(model.head(task).kind) for task in names}
         self.precision = resolve(precision)
+        self._folded: dict[str, Model] = {}
         self.skipped: list[Problem] = []
         self.notes: Sequence[str] = ()
 
@@ -148,12 +150,24 @@ class Predictor:
                 modality.eval(Sample(each.decoded, None, modality.meta(str(number), each.decoded)))
                 for number, each in enumerate(group)
             ]
+            if (key := self.model.input_key(names[0])) not in self._folded:
+                self._fold(key, on_device(Collate(None, modality)(samples[:1]), self.device))
             batch = on_device(Collate(None, modality)(samples), self.device)
-            found |= predict_batch(self.model, batch, {task: self.kinds[task] for task in names}, self.precision)
+            found |= predict_batch(self._folded[key], batch, {task: self.kinds[task] for task in names}, self.precision)
         return [
             [self._result(each, task, found[task][str(number)], conf) for task in tasks]
             for number, each in enumerate(group)
         ]
+
+    def _fold(self, key: str, example: Batch) -> None:
+        """Copy the model, with the batch norms of a backbone and its tasks folded into the convolutions before them.
+
+        Args:
+            key: key of the backbone (:meth:`polyhead.nets.model.Model.input_key`).
+            example: an input of it, with which all its tasks are tried.
+        """
+        tasks = [name for name in self.names if self.model.input_key(name) == key]
+        self._folded[key] = folded_copy(self.model, lambda model: raw_predictions(model, example, tasks))
 
     def _result(self, found: "Input", task: str, prediction: Any, conf: float) -> Result:
         """Convert one prediction to a result."""

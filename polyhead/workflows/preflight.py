@@ -16,6 +16,7 @@ from polyhead.data.loading.source import TaskData, overlapping_splits
 from polyhead.data.loading.streams import Collate
 from polyhead.engine.fit import build_heads, check_stage
 from polyhead.engine.mirror import check_url
+from polyhead.engine.optim import PRETRAINED_LR, base_lr, lr_mult_of
 from polyhead.engine.stage import check_all_trained, check_tasks, largest_side, trained_tasks
 from polyhead.errors import PolyheadError, few
 from polyhead.kinds import kind_of
@@ -24,6 +25,9 @@ from polyhead.nets.model import Model
 from polyhead.rng import fork_rng
 from polyhead.workflows.sizes import check_sizes
 from polyhead.workflows.tasks import open_tasks
+
+DESTROYS = 5
+"""How many times :data:`PRETRAINED_LR`, for batches of 8, undoes within a few steps what pretrained weights know."""
 
 
 class Ready(NamedTuple):
@@ -68,7 +72,8 @@ def prepare(parts: Parts) -> Ready:
         if stage.sizes is not None:
             check_sizes(parts.model, [tasks[name] for name in stage.tasks or tasks], stage.sizes, f"stages.{number}")
     counted = _check_parameters(count_parameters(parts.model), parts.settings.max_parameters)
-    return Ready(parts, tasks, [counted, *absent, *overlapping_splits(tasks), *_forgetting_warnings(parts, tasks)])
+    warnings = [*_forgetting_warnings(parts, tasks), *_rate_warnings(parts, tasks)]
+    return Ready(parts, tasks, [counted, *absent, *overlapping_splits(tasks), *warnings])
 
 
 def build(config: Mapping[str, Any]) -> Parts:
@@ -137,6 +142,22 @@ def _forgetting_warnings(parts: Parts, tasks: Mapping[str, TaskData]) -> list[st
                 f"stages.{number}: Warning: {harmful[0]} without freeze_bn_stats can do harm: a student whose batch "
                 "norm follows the batch never matches its teacher. Set freeze_bn_stats: true."
             )
+    return lines
+
+
+def _rate_warnings(parts: Parts, tasks: Mapping[str, TaskData]) -> list[str]:
+    """Return a warning for each task that a stage trains at a rate that undoes what its head's weights know already."""
+    lines = []
+    for number, stage in enumerate(parts.stages):
+        for task in stage.tasks or tasks:
+            known = parts.model.head(task).known
+            factors = [lr_mult_of(part, stage.lr_mult) for part in ("backbone", "neck", f"heads.{task}")]
+            rate, most = base_lr(parts.model, stage) * max(factors), DESTROYS * PRETRAINED_LR * tasks[task].batch / 8
+            if stage.lr is not None and known and rate > most:
+                lines.append(
+                    f"stages.{number}: Warning: a learning rate of {rate:g} undoes what the weights of {task!r} know "
+                    f"of {few(known)}. Use {most / DESTROYS:g} for batches of {tasks[task].batch}, or leave lr out."
+                )
     return lines
 
 

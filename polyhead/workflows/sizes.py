@@ -13,6 +13,8 @@ from polyhead.types import Pyramid
 
 REFUSALS = (AssertionError, IndexError, RuntimeError, TypeError, ValueError)
 """What networks raise on images of a size that they do not take."""
+CELLS = 2
+"""Rows and columns of the coarsest level of the backbone at the smallest size; images of one cell teach nothing."""
 
 
 def check_sizes(model: Model, tasks: Sequence[TaskData], sizes: Sequence[int], where: str) -> None:
@@ -27,7 +29,7 @@ def check_sizes(model: Model, tasks: Sequence[TaskData], sizes: Sequence[int], w
         where: the stage, for messages.
 
     Raises:
-        PolyheadError: for the first size that is not possible.
+        PolyheadError: for the first size that is not possible, or has too few cells.
     """
     shown = [task for task in tasks if task.inputs_spec.size is not None]
     if not shown:
@@ -38,6 +40,14 @@ def check_sizes(model: Model, tasks: Sequence[TaskData], sizes: Sequence[int], w
         raise PolyheadError(
             f"{where}.sizes: the sizes are sides of square images, but the model is made for images of {height} x "
             f"{width} pixels. Give the model a square size, or remove the setting."
+        )
+    assert model.neck_input is not None  # the heads are built
+    stride = max(model.neck_input.strides)  # of the backbone; levels that a neck adds may have a single cell
+    least = min(CELLS * stride, height)
+    if min(sizes) < least:
+        raise PolyheadError(
+            f"{where}.sizes: expected sides of {least} pixels or more, {CELLS} cells of the coarsest level of the "
+            f"backbone (stride {stride}), got {min(sizes)}. Use larger sizes."
         )
     model.eval()
     for side in sorted(set(sizes)):

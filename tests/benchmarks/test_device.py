@@ -88,10 +88,23 @@ def test_the_script_measures_all_models(tmp_path: Path) -> None:
     command = [str(SCRIPT), "--reduced"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    for model in ("ssd300", "efficientdet", "unified"):
+    for model in ("ssd300", "efficientdet", "unified", "yolov3", "yolox"):
         assert f"\n{model}" in done.stdout
-    assert done.stdout.endswith("OK: 12 checks passed\n")
+    assert done.stdout.endswith("OK: 20 checks passed\n")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"device.csv", "device.json"}
+
+
+def test_photos_replace_generated_data_where_they_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYHEAD_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    assert [*read_settings(reduced=False)["models"]["yolox"]["recipe"]["data"]] == ["signs"]
+    (tmp_path / "coco_mini").mkdir()
+    chosen = read_settings(reduced=False)["models"]["yolox"]
+    assert ([*chosen["recipe"]["data"]], chosen["steps"]) == (["det10"], 200)
+    reduced = read_settings(reduced=True)["models"]["yolox"]
+    assert [*reduced["recipe"]["data"]] == ["signs"]
+    assert "steps" not in reduced
 
 
 def test_a_missing_package_is_named(tmp_path: Path) -> None:

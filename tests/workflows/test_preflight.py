@@ -65,6 +65,49 @@ def stage_warnings(second: dict[str, Any]) -> list[str]:
     return [remark for remark in ready.remarks if remark.startswith("stages.")]
 
 
+@pytest.mark.parametrize(
+    ("stage", "batch", "known", "line"),
+    [
+        (
+            {"lr": 0.0006},
+            8,
+            True,
+            (
+                "stages.0: Warning: a learning rate of 0.0006 undoes what the weights of 'a' know of left. Use 0.0001 "
+                "for batches of 8, or leave lr out."
+            ),
+        ),
+        ({"lr": 0.0005}, 8, True, ""),
+        ({"lr": 0.0004}, 4, True, "stages.0: Warning: a learning rate of 0.0004 undoes"),
+        ({"lr": 0.0006}, 8, False, ""),
+        ({"lr": 0.0006, "lr_mult": {"backbone": 0.1, "neck": 0.1, "heads.a": 0.5}}, 8, True, ""),
+        (
+            {"lr": 0.0006, "lr_mult": {"backbone": 0.1, "neck": 0.0}},
+            8,
+            True,
+            "stages.0: Warning: a learning rate of 0.0006",
+        ),
+        ({}, 1, True, ""),
+    ],
+)
+def test_a_rate_that_undoes_what_the_weights_know_is_reported(
+    stage: dict[str, Any], batch: int, known: bool, line: str
+) -> None:
+    data = TensorDataset(torch.randn(20, 2), torch.arange(20) % 2)
+    sources = {"a": Task(data, ["left", "right"], batch=batch).source("a")}
+    head = Pretrained if known else Classify
+    ready = prepare(Parts(Model(nn.Linear(2, 4), [], head), sources, [Stage(**stage)], Settings()))
+    warnings = [remark for remark in ready.remarks if remark.startswith("stages.")]
+    assert len(warnings) == bool(line)
+    assert all(warning.startswith(line) for warning in warnings)
+
+
+class Pretrained(Classify):
+    """A head whose weights know one of its classes."""
+
+    known = ("left",)
+
+
 class Bare(Classify):
     """Returns raw predictions that the default distillation cannot compare."""
 

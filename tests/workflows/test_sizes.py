@@ -61,7 +61,15 @@ def test_every_task_of_a_joint_stage_is_tried_and_nothing_of_the_model_changes()
                 r"of any size"
             ),
         ),
-        (ToyBackbone, [2], (32, 32), r"^stages\.1\.sizes: the model does not take images of 2 x 2 pixels \("),
+        (
+            ToyBackbone,
+            [32, 15, 1],
+            (32, 32),
+            (
+                r"^stages\.1\.sizes: expected sides of 16 pixels or more, 2 cells of the coarsest level of the "
+                r"backbone \(stride 8\), got 1\. Use larger sizes\."
+            ),
+        ),
         (
             ToyBackbone,
             [64],
@@ -75,6 +83,11 @@ def test_what_the_model_does_not_take_is_refused_before_the_training(
 ) -> None:
     with pytest.raises(PolyheadError, match=message):
         prepare(images(backbone(), sizes, size))
+
+
+def test_a_size_needs_two_cells_or_what_the_model_has() -> None:
+    prepare(images(ToyBackbone(), [16, 32]))
+    prepare(images(ToyBackbone(), [12, 16], (12, 12)))
 
 
 def test_the_size_of_the_model_alone_is_taken_by_every_network() -> None:

@@ -17,10 +17,11 @@ IMAGES, MASKS = "PNGImages", "PedMasks"
 
 
 class PennFudan(InMemoryReader):
-    """The data set Penn-Fudan with the class ``person``; boxes and areas are computed from the masks.
+    """The data set Penn-Fudan, which has one class; boxes and areas are computed from the masks.
 
     Args:
         root: the folder ``PennFudanPed`` or the folder that contains it.
+        class_name: name of the class.
         on_bad: ``"stop"`` or ``"skip"``, see :class:`polyhead.data.readers.in_memory.InMemoryReader`.
         cap: the largest fraction of images that may be skipped.
 
@@ -28,7 +29,7 @@ class PennFudan(InMemoryReader):
         PolyheadError: if the folder does not have this layout.
     """
 
-    def __init__(self, root: str | Path, *, on_bad: str = "stop", cap: float = 0.1) -> None:
+    def __init__(self, root: str | Path, *, class_name: str = "person", on_bad: str = "stop", cap: float = 0.1) -> None:
         folder = penn_fudan_folder(find(root))
         if folder is None:
             raise PolyheadError(
@@ -47,7 +48,7 @@ class PennFudan(InMemoryReader):
             if is_image(name) and Path(name).stem.removesuffix("_mask") not in stems:
                 what = f"the mask has no image in {IMAGES}"
                 issues.add(name, Problem(str(path), what, "add the image, or delete the mask"))
-        super().__init__(folder, ["person"], ["person"], records, issues, on_bad, cap)
+        super().__init__(folder, [class_name], [class_name], records, issues, on_bad, cap)
 
 
 def penn_fudan_folder(folder: Path) -> Path | None:

@@ -10,9 +10,11 @@ import timm
 from torch import Tensor, nn
 
 from polyhead.errors import PolyheadError
+from polyhead.nets.backbones import yolov4
 from polyhead.nets.backbones.networks import create, skeleton
 from polyhead.nets.backbones.normalized import Normalized, pad_to_multiple
 from polyhead.nets.backbones.weights import load
+from polyhead.nets.darknet_files import is_darknet
 from polyhead.nets.precision import depthwise_in_float32
 from polyhead.paths import HUB, WEIGHTS, find
 from polyhead.types import Pyramid
@@ -30,7 +32,8 @@ class Timm(Normalized):
     Args:
         name: timm's name of the network.
         weights: None for random weights, ``"hub"`` to download timm's, or a safetensors or pth file with timm's key
-            names, looked up in the current folder, ``$POLYHEAD_WEIGHTS`` and the user's cache folder.
+            names, looked up in the current folder, ``$POLYHEAD_WEIGHTS`` and the user's cache folder; for
+            ``cspdarknet53``, also YOLOv4's Darknet file (:mod:`polyhead.nets.backbones.yolov4`).
         strides: strides of the levels to use; if several levels have the same stride, the deepest is used.
         last_conv: whether the last level goes through the convolution before the classifier (EfficientNet-B0: 1280
             channels); None uses it if the network has one.
@@ -57,7 +60,8 @@ class Timm(Normalized):
     ) -> None:
         super().__init__()
         full = create(name, hub=weights == HUB)
-        from_file = load(full, find(weights, WEIGHTS)) if weights not in {None, HUB} else {}
+        file = None if weights is None or weights == HUB else find(weights, WEIGHTS)
+        from_file = {} if file is None else load(full, file)
         indices = level_indices(full, strides, name)
         source = {"state_dict": full.state_dict()}
         settings: dict[str, Any] = {"features_only": True, "out_indices": indices, **skeleton(name).settings}
@@ -74,6 +78,10 @@ class Timm(Normalized):
         self.multiple = max(full.patch_embed.patch_size) if skeleton(name).settings else 1
         self.last_axis = str(getattr(self.net, "output_fmt", "NCHW")).endswith("NHWC")
         self.set_normalization(name, mean, std, from_file)
+        if file is not None and is_darknet(file):
+            yolov4.check_not_normalized(self)
+        if name == yolov4.NETWORK:
+            yolov4.follow_normalization(self)
         depthwise_in_float32(self)
 
     def forward(self, inputs: Tensor) -> Pyramid:

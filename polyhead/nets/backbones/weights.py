@@ -12,6 +12,8 @@ from torch import Tensor
 
 from polyhead.checkpoint import compare
 from polyhead.errors import PolyheadError, few
+from polyhead.nets.backbones.yolov4 import load_darknet
+from polyhead.nets.darknet_files import is_darknet
 
 _UNREADABLE = (SafetensorError, OSError, RuntimeError, EOFError, ValueError, TypeError, LookupError, UnpicklingError)
 """What the libraries raise for damaged files."""
@@ -24,7 +26,7 @@ def load(net: Any, path: Path) -> dict[str, list[float]]:
     """Load a weights file into a timm network.
 
     The classifier may differ or be absent, and counters of batch norm may be absent; every other tensor must be present
-    with the right shape.
+    with the right shape. Files of Darknet are read by their order (:mod:`polyhead.nets.backbones.yolov4`).
 
     Returns:
         ``mean`` and ``std`` where the file has them.
@@ -32,6 +34,8 @@ def load(net: Any, path: Path) -> dict[str, list[float]]:
     Raises:
         PolyheadError: if the file cannot be read or a tensor is missing, unexpected or of another shape.
     """
+    if is_darknet(path):
+        return load_darknet(net, path)
     state, normalization = read(path)
     expected = net.state_dict()
     heads = classifier_prefixes(net)

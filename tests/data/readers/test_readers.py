@@ -190,6 +190,7 @@ def test_penn_fudan(tiny: Tiny) -> None:
         assert boxes(reader, 0) == [[10, 5, 30, 25], [60, 40, 61, 41]]
         assert reader.target(0).areas.tolist() == [400, 1]
         assert boxes(reader, 1) == []
+    assert PennFudan(root, class_name="walker").names == ["walker"]
 
 
 def test_folder(tiny: Tiny) -> None:
