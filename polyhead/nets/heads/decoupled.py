@@ -1,6 +1,7 @@
 """The layers of YOLOX's head: separate convolutions for classes and for boxes (Ge et al. 2021, figure 2)."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -41,11 +42,44 @@ class Decoupled(nn.Module):  # pylint: disable=abstract-method  # subclasses hav
         return [(classes(stem), boxes(stem)) for classes, boxes, stem in pairs]
 
 
-class DecoupledTower(Decoupled):
-    """YOLOX's layers: stems, convolutions and three outputs per cell: classes, deltas and objectness.
+class Outputs(nn.Module):  # pylint: disable=abstract-method  # subclasses have the features
+    """The output convolutions of each level: classes from the features of classes, boxes and objectness from the others.
 
     Classes are independent (sigmoid). Their probability and that of an object are low at the start; otherwise the many
     cells without an object would dominate the loss of the first steps.
+    """
+
+    def add_outputs(self, levels: int, width: int, classes: int, prior: float) -> None:
+        """Add the layers.
+
+        Args:
+            levels: number of levels.
+            width: channels of the features of classes, and of those of boxes.
+            classes: number of classes without background.
+            prior: initial probability of an object, and of each class.
+        """
+        self.classes = classes
+        self.cls_preds = nn.ModuleList(nn.Conv2d(width, classes, 1) for _ in range(levels))
+        self.reg_preds = nn.ModuleList(nn.Conv2d(width, 4, 1) for _ in range(levels))
+        self.obj_preds = nn.ModuleList(nn.Conv2d(width, 1, 1) for _ in range(levels))
+        for last in (*self.cls_preds, *self.obj_preds):
+            nn.init.constant_(last.bias, -math.log((1 - prior) / prior))  # the logit of the prior
+
+    def outputs(self, features: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute deltas ``[b, n, 4]``, class logits ``[b, n, classes]`` and objectness logits ``[b, n]``.
+
+        Args:
+            features: those of classes and those of boxes, for each level ``[b, width, h, w]``.
+        """
+        classes, boxes = zip(*features, strict=True)  # of each level
+        deltas = [rows(last(each), 4) for last, each in zip(self.reg_preds, boxes, strict=True)]  # [b, n_i, 4]
+        logits = [rows(last(each), self.classes) for last, each in zip(self.cls_preds, classes, strict=True)]
+        objectness = [rows(last(each), 1) for last, each in zip(self.obj_preds, boxes, strict=True)]  # [b, n_i, 1]
+        return torch.cat(deltas, dim=1), torch.cat(logits, dim=1), torch.cat(objectness, dim=1)[..., 0]
+
+
+class DecoupledTower(Decoupled, Outputs):
+    """YOLOX's layers: stems, convolutions and three outputs per cell: classes, deltas and objectness.
 
     Args:
         channels: channels of each level.
@@ -68,17 +102,36 @@ class DecoupledTower(Decoupled):
     ) -> None:
         super().__init__(channels, width, depthwise=depthwise)
         assert set(per_cell) == {1}
-        self.classes = classes
-        self.cls_preds = nn.ModuleList(nn.Conv2d(width, classes, 1) for _ in channels)
-        self.reg_preds = nn.ModuleList(nn.Conv2d(width, 4, 1) for _ in channels)
-        self.obj_preds = nn.ModuleList(nn.Conv2d(width, 1, 1) for _ in channels)
-        for last in (*self.cls_preds, *self.obj_preds):
-            nn.init.constant_(last.bias, -math.log((1 - prior) / prior))  # the logit of the prior
+        self.add_outputs(len(channels), width, classes, prior)
 
     def forward(self, levels: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Compute deltas ``[b, n, 4]``, class logits ``[b, n, classes]`` and objectness logits ``[b, n]``."""
-        classes, boxes = zip(*self.features(levels), strict=True)  # of each level
-        deltas = [rows(last(each), 4) for last, each in zip(self.reg_preds, boxes, strict=True)]  # [b, n_i, 4]
-        logits = [rows(last(each), self.classes) for last, each in zip(self.cls_preds, classes, strict=True)]
-        objectness = [rows(last(each), 1) for last, each in zip(self.obj_preds, boxes, strict=True)]  # [b, n_i, 1]
-        return torch.cat(deltas, dim=1), torch.cat(logits, dim=1), torch.cat(objectness, dim=1)[..., 0]
+        return self.outputs(self.features(levels))
+
+
+class OutputTower(Outputs):
+    """The outputs alone, for levels whose first channels are the features of classes, and then those of boxes.
+
+    The neck :class:`~polyhead.nets.necks.towers.Towers` computes such levels, which the heads of other tasks read too.
+
+    Args:
+        channels: channels of each level, at least twice ``width``.
+        per_cell: boxes per cell of each level: 1.
+        classes: number of classes without background.
+        width: channels of the features of classes, and of those of boxes.
+        prior: initial probability of an object, and of each class.
+    """
+
+    def __init__(
+        self, channels: list[int], per_cell: list[int], classes: int, *, width: int = 256, prior: float = 0.01
+    ) -> None:
+        super().__init__()
+        assert set(per_cell) == {1}
+        assert min(channels) >= 2 * width
+        self.width = width
+        self.add_outputs(len(channels), width, classes, prior)
+
+    def forward(self, levels: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute deltas ``[b, n, 4]``, class logits ``[b, n, classes]`` and objectness logits ``[b, n]``."""
+        # [b, 2 * width or more, h, w] -> [b, width, h, w] twice
+        return self.outputs([(level[:, : self.width], level[:, self.width : 2 * self.width]) for level in levels])
