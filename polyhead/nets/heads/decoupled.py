@@ -43,7 +43,7 @@ class Decoupled(nn.Module):  # pylint: disable=abstract-method  # subclasses hav
 
 
 class Outputs(nn.Module):  # pylint: disable=abstract-method  # subclasses have the features
-    """The output convolutions of each level: classes from the features of classes, boxes and objectness from the others.
+    """The output convolutions of each level: classes from their own features, boxes and objectness from those of boxes.
 
     Classes are independent (sigmoid). Their probability and that of an object are low at the start; otherwise the many
     cells without an object would dominate the loss of the first steps.

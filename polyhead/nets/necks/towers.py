@@ -10,8 +10,8 @@ from polyhead.types import Pyramid, PyramidSpec
 class Towers(Neck):
     """For each level the features of classes, those of boxes, and the level itself, in this order of channels.
 
-    Most of what a pretrained YOLOX knows of its classes is in these layers. The level itself is passed on for tasks that
-    need what they leave out.
+    Most of what a pretrained YOLOX knows of its classes is in these layers. The level itself is passed on for tasks
+    that need what they leave out.
 
     Args:
         spec: channels and strides of the input levels.
