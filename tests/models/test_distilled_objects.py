@@ -37,7 +37,8 @@ def raw_of(model: Model) -> DensePredictions:
 def changed(raw: DensePredictions, part: str) -> DensePredictions:
     """Return predictions of which one part is another."""
     value: Tensor = getattr(raw, part)
-    return raw._replace(**{part: value + torch.linspace(-1, 1, value.numel()).reshape(value.shape)})
+    replaced: Any = {part: value + torch.linspace(-1, 1, value.numel()).reshape(value.shape)}
+    return raw._replace(**replaced)
 
 
 @pytest.mark.parametrize(("part", "loss"), [("objectness", "class"), ("logits", "class"), ("deltas", "box")])

@@ -42,43 +42,48 @@ class Decoupled(nn.Module):  # pylint: disable=abstract-method  # subclasses hav
         return [(classes(stem), boxes(stem)) for classes, boxes, stem in pairs]
 
 
-class Outputs(nn.Module):  # pylint: disable=abstract-method  # subclasses have the features
-    """The output convolutions of each level: classes from their own features, boxes and objectness from those of boxes.
+Layers = tuple[nn.ModuleList, nn.ModuleList, nn.ModuleList]
+"""The output convolutions of classes, of boxes and of objectness, for each level."""
+
+
+def output_layers(levels: int, width: int, classes: int, prior: float) -> Layers:
+    """Build the output convolutions of each level.
 
     Classes are independent (sigmoid). Their probability and that of an object are low at the start; otherwise the many
     cells without an object would dominate the loss of the first steps.
+
+    Args:
+        levels: number of levels.
+        width: channels of the features of classes, and of those of boxes.
+        classes: number of classes without background.
+        prior: initial probability of an object, and of each class.
     """
-
-    def add_outputs(self, levels: int, width: int, classes: int, prior: float) -> None:
-        """Add the layers.
-
-        Args:
-            levels: number of levels.
-            width: channels of the features of classes, and of those of boxes.
-            classes: number of classes without background.
-            prior: initial probability of an object, and of each class.
-        """
-        self.classes = classes
-        self.cls_preds = nn.ModuleList(nn.Conv2d(width, classes, 1) for _ in range(levels))
-        self.reg_preds = nn.ModuleList(nn.Conv2d(width, 4, 1) for _ in range(levels))
-        self.obj_preds = nn.ModuleList(nn.Conv2d(width, 1, 1) for _ in range(levels))
-        for last in (*self.cls_preds, *self.obj_preds):
-            nn.init.constant_(last.bias, -math.log((1 - prior) / prior))  # the logit of the prior
-
-    def outputs(self, features: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute deltas ``[b, n, 4]``, class logits ``[b, n, classes]`` and objectness logits ``[b, n]``.
-
-        Args:
-            features: those of classes and those of boxes, for each level ``[b, width, h, w]``.
-        """
-        classes, boxes = zip(*features, strict=True)  # of each level
-        deltas = [rows(last(each), 4) for last, each in zip(self.reg_preds, boxes, strict=True)]  # [b, n_i, 4]
-        logits = [rows(last(each), self.classes) for last, each in zip(self.cls_preds, classes, strict=True)]
-        objectness = [rows(last(each), 1) for last, each in zip(self.obj_preds, boxes, strict=True)]  # [b, n_i, 1]
-        return torch.cat(deltas, dim=1), torch.cat(logits, dim=1), torch.cat(objectness, dim=1)[..., 0]
+    of_classes, of_boxes, of_objects = (
+        nn.ModuleList(nn.Conv2d(width, outputs, 1) for _ in range(levels)) for outputs in (classes, 4, 1)
+    )
+    for last in (*of_classes, *of_objects):
+        nn.init.constant_(last.bias, -math.log((1 - prior) / prior))  # the logit of the prior
+    return of_classes, of_boxes, of_objects
 
 
-class DecoupledTower(Decoupled, Outputs):
+def outputs(features: Sequence[tuple[Tensor, Tensor]], layers: Layers, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute deltas ``[b, n, 4]``, class logits ``[b, n, classes]`` and objectness logits ``[b, n]``.
+
+    Args:
+        features: those of classes and those of boxes, for each level ``[b, width, h, w]``. Objectness is computed from
+            the latter.
+        layers: the output convolutions.
+        count: number of classes.
+    """
+    classes, boxes = zip(*features, strict=True)  # of each level
+    of_classes, of_boxes, of_objects = layers
+    logits = torch.cat([rows(last(each), count) for last, each in zip(of_classes, classes, strict=True)], dim=1)
+    deltas = torch.cat([rows(last(each), 4) for last, each in zip(of_boxes, boxes, strict=True)], dim=1)  # [b, n, 4]
+    objectness = torch.cat([rows(last(each), 1) for last, each in zip(of_objects, boxes, strict=True)], dim=1)
+    return deltas, logits, objectness[..., 0]
+
+
+class DecoupledTower(Decoupled):
     """YOLOX's layers: stems, convolutions and three outputs per cell: classes, deltas and objectness.
 
     Args:
@@ -102,14 +107,15 @@ class DecoupledTower(Decoupled, Outputs):
     ) -> None:
         super().__init__(channels, width, depthwise=depthwise)
         assert set(per_cell) == {1}
-        self.add_outputs(len(channels), width, classes, prior)
+        self.classes = classes
+        self.cls_preds, self.reg_preds, self.obj_preds = output_layers(len(channels), width, classes, prior)
 
     def forward(self, levels: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Compute deltas ``[b, n, 4]``, class logits ``[b, n, classes]`` and objectness logits ``[b, n]``."""
-        return self.outputs(self.features(levels))
+        return outputs(self.features(levels), (self.cls_preds, self.reg_preds, self.obj_preds), self.classes)
 
 
-class OutputTower(Outputs):
+class OutputTower(nn.Module):
     """The outputs alone, for levels whose first channels are the features of classes, and then those of boxes.
 
     The neck :class:`~polyhead.nets.necks.towers.Towers` computes such levels, which the heads of other tasks read too.
@@ -128,10 +134,11 @@ class OutputTower(Outputs):
         super().__init__()
         assert set(per_cell) == {1}
         assert min(channels) >= 2 * width
-        self.width = width
-        self.add_outputs(len(channels), width, classes, prior)
+        self.width, self.classes = width, classes
+        self.cls_preds, self.reg_preds, self.obj_preds = output_layers(len(channels), width, classes, prior)
 
     def forward(self, levels: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Compute deltas ``[b, n, 4]``, class logits ``[b, n, classes]`` and objectness logits ``[b, n]``."""
         # [b, 2 * width or more, h, w] -> [b, width, h, w] twice
-        return self.outputs([(level[:, : self.width], level[:, self.width : 2 * self.width]) for level in levels])
+        halves = [(level[:, : self.width], level[:, self.width : 2 * self.width]) for level in levels]
+        return outputs(halves, (self.cls_preds, self.reg_preds, self.obj_preds), self.classes)
