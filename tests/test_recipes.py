@@ -25,8 +25,10 @@ SMALL: dict[str, list[str]] = {
         f"data.food.annotations={COCO}",
     ],
     "appliance_food_small": ["imgsz=128", "batch=16"],
+    "appliance_food_coco": ["imgsz=128", "batch=16"],
     "unified": ["imgsz=64", "batch=16", "model.backbone=mobilenetv2_035", "model.middle=32", "model.width=32"],
     "unified_small": ["imgsz=64", "batch=16", "model.middle=32", "model.width=32"],
+    "unified_coco": ["imgsz=64", "batch=16"],
     "three_tasks": ["imgsz=64", "data.*.count=12", "data.*.val.count=4", "data.*.test.count=4"],
     "two_domains": ["imgsz=64", "data.*.count=12", "data.*.val.count=4", "data.*.test.count=4"],
     "ssd_three_kinds": ["imgsz=64", "data.*.count=12", "data.*.val.count=4", "data.*.test.count=4"],
@@ -98,7 +100,7 @@ def test_a_recipe_trains_evaluates_and_predicts(
     run = Run.open(tmp_path / "runs" / "small")
     assert len(read_rows(run.results_csv)) == len(recipe.load(run.config)["stages"])
     log = run.log.read_text(encoding="utf-8")
-    assert (SINCE_LEARNED in log) is (name in ("three_tasks", "unified", "unified_small"))
+    assert (SINCE_LEARNED in log) is (name in ("three_tasks", "unified", "unified_coco", "unified_small"))
     results = read_json(run.results_json)
     assert {"val", "test"} <= set(results)
     for task, numbers in results["test"]["tasks"].items():

@@ -8,8 +8,10 @@ from polyhead.boxes.coders import DeltaCoder
 from polyhead.boxes.matching import by_iou
 from polyhead.boxes.nms import MAX_DETECTIONS, NMS, class_nms, up_to
 from polyhead.contracts.network import HeadFactory, NeckFactory
+from polyhead.errors import SettingError
 from polyhead.models.backbones import AnyBackbone, backbone_of
 from polyhead.models.heads import Heads, head_factories
+from polyhead.models.unified_yolox import BACKBONES, unified_yolox
 from polyhead.nets.heads.classify import Classify
 from polyhead.nets.heads.dense import Dense, softmax_scores
 from polyhead.nets.heads.towers import SSDTower
@@ -46,8 +48,11 @@ def unified(
         heads: head of each task, ``{task: head}``: ``segment``, ``detect`` or ``classify``; or another short name
             (:data:`~polyhead.models.heads.HEADS`) or a factory.
         backbone: timm's name of the backbone, of which the levels of strides 16 and 32 are used; or a module, or the
-            factory of one, of which the last two levels are used.
-        weights: weights of the backbone: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`).
+            factory of one, of which the last two levels are used. ``yolox_nano`` to ``yolox_x`` share the necks and the
+            convolutions of YOLOX's head instead of a map of stride 16 (:mod:`polyhead.models.unified_yolox`); settings
+            from ``last_conv`` to ``shortcut``, ``mean`` and ``std`` are not theirs.
+        weights: weights of the backbone: None, ``"hub"`` or a file (:class:`~polyhead.nets.backbones.timm.Timm`); with
+            YOLOX, the name of official weights or their file.
         size: side of the square images in pixels.
         last_conv: whether the level of stride 32 goes through the backbone's convolution before its classifier; None
             uses it if the backbone has one.
@@ -60,7 +65,15 @@ def unified(
         mean: mean of each color channel that the weights expect, for images in 0..1; None reads it from the weights
             file or timm.
         std: standard deviation of each color channel, likewise.
+
+    Raises:
+        SettingError: if YOLOX gets a setting that it does not have.
     """
+    if isinstance(backbone, str) and backbone in BACKBONES:
+        given = {"last_conv": last_conv, "residual": residual, "shortcut": shortcut, "mean": mean, "std": std}
+        for name in (name for name, value in given.items() if value):
+            raise SettingError(f"{name}: the backbone {backbone} does not have this setting. Remove it.")
+        return unified_yolox(heads, backbone, weights, size, max_detections)
     net = backbone_of(backbone, weights, (16, 32), last_conv=last_conv, mean=mean, std=std)
     necks: list[NeckFactory] = [
         partial(Fuse, middle=middle, width=width, shortcut=shortcut),

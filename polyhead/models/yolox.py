@@ -14,7 +14,7 @@ from polyhead.models.backbones import AnyBackbone, backbone_of
 from polyhead.models.heads import Heads, head_factories
 from polyhead.models.yolox_weights import Official, fill_trunk, head_from, read_official
 from polyhead.nets.backbones.csp_darknet import CspDarknet
-from polyhead.nets.heads.decoupled import DecoupledTower
+from polyhead.nets.heads.decoupled import DecoupledTower, OutputTower
 from polyhead.nets.heads.dense import Dense
 from polyhead.nets.model import OTHERS, Model
 from polyhead.nets.necks.pafpn import Pafpn
@@ -124,6 +124,8 @@ class YoloxHead(Dense):
         info: what is known of the task's data.
         width: channels of its convolutions.
         depthwise: whether its 3x3 convolutions are separable.
+        outputs_only: whether it has the output layers alone, because the neck has its convolutions
+            (:class:`~polyhead.nets.necks.towers.Towers`).
         l1_from: fraction of a stage's steps from which the absolute errors of the boxes are a loss too.
         suppress: selects detections from the boxes and scores of all cells.
     """
@@ -135,14 +137,16 @@ class YoloxHead(Dense):
         *,
         width: int = 256,
         depthwise: bool = False,
+        outputs_only: bool = False,
         l1_from: float = 0.95,
         suppress: NMS = nms_of_yolox,
     ) -> None:
+        tower = partial(DecoupledTower, depthwise=depthwise)
         super().__init__(
             spec,
             info,
             anchors=Cells(len(spec.strides)),
-            tower=partial(DecoupledTower, width=width, depthwise=depthwise),
+            tower=partial(OutputTower if outputs_only else tower, width=width),
             coder=DeltaCoder(),
             matcher=simota,
             losses={

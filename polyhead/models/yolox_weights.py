@@ -15,8 +15,10 @@ from polyhead.nets.heads.dense import Dense
 from polyhead.nets.model import Model
 from polyhead.types import PyramidSpec, TaskInfo
 
-PREFIXES = {"backbone": "backbone.backbone.", "neck.0": "backbone.", "head": "head."}
-"""How the names of the tensors of each part begin in the file."""
+HEAD = "head."
+"""How the names of the tensors of the head begin in the file."""
+PREFIXES = {"backbone": "backbone.backbone.", "neck.0": "backbone.", "neck.1.layers": HEAD, "head": HEAD}
+"""The same of each part of a model; ``neck.1`` exists where tasks share the convolutions of the head."""
 CLASSES = "head.cls_preds."
 """How the names of the class outputs begin, whose rows are the classes."""
 
@@ -41,7 +43,7 @@ def read_official(path: Path) -> Official:
 
 
 def fill_trunk(model: Model, head: HeadFactory, official: Official, network: str) -> None:
-    """Load backbone and neck.
+    """Load backbone and necks.
 
     Args:
         model: the model.
@@ -55,16 +57,13 @@ def fill_trunk(model: Model, head: HeadFactory, official: Official, network: str
     rows = official.state.get(f"{CLASSES}0.bias", torch.zeros(len(COCO_NAMES)))
     with torch.device("meta"):
         example = head(model.pyramid_spec(), TaskInfo([str(row) for row in range(rows.numel())]))
-    parts = {
-        "backbone": model.get_submodule("backbone"),
-        "neck.0": model.get_submodule("neck.0"),
-        "head": _tower(example),
-    }
+    trunk = ["backbone", "neck.0", "neck.1.layers"][: 1 + len(model.neck)]
+    parts = {**{name: model.get_submodule(name) for name in trunk}, "head": _tower(example)}
     expected = {
         f"{PREFIXES[name]}{key}": value for name, part in parts.items() for key, value in part.state_dict().items()
     }
     check_fits(official.state, expected, official.path, network, "the names of the official files")
-    for name in ("backbone", "neck.0"):
+    for name in trunk:
         parts[name].load_state_dict({key: official.state[f"{PREFIXES[name]}{key}"] for key in parts[name].state_dict()})
 
 
@@ -75,8 +74,8 @@ def head_from(factory: HeadFactory, official: Official, spec: PyramidSpec, info:
     rows = torch.tensor(same_classes(info.names, official.names))  # [c], -1 for a class that the file does not have
     state = tower.state_dict()
     for key, value in state.items():
-        stored = official.state[f"{PREFIXES['head']}{key}"]
-        if f"{PREFIXES['head']}{key}".startswith(CLASSES):
+        stored = official.state[f"{HEAD}{key}"]
+        if f"{HEAD}{key}".startswith(CLASSES):
             value[rows >= 0] = stored[rows[rows >= 0]]  # [c, width, 1, 1] or [c]
         else:
             value.copy_(stored)

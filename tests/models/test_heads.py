@@ -80,7 +80,7 @@ def test_heads_choose_their_level_by_its_stride(name: str, pooled: int, grid: in
     classify, detect = model.head("cls"), model.head("grid")
     assert isinstance(classify, Classify)
     assert isinstance(detect, Dense)
-    assert strides[classify.level] == pooled
+    assert strides[classify.levels[0]] == pooled
     assert detect.strides == [grid]
     raw = detect(model.eval().trunk(images(1, 64)))
     assert raw.anchors.shape == ((64 // grid) ** 2 * 15, 4)

@@ -14,6 +14,7 @@ from polyhead import cli
 from polyhead.analysis import table
 from polyhead.analysis.costs import costs
 from polyhead.config import recipe
+from polyhead.config.overrides import merge
 from polyhead.errors import PolyheadError
 from polyhead.paths import studies
 from polyhead.run import Run, partial_path, write_json, write_text
@@ -382,6 +383,23 @@ def test_every_row_of_a_study_of_forgetting_has_the_same_budget(name: str) -> No
         assert [budget(stage) for stage in stages[row]] == [budget(stage) for stage in expected], row
     (joint,) = stages["joint"]
     assert budget(joint) == budget(max(expected, key=lambda stage: int(stage["epochs"])))
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "base"),
+    [("unified_control", "coco", "unified_coco"), ("appliance_food_control", "coco", "appliance_food_coco")],
+)
+def test_a_row_of_another_recipe_is_that_recipe(name: str, row: str, base: str) -> None:
+    """The study repeats its model and stages, and must follow its changes."""
+    (part,) = study.load(name).variations[row]
+    own = yaml.safe_load(recipe.find(base).read_text(encoding="utf-8"))
+    assert part["stages"] == own["stages"]
+    resolved = merge(yaml.safe_load(recipe.find(study.load(name).base).read_text(encoding="utf-8")), part)
+    assert resolved["model"] == own["model"]
+    for task, given in resolved["data"].items():
+        assert [given[key] for key in ("transforms", "batch")] == [
+            own["data"][task][key] for key in ("transforms", "batch")
+        ]
 
 
 def budget(stage: dict[str, Any]) -> dict[str, Any]:

@@ -23,30 +23,32 @@ class Logits(NamedTuple):
 
 
 class Classify(Head):
-    """Global average pooling of one level, dropout and a linear layer.
+    """Global average pooling of one level or all, dropout and a linear layer.
 
-    The level is that of stride 32, where image classifiers pool, or the last one if the pyramid has no such level.
+    The one level is that of stride 32, where image classifiers pool, or the last one if the pyramid has no such level.
     The loss is cross-entropy with the class of each sample.
 
     Args:
         spec: channels and strides of the pyramid's levels.
         info: what is known of the task's data.
         dropout: dropout probability of the pooled features.
+        all_levels: whether the means of all levels are used, one after the other.
     """
 
     kind = "classification"
 
-    def __init__(self, spec: PyramidSpec, info: TaskInfo, *, dropout: float = 0.0) -> None:
+    def __init__(self, spec: PyramidSpec, info: TaskInfo, *, dropout: float = 0.0, all_levels: bool = False) -> None:
         super().__init__()
         self.names = info.names
         self.dropout = nn.Dropout(dropout)
-        self.level = level_at(spec, STRIDE)
-        self.linear = nn.Linear(spec.channels[self.level], len(info.names))
+        self.levels = range(len(spec.strides)) if all_levels else [level_at(spec, STRIDE)]
+        self.linear = nn.Linear(sum(spec.channels[level] for level in self.levels), len(info.names))
 
     def forward(self, pyramid: Pyramid) -> Logits:
         """Compute the logits of each sample."""
-        pooled = pool(pyramid.levels[self.level], pyramid.mask)  # [b, c, h, w] or [b, c, t] -> [b, c]
-        return Logits(self.linear(self.dropout(pooled)).float())
+        # [b, c, h, w] or [b, c, t] -> [b, c] of each level
+        pooled = [pool(pyramid.levels[level], pyramid.mask) for level in self.levels]
+        return Logits(self.linear(self.dropout(torch.cat(pooled, dim=1))).float())
 
     def losses(self, raw: Logits, batch: Batch, progress: float = 0.0) -> dict[str, LossTerm]:
         """Compute the cross-entropy of the samples; it does not depend on ``progress``."""

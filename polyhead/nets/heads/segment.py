@@ -21,7 +21,7 @@ class PixelLogits(NamedTuple):
 
 
 class Segment(Head):
-    """A 1x1 convolution on the finest level, upsampled to the canvas, trained with cross-entropy and dice loss.
+    """A 1x1 convolution on the finest level or on all, upsampled to the canvas, with cross-entropy and dice loss.
 
     Background is a class, the first of the task. Pixels of class 255 take no part in the loss.
 
@@ -29,19 +29,29 @@ class Segment(Head):
         spec: channels and strides of the pyramid's levels.
         info: what is known of the task's data; its first class is the background.
         dice_weight: weight of the dice loss; cross-entropy has weight 1.
+        all_levels: whether each coarser level has a 1x1 convolution too, whose logits are upsampled and added.
     """
 
     kind = "segmentation"
 
-    def __init__(self, spec: PyramidSpec, info: TaskInfo, *, dice_weight: float = 1.0) -> None:
+    def __init__(
+        self, spec: PyramidSpec, info: TaskInfo, *, dice_weight: float = 1.0, all_levels: bool = False
+    ) -> None:
         super().__init__()
         self.names = info.names
         self.dice_weight = dice_weight
         self.last = nn.Conv2d(spec.channels[0], len(info.names), 1)
+        coarser = spec.channels[1:] if all_levels else []
+        self.coarser = nn.ModuleList(nn.Conv2d(each, len(info.names), 1, bias=False) for each in coarser)
 
     def forward(self, pyramid: Pyramid) -> PixelLogits:
         """Compute the logits of each cell of the finest level."""
-        return PixelLogits(self.last(pyramid.levels[0]).float(), canvas_of(pyramid))
+        finest, *others = pyramid.levels
+        logits = self.last(finest).float()  # [b, c, h, w]
+        for last, level in zip(self.coarser, others, strict=False):
+            more = last(level).float()
+            logits = logits + F.interpolate(more, size=logits.shape[-2:], mode="bilinear", align_corners=False)
+        return PixelLogits(logits, canvas_of(pyramid))
 
     def losses(self, raw: PixelLogits, batch: Batch, progress: float = 0.0) -> dict[str, LossTerm]:
         """Compute cross-entropy of the pixels that are not ignored, and dice loss of the classes in the batch.

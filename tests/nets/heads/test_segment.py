@@ -66,3 +66,14 @@ def test_masks_have_the_size_of_the_canvas_for_any_stride() -> None:
     head = Segment(SPEC, INFO).eval()
     raw = head(Pyramid([torch.randn(2, 4, 5, 7)], (75, 100)))
     assert [each.classes.shape for each in head.decode(raw)] == [(75, 100)] * 2
+
+
+def test_all_levels_add_to_the_logits_at_the_finest_resolution() -> None:
+    spec = PyramidSpec([4, 6], [8, 16])
+    levels = [torch.randn(2, 4, 4, 4), torch.randn(2, 6, 1, 1).expand(2, 6, 2, 2)]
+    head = Segment(spec, INFO, all_levels=True)
+    logits = head(Pyramid(levels, (32, 32))).logits
+    assert logits.shape == (2, 3, 4, 4)
+    expected = head.last(levels[0]) + head.coarser[0](levels[1])[..., :1, :1]  # the coarse level is constant
+    torch.testing.assert_close(logits, expected)
+    assert not Segment(spec, INFO).coarser
