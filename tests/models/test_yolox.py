@@ -81,7 +81,7 @@ def test_known_classes_start_from_their_rows_and_others_from_random_ones(tmp_pat
     model = built(["sofa", "forklift", "Person"], weights=path)
     logits, expected = raw_of(model, images(1, 64)).logits, raw_of(original, images(1, 64)).logits
     known = [COCO_NAMES.index("couch"), COCO_NAMES.index("person")]
-    assert torch.equal(logits[..., [0, 2]], expected[..., known])
+    torch.testing.assert_close(logits[..., [0, 2]], expected[..., known])  # other widths are summed in another order
     assert not torch.isclose(logits[..., [1]], expected).all(dim=1).any()
     assert torch.equal(raw_of(model, images(1, 64)).deltas, raw_of(original, images(1, 64)).deltas)
     norms = [each for each in model.modules() if isinstance(each, nn.BatchNorm2d)]
