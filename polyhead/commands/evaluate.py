@@ -78,6 +78,7 @@ def main(argv: list[str]) -> int:
     from polyhead.analysis import forgetting, plots
     from polyhead.workflows.evaluate import reopen
     from polyhead.workflows.measure import measure
+    from polyhead.workflows.schedule_plot import draw_schedule
 
     json_only = given.json == "-"
     model, tasks = reopen(run, partial(print, file=sys.stderr) if json_only else print)
@@ -90,6 +91,7 @@ def main(argv: list[str]) -> int:
     results = measure(model, chosen, run, (given.split,), _silent if json_only else print)
     for task in chosen.values():
         plots.data(run, task)
+    draw_schedule(run, run.read_manifest().get("schedules", []))
     losses = forgetting.drops_from_baselines(given.run, baselines, given.split)
     transfer = forgetting.transfer(run, baselines)
     if losses:

@@ -16,6 +16,8 @@ Plan = dict[str, Any]
 ENDLESS = ("constant", "plateau")
 """Schedules that do not depend on the length of the stage, so that it may change."""
 LENGTH = ("epochs", "steps")
+POINTS = 500
+"""Steps of a stage that are plotted; more points than pixels take seconds to draw."""
 
 
 def batches_of(stage: Stage, tasks: Mapping[str, Task]) -> int:
@@ -52,10 +54,16 @@ def plan_of(model: Model, stage: Stage, tasks: Mapping[str, Task]) -> Plan:
     }
 
 
-def planned_lrs(stage: Stage, plan: Plan) -> list[float]:
-    """Return the learning rate of each optimizer step of a stage; that of ``plateau`` where it is never lowered."""
-    factor = schedule_of(stage, plan["steps"])
-    return [plan["lr"] * factor(step) for step in range(plan["steps"])]
+def planned_lrs(plan: Plan) -> list[tuple[int, float]]:
+    """Return step and learning rate at up to :data:`POINTS` optimizer steps of a stage, the first and last among them.
+
+    That of ``plateau`` is where it is never lowered.
+    """
+    factor = schedule_of(Stage(schedule=plan["schedule"], warmup=plan["warmup"]), plan["steps"])
+    last = max(1, plan["steps"]) - 1
+    count = min(POINTS, last + 1)
+    steps = [round(last * point / max(1, count - 1)) for point in range(count)]
+    return [(step, plan["lr"] * factor(step)) for step in steps]
 
 
 def record(run: Run, plans: Sequence[Plan], stage: int, *, within: bool) -> None:

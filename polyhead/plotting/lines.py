@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from polyhead.plotting.figures import FAINT, escape, rgb, save, style_axes
 
 
-def lr_schedule(stages: Sequence[Sequence[float]], title: str, path: Path) -> Path:
-    """Plot the learning rate of each optimizer step.
+def lr_schedule(stages: Sequence[Sequence[tuple[int, float]]], title: str, path: Path) -> Path:
+    """Plot the learning rate over the optimizer steps.
 
     Args:
-        stages: learning rates of the steps of each stage.
+        stages: step and learning rate at some steps of each stage, the last one among them.
         title: written above the plot.
         path: the PNG file.
     """
@@ -20,14 +20,13 @@ def lr_schedule(stages: Sequence[Sequence[float]], title: str, path: Path) -> Pa
     axes = figure.add_subplot()
     style_axes(axes, title, "optimizer step", "learning rate")
     first = 0
-    for number, lrs in enumerate(stages, 1):
-        every = max(1, len(lrs) // 500)  # more points than pixels take seconds to draw
-        shown = [*range(0, len(lrs), every), len(lrs) - 1]
-        label = f"stage {number}: {len(lrs)} steps"
-        axes.plot([first + step for step in shown], [lrs[step] for step in shown], color=rgb(number), label=label)
+    for number, points in enumerate(stages, 1):
+        steps, lrs = zip(*points, strict=True)
+        label = f"stage {number}: {steps[-1] + 1} steps"
+        axes.plot([first + step for step in steps], lrs, color=rgb(number), label=label)
         if number > 1:
             axes.axvline(first - 0.5, color=FAINT, linestyle=":", linewidth=1)
-        first += len(lrs)
+        first += steps[-1] + 1
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize=8)
     return save(figure, path)

@@ -26,7 +26,17 @@ MANIFEST = {
     "data?": ({str: {"fingerprint?": {str: str}, "names?": [str], "license?": str, "skipped?": [str]}}, str),
     "split?": str,
     "splits?": {str: {str: [str]}},
-    "schedules?": [dict],
+    "schedules?": [
+        {
+            "schedule": frozenset(["constant", "cosine", "onecycle", "step", "plateau"]),
+            "lr": float,
+            "warmup": int,
+            "epochs": int,
+            "steps": int,
+            "accumulate": int,
+            "batch": {str: int},
+        }
+    ],
     "replayed?": {str: {str: {"images": int, "bytes": int}}},
     "extends?": {"run": str, "task": str},
 }

@@ -54,5 +54,5 @@ def add_stage(run: Run, epochs: int) -> str:
     longer = recipe.resolve({**config, "stages": stages}, [], config["name"])
     write_json(run.manifest, {key: value for key, value in manifest.items() if key != "finished"})
     write_text(run.config, recipe.dump(longer))
-    (run.plots / "schedule.png").unlink(missing_ok=True)  # of fewer stages
+    run.schedule_plot.unlink(missing_ok=True)  # of fewer stages
     return f"stage {len(stages)} is new: {epochs} more epochs with the settings of stage {len(stages) - 1}"

@@ -56,7 +56,7 @@ def new_schedule(run: Run, changes: Sequence[str] = ()) -> str:
             f"{run.config} to more than {done}."
         )
     write_text(run.config, recipe.dump(config))
-    (run.plots / "schedule.png").unlink(missing_ok=True)
+    run.schedule_plot.unlink(missing_ok=True)
     # A kill between the two files leaves a stage of exactly the epochs that are done, of which this is the rest.
     weights = checkpoint.load(run.stage_weights(number))
     save_between_stages(run, identity(run, state), number + 1, weights.state, rows)

@@ -27,19 +27,19 @@ from polyhead.engine.fit import build_heads, fit
 from polyhead.engine.mirror import Mirror
 from polyhead.engine.progress import Log, Progress
 from polyhead.engine.resume import load_state
-from polyhead.engine.schedule import plan_of, planned_lrs
+from polyhead.engine.schedule import plan_of
 from polyhead.engine.stage import Stage, largest_side
 from polyhead.errors import counted, few, summarize
 from polyhead.metrics.forgetting import ranked_title, score_history
 from polyhead.nets.precision import resolve, standard_defaults
 from polyhead.plotting.draw import save_jpeg
-from polyhead.plotting.lines import lr_schedule
 from polyhead.rng import derive_seed
 from polyhead.run import Run, write_text
 from polyhead.workflows.evaluate import changed
 from polyhead.workflows.git_state import git_state
 from polyhead.workflows.measure import measure
 from polyhead.workflows.preflight import build, count_parameters, prepare, resolved
+from polyhead.workflows.schedule_plot import draw_schedule
 from polyhead.workflows.tasks import open_tasks
 from polyhead.workflows.zero_shot import store_zero_shot
 
@@ -205,11 +205,8 @@ def finish(
     build_heads(parts.model, tasks, parts.settings.seed)
     for name in store_zero_shot(parts.model, tasks, run):
         log(f"{name}: the pretrained weights know all of its classes; they are scored as they are, too")
-    plot = run.plots / "schedule.png"
-    if not plot.is_file():  # else a run is resumed, whose schedule is the same
-        plans = [plan_of(parts.model, stage, tasks) for stage in parts.stages]
-        rates = [planned_lrs(stage, plan) for stage, plan in zip(parts.stages, plans, strict=True)]
-        lr_schedule(rates, f"{run.name}: learning rate", plot)
+    if not run.schedule_plot.is_file():  # else a run is resumed, whose schedule is the same
+        draw_schedule(run, [plan_of(parts.model, stage, tasks) for stage in parts.stages])
     mirror = None if parts.settings.mirror is None else Mirror(parts.settings.mirror, run, log)
     fit(
         parts.model,

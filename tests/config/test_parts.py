@@ -20,7 +20,8 @@ def write(folder: Path, model: dict[str, Any] | None = None) -> Path:
     return path
 
 
-SEGMENT = {"class_path": "polyhead.nets.heads.segment.Segment", "init_args": {"dice_weight": 1.0}}
+SETTINGS = {"dice_weight": 1.0, "all_levels": False}
+SEGMENT = {"class_path": "polyhead.nets.heads.segment.Segment", "init_args": SETTINGS}
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ SEGMENT = {"class_path": "polyhead.nets.heads.segment.Segment", "init_args": {"d
         (["model.heads.shapes=polyhead.nets.heads.segment.Segment"], SEGMENT),
         (
             ["model.heads.shapes=segment", "model.heads.shapes.dice_weight=2"],
-            {**SEGMENT, "init_args": {"dice_weight": 2.0}},
+            {**SEGMENT, "init_args": {**SETTINGS, "dice_weight": 2.0}},
         ),
     ],
 )

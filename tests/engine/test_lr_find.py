@@ -23,7 +23,7 @@ def search(stage: Stage) -> LrSearch:
     return find_lr(model, tasks, stage, seed=0, precision="32-true", steps=STEPS)
 
 
-def test_learning_rates_are_equidistant_in_their_logarithm() -> None:
+def test_the_values_are_equidistant_in_their_logarithm() -> None:
     lrs = [lr_at(step, STEPS) for step in range(STEPS)]
     assert [lrs[0], lrs[-1]] == pytest.approx([LOWEST, HIGHEST])
     factors = [later / lr for lr, later in pairwise(lrs)]

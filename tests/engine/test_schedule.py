@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyhead.engine.fit import build_heads
-from polyhead.engine.schedule import plan_of, record, schedule_of
+from polyhead.engine.schedule import plan_of, planned_lrs, record, schedule_of
 from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError
 from polyhead.run import Run
@@ -46,7 +46,7 @@ def plan(stage: Stage) -> dict[str, object]:
     return plan_of(model, stage, tasks)
 
 
-def test_a_plan_holds_what_the_learning_rates_depend_on() -> None:
+def test_a_plan_holds_what_the_schedule_depends_on() -> None:
     joint = plan(Stage(epochs=3, accumulate=2, warmup=4, schedule="cosine"))
     assert joint == {
         "schedule": "cosine",
@@ -109,6 +109,15 @@ def test_a_schedule_without_an_end_may_become_longer(run: Run, schedule: str) ->
     record(run, [before], 0, within=False)
     record(run, [longer], 0, within=True)
     assert run.read_manifest()["schedules"] == [longer]
+
+
+@pytest.mark.parametrize("epochs", [1, 3, 500])
+def test_up_to_500_steps_of_a_plan_are_plotted_the_first_and_last_among_them(epochs: int) -> None:
+    stage = Stage(epochs=epochs, lr=0.01)
+    points = planned_lrs(plan(stage))
+    factor = schedule_of(stage, 7 * epochs)
+    assert [lr for _, lr in points] == [0.01 * factor(step) for step, _ in points]
+    assert (points[0][0], points[-1][0], len(points)) == (0, 7 * epochs - 1, min(500, 7 * epochs))
 
 
 def test_a_run_of_an_older_version_gets_its_record(run: Run) -> None:

@@ -165,7 +165,8 @@ def check_resume(run: polyhead.Run) -> None:
             polyhead.fit(network(), tasks, resume=run.folder, show=lambda _: None, **settings)
     lines: list[str] = []
     changed = polyhead.Task(points(120, 9), ["left", "right"], points(60, 1), points(80, 2), batch=16)
-    polyhead.fit(network(), {"side": changed}, epochs=1, precision="32-true", resume=run.folder, show=lines.append)
+    settings = {"epochs": 1, "lr": 0.03, "precision": "32-true"}
+    polyhead.fit(network(), {"side": changed}, resume=run.folder, show=lines.append, **settings)
     assert f"{run.folder} is finished already; evaluating it again" in lines
     assert any(line.startswith("side: the train data is not the data that this run started with") for line in lines)
 

@@ -19,7 +19,7 @@ class Towers(Neck):
         depthwise: whether 3x3 convolutions are separable.
     """
 
-    def __init__(self, spec: PyramidSpec, *, width: int, depthwise: bool = False) -> None:
+    def __init__(self, spec: PyramidSpec, *, width: int = 256, depthwise: bool = False) -> None:
         super().__init__()
         self.layers = Decoupled(list(spec.channels), width, depthwise=depthwise)
         self.channels, self.strides = [2 * width + each for each in spec.channels], list(spec.strides)
