@@ -45,7 +45,6 @@ class Run:
         self.results_json = self.folder / "results.json"
         self.predictions = self.folder / "predictions"
         self.plots = self.folder / "plots"
-        self.schedule_plot = self.plots / "schedule.png"
         self.samples = self.folder / "samples"
         self.exemplars = self.folder / "exemplars"
         self.probe = self.folder / "probe"

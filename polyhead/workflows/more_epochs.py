@@ -7,6 +7,7 @@ from copy import deepcopy
 from polyhead.config import recipe
 from polyhead.errors import PolyheadError
 from polyhead.run import Run, write_json, write_text
+from polyhead.workflows.schedule_plot import schedule_file
 
 
 def more_epochs(changes: Sequence[str]) -> int:
@@ -54,5 +55,5 @@ def add_stage(run: Run, epochs: int) -> str:
     longer = recipe.resolve({**config, "stages": stages}, [], config["name"])
     write_json(run.manifest, {key: value for key, value in manifest.items() if key != "finished"})
     write_text(run.config, recipe.dump(longer))
-    run.schedule_plot.unlink(missing_ok=True)  # of fewer stages
+    schedule_file(run).unlink(missing_ok=True)  # of fewer stages
     return f"stage {len(stages)} is new: {epochs} more epochs with the settings of stage {len(stages) - 1}"

@@ -10,6 +10,7 @@ from polyhead.engine.fit import save_between_stages
 from polyhead.engine.resume import identity, load_state
 from polyhead.errors import PolyheadError
 from polyhead.run import Run, write_json, write_text
+from polyhead.workflows.schedule_plot import schedule_file
 
 FREE = ("batch", "workers")
 """Settings of the data that may change."""
@@ -56,7 +57,7 @@ def new_schedule(run: Run, changes: Sequence[str] = ()) -> str:
             f"{run.config} to more than {done}."
         )
     write_text(run.config, recipe.dump(config))
-    run.schedule_plot.unlink(missing_ok=True)
+    schedule_file(run).unlink(missing_ok=True)
     # A kill between the two files leaves a stage of exactly the epochs that are done, of which this is the rest.
     weights = checkpoint.load(run.stage_weights(number))
     save_between_stages(run, identity(run, state), number + 1, weights.state, rows)

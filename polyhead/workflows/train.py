@@ -39,7 +39,7 @@ from polyhead.workflows.evaluate import changed
 from polyhead.workflows.git_state import git_state
 from polyhead.workflows.measure import measure
 from polyhead.workflows.preflight import build, count_parameters, prepare, resolved
-from polyhead.workflows.schedule_plot import draw_schedule
+from polyhead.workflows.schedule_plot import draw_schedule, schedule_file
 from polyhead.workflows.tasks import open_tasks
 from polyhead.workflows.zero_shot import store_zero_shot
 
@@ -205,7 +205,7 @@ def finish(
     build_heads(parts.model, tasks, parts.settings.seed)
     for name in store_zero_shot(parts.model, tasks, run):
         log(f"{name}: the pretrained weights know all of its classes; they are scored as they are, too")
-    if not run.schedule_plot.is_file():  # else a run is resumed, whose schedule is the same
+    if not schedule_file(run).is_file():  # else a run is resumed, whose schedule is the same
         draw_schedule(run, [plan_of(parts.model, stage, tasks) for stage in parts.stages])
     mirror = None if parts.settings.mirror is None else Mirror(parts.settings.mirror, run, log)
     fit(
