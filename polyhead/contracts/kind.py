@@ -15,8 +15,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from polyhead.contracts.explained import Explainable
 from polyhead.contracts.reader import Reader
-from polyhead.contracts.score import Bootstrap, Columns, Counts, Score
+from polyhead.contracts.score import Bootstrap, Counts, Score
 from polyhead.errors import PolyheadError
 from polyhead.types import Marks, Meta, ShownClass, Size, TaskInfo
 
@@ -98,7 +99,7 @@ def reduced(targets: Targets, sample_id: str, prediction: Any) -> Any:
     return targets.kind.reduce(prediction, partial(targets.__getitem__, sample_id), targets.names)
 
 
-class Kind(ABC):
+class Kind(Explainable):
     """What a task predicts: its targets, predictions, scores, files and drawings.
 
     Targets and predictions are named tuples of tensors. A kind has no settings and no state.
@@ -283,10 +284,6 @@ class Kind(ABC):
     def confident(self, prediction: Any, conf: float) -> Any:
         """Return the prediction without the objects that have a lower score than ``conf``; by default all of it."""
         return prediction
-
-    @abstractmethod
-    def columns(self, prediction: Any) -> Columns:
-        """Return a prediction as arrays, for tables and JSON."""
 
     @abstractmethod
     def describe(self, prediction: Any, names: Sequence[str]) -> str:

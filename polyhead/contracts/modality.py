@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from torch import Tensor
+
 from polyhead.types import Inputs, InputSpec, Sample, Size
 
 Partner = Callable[[], Sample]
@@ -184,3 +186,38 @@ class Modality(ABC):
     def draw(self, decoded: Any) -> Any:
         """Return a decoded input as a PIL image; None, the default, if it cannot be drawn."""
         del decoded
+
+    # pylint: disable-next=unused-argument  # inputs that can be drawn use it
+    def draw_attribution(self, decoded: Any, attribution: Tensor, meta: Any) -> Any:
+        """Return a decoded input as a PIL image with an attribution drawn over it; None, the default, if it cannot be.
+
+        Args:
+            decoded: the decoded input.
+            attribution: how much each place of the network's input matters, 0..1: ``[h, w]`` of an image, ``[t]`` of a
+                sequence, with any number of places.
+            meta: the meta of the input as the network got it.
+        """
+        return None
+
+    # pylint: disable-next=unused-argument  # as above
+    def without(self, inputs: Inputs, order: Tensor, fractions: Sequence[float]) -> "Perturbed | None":
+        """Return an input with its most important places hidden, and with only these shown; None, the default, if not.
+
+        Args:
+            inputs: a batch of one input.
+            order: the attribution, by which the places are ordered: ``[h, w]`` or ``[t]``.
+            fractions: for each result, the fraction of places.
+        """
+        return None
+
+
+class Perturbed(NamedTuple):
+    """An input that was changed more and more, by :meth:`Modality.without`.
+
+    Attributes:
+        deleted: batch of the inputs whose most important places are hidden.
+        inserted: batch of the inputs of which only the most important places are shown.
+    """
+
+    deleted: Inputs
+    inserted: Inputs

@@ -133,6 +133,21 @@ class Head(nn.Module, ABC):
                 values[name] = (value.float() - expected).square().mean() / scale
         return values
 
+    def logit(self, raw: Any, prediction: Any, index: int) -> Tensor:
+        """Return the number that an explanation explains, a scalar with a gradient.
+
+        By default it is a number of the first tensor of the raw predictions, such as the logit of a class.
+
+        Args:
+            raw: raw predictions of one sample.
+            prediction: a decoded prediction, which may be that of another network of the same shape: the maps of a
+                network with shuffled weights are about the same item.
+            index: index of the item (:attr:`polyhead.contracts.explained.Item.number`).
+        """
+        del prediction
+        first: Tensor = raw[0][0]
+        return first.reshape(-1)[index]
+
     def limit(self, boxes: int) -> None:
         """Set the largest number of boxes that are predicted for a sample; by default there are none."""
 

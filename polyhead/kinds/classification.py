@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from polyhead.contracts.explained import Item
 from polyhead.contracts.kind import Targets, Tested
 from polyhead.contracts.score import Columns, Counts, Score
 from polyhead.kinds.statistics import StatisticsKind, TestedStatistics
@@ -139,6 +140,10 @@ class Classification(StatisticsKind):
         """Return all classes with their probabilities, the most probable first."""
         best, order = prediction.scores.float().sort(descending=True, stable=True)  # [c]
         return Columns(best.numpy(), order.numpy())
+
+    def agreement(self, prediction: Labels, item: Item, other: Labels) -> float:
+        """Return the probability of the class."""
+        return float(other.scores[item.number])
 
     def describe(self, prediction: Labels, names: Sequence[str]) -> str:
         """Return the most probable class, such as ``kitchen 0.93``."""

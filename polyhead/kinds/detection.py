@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from polyhead.boxes.overlap import pairwise_iou
+from polyhead.contracts.explained import Item
 from polyhead.contracts.kind import Kind, Targets, Tested
 from polyhead.contracts.score import Columns, Score
 from polyhead.kinds.targets import boxes_of
@@ -260,6 +262,18 @@ class Detection(Kind):
         """Return the detections as arrays."""
         boxes, scores, classes = prediction.boxes.numpy(), prediction.scores.numpy(), prediction.labels.numpy()
         return Columns(scores, classes, boxes)
+
+    def items(self, prediction: Detections, names: Sequence[str]) -> list[Item]:
+        """Return the objects."""
+        captions = self.marks(prediction, names).captions
+        columns = (captions, prediction.scores.tolist(), prediction.labels.tolist(), prediction.boxes)
+        return [Item(number, *row) for number, row in enumerate(zip(*columns, strict=True))]
+
+    def agreement(self, prediction: Detections, item: Item, other: Detections) -> float:
+        """Return score times IoU of the box of the same class that agrees best."""
+        same = other.labels == item.label  # [n]
+        overlaps = pairwise_iou(prediction.boxes[item.number][None], other.boxes[same])[0]  # [n]
+        return max((other.scores[same] * overlaps).tolist(), default=0.0)
 
     def describe(self, prediction: Detections, names: Sequence[str]) -> str:
         """Return how many objects of each class were detected, such as ``2 person, 1 car``."""

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
+from polyhead.contracts.explained import Item
 from polyhead.contracts.kind import Targets, Tested
 from polyhead.contracts.score import Columns, Counts, Score
 from polyhead.data.io.images import read_classes
@@ -196,6 +197,25 @@ class Segmentation(StatisticsKind):
         counts = np.bincount(mask.ravel(), minlength=256)[:IGNORED]  # pixels of each class, without 255
         classes = np.array([label for label in np.argsort(-counts, kind="stable") if counts[label]], dtype=np.int64)
         return Columns((counts[classes] / mask.size).astype(np.float32), classes, mask=mask)
+
+    def items(self, prediction: Mask, names: Sequence[str]) -> list[Item]:
+        """Return the regions of the classes but the background, largest first."""
+        classes = prediction.classes.as_subclass(Tensor)
+        found = []
+        for item in super().items(Mask(classes.cpu().to(torch.uint8)), names):
+            if item.label == 0:
+                continue
+            inside = classes == item.label  # [h, w]
+            rows, columns = inside.any(dim=1).nonzero()[:, 0], inside.any(dim=0).nonzero()[:, 0]
+            box = torch.stack([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]).float()
+            found.append(item._replace(box=box, inside=inside))
+        return found
+
+    def agreement(self, prediction: Mask, item: Item, other: Mask) -> float:
+        """Return the IoU of the two regions of the class."""
+        one, two = prediction.classes == item.label, other.classes == item.label
+        union = (one | two).sum()
+        return float((one & two).sum() / union) if union else 0.0
 
     def describe(self, prediction: Mask, names: Sequence[str]) -> str:
         """Return the classes that cover most of the image, such as ``background 71 %, cat 29 %``."""

@@ -26,6 +26,14 @@ def join(parts: Sequence[Inputs]) -> Inputs:
     return {name: torch.cat([_named(each)[name] for each in parts]) for name in parts[0]}
 
 
+def batches(inputs: Inputs, most: int) -> list[Inputs]:
+    """Split inputs into batches of at most ``most`` samples."""
+    if isinstance(inputs, Tensor):
+        return list(torch.split(inputs, most))
+    columns = {name: torch.split(value, most) for name, value in inputs.items()}
+    return [dict(zip(columns, parts, strict=True)) for parts in zip(*columns.values(), strict=True)]
+
+
 def device_of(inputs: Inputs) -> torch.device:
     """Return the device of the tensors."""
     return next(iter(_named(inputs).values())).device

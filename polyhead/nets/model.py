@@ -186,11 +186,16 @@ class Model(nn.Module):
         """Return channels and strides of the pyramid that the head of a task reads; see :meth:`input_key`."""
         return self.pyramids[self._built_key(task)]
 
+    def backbone_of(self, task: str | None = None) -> Backbone:
+        """Return the backbone of a task; see :meth:`input_key`."""
+        key = self._built_key(task)
+        found = self.backbone[key] if isinstance(self.backbone, nn.ModuleDict) else self.backbone
+        assert isinstance(found, Backbone)
+        return found
+
     def trunk(self, inputs: Inputs, task: str | None = None) -> Pyramid:
         """Run the backbone of a task and the necks on its inputs; see :meth:`input_key`."""
-        key = self._built_key(task)
-        backbone = self.backbone[key] if isinstance(self.backbone, nn.ModuleDict) else self.backbone
-        pyramid: Pyramid = backbone(inputs)
+        pyramid: Pyramid = self.backbone_of(task)(inputs)
         for neck in self.neck:
             pyramid = neck(pyramid)
         return pyramid

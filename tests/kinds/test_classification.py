@@ -143,3 +143,15 @@ def test_facts_are_about_confusions_and_rare_classes() -> None:
         "Most frequent confusion: cat is predicted as dog (25% of its images); see the plots in plots/.",
         "Fewer than 50 training images: cat (3); more images of these classes help most.",
     ]
+
+
+def test_each_class_can_be_explained_and_agrees_by_its_probability() -> None:
+    found, other = Labels(torch.tensor([0.1, 0.7, 0.2])), Labels(torch.tensor([0.5, 0.3, 0.2]))
+    kind = Classification()
+    items = kind.items(found, ["a", "b", "c"])
+    assert [(each.number, each.caption, each.box) for each in items] == [
+        (1, "b 0.70", None),
+        (2, "c 0.20", None),
+        (0, "a 0.10", None),
+    ]
+    assert kind.agreement(found, items[0], other) == pytest.approx(0.3)

@@ -245,3 +245,16 @@ def test_facts_are_about_errors_small_objects_and_rare_classes() -> None:
         "Fewer than 50 training objects",
     ]
     assert KIND.facts({}) == []
+
+
+def test_each_object_can_be_explained_and_agrees_with_the_same_object_elsewhere() -> None:
+    boxes = torch.tensor([[0.0, 0, 10, 10], [20, 20, 40, 40]])
+    found = Detections(boxes, torch.tensor([0.9, 0.4]), torch.tensor([2, 0]), torch.tensor([7, 3]))
+    items = KIND.items(found, NAMES)
+    assert [(each.number, each.caption, each.label) for each in items] == [(0, "c 0.90", 2), (1, "a 0.40", 0)]
+    assert torch.equal(torch.stack([each.box for each in items if each.box is not None]), boxes)
+    assert KIND.agreement(found, items[0], found) == pytest.approx(0.9)
+    half = Detections(torch.tensor([[0.0, 0, 10, 5], [0, 0, 10, 10]]), torch.tensor([0.8, 1.0]), torch.tensor([2, 0]))
+    assert KIND.agreement(found, items[0], half) == pytest.approx(0.8 * 0.5)  # the other box is of another class
+    assert KIND.agreement(found, items[1], half) == 0
+    assert KIND.agreement(found, items[0], half.take(torch.tensor([False, False]))) == 0

@@ -171,3 +171,17 @@ def test_the_background_is_no_rare_class() -> None:
         "Most frequent confusion: road is predicted as background (25% of its pixels); see the plots in plots/.",
         "Fewer than 50 training images: road (3); more images of these classes help most.",
     ]
+
+
+def test_the_region_of_each_class_can_be_explained() -> None:
+    mask = image([[0, 1, 1, 2], [0, 1, 1, 2], [0, 0, 0, 2]])
+    items = KIND.items(Mask(mask), NAMES)
+    assert [(each.number, each.caption) for each in items] == [(1, "cat 0.33"), (2, "dog 0.25")]  # not the background
+    boxes = [each.box.tolist() for each in items if each.box is not None]
+    assert boxes == [[1, 0, 3, 2], [3, 0, 4, 3]]
+    for item in items:
+        assert item.inside is not None
+        assert torch.equal(item.inside, mask == item.label)
+    assert KIND.agreement(Mask(mask), items[0], Mask(mask)) == 1
+    assert KIND.agreement(Mask(mask), items[0], Mask(mask.clamp(max=1))) == pytest.approx(4 / 7)
+    assert KIND.agreement(Mask(mask), items[0], Mask(torch.zeros_like(mask))) == 0

@@ -11,15 +11,17 @@ from PIL import Image as Pillow
 from torch import Tensor
 from torchvision import tv_tensors as tv
 
-from polyhead.contracts.modality import Modality, Source
+from polyhead.contracts.modality import Modality, Perturbed, Source
 from polyhead.contracts.sizes import LARGEST
 from polyhead.data.augment.transforms import Eval, fit_of, train_transform
 from polyhead.data.geometry.plane import ImageMeta
 from polyhead.data.io.images import ImageFile, read_sized, used_bits
 from polyhead.errors import InvalidFileError, PolyheadError, SettingError
+from polyhead.modalities.image.attribution import hidden_and_shown, on_image
 from polyhead.modalities.image.sources import image_of, image_sources, unread
 from polyhead.modalities.image.transforms import EvalImage, TrainImage
-from polyhead.types import InputSpec, Size
+from polyhead.plotting.heat import heat
+from polyhead.types import Inputs, InputSpec, Size
 
 
 class Image(Modality):
@@ -147,3 +149,12 @@ class Image(Modality):
         """Return the image for drawing."""
         pixels = decoded.as_subclass(Tensor).to(torch.uint8).cpu()
         return Pillow.fromarray(pixels.permute(1, 2, 0).numpy())  # [3, h, w] -> [h, w, 3]
+
+    def draw_attribution(self, decoded: Tensor, attribution: Tensor, meta: Any) -> Pillow.Image:
+        """Return the image with a heat map over it."""
+        return heat(self.draw(decoded), on_image(attribution, meta, self.size))
+
+    def without(self, inputs: Inputs, order: Tensor, fractions: Sequence[float]) -> Perturbed:
+        """Hide pixels behind gray, and show them in a blurred image."""
+        assert isinstance(inputs, Tensor)
+        return Perturbed(*hidden_and_shown(inputs, order, fractions))

@@ -137,6 +137,16 @@ class Dense(Head):
                 "box": (by_teacher * deltas).sum() / by_teacher.sum(),
             }
 
+    def logit(self, raw: DensePredictions, prediction: Detections, index: int) -> Tensor:
+        """Return the class logit of the anchor that gave a box, plus its objectness logit where the head has them.
+
+        The class alone explains half as well: where there is no object, the class means nothing.
+        """
+        assert prediction.anchors is not None
+        anchor, label = int(prediction.anchors[index]), int(prediction.labels[index])
+        logit = raw.logits[0, anchor, label]
+        return logit if raw.objectness is None else logit + raw.objectness[0, anchor]
+
     def limit(self, boxes: int) -> None:
         """Set the largest number of boxes for an image, of a ``suppress`` with ``max_detections``."""
         self.suppress = up_to(boxes, self.suppress)

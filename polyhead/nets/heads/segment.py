@@ -71,6 +71,12 @@ class Segment(Head):
         """Compute the divergence of the class probabilities from the teacher's, a mean over the cells."""
         return {"class": kullback_leibler(raw.logits, teacher.logits, temperature)}
 
+    def logit(self, raw: PixelLogits, prediction: Mask, index: int) -> Tensor:
+        """Return the mean logit of a class over the pixels that are predicted to be of it."""
+        inside = prediction.classes == index  # [H, W]
+        values = upsample(raw)[0, index]  # [H, W]
+        return values[inside].mean() if inside.any() else values.mean()
+
     def decode(self, raw: PixelLogits) -> list[Mask]:
         """Return the most probable class of each pixel of the canvas."""
         with torch.autocast(raw.logits.device.type, enabled=False):

@@ -119,3 +119,16 @@ def test_deltas_and_anchors_have_the_same_order() -> None:
     assert 0 < moved.sum() <= 9 * 6
     assert ((before.anchors[moved, :2] - middle).abs() <= 30).all()
     assert (before.strides[moved] == 32).all()
+
+
+def test_a_box_is_explained_by_the_logits_of_its_own_anchor() -> None:
+    dense = head()
+    raw: DensePredictions = dense(pyramid(1))
+    (found,) = dense.decode(raw)
+    assert found.anchors is not None
+    for index in range(3):
+        anchor, label = found.anchors[index], found.labels[index]
+        assert dense.logit(raw, found, index) == raw.logits[0, anchor, label]
+        objectness = torch.linspace(-1, 1, raw.logits.shape[1])[None]
+        with_objects = raw._replace(objectness=objectness)
+        assert dense.logit(with_objects, found, index) == raw.logits[0, anchor, label] + objectness[0, anchor]

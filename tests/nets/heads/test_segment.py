@@ -1,9 +1,10 @@
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyhead.nets.heads.segment import PixelLogits, Segment
-from polyhead.types import Batch, MaskBatch, Meta, Pyramid, PyramidSpec, TaskInfo
+from polyhead.types import Batch, Mask, MaskBatch, Meta, Pyramid, PyramidSpec, TaskInfo
 
 SPEC, INFO = PyramidSpec([4], [16]), TaskInfo(["background", "cat", "dog"])
 
@@ -66,6 +67,16 @@ def test_masks_have_the_size_of_the_canvas_for_any_stride() -> None:
     head = Segment(SPEC, INFO).eval()
     raw = head(Pyramid([torch.randn(2, 4, 5, 7)], (75, 100)))
     assert [each.classes.shape for each in head.decode(raw)] == [(75, 100)] * 2
+
+
+def test_a_region_is_explained_by_its_mean_logit() -> None:
+    head = Segment(PyramidSpec([4], [1]), TaskInfo(["background", "cat"]))
+    logits = torch.zeros(1, 2, 2, 3)
+    logits[0, 1] = torch.tensor([[5.0, 3.0, -1.0], [-2.0, -2.0, -2.0]])
+    raw = PixelLogits(logits, (2, 3))
+    (found,) = head.decode(raw)
+    assert head.logit(raw, found, 1) == 4
+    assert head.logit(raw, Mask(torch.zeros(2, 3)), 1) == pytest.approx(1 / 6)  # nowhere: the mean over the image
 
 
 def test_all_levels_add_to_the_logits_at_the_finest_resolution() -> None:
