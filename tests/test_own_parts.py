@@ -51,6 +51,7 @@ from polyhead.types import (
     Size,
     TaskInfo,
 )
+from polyhead.workflows.explain import Explainer
 
 pytestmark = pytest.mark.slow  # commands in processes of their own
 
@@ -385,6 +386,22 @@ def test_predict_reads_a_file_of_texts(folder: Path) -> None:
     assert [each["labels"] for each in found] == [["weight", "animals"]] * 2
     assert len((folder / "found.csv").read_text().splitlines()) == 1 + 4
     assert "2 inputs" in printed
+
+
+def test_explain_gives_a_value_for_each_word(folder: Path) -> None:
+    printed = succeed(folder, "explain", "runs/toy", "texts.txt", "--json", "why.json")
+    assert "4 predictions explained" in printed
+    assert "trust not measured" in printed
+    found = json.loads((folder / "why.json").read_text())
+    assert [each["item"].split()[0] for each in found] == ["weight", "animals"] * 2
+    assert all(each["trust"] is None and each["box"] is None for each in found)
+    classes.allow([ALLOW[1]])
+    explainer = Explainer(polyhead.load(folder / "runs/toy"))
+    words = "the ant and a bee"
+    explanation = explainer.explain(explainer.run(explainer.modality.decode(words)), 0)
+    assert explanation.values.shape == (5,)
+    assert explanation.values.max() == 1
+    assert explanation.plot() is None
 
 
 def test_compare_says_which_run_has_the_lower_score(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Predict with a model: decode inputs, transform them as in evaluation, and return results in original coordinates."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +17,7 @@ from polyhead.nets.model import Model
 from polyhead.nets.precision import resolve, standard_defaults
 from polyhead.plotting.draw import CONFIDENT
 from polyhead.types import Batch, Sample
+from polyhead.workflows.explain import Explainer, Explanation
 from polyhead.workflows.result import Result, best_of_heads
 
 BATCH_BYTES = 1 << 27
@@ -179,7 +181,14 @@ class Predictor:
             self.names[task],
             kind,
             lambda: modality.draw(modality.decode(found.source.raw)),
+            explainer=partial(self._explain, found.source, task, conf),
         )
+
+    def _explain(self, source: Source, task: str, conf: float, **settings: Any) -> list[Explanation]:
+        """Explain the predictions of a head for an input, the best first."""
+        explainer = Explainer(self, task, **settings)
+        forward = explainer.run(explainer.modality.decode(source.raw), conf)
+        return [explainer.explain(forward, place, source.name) for place in range(len(forward.items))]
 
 
 def _groups(inputs: Iterable["Input"], most: int, modality: Modality) -> Iterator[list["Input"]]:

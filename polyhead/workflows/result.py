@@ -21,6 +21,8 @@ from polyhead.plotting import draw
 if TYPE_CHECKING:
     import pandas as pd
 
+    from polyhead.workflows.explain import Explanation
+
 
 @dataclass(frozen=True, eq=False)
 class Result:
@@ -38,6 +40,7 @@ class Result:
         kind: the kind of the task.
         drawing: returns the input as an image; None where it cannot be drawn.
         mask_file: the file that :meth:`save_mask` has written.
+        explainer: explains the predictions; see :meth:`explain`.
     """
 
     image: str
@@ -47,6 +50,7 @@ class Result:
     kind: Kind
     drawing: Callable[[], Image.Image | None]
     mask_file: str | None = None
+    explainer: "Callable[..., list[Explanation]] | None" = None
 
     @cached_property
     def columns(self) -> Columns:
@@ -87,6 +91,19 @@ class Result:
     def image_level(self) -> bool:
         """Whether the predictions have no boxes because they are about the whole input (a classifier, a mask)."""
         return self.columns.boxes is None
+
+    def explain(self, **settings: Any) -> "list[Explanation]":
+        """Return which places of the input each prediction depends on, and whether that can be trusted.
+
+        Args:
+            settings: ``method``, ``levels``, ``trust`` and ``seed`` of :class:`polyhead.workflows.explain.Explainer`.
+
+        Raises:
+            PolyheadError: if the file of the input no longer exists, or the layers have no positions.
+        """
+        if self.explainer is None:
+            raise PolyheadError("this result was not made by a predictor, so there is no model to explain.")
+        return self.explainer(**settings)
 
     def plot(self) -> Image.Image:
         """Draw the predictions on the image.
