@@ -1,16 +1,14 @@
 """``polyhead predict``: predict on images; write drawn images, and JSON or CSV on request."""
 
 import argparse
-import itertools
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polyhead.cli import Parser, check_writable
+from polyhead.commands.drawn_files import free_name, new_folder
 from polyhead.contracts.classes import allow
 from polyhead.errors import PolyheadError, counted, one_line
-from polyhead.paths import make_folder
 from polyhead.run import split_runs
 
 if TYPE_CHECKING:
@@ -20,9 +18,6 @@ if TYPE_CHECKING:
 
     from polyhead.workflows.predictor import Predictor
     from polyhead.workflows.result import Result
-
-MAX_STEM = 180
-"""Bytes of an image's name that the names of its files begin with; most systems allow 255 in all."""
 
 _EPILOG = """\
 Drawn images never overwrite others: if the folder is not empty, predict2,
@@ -98,8 +93,8 @@ def main(argv: list[str]) -> int:
             results: Sequence[Result] = found
             drawn = _draw(found, others, given)
             if drawn is not None:  # an image
-                folder = folder or _folder(given)
-                name = _name(found[0].image, taken)
+                folder = folder or new_folder(given.run, given.out, "predict")
+                name = free_name(found[0].image, taken)
                 save_jpeg(drawn, folder / name)
                 results = [_save_mask(result, folder, name) for result in found]
             write_json(results)
@@ -172,31 +167,3 @@ def _predict_other(other: "Predictor", found: "Sequence[Result]", given: argpars
 def _save_mask(result: "Result", folder: Path, name: str) -> "Result":
     """Write the mask of a result, if it has one, next to the drawn image."""
     return result if result.mask is None else result.save_mask(folder / f"{Path(name).stem}.{result.task}.png")
-
-
-def _folder(given: argparse.Namespace) -> Path:
-    """Create a new folder for the drawn images, by default in the run folder."""
-    run = Path(given.run)
-    if run.is_file():  # a weights file: in its run folder, or else in the current folder
-        run = run.parent.parent if run.parent.name == "weights" else Path()
-    first = Path(given.out) if given.out else (run if run.is_dir() else Path()) / "predict"
-    for number in itertools.count(1):
-        folder = first if number == 1 else first.with_name(f"{first.name}{number}")
-        if folder.exists() and not folder.is_dir():
-            raise PolyheadError(f"{str(folder)!r} is a file. Give a folder for the drawn images with --out.")
-        if not folder.exists() or not any(folder.iterdir()):
-            break
-    make_folder(folder)
-    return folder
-
-
-def _name(image: str, taken: set[str]) -> str:
-    """Return ``photo.jpg`` for ``photo.png``, or ``photo_2.jpg`` where an image of another folder has that name."""
-    stem = Path(image).stem.lstrip(".") or "image"  # a name such as ..jpg would be that of a hidden file
-    while len(os.fsencode(stem)) > MAX_STEM:
-        stem = stem[:-1]
-    name = next(
-        name for n in itertools.count(1) if (name := f"{stem}.jpg" if n == 1 else f"{stem}_{n}.jpg") not in taken
-    )
-    taken.add(name)
-    return name
