@@ -30,9 +30,16 @@ def new_schedule(run: Run, changes: Sequence[str] = ()) -> str:
         A line for the log.
 
     Raises:
-        PolyheadError: if other settings are changed, no epoch of the stage is finished yet, or none is left to train.
+        PolyheadError: if another process trains the run, other settings are changed, no epoch of the stage is finished
+            yet, or none is left to train.
     """
     run.require_recipe(f"Give polyhead.fit(..., stages=[...], resume={str(run.folder)!r}) one stage more.")
+    with run.locked():
+        return _end_stage(run, changes)
+
+
+def _end_stage(run: Run, changes: Sequence[str]) -> str:
+    """Write the recipe and the state of a run whose stage ends here; see :func:`new_schedule`."""
     state = load_state(run)
     number = 0 if state is None else int(state["polyhead"]["stage"])
     rows = [] if state is None else state["polyhead"]["progress"]["rows"]

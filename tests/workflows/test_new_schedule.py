@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from polyhead import cli
+from polyhead import run as runs
 from polyhead.config import recipe
 from polyhead.engine.checkpointing import Saver
 from polyhead.engine.resume import load_state
@@ -110,6 +111,17 @@ def test_what_cannot_have_a_new_schedule(run: Run) -> None:
     run.config.unlink()
     with pytest.raises(PolyheadError, match=r"was trained from Python .* one stage more\.$"):
         new_schedule(run)
+
+
+def test_a_run_that_another_process_trains_is_not_changed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> bool:
+        raise BlockingIOError
+
+    monkeypatch.setattr(runs, "_acquire", refuse)
+    before = run.config.read_bytes(), run.resume.read_bytes()
+    with pytest.raises(PolyheadError, match="is locked by another training process"):
+        new_schedule(run, ["epochs=5"])
+    assert (run.config.read_bytes(), run.resume.read_bytes()) == before
 
 
 @pytest.mark.parametrize(
