@@ -4,6 +4,7 @@ In shapes, ``b`` is the number of images, ``n`` that of anchors, ``c`` that of c
 and class pairs) that take part in the suppression.
 """
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 
@@ -36,6 +37,24 @@ def up_to(count: int, nms: NMS) -> NMS:
         raise SettingError(f"max_detections must be 1 or more, got {count}")
     limited: Callable[..., list[Detections]] = nms
     return partial(limited, max_detections=count)
+
+
+def overlap_of(nms: NMS) -> float | None:
+    """Return the IoU above which a box is dropped, the ``iou_threshold`` of a suppression; None if it has none."""
+    setting = inspect.signature(nms).parameters.get("iou_threshold")
+    return None if setting is None else float(setting.default)
+
+
+def with_overlap(overlap: float, nms: NMS) -> NMS:
+    """Return a suppression with another ``iou_threshold``; one that has none is returned as it is.
+
+    Raises:
+        SettingError: if the threshold is not in 0..1.
+    """
+    if not 0 <= overlap <= 1:
+        raise SettingError(f"the IoU of suppression must be between 0 and 1, got {overlap:g}")
+    adjusted: Callable[..., list[Detections]] = nms
+    return nms if overlap_of(nms) is None else partial(adjusted, iou_threshold=overlap)
 
 
 def clip(boxes: Float[Tensor, "*b 4"], canvas: Size) -> Float[Tensor, "*b 4"]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from polyhead.errors import PolyheadError
 from polyhead.types import Batch, InputSpec, LossTerm, Pyramid, PyramidSpec, SumCount, TaskInfo
 
 LEAST_SQUARE = 1e-6
@@ -148,8 +149,28 @@ class Head(nn.Module, ABC):
         first: Tensor = raw[0][0]
         return first.reshape(-1)[index]
 
-    def limit(self, boxes: int) -> None:
-        """Set the largest number of boxes that are predicted for a sample; by default there are none."""
+    def side(self, raw: Any, prediction: Any, index: int, side: str) -> Tensor:
+        """Return how far a box reaches on one side, in pixels of the canvas, a scalar with a gradient.
+
+        Args:
+            raw: raw predictions of one sample.
+            prediction: a decoded prediction, as for :meth:`logit`.
+            index: index of the box.
+            side: ``left``, ``top``, ``right`` or ``bottom``.
+
+        Raises:
+            PolyheadError: if the head predicts no boxes (the default).
+        """
+        del raw, prediction, index
+        raise PolyheadError(f"{type(self).__name__} predicts no boxes, so the {side} side of one cannot be explained.")
+
+    @property
+    def overlap(self) -> float | None:
+        """The IoU with a better box above which a box is dropped; by default there is no such limit."""
+        return None
+
+    def limit(self, boxes: int | None = None, overlap: float | None = None) -> None:
+        """Set the largest number of boxes of a sample, and :attr:`overlap`; None leaves it. By default, nothing."""
 
     @abstractmethod
     def decode(self, raw: Any) -> Sequence[Any]:

@@ -37,9 +37,9 @@ def load_official(name: str, max_boxes: int | None = None) -> Predictor:
     modality = Image()
     modality.restore({"size": list(model.size), "fit": "corner"})
     model.build({TASK: TaskInfo(COCO_NAMES)}, {TASK: modality.spec()})
-    if max_boxes is not None:
-        model.head(TASK).limit(max_boxes)
-    return Predictor(model, {TASK: COCO_NAMES}, {TASK: modality})
+    predictor = Predictor(model, {TASK: COCO_NAMES}, {TASK: modality})
+    predictor.limit(max_boxes)
+    return predictor
 
 
 def download_missing(run: str, asked: bool) -> str:

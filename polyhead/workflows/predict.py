@@ -94,10 +94,9 @@ def load(run: str | Path | Run, model: Model | None = None, *, max_boxes: int | 
         if spec.size != built.size and None not in (spec.size, built.size):
             raise checkpoint.damaged(path, f"the size of the images of {task} is not that of the model")
     checkpoint.fill(built, weights.state, path, remedy)
-    if max_boxes is not None:
-        for task in names:
-            built.head(task).limit(max_boxes)
-    return Predictor(built, names, modalities, _precision(path))
+    predictor = Predictor(built, names, modalities, _precision(path))
+    predictor.limit(max_boxes)
+    return predictor
 
 
 def _restored(path: Path, task: str, entry: Mapping[str, Any]) -> Modality:

@@ -51,6 +51,21 @@ class Predictor:
         self.skipped: list[Problem] = []
         self.notes: Sequence[str] = ()
 
+    def limit(self, max_boxes: int | None = None, overlap: float | None = None) -> None:
+        """Limit the boxes of all heads.
+
+        Args:
+            max_boxes: largest number of boxes of a head for an input; None leaves it.
+            overlap: the IoU with a better box of its class above which a box is dropped; None leaves it. Heads without
+                such a limit have none after it, too.
+
+        Raises:
+            SettingError: if a number is out of range.
+        """
+        for model in (self.model, *self._folded.values()):
+            for task in self.names:
+                model.head(task).limit(max_boxes, overlap)
+
     def predict(
         self,
         source: Any,

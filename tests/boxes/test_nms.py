@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.ops import box_iou, nms
 
-from polyhead.boxes.nms import NMS, class_nms, clip, soft_nms
+from polyhead.boxes.nms import NMS, class_nms, clip, overlap_of, soft_nms, with_overlap
+from polyhead.errors import SettingError
 
 
 def draw(seed: int, images: int = 2, count: int = 60, classes: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
@@ -74,3 +75,21 @@ def test_soft_nms_equals_the_algorithm_of_the_paper(seed: int) -> None:
     expected.sort(key=lambda row: -row[0])
     torch.testing.assert_close(found.scores, torch.tensor([row[0] for row in expected]), atol=1e-5, rtol=0)
     assert found.labels.tolist() == [row[1] for row in expected]
+
+
+def test_the_overlap_of_a_suppression_is_replaced_where_it_has_one() -> None:
+    boxes, scores = draw(0)
+    assert overlap_of(class_nms) == 0.45
+    adjusted = with_overlap(0.9, class_nms)
+    assert overlap_of(adjusted) == 0.9
+    assert [len(found.scores) for found in adjusted(boxes, scores)] == [
+        len(found.scores) for found in class_nms(boxes, scores, iou_threshold=0.9)
+    ]
+    assert overlap_of(soft_nms) is None
+    assert with_overlap(0.9, soft_nms) is soft_nms
+
+
+@pytest.mark.parametrize("overlap", [-0.1, 1.1])
+def test_an_overlap_is_a_fraction(overlap: float) -> None:
+    with pytest.raises(SettingError, match=rf"^the IoU of suppression must be between 0 and 1, got {overlap}$"):
+        with_overlap(overlap, class_nms)

@@ -361,3 +361,12 @@ def test_boxes_are_limited_on_request(run: Path) -> None:
     assert {len(result) for result in polyhead.predict(run, photo, conf=0.0, max_boxes=5)} == {5}
     with pytest.raises(PolyheadError, match="max_detections must be 1 or more, got 0"):
         polyhead.load(run, max_boxes=0)
+
+
+def test_the_overlap_of_boxes_is_limited_at_any_time(run: Path) -> None:
+    predictor, photo = polyhead.load(run), torch.zeros(3, 60, 60, dtype=torch.uint8)
+    counts = []
+    for overlap in (None, 1.0, 0.0):  # also after the first prediction, which has made a copy of the network
+        predictor.limit(overlap=overlap)
+        counts.append(len(predictor.predict(photo, "street", conf=0.0)[0]))
+    assert counts[2] < counts[0] <= counts[1]

@@ -13,8 +13,9 @@ from torch.nn import functional as F
 from polyhead.boxes.anchors import Anchors
 from polyhead.boxes.coders import Coder
 from polyhead.boxes.matching import Matcher
-from polyhead.boxes.nms import NMS, clip, up_to
+from polyhead.boxes.nms import NMS, clip, overlap_of, up_to, with_overlap
 from polyhead.boxes.raw import DensePredictions, gather
+from polyhead.contracts.explained import SIDES
 from polyhead.contracts.network import Head
 from polyhead.nets.losses import Loss, binary_divergence
 from polyhead.nets.object_losses import rejected
@@ -147,9 +148,25 @@ class Dense(Head):
         logit = raw.logits[0, anchor, label]
         return logit if raw.objectness is None else logit + raw.objectness[0, anchor]
 
-    def limit(self, boxes: int) -> None:
-        """Set the largest number of boxes for an image, of a ``suppress`` with ``max_detections``."""
-        self.suppress = up_to(boxes, self.suppress)
+    def side(self, raw: DensePredictions, prediction: Detections, index: int, side: str) -> Tensor:
+        """Return a side of a box, of the anchor that gave it; it grows where the box does."""
+        assert prediction.anchors is not None
+        number = SIDES.index(side)
+        boxes = self.coder.decode(raw.deltas, raw.anchors, raw.strides)  # [b, n, 4]
+        value = boxes[0, int(prediction.anchors[index]), number]
+        return -value if number < 2 else value
+
+    def limit(self, boxes: int | None = None, overlap: float | None = None) -> None:
+        """Set ``max_detections`` and ``iou_threshold`` of ``suppress``, which must have the former."""
+        if boxes is not None:
+            self.suppress = up_to(boxes, self.suppress)
+        if overlap is not None:
+            self.suppress = with_overlap(overlap, self.suppress)
+
+    @property
+    def overlap(self) -> float | None:
+        """The ``iou_threshold`` of ``suppress``; None without."""
+        return overlap_of(self.suppress)
 
     def decode(self, raw: DensePredictions) -> list[Detections]:
         """Return the detections of each image, best first, clipped to the canvas."""
