@@ -16,6 +16,7 @@ import csv
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from polyhead.analysis.explain.layers import Layers, cam, trace
+from polyhead.analysis.explain.layers import Layers, Traced, cam, gradients, trace
 from polyhead.analysis.explain.methods import METHODS
 from polyhead.analysis.explain.references import coarse_noise, gaussian, noise
-from polyhead.analysis.explain.shuffled import rank_correlation
+from polyhead.analysis.explain.shuffled import rank_correlation, shuffled
 from polyhead.analysis.explain.trust import Curves, Trust, inside
-from polyhead.workflows.explain import Explainer, Forward
+from polyhead.contracts.explained import Item
+from polyhead.nets.model import Model
+from polyhead.workflows.explain import LEVELS, METHOD, Explainer, Forward
 from polyhead.workflows.predict import load
 
 RESAMPLES = 1000
 LEVEL = 0.9
+SHUFFLED = f"{METHOD} {LEVELS} of shuffled weights"
+"""The map of a network whose weights are in another random order than that of the verdict."""
 LAYERS = ("backbone.sum", "neck.sum")
 FIGURES = ("deletion", "insertion", "better_deletion", "better_insertion", "shuffled", "head_shuffled", "energy", "hit")
 
@@ -99,32 +104,58 @@ def measured(given: argparse.Namespace) -> list[dict[str, Any]]:
 def measure(
     explainer: Explainer, forward: Forward, place: int, maps: Sequence[tuple[str, Layers]]
 ) -> list[dict[str, Any]]:
-    """Return a row for each map of one item, and for each reference."""
-    judge, item, head, kind = explainer.judge, forward.items[place], explainer.head, forward.prediction
-    assert judge is not None
-    found = {f"{method} {at}": cam(forward.traced, head.logit(forward.traced.raw, kind, item.number), at, method)
-             for method, at in maps}  # fmt: skip
+    """Return a row for each map of one item, for each reference, and for maps that explain nothing."""
+    judge, item, prediction = explainer.judge, forward.items[place], forward.prediction
+    computed = of_networks(explainer, forward, item, maps)
+    found = {f"{method} {layers}": computed[""][f"{method} {layers}"] for method, layers in maps}
     assert isinstance(forward.inputs, Tensor)
     size = (int(forward.inputs.shape[-2]), int(forward.inputs.shape[-1]))
     generator = torch.Generator().manual_seed(place)
     references = {"random": coarse_noise(size, generator), "noise": noise(size, generator), "center": gaussian(size)}
     if item.box is not None:
         references["box"] = gaussian(size, item.box.cpu())
-    curves = judge.curves(forward.inputs, kind, item, {**found, **references})
+    nothing = {"constant": torch.ones(size), SHUFFLED: computed["again"][f"{METHOD} {LEVELS}"]}
+    curves = judge.curves(forward.inputs, prediction, item, {**found, **references, **nothing})
     assert curves is not None
-    others: dict[str, dict[str, Tensor]] = {}
-    for name, network in judge.networks.items():
-        traced = trace(network, network.head(explainer.task), forward.inputs, explainer.task)
-        logit = network.head(explainer.task).logit(traced.raw, kind, item.number)
-        others[name] = {f"{method} {at}": cam(traced, logit, at, method) for method, at in maps}
     known = {name: curves[name] for name in references}
     rows = []
-    for name, values in {**found, **references}.items():
-        like = {which: rank_correlation(values, each[name]) if name in each else 1.0 for which, each in others.items()}
+    for name, values in {**found, **references, **nothing}.items():
+        compared = f"{METHOD} {LEVELS}" if name == SHUFFLED else name  # a map of no network stays the same
+        like = {
+            which: rank_correlation(values, computed[which][compared]) if compared in computed[which] else 1.0
+            for which in judge.networks
+        }
         energy, hit = inside(values, item, size)
         trust = Trust(curves[name], known, like["all"], like["head"], energy, hit)
         rows.append({"map": name, **_figures(trust, curves[name], known)})
     return rows
+
+
+def of_networks(
+    explainer: Explainer, forward: Forward, item: Item, maps: Sequence[tuple[str, Layers]]
+) -> dict[str, dict[str, Tensor]]:
+    """Return the maps of an item by name, of the network (its name is empty) and of those with shuffled weights."""
+    networks = {"": explainer.predictor.model, **explainer.judge.networks, "again": again(explainer)}
+    default = (METHOD, Layers.parse(LEVELS))
+    computed = {}
+    for name, network in networks.items():
+        head = network.head(explainer.task)
+        traced = trace(network, head, forward.inputs, explainer.task)
+        logit = head.logit(traced.raw, forward.prediction, item.number)
+        computed[name] = all_maps(traced, logit, [default] if name == "again" else [*maps, default])
+    return computed
+
+
+@cache
+def again(explainer: Explainer) -> Model:
+    """Return the network with its weights in another random order than that of the verdict."""
+    return shuffled(explainer.predictor.model, explainer.task, seed=1)
+
+
+def all_maps(traced: Traced, logit: Tensor, maps: Sequence[tuple[str, Layers]]) -> dict[str, Tensor]:
+    """Return the map of each method and layers by name; gradients are computed once for each layers."""
+    computed = {layers: gradients(traced, logit, layers) for layers in {layers: None for _, layers in maps}}
+    return {f"{method} {layers}": cam(computed[layers], method) for method, layers in maps}
 
 
 def _figures(trust: Trust, curves: Curves, known: Mapping[str, Curves]) -> dict[str, float | None]:

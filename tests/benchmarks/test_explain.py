@@ -15,7 +15,17 @@ def test_each_map_and_each_reference_of_an_item_is_a_row() -> None:
     explainer = Explainer(predictor())
     rows = explain.measure(explainer, explainer.run(photo()), 0, [("layercam", Layers()), ("eigencam", Layers("neck"))])
     by_map = {row["map"]: row for row in rows}
-    assert list(by_map) == ["layercam backbone.sum", "eigencam neck.sum", "random", "noise", "center"]
+    assert list(by_map) == [
+        "layercam backbone.sum",
+        "eigencam neck.sum",
+        "random",
+        "noise",
+        "center",
+        "constant",
+        explain.SHUFFLED,
+    ]
+    assert (by_map["constant"]["shuffled"], by_map["constant"]["trustworthy"]) == (1, 0)
+    assert by_map[explain.SHUFFLED]["shuffled"] < 1  # another order of the weights
     assert by_map["eigencam neck.sum"]["head_shuffled"] == 1  # it does not see the head
     assert by_map["center"]["shuffled"] == 1
     assert by_map["center"]["better_deletion"] == 0

@@ -1,9 +1,11 @@
 """The layers that a map can be computed at: the levels of the backbone's pyramid, or of the last neck's."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from polyhead.analysis.explain.methods import method_of, normalized
@@ -64,53 +66,86 @@ class Layers(NamedTuple):
 
 
 def trace(model: Model, head: Head, inputs: Inputs, task: str) -> Traced:
-    """Run a model on one input, such that gradients reach the backbone's levels.
+    """Run a model on one input, such that there are gradients at the backbone's levels and at the neck's.
 
-    Weights need no gradients for that, so frozen parts can be explained too.
+    The gradient at a level includes what flows through the levels that are computed from it. Frozen parts can be
+    explained, too.
     """
     backbone = model.backbone_of(task)
-    with torch.no_grad():
-        computed = backbone(inputs)
-    levels = [level.detach().clone().requires_grad_() for level in computed.levels]
-    with torch.enable_grad():  # parts get clones, because some change their input in place
-        pyramid = computed._replace(levels=[level.clone() for level in levels])
-        for neck in model.neck:
-            pyramid = neck(pyramid)
+    with torch.enable_grad(), _trainable(backbone):
+        pyramid = backbone(inputs)
+        # A level that was computed without parameters has no gradient yet.
+        levels = [each if each.requires_grad else each.clone().requires_grad_() for each in pyramid.levels]
+        pyramid = pyramid._replace(levels=levels)
+        for neck in model.neck:  # parts get clones, because some change their input in place
+            pyramid = neck(pyramid._replace(levels=[level.clone() for level in pyramid.levels]))
         raw = head(pyramid._replace(levels=[level.clone() for level in pyramid.levels]))
     strides = model.pyramid_spec(task).strides
-    after = levels if not model.neck else pyramid.levels
     return Traced(
         raw,
         {
             "backbone": dict(zip(backbone.strides, levels, strict=True)),
-            "neck": dict(zip(strides, after, strict=True)),
+            "neck": dict(zip(strides, pyramid.levels, strict=True)),
         },
     )
 
 
-def cam(traced: Traced, logit: Tensor, layers: Layers, method: str) -> Tensor:
-    """Compute the map of a logit.
+@contextmanager
+def _trainable(module: nn.Module) -> Iterator[None]:
+    """Let all parameters require a gradient, so that the outputs have one, and take that back at the end."""
+    frozen = [each for each in module.parameters() if each.is_floating_point() and not each.requires_grad]
+    try:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(False)
+
+
+class Gradient(NamedTuple):
+    """A level of one input with the gradient of a logit.
+
+    Attributes:
+        activation: the level, ``[c, h, w]`` or ``[c, t]``.
+        gradient: its gradient, of the same shape.
+    """
+
+    activation: Tensor
+    gradient: Tensor
+
+
+def gradients(traced: Traced, logit: Tensor, layers: Layers) -> list[Gradient]:
+    """Compute the gradients of a logit at the levels of a map, the finest first.
 
     Args:
         traced: the forward pass.
         logit: what is explained, a scalar.
         layers: where the map is computed.
-        method: one of :data:`~polyhead.analysis.explain.methods.METHODS`.
-
-    Returns:
-        A map ``[h, w]`` (or ``[t]``) of the finest of the levels, with values in 0..1. The maps of several levels are
-        divided by their largest value and added.
 
     Raises:
         PolyheadError: if there is no such level, or the levels have no cells.
     """
     chosen = _chosen(traced.levels[layers.part], layers)
     # A level that the logit does not depend on has a gradient of 0.
-    gradients = torch.autograd.grad(logit, chosen, retain_graph=True, allow_unused=True, materialize_grads=True)
+    found = torch.autograd.grad(logit, chosen, retain_graph=True, allow_unused=True, materialize_grads=True)
+    pairs = zip(chosen, found, strict=True)
+    return [Gradient(level[0].detach().float(), gradient[0].float()) for level, gradient in pairs]
+
+
+def cam(levels: Sequence[Gradient], method: str) -> Tensor:
+    """Compute the map of a logit.
+
+    Args:
+        levels: the levels with the gradients of the logit.
+        method: one of :data:`~polyhead.analysis.explain.methods.METHODS`.
+
+    Returns:
+        A map ``[h, w]`` (or ``[t]``) of the finest of the levels, with values in 0..1. The maps of several levels are
+        divided by their largest value and added.
+    """
     compute = method_of(method)
-    maps = []
-    for level, gradient in zip(chosen, gradients, strict=True):
-        maps.append(normalized(compute(level[0].detach().float(), gradient[0].float())))
+    maps = [normalized(compute(level.activation, level.gradient)) for level in levels]
     size = maps[0].shape
     return normalized(torch.stack([_resized(each, size) for each in maps]).sum(dim=0))
 

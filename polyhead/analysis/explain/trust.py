@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from polyhead.analysis.explain.layers import Layers, cam, trace
+from polyhead.analysis.explain.layers import Layers, cam, gradients, trace
 from polyhead.analysis.explain.references import coarse_noise, gaussian, noise
 from polyhead.analysis.explain.shuffled import rank_correlation, shuffled
 from polyhead.contracts.explained import Item
 from polyhead.contracts.kind import Kind
 from polyhead.contracts.modality import Modality
-from polyhead.nets.inputs import batches, join
+from polyhead.nets.fold import folded_copy
+from polyhead.nets.inputs import batches, device_of, join, to_device
 from polyhead.nets.model import Model
 from polyhead.types import Inputs, Size
 
@@ -105,6 +106,7 @@ class Judge:
             "all": shuffled(model, task, seed),
             "head": shuffled(model, task, seed, head_only=True),
         }
+        self._folded: Model | None = None
 
     def judge(self, inputs: Inputs, prediction: object, item: Item, values: Tensor) -> Trust | None:
         """Return the figures of a map; None if the modality cannot hide places, or the kind has no agreement.
@@ -150,18 +152,27 @@ class Judge:
 
     def _agreements(self, inputs: Inputs, prediction: object, item: Item) -> list[float]:
         """Return the agreement of the prediction for each input of a batch."""
-        head, found = self.model.head(self.task), []
-        with torch.inference_mode():
-            for part in batches(inputs, BATCH):
-                decoded = head.decode(head(self.model.trunk(part, self.task)))
-                found += [self.kind.agreement(prediction, item, on_cpu(each)) or 0.0 for each in decoded]
+        found: list[float] = []
+        parts = batches(to_device(inputs, device_of(inputs)), BATCH)
+        if self._folded is None:
+            self._folded = folded_copy(self.model, lambda model: self._run(model, parts[0]))
+        for part in parts:
+            others = self._run(self._folded, part)
+            found += [self.kind.agreement(prediction, item, on_cpu(each)) or 0.0 for each in others]
         return found
+
+    @torch.inference_mode()
+    def _run(self, model: Model, inputs: Inputs) -> Sequence[Any]:
+        """Return the decoded predictions of the head for a batch."""
+        head = model.head(self.task)
+        return head.decode(head(model.trunk(inputs, self.task)))
 
     def _correlation(self, network: Model, inputs: Inputs, prediction: object, item: Item, values: Tensor) -> float:
         """Return the rank correlation of a map with that of another network for the same item."""
         head = network.head(self.task)
         traced = trace(network, head, inputs, self.task)
-        other = cam(traced, head.logit(traced.raw, prediction, item.number), self.layers, self.method)
+        logit = head.logit(traced.raw, prediction, item.number)
+        other = cam(gradients(traced, logit, self.layers), self.method)
         return rank_correlation(values.cpu(), other.cpu())
 
 

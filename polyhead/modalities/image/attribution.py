@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.transforms.v2.functional import gaussian_blur
 
 from polyhead.types import Meta, Size
 
@@ -54,6 +53,22 @@ def hidden_and_shown(
     rank[order] = torch.arange(len(order))
     most = torch.tensor([round(fraction * len(order)) for fraction in fractions])
     first = (rank[None] < most[:, None]).reshape(-1, 1, height, width).to(image.device)  # [f, 1, h, w]
-    sigma = max(1.0, max(height, width) / 20)
-    blurred = gaussian_blur(image, [2 * round(2 * sigma) + 1] * 2, [sigma, sigma])
-    return torch.where(first, torch.full_like(image, GRAY), image), torch.where(first, image, blurred)
+    shown = torch.where(first, image, blurred(image, max(1.0, max(height, width) / 20)))
+    return torch.where(first, torch.full_like(image, GRAY), image), shown
+
+
+def blurred(image: UInt8[Tensor, "1 3 h w"], sigma: float) -> UInt8[Tensor, "1 3 h w"]:
+    """Return an image that is convolved with a Gaussian, whose borders are reflected.
+
+    Rows are convolved before columns: torchvision's ``gaussian_blur`` convolves with a square, which takes 25 times as
+    long for the wide Gaussians that are needed here.
+    """
+    radius = round(2 * sigma)
+    weights = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=image.device) / sigma).square())
+    weights = weights / weights.sum()
+    pixels = image.transpose(0, 1).float()  # [3, 1, h, w]
+    for kernel in (weights.reshape(1, 1, 1, -1), weights.reshape(1, 1, -1, 1)):
+        side = [radius * (length > 1) for length in kernel.shape[2:]]  # in rows, in columns
+        padded = F.pad(pixels, (side[1], side[1], side[0], side[0]), mode="reflect")
+        pixels = F.conv2d(padded, kernel)
+    return pixels.round().to(torch.uint8).transpose(0, 1)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from builders.red_or_blue import CELL, SIDE, photo, predictor
 
-from polyhead.analysis.explain.layers import Layers, cam, trace
+from polyhead.analysis.explain.layers import Layers, cam, gradients, trace
 from polyhead.errors import PolyheadError
 from polyhead.models import ssd300
 from polyhead.types import InputSpec, TaskInfo
@@ -35,7 +35,7 @@ def test_the_map_of_a_classifier_marks_what_it_looks_at(method: str) -> None:
     for parameter in model.parameters():
         parameter.requires_grad_(False)  # frozen parts can be explained
     traced = trace(model, model.head("color"), photo()[None], "color")
-    values = cam(traced, model.head("color").logit(traced.raw, None, 0), Layers(), method)
+    values = cam(gradients(traced, model.head("color").logit(traced.raw, None, 0), Layers()), method)
     assert values.shape == (SIDE // CELL, SIDE // CELL)
     expected = torch.zeros(8, 8)
     expected[5:7, 1:3] = 1
@@ -54,12 +54,14 @@ def test_levels_are_added_and_a_missing_one_is_named() -> None:
     logit = model.head("a").logit(traced.raw, found, 0)
     strides = list(traced.levels["neck"])
     assert strides == model.pyramid_spec("a").strides
-    everything = cam(traced, logit, Layers("neck"), "layercam")
+    everything = cam(gradients(traced, logit, Layers("neck")), "layercam")
     assert everything.shape == traced.levels["neck"][strides[0]].shape[-2:]
     anchor = int(found.anchors[0])
     own = int(traced.raw.strides[anchor])
     other = next(stride for stride in strides if stride != own)
-    assert cam(traced, logit, Layers("neck", (own,)), "layercam").max() == 1
-    assert cam(traced, logit, Layers("neck", (other,)), "layercam").max() == 0  # the box does not depend on it
+    assert cam(gradients(traced, logit, Layers("neck", (own,))), "layercam").max() == 1
+    assert (
+        cam(gradients(traced, logit, Layers("neck", (other,))), "layercam").max() == 0
+    )  # the box does not depend on it
     with pytest.raises(PolyheadError, match=r"levels: the neck has no level of stride 7\. It has "):
-        cam(traced, logit, Layers("neck", (7,)), "layercam")
+        cam(gradients(traced, logit, Layers("neck", (7,))), "layercam")
