@@ -30,6 +30,8 @@ COMMANDS = {
     "evaluate": ("polyhead.commands.evaluate", "score a run on val or test, with intervals (alias: val)"),
     "predict": ("polyhead.commands.predict", "predict on images; write drawn images, JSON or CSV"),
     "explain": ("polyhead.commands.explain", "draw what predictions depend on, and whether to trust that"),
+    "mistakes": ("polyhead.commands.mistakes", "draw the worst mistakes of each type with explanations"),
+    "app": ("polyhead.commands.app", "show a model on a page in the browser, or as a Hugging Face Space"),
     "compare": ("polyhead.commands.compare", "compare runs in one table: scores, paired differences, intervals"),
     "extend": ("polyhead.commands.extend", "add a task to a trained run without the data of its earlier tasks"),
     "study": ("polyhead.commands.study", "train variations of a recipe with several seeds and compare them"),

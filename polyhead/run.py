@@ -119,8 +119,7 @@ class Run:
         """Prevent other processes from training in this run; yield whether a lock could be taken.
 
         What a killed process has left half-written is removed. The operating system releases the lock when this process
-        ends, in whatever way it ends. No lock is taken on Windows, whose Python has no ``fcntl``, and on file systems
-        without locks.
+        ends. No lock is taken on Windows, whose Python has no ``fcntl``, and on file systems without locks.
 
         Raises:
             PolyheadError: if another process is training in this run.
@@ -298,10 +297,11 @@ def is_partial(path: Path, names: Iterable[str]) -> bool:
 
 
 def remove_partials(folder: Path) -> None:
-    """Remove the temporary files that killed processes have left in a folder; those of running ones stay."""
-    for partial in folder.rglob(f"*{PARTIAL}"):
+    """Remove the temporary files and folders that killed processes have left; those of running ones stay."""
+    for partial in [*folder.rglob(f"*{PARTIAL}")]:
         writer = partial.stem.rpartition(".")[2]
         if not writer.isdecimal() or int(writer) == os.getpid() or not _is_running(int(writer)):
+            shutil.rmtree(partial, ignore_errors=True)  # does nothing to a file
             partial.unlink(missing_ok=True)
 
 

@@ -28,6 +28,7 @@ from torch.nn import functional as F
 import polyhead
 from polyhead import checkpoint
 from polyhead.contracts import classes
+from polyhead.contracts.explained import Mistake
 from polyhead.contracts.kind import Targets, Tested
 from polyhead.contracts.modality import EvalTransform, Modality, Partner, Source, TrainTransform
 from polyhead.contracts.network import Backbone, Head
@@ -161,6 +162,14 @@ class TwoNumbers(StatisticsKind):
 
     def target_marks(self, target: Pair, names: Sequence[str]) -> Marks:
         return self.marks(target, names)
+
+    def mistakes(self, target: Pair, prediction: Pair, names: Sequence[str], conf: float) -> list[Mistake]:
+        found = []
+        for number, (real, value) in enumerate(zip(target.values.tolist(), prediction.values.tolist(), strict=True)):
+            if (error := abs(real - value)) > 1:
+                caption = f"{names[number]} {value:.1f} instead of {real:.1f}"
+                found.append(Mistake(f"wrong {names[number]}", caption, error / (1 + error), number))
+        return found
 
 
 def numbers_of(target: np.ndarray, found: np.ndarray) -> Float[np.ndarray, "n k"]:
@@ -402,6 +411,26 @@ def test_explain_gives_a_value_for_each_word(folder: Path) -> None:
     assert explanation.values.shape == (5,)
     assert explanation.values.max() == 1
     assert explanation.plot() is None
+
+
+def test_mistakes_are_ranked_and_explained_without_drawings(folder: Path) -> None:
+    printed = succeed(folder, "mistakes", "runs/toy", "--most", "2", "--split", "val")
+    table = json.loads((folder / "runs/toy/mistakes/mistakes.json").read_text())
+    kinds = table["tasks"]["animals"]["types"]
+    assert table["tasks"]["animals"]["images"] == 60
+    assert "wrong weight" in kinds
+    assert f"animals: {sum(kinds.values())} mistakes in 60 val images" in printed
+    worst = [each for each in table["mistakes"] if each["type"] == "wrong weight"]
+    assert [each["severity"] for each in worst] == sorted((each["severity"] for each in worst), reverse=True)
+    assert all(each["file"] is None and each["explanation"]["item"].startswith("weight") for each in worst)
+    assert all(each["caption"] in printed for each in worst)
+    assert [path.name for path in (folder / "runs/toy/mistakes").iterdir()] == ["mistakes.json"]
+
+
+def test_explain_takes_the_texts_of_the_run_without_a_source(folder: Path) -> None:
+    printed = succeed(folder, "explain", "runs/toy", "--split", "val", "--json", "split.json")
+    assert printed.splitlines()[-1] == "50 predictions of 50 images of the val split explained"
+    assert len(json.loads((folder / "split.json").read_text())) == 50
 
 
 def test_compare_says_which_run_has_the_lower_score(folder: Path) -> None:

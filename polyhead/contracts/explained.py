@@ -1,4 +1,4 @@
-"""What an explanation explains: one item of a prediction; and what a kind of task tells of its predictions for that."""
+"""What an explanation explains: one item of a prediction, or a mistake; and what a kind of task tells for that."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -8,6 +8,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from polyhead.contracts.score import Columns
+from polyhead.types import Meta
+
+SIDES = ("left", "top", "right", "bottom")
+"""The sides of a box, in the order of its corners."""
 
 
 class Item(NamedTuple):
@@ -28,6 +32,24 @@ class Item(NamedTuple):
     label: int
     box: Float[Tensor, "4"] | None = None
     inside: Bool[Tensor, "h w"] | None = None
+
+
+class Mistake(NamedTuple):
+    """One thing in which a prediction differs from the target.
+
+    Attributes:
+        type: mistakes of one type are counted and ranked together; a few words in lower case, such as ``wrong class``.
+        caption: what was mistaken for what, for people: ``missed cat``.
+        severity: how bad it is compared with others of its type, 0..1.
+        number: the :attr:`Item.number` of what an explanation explains; None if nothing is predicted there.
+        box: xyxy in the original input, of the target or prediction concerned; None if it is about the whole input.
+    """
+
+    type: str
+    caption: str
+    severity: float
+    number: int | None = None
+    box: Float[Tensor, "4"] | None = None
 
 
 class Explainable(ABC):
@@ -62,3 +84,28 @@ class Explainable(ABC):
             other: the prediction for the changed input, on the canvas too.
         """
         return None
+
+    # pylint: disable-next=unused-argument  # kinds with positions use it
+    def visible(self, prediction: Any, meta: Meta) -> Any:
+        """Return what of a decoded prediction, on the canvas, is inside the original input; by default all of it.
+
+        What is left has the same order and numbers as what :meth:`polyhead.contracts.kind.Kind.restore` returns.
+        """
+        return prediction
+
+    # pylint: disable-next=unused-argument  # other kinds use them
+    def mistakes(self, target: Any, prediction: Any, names: Sequence[str], conf: float) -> list[Mistake]:
+        """Return in what a prediction differs from its target; by default nothing is compared.
+
+        Args:
+            target: the target, in the original input.
+            prediction: the whole prediction there, also what has a lower score than ``conf``.
+            names: class names, or names of the predicted numbers.
+            conf: lowest score of what counts as predicted.
+        """
+        return []
+
+    @property
+    def finds_mistakes(self) -> bool:
+        """Whether the kind compares predictions with targets (:meth:`mistakes`)."""
+        return type(self).mistakes is not Explainable.mistakes

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from polyhead.contracts.explained import Item
+from polyhead.contracts.explained import Item, Mistake
 from polyhead.contracts.kind import Targets, Tested
 from polyhead.contracts.score import Columns, Counts, Score
 from polyhead.kinds.statistics import StatisticsKind, TestedStatistics
@@ -144,6 +144,13 @@ class Classification(StatisticsKind):
     def agreement(self, prediction: Labels, item: Item, other: Labels) -> float:
         """Return the probability of the class."""
         return float(other.scores[item.number])
+
+    def mistakes(self, target: ClassLabel, prediction: Labels, names: Sequence[str], conf: float) -> list[Mistake]:
+        """Return the most probable class where it is wrong, also below ``conf``; its severity is its probability."""
+        label, found = int(target.label), int(self.columns(prediction).classes[0])
+        score = float(prediction.scores[found])
+        caption = f"{names[label]} taken for {names[found]}, probability {score:.2f}"
+        return [] if found == label else [Mistake("wrong class", caption, score, found)]
 
     def describe(self, prediction: Labels, names: Sequence[str]) -> str:
         """Return the most probable class, such as ``kitchen 0.93``."""

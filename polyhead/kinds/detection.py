@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from polyhead.boxes.overlap import pairwise_iou
-from polyhead.contracts.explained import Item
+from polyhead.contracts.explained import Item, Mistake
 from polyhead.contracts.kind import Kind, Targets, Tested
 from polyhead.contracts.score import Columns, Score
+from polyhead.kinds.box_mistakes import box_mistakes
+from polyhead.kinds.original_boxes import have_area, original_boxes
 from polyhead.kinds.targets import boxes_of
 from polyhead.metrics import confusions, error_facts, store
 from polyhead.metrics.box_errors import CONFIDENT, LOWER, count_errors
@@ -98,23 +100,15 @@ class Detection(Kind):
         return Boxes(box, torch.zeros(1, dtype=torch.int64), nothing, torch.ones(1), every, size)
 
     def restore(self, prediction: Detections, meta: Meta) -> Detections:
-        """Map boxes to pixels of the original image, clipped to it; boxes without area there are dropped.
-
-        A box is mapped to the axis-aligned bounding box of its mapped corners, which is exact unless the image was
-        rotated.
-        """
+        """Map boxes to pixels of the original image, clipped to it; boxes without area there are dropped."""
         anchors = None if prediction.anchors is None else prediction.anchors.cpu()
         found = Detections(prediction.boxes.cpu(), prediction.scores.cpu(), prediction.labels.cpu(), anchors)
-        # All four corners of each box, because a rotation moves each of them differently: [4 n, 2].
-        corners = found.boxes.double()[:, [0, 1, 2, 1, 0, 3, 2, 3]].reshape(-1, 2)
-        back = meta.points(corners).reshape(-1, 4, 2)
-        boxes = torch.cat([back.amin(1), back.amax(1)], 1)  # [n, 4]
-        if meta.extent is not None:
-            limit = torch.tensor(meta.extent, dtype=boxes.dtype)
-            boxes = boxes.clamp(min=0).minimum(limit.repeat(2))
-        boxes = boxes.to(found.boxes)
-        visible = ((boxes[:, 2:] - boxes[:, :2]) > 0).all(1)  # [n]
-        return found._replace(boxes=boxes).take(visible)
+        boxes = original_boxes(found.boxes, meta)
+        return found._replace(boxes=boxes).take(have_area(boxes))
+
+    def visible(self, prediction: Detections, meta: Meta) -> Detections:
+        """Return the detections that :meth:`restore` does not drop."""
+        return prediction.take(have_area(original_boxes(prediction.boxes, meta)))
 
     def save_target(self, target: Boxes, folder: Path, name: str) -> dict[str, Any]:
         """Return the objects as lists."""
@@ -274,6 +268,10 @@ class Detection(Kind):
         same = other.labels == item.label  # [n]
         overlaps = pairwise_iou(prediction.boxes[item.number][None], other.boxes[same])[0]  # [n]
         return max((other.scores[same] * overlaps).tolist(), default=0.0)
+
+    def mistakes(self, target: Boxes, prediction: Detections, names: Sequence[str], conf: float) -> list[Mistake]:
+        """Return the wrong detections and the missed objects."""
+        return box_mistakes(target, prediction, names, conf)
 
     def describe(self, prediction: Detections, names: Sequence[str]) -> str:
         """Return how many objects of each class were detected, such as ``2 person, 1 car``."""

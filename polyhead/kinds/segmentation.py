@@ -14,11 +14,12 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
-from polyhead.contracts.explained import Item
+from polyhead.contracts.explained import Item, Mistake
 from polyhead.contracts.kind import Targets, Tested
 from polyhead.contracts.score import Columns, Counts, Score
 from polyhead.data.io.images import read_classes
 from polyhead.errors import PolyheadError
+from polyhead.kinds.mask_mistakes import bounding_box, mask_mistakes
 from polyhead.kinds.statistics import StatisticsKind, TestedStatistics
 from polyhead.kinds.targets import class_mask
 from polyhead.metrics import confusions, masks, store
@@ -206,9 +207,7 @@ class Segmentation(StatisticsKind):
             if item.label == 0:
                 continue
             inside = classes == item.label  # [h, w]
-            rows, columns = inside.any(dim=1).nonzero()[:, 0], inside.any(dim=0).nonzero()[:, 0]
-            box = torch.stack([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]).float()
-            found.append(item._replace(box=box, inside=inside))
+            found.append(item._replace(box=bounding_box(inside), inside=inside))
         return found
 
     def agreement(self, prediction: Mask, item: Item, other: Mask) -> float:
@@ -216,6 +215,10 @@ class Segmentation(StatisticsKind):
         one, two = prediction.classes == item.label, other.classes == item.label
         union = (one | two).sum()
         return float((one & two).sum() / union) if union else 0.0
+
+    def mistakes(self, target: Mask, prediction: Mask, names: Sequence[str], conf: float) -> list[Mistake]:
+        """Return the largest wrong regions; a mask has no scores, so ``conf`` is not used."""
+        return mask_mistakes(target, prediction, names)
 
     def describe(self, prediction: Mask, names: Sequence[str]) -> str:
         """Return the classes that cover most of the image, such as ``background 71 %, cat 29 %``."""

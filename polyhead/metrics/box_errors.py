@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from polyhead.boxes.overlap import fraction_inside, pairwise_iou
@@ -99,11 +100,14 @@ def count_errors(
     for image_id, target in targets.items():
         if image_id not in predictions:
             raise PolyheadError(f"image {image_id!r} has no prediction. Evaluate the run again.")
-        image = _image_errors(target, _considered(target, predictions[image_id], score), near, match)
+        predicted = predictions[image_id]
+        image = image_errors(target, predicted, score, near, match)
         detections += image.kinds.shape[0]
         counts.update(KINDS[kind] for kind in image.kinds.tolist() if kind >= 0)
-        counts["missed"] += image.missed
-        confusions.update(image.confusions)
+        counts["missed"] += int(image.missed.sum())
+        swapped = image.kinds == KINDS.index("classification")
+        labels = target.labels[~target.ignore][image.objects[swapped]]
+        confusions.update(zip(labels.tolist(), predicted.labels[image.detections[swapped]].tolist(), strict=True))
         object_areas = target.areas[~target.ignore]
         areas.append(object_areas)
         found_areas.append(object_areas[image.found])
@@ -118,31 +122,35 @@ def count_errors(
     )
 
 
-class _ImageErrors(NamedTuple):
+class ImageErrors(NamedTuple):
     """The errors of one image.
 
     Attributes:
-        kinds: index into :data:`KINDS` of each detection, or -1 for a correct one; ``[d]``.
+        detections: index, in the prediction, of each detection that counts; ``[d]``.
+        kinds: index into :data:`KINDS` of each of them, or -1 for a correct one; ``[d]``.
+        objects: the object that makes it correct, or an error of this kind, counted without ignored ones; -1 for
+            ``background``; ``[d]``.
         found: whether each object is found; ``[n]``.
-        missed: number of missed objects.
-        confusions: target class and predicted class of each classification error.
+        missed: whether each object is missed; ``[n]``.
     """
 
-    kinds: Tensor
-    found: Tensor
-    missed: int
-    confusions: list[tuple[int, int]]
+    detections: Int[Tensor, " d"]
+    kinds: Int[Tensor, " d"]
+    objects: Int[Tensor, " d"]
+    found: Bool[Tensor, " n"]
+    missed: Bool[Tensor, " n"]
 
 
-def _considered(target: Boxes, predicted: Detections, score: float) -> Detections:
-    """Return the detections above the threshold, of classes that are annotated in the image."""
-    considered = predicted.scores >= score
-    considered &= target.annotated[predicted.labels]
-    return predicted.take(considered)
+def image_errors(
+    target: Boxes, predicted: Detections, score: float = CONFIDENT, near: float = 0.1, match: float = 0.5
+) -> ImageErrors:
+    """Find the kind of error of each detection of an image, and the missed objects.
 
-
-def _image_errors(target: Boxes, predicted: Detections, near: float, match: float) -> _ImageErrors:
-    """Find the kind of each detection of an image."""
+    The arguments are those of :func:`count_errors`. Detections of classes that are not annotated in the image do not
+    count.
+    """
+    detections = ((predicted.scores >= score) & target.annotated[predicted.labels]).nonzero()[:, 0]  # [d]
+    predicted = predicted.take(detections)
     real = ~target.ignore
     labels = target.labels[real]  # [n]
     iou = pairwise_iou(predicted.boxes, target.boxes[real])  # [d, n]
@@ -150,34 +158,30 @@ def _image_errors(target: Boxes, predicted: Detections, near: float, match: floa
     matched = _match(torch.where(same_class, iou, -1.0), match)  # [d]
     # Detections on ignored regions count only where they match an object.
     counted = (matched >= 0) | ~_on_ignored(target, predicted)
-    iou, same_class, matched, predicted_labels = (
-        iou[counted],
-        same_class[counted],
-        matched[counted],
-        predicted.labels[counted],
-    )
+    iou, same_class, matched, detections = iou[counted], same_class[counted], matched[counted], detections[counted]
 
     # A column of zeros, so that an image without objects has a maximum too; zero is below `near` and never chosen.
     zeros = iou.new_zeros(iou.shape[0], 1)
     same_iou, same_object = torch.cat([torch.where(same_class, iou, 0.0), zeros], 1).max(1)  # best of the same class
     other_iou, other_object = torch.cat([torch.where(same_class, 0.0, iou), zeros], 1).max(1)  # best of other classes
-    # Later assignments overwrite earlier ones: the order is the reverse of the order of precedence.
     kinds = torch.full_like(matched, KINDS.index("background"))
-    kinds[other_iou >= near] = KINDS.index("both")
-    kinds[same_iou >= near] = KINDS.index("localisation")
-    kinds[other_iou >= match] = KINDS.index("classification")
-    kinds[same_iou >= match] = KINDS.index("duplicate")
-    kinds[matched >= 0] = -1
+    objects = torch.full_like(matched, -1)
+    # Later assignments overwrite earlier ones: the order is the reverse of the order of precedence.
+    for kind, fits, nearest in (
+        ("both", other_iou >= near, other_object),
+        ("localisation", same_iou >= near, same_object),
+        ("classification", other_iou >= match, other_object),
+        ("duplicate", same_iou >= match, same_object),
+    ):
+        kinds[fits], objects[fits] = KINDS.index(kind), nearest[fits]
+    correct = matched >= 0
+    kinds[correct], objects[correct] = -1, matched[correct]
 
     found = torch.zeros(labels.shape[0], dtype=torch.bool)
-    found[matched[matched >= 0]] = True
-    misclassified, mislocated = kinds == KINDS.index("classification"), kinds == KINDS.index("localisation")
-    explained = found.clone()
-    explained[other_object[misclassified]] = True
-    explained[same_object[mislocated]] = True
-    target_labels = labels[other_object[misclassified]].tolist()
-    confusions = list(zip(target_labels, predicted_labels[misclassified].tolist(), strict=True))
-    return _ImageErrors(kinds, found, int((~explained).sum()), confusions)
+    found[objects[correct]] = True
+    missed = ~found
+    missed[objects[(kinds == KINDS.index("classification")) | (kinds == KINDS.index("localisation"))]] = False
+    return ImageErrors(detections, kinds, objects, found, missed)
 
 
 def _match(iou: Tensor, match: float) -> Tensor:

@@ -39,6 +39,7 @@ MANIFEST = {
     ],
     "replayed?": {str: {str: {"images": int, "bytes": int}}},
     "extends?": {"run": str, "task": str},
+    "links?": {str: str},
 }
 _TASK = {
     "kind?": str,
@@ -53,6 +54,12 @@ _TASK = {
 _SPLIT = {"tasks": {str: _TASK}}
 RESULTS = {"train?": _SPLIT, "val?": _SPLIT, "test?": _SPLIT, "forgetting?": [dict]}
 """The numbers of a task have more keys, which only the kind of the task knows."""
+
+MISTAKES = {
+    "split": str,
+    "tasks": {str: {"images": int, "types": {str: int}}},
+    "mistakes": [{"file": _OPTIONAL_TEXT, "task": str, "type": str, "caption": str}],
+}
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -74,6 +81,15 @@ def read_results(path: Path) -> dict[str, Any]:
     run = path.parent
     again = f"'polyhead evaluate {run}' then writes it again (with --split val for the val split)."
     return read_json(path, RESULTS, f"Restore or delete it; {again}")
+
+
+def read_mistakes(path: Path) -> dict[str, Any]:
+    """Read ``mistakes.json``; empty if there is none.
+
+    Raises:
+        PolyheadError: if it is damaged.
+    """
+    return read_json(path, MISTAKES, f"'polyhead mistakes {path.parent.parent}' writes it again.")
 
 
 def read_epochs(path: Path) -> list[dict[str, str]]:

@@ -1,17 +1,18 @@
 """Explain predictions: which pixels each box, class or region depends on, and whether the map can be trusted."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from polyhead.analysis.explain.layers import Layers, Traced, cam, trace
+from polyhead.analysis.explain.layers import Layers, Traced, cam, gradients, trace
 from polyhead.analysis.explain.methods import method_of
 from polyhead.analysis.explain.trust import Judge, Trust, on_cpu
-from polyhead.contracts.explained import Item
+from polyhead.contracts.explained import SIDES, Item
 from polyhead.contracts.kind import Kind
 from polyhead.contracts.modality import Modality
 from polyhead.data.loading.streams import Collate
@@ -23,7 +24,7 @@ from polyhead.plotting.draw import CONFIDENT, draw
 from polyhead.plotting.heat import captioned
 from polyhead.types import Inputs, Marks, Meta, Sample
 
-METHOD, LEVELS = "layercam", "backbone.sum"
+METHOD, LEVELS = "hirescam", "backbone.sum"
 """The defaults; ``docs/explain.md`` has the table that they were chosen by."""
 
 
@@ -119,9 +120,11 @@ class Explainer:
         levels: the layers of the map, such as ``backbone.sum`` or ``neck.8``.
         trust: whether to compute whether a map can be trusted, which takes most of the time.
         seed: seed of shuffled weights and random maps.
+        side: the side of a box to explain instead of the box, ``left``, ``top``, ``right`` or ``bottom``; whether such
+            a map can be trusted is not measured.
 
     Raises:
-        PolyheadError: if there is no such head, method or layer.
+        PolyheadError: if there is no such head, method, layer or side.
     """
 
     def __init__(
@@ -133,7 +136,10 @@ class Explainer:
         *,
         trust: bool = True,
         seed: int = 0,
+        side: str | None = None,
     ) -> None:
+        if side is not None and side not in SIDES:
+            raise PolyheadError(f"side must be one of {', '.join(SIDES)}, got {side!r}")
         if task is None and len(predictor.names) > 1:
             raise PolyheadError(f"the model has several heads. Choose one with task: {', '.join(predictor.names)}.")
         self.task = next(iter(predictor.names)) if task is None else task
@@ -143,9 +149,13 @@ class Explainer:
         self.kind: Kind = predictor.kinds[self.task]
         self.modality: Modality = predictor.modalities[self.task]
         self.names = predictor.names[self.task]
-        self.judge: Judge | None = None
-        if trust:
-            self.judge = Judge(predictor.model, self.task, self.kind, self.modality, self.layers, method, seed)
+        self.trust, self.seed, self.side = trust and side is None, seed, side
+
+    @cached_property
+    def judge(self) -> Judge:
+        """What computes whether a map can be trusted; it holds copies of the network with shuffled weights."""
+        model = self.predictor.model
+        return Judge(model, self.task, self.kind, self.modality, self.layers, self.method, self.seed)
 
     def stream(
         self, source: Any, conf: float = CONFIDENT, label: str | None = None, box: int | None = None, most: int = 10
@@ -162,19 +172,25 @@ class Explainer:
         Raises:
             PolyheadError: if there is no such class or prediction, or an input cannot be read.
         """
-        if label is not None and label not in self.names:
-            raise PolyheadError(f"task {self.task!r} has no class {label!r}{suggest(label, self.names)}")
         for each in self.modality.sources(source):
             forward = self.run(self.modality.decode(each.raw), conf)
-            places = [
-                place for place, item in enumerate(forward.items) if label is None or self.names[item.label] == label
-            ]
+            places = self.places(forward, label)
             if box is not None:
                 if not 0 < box <= len(forward.items):
                     raise PolyheadError(f"{each.name}: there is no prediction {box}, only {len(forward.items)}")
                 places = [box - 1]
             found = [self.explain(forward, place, each.name) for place in places[:most]]
             yield Explained(each.name, forward, found, len(places) - len(found))
+
+    def places(self, forward: "Forward", label: str | None = None) -> list[int]:
+        """Return the places of the items of a class in ``forward.items``; None for those of all classes.
+
+        Raises:
+            PolyheadError: if there is no such class.
+        """
+        if label is not None and label not in self.names:
+            raise PolyheadError(f"task {self.task!r} has no class {label!r}{suggest(label, self.names)}")
+        return [place for place, item in enumerate(forward.items) if label is None or self.names[item.label] == label]
 
     @standard_defaults()
     def run(self, decoded: Any, conf: float = CONFIDENT) -> "Forward":
@@ -189,6 +205,7 @@ class Explainer:
         traced = trace(self.predictor.model, self.head, inputs, self.task)
         with torch.no_grad():
             found = self.kind.confident(on_cpu(self.head.decode(traced.raw)[0]), conf)
+        found = self.kind.visible(found, sample.meta)
         return Forward(decoded, sample.meta, inputs, traced, found, self.kind.items(found, self.names))
 
     @standard_defaults()
@@ -204,14 +221,30 @@ class Explainer:
             PolyheadError: if the layers have no positions.
         """
         item = forward.items[place]
-        logit = self.head.logit(forward.traced.raw, forward.prediction, item.number)
-        values = cam(forward.traced, logit, self.layers, self.method)
-        trust = None if self.judge is None else self.judge.judge(forward.inputs, forward.prediction, item, values)
+        asked = (forward.traced.raw, forward.prediction, item.number)
+        if self.side is None:
+            logit = self.head.logit(*asked)
+        else:
+            logit = self.head.side(*asked, self.side)
+            item = item._replace(caption=f"{item.caption}, {self.side} side")
+        values = cam(gradients(forward.traced, logit, self.layers), self.method)
         heat = self.modality.draw_attribution(forward.decoded, values, forward.meta)
         one = self.kind.restore(self.kind.take(forward.prediction, [place]), forward.meta)
         marks = self.kind.marks(one, self.names)._replace(overlay=None, notes=())
         how = f"{self.method} at {self.layers}"
-        return Explanation(image, self.task, place, item, values, how, trust, heat, marks)
+        found = Explanation(image, self.task, place, item, values, how, None, heat, marks)
+        return self.judged(forward, found) if self.trust else found
+
+    @standard_defaults()
+    def judged(self, forward: "Forward", explanation: Explanation) -> Explanation:
+        """Compute whether the map of an explanation can be trusted.
+
+        Args:
+            forward: the prediction that is explained.
+            explanation: an explanation of one of its items, by this explainer.
+        """
+        trust = self.judge.judge(forward.inputs, forward.prediction, explanation.item, explanation.values)
+        return replace(explanation, trust=trust)
 
     def together(self, forward: "Forward", found: Sequence[Explanation]) -> Image.Image | None:
         """Draw the maps of several items of a prediction on one image; None if it cannot be drawn."""
@@ -234,7 +267,7 @@ class Forward(NamedTuple):
         meta: maps the canvas back to it.
         inputs: the batch that the network got.
         traced: the forward pass.
-        prediction: the confident predictions, on the canvas.
+        prediction: the confident predictions inside the input, on the canvas.
         items: what they say, most important first.
     """
 

@@ -9,6 +9,7 @@ import torch
 from builders.error_kind import MeanError, Number, Values
 from jaxtyping import Float
 
+from polyhead.contracts.explained import Mistake
 from polyhead.contracts.kind import Targets
 from polyhead.contracts.score import Columns, Score
 from polyhead.errors import PolyheadError
@@ -122,3 +123,24 @@ class ShowsLess(MeanError):
 
     def shown(self, targets: Targets) -> list[set[ShownClass]]:
         return super().shown(targets)[1:]
+
+
+class AlwaysWrong(MeanError):
+    """Finds a mistake in a perfect prediction."""
+
+    def mistakes(self, target: Number, prediction: Values, names: Sequence[str], conf: float) -> list[Mistake]:
+        return [Mistake("too high", "too high", 0.5, 0)]
+
+
+class Unlimited(MeanError):
+    """Has mistakes of a severity above 1."""
+
+    def mistakes(self, target: Number, prediction: Values, names: Sequence[str], conf: float) -> list[Mistake]:
+        return [each._replace(severity=3.5) for each in super().mistakes(target, prediction, names, conf)]
+
+
+class NothingToExplain(MeanError):
+    """Has mistakes with the number of nothing that is predicted."""
+
+    def mistakes(self, target: Number, prediction: Values, names: Sequence[str], conf: float) -> list[Mistake]:
+        return [each._replace(number=7) for each in super().mistakes(target, prediction, names, conf)]

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from polyhead.contracts.explained import Mistake
 from polyhead.contracts.kind import Targets
 from polyhead.contracts.score import Columns, Score
 from polyhead.kinds.statistics import StatisticsKind, TestedStatistics
@@ -87,6 +88,11 @@ class MeanError(StatisticsKind):
         self, prediction: Values, names: Sequence[str], title: str = "", first: int = 0, by_class: bool = True
     ) -> Marks:
         return Marks(title, notes=[self.describe(prediction, names)])
+
+    def mistakes(self, target: Number, prediction: Values, names: Sequence[str], conf: float) -> list[Mistake]:
+        error = float(prediction.values[0] - target.value)
+        kind = "too high" if error > 0 else "too low"
+        return [Mistake(kind, f"{names[0]} is {kind}", abs(error) / (1 + abs(error)), 0)] if error else []
 
     def target_marks(self, target: Number, names: Sequence[str]) -> Marks:
         return Marks(notes=[f"{names[0]} {float(target.value):.2f}"])

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from builders.three_heads import three_heads
 from builders.untrained_run import noisy_photos, two_detectors
 from PIL import Image
 
@@ -66,4 +67,45 @@ def test_what_cannot_be_explained(
     run: Path, photos: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["explain", str(run), str(photos / "photo0.png"), *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def with_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return three_heads(tmp_path_factory.mktemp("data")).folder
+
+
+def test_without_a_source_images_of_the_test_split_are_explained(
+    with_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "why.json"
+    words = ["--task", "cls", "--json", str(file), "--method", "gradcam"]
+    assert cli.main(["explain", str(with_data), *words]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    found = json.loads(file.read_text())
+    trusted = sum(each["trust"]["trustworthy"] for each in found)
+    assert lines[-1] == (
+        f"8 predictions of 8 images of the test split explained, {trusted} of 8 trustworthy; drawn images in "
+        f"{with_data / 'explain'}"
+    )
+    mean = sum(each["trust"]["deletion"] for each in found) / 8
+    assert lines[-2].startswith(f"on average: deletion {mean:.3f} (Gaussian in the middle ")
+    assert len({each["image"] for each in found}) == 8
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["yolox_nano"], "yolox_nano has no images of its own. Give some as SOURCE."),
+        (["RUN", "--task", "cls", "--box", "2"], "--box chooses a prediction of one image. Give the image as SOURCE."),
+        (["RUN", "a.jpg", "--task", "cls", "--split", "val"], "--split is for the run's own images. Remove it, or"),
+        (["RUN"], "the model has several heads. Choose one with task: "),
+        (["RUN", "--task", "cls", "--class", "noon"], "task 'cls' has no class 'noon'"),
+        (["RUN", "--task", "det", "--conf", "1"], "there is nothing to explain. Give other images, or a lower"),
+    ],
+)
+def test_what_cannot_be_explained_without_a_source(
+    with_data: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["explain", *(str(with_data) if word == "RUN" else word for word in words)]) == 2
     assert message in capsys.readouterr().err

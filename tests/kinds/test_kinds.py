@@ -315,6 +315,55 @@ def test_targets_and_predictions_can_be_drawn_and_described(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
+def test_a_perfect_prediction_has_no_mistakes(name: str) -> None:
+    targets = targets_of(name)
+    for sample_id in targets.ids:
+        perfect = predicted(targets[sample_id], targets.names)
+        assert targets.kind.mistakes(targets[sample_id], perfect, targets.names, 0.0) == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_mistakes_are_in_words_and_of_what_is_predicted(name: str) -> None:
+    targets, generator = targets_of(name), torch.Generator().manual_seed(0)
+    kind, names = targets.kind, targets.names
+    assert kind.finds_mistakes
+    found = 0
+    for sample_id in targets.ids:
+        prediction = predicted(targets[sample_id], names, generator)
+        numbers = {item.number for item in kind.items(prediction, names)}
+        for mistake in kind.mistakes(targets[sample_id], prediction, names, 0.25):
+            found += 1
+            assert 0 <= mistake.severity <= 1
+            assert mistake.type
+            assert mistake.type == mistake.type.lower()
+            assert len(mistake.caption.splitlines()) == 1
+            assert mistake.number is None or mistake.number in numbers
+    assert found > 5
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_is_visible_has_the_order_and_the_numbers_of_what_is_restored(name: str) -> None:
+    """Also where some boxes are beside the image, on the border of the canvas."""
+    kind, modality = kind_of(name), image_modality((64, 96))
+    modality.restore(modality.state() | {"fit": "letterbox"})
+    sample, names = decoded(READERS[name], 0), READERS[name].names
+    on_canvas = modality.eval(sample)
+    prediction = predicted(on_canvas.target, names)
+    if isinstance(prediction, Detections):
+        beside = torch.tensor([[0.0, 0.0, 5.0, 5.0], [90.0, 20.0, 96.0, 60.0]])
+        boxes = torch.cat([beside[:1], prediction.boxes, beside[1:]])
+        count = len(boxes)
+        prediction = Detections(boxes, torch.linspace(0.9, 0.1, count), torch.zeros(count, dtype=torch.int64))
+    visible = kind.visible(prediction, on_canvas.meta)
+    restored = kind.restore(prediction, on_canvas.meta)
+    assert equal(kind.restore(visible, on_canvas.meta), restored)
+    assert len(kind.items(visible, names)) == len(kind.items(restored, names))
+    if isinstance(prediction, Detections):
+        assert len(visible.boxes) == len(prediction.boxes) - 2
+        assert torch.equal(visible.scores, restored.scores)
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_every_sample_has_its_classes_and_may_have_content(name: str) -> None:
     targets = targets_of(name)
     assert len(targets.kind.shown(targets)) == len(targets.kind.has_content(targets)) == len(targets) == 30
@@ -342,6 +391,9 @@ def test_a_broken_kind_is_found_by_what_it_stores(
 @pytest.mark.parametrize(
     ("broken", "check"),
     [
+        (broken_kinds.AlwaysWrong, test_a_perfect_prediction_has_no_mistakes),
+        (broken_kinds.Unlimited, test_mistakes_are_in_words_and_of_what_is_predicted),
+        (broken_kinds.NothingToExplain, test_mistakes_are_in_words_and_of_what_is_predicted),
         (broken_kinds.OtherExample, test_the_example_is_a_target_and_can_be_collated),
         (broken_kinds.NoInterval, test_a_report_is_complete_and_can_be_written),
         (broken_kinds.OtherBest, test_predictions_equal_to_the_targets_have_the_best_score),

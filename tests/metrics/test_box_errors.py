@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyhead.errors import PolyheadError
-from polyhead.metrics.box_errors import KINDS, Errors, count_errors
+from polyhead.metrics.box_errors import KINDS, Errors, count_errors, image_errors
 from polyhead.types import Boxes, Detections
 
 Box = tuple[float, float, float, float]
@@ -93,6 +93,17 @@ def test_sizes_by_area() -> None:
     small: Box = (60, 60, 70, 70)
     errors = count_errors(target((OBJECT, 0), (small, 0)), detections((OBJECT, 0, 0.9)))
     assert errors.sizes == {"small": (0, 1), "medium": (1, 1), "large": (0, 0)}
+
+
+def test_errors_of_an_image_name_its_detections_and_objects() -> None:
+    objects = target((FAR, 0), (OBJECT, 0), (OBJECT, 1), (FAR, 1), ignore=(0,))["a"]
+    predicted = detections((FAR, 0, 0.9), (OBJECT, 0, 0.8), (HALF, 1, 0.7), (FAR, 1, 0.1))["a"]
+    errors = image_errors(objects, predicted)
+    assert errors.detections.tolist() == [1, 2], "one is ignored, and one has a low score"
+    assert errors.kinds.tolist() == [-1, KINDS.index("localisation")]
+    assert errors.objects.tolist() == [0, 1], "counted without those that are ignored"
+    assert errors.found.tolist() == [True, False, False]
+    assert errors.missed.tolist() == [False, False, True]
 
 
 def test_summary_has_names_and_fractions() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from polyhead.errors import PolyheadError
 from polyhead.run import Run, write_json, write_rows
+from polyhead.stored.run_files import read_mistakes
 
 ROWS = [{"stage": 0, "epoch": 1, "time": 1.5, "val/a/accuracy": 0.5}, {"stage": 1, "epoch": 1, "time": 2.5}]
 MANIFEST = {"seed": 0, "splits": {"a": {"train": ["x"], "val": []}}, "git": None, "precision": "32-true"}
@@ -110,3 +111,16 @@ def test_a_file_that_is_too_large_is_not_read(run: Run) -> None:
         file.truncate(2**28 + 1)  # sparse
     with pytest.raises(PolyheadError, match="it is larger than 256 MiB"):
         run.read_manifest()
+
+
+def test_a_gallery_of_mistakes_is_read_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mistakes" / "mistakes.json"
+    assert read_mistakes(path) == {}
+    path.parent.mkdir()
+    entry = {"file": None, "task": "a", "type": "missed", "caption": "missed cat", "severity": 0.5}
+    content = {"split": "test", "tasks": {"a": {"images": 3, "types": {"missed": 1}}}, "mistakes": [entry]}
+    write_json(path, content)
+    assert read_mistakes(path) == content
+    write_json(path, {**content, "mistakes": [{**entry, "caption": 7}]})
+    with pytest.raises(PolyheadError, match=rf"mistakes\.json.*'polyhead mistakes {tmp_path}' writes it again\.$"):
+        read_mistakes(path)
