@@ -21,6 +21,7 @@ from polyhead import cli, models
 from polyhead.config import recipe
 from polyhead.config.expand import READERS
 from polyhead.config.renamed import RENAMED
+from polyhead.config.settings import Settings
 from polyhead.data.augment.transforms import PRESETS
 from polyhead.data.augment.yolov4 import Yolov4
 from polyhead.data.loading.source import Source
@@ -176,7 +177,7 @@ def test_the_page_of_recipes_names_every_setting() -> None:
     ]
     assert unified in built
     readers = [resolve_name(path) for path in READERS.values()]
-    described = [*built, *readers, Source, Stage, recipe.Settings, Distill, Replay, Yolov4]
+    described = [*built, *readers, Source, Stage, Settings, Distill, Replay, Yolov4]
     settings = {name for each in described for name in signature(each).parameters}
     names = {*settings, *READERS, *PRESETS, *(each.__name__ for each in built)} - {"reader"}  # a column of the table
     assert names - set(re.findall(r"`(\w+)[^`]*`", page)) == set()

@@ -1,4 +1,4 @@
-"""Names in a recipe: those of tasks, heads and variations, and of the folder of a run."""
+"""Names in a recipe: those of tasks, heads, variations and links, and of the folder of a run."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,3 +23,13 @@ def check_run_name(name: str | None, runs: str) -> None:
             f"name: expected a folder name within {runs!r}, got {name!r}. Give name=NAME; runs=FOLDER sets the folder "
             "of the runs."
         )
+
+
+def check_links(links: Mapping[str, str]) -> None:
+    """Check that links are addresses of web pages, which a page can show safely."""
+    for title, address in links.items():
+        if not address.startswith(("https://", "http://")) or any(letter.isspace() for letter in address):
+            raise SettingError(
+                f"links.{title}: expected an address such as https://example.org/code, got {address!r}. Write it in "
+                "full."
+            )

@@ -5,7 +5,8 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from polyhead.config.recipe import Parts, Settings
+from polyhead.config.recipe import Parts
+from polyhead.config.settings import Settings
 from polyhead.engine.stage import Stage
 from polyhead.errors import PolyheadError
 from polyhead.nets.model import Model

@@ -329,6 +329,7 @@ def describe_run(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
         "parameters": count_parameters(parts.model),
         "data": data,
         "splits": {name: {split: task.ids(split) for split in SPLITS} for name, task in tasks.items()},
+        "links": parts.settings.links,
     }
 
 

@@ -9,7 +9,8 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from polyhead.config import recipe
-from polyhead.config.recipe import Parts, Settings
+from polyhead.config.recipe import Parts
+from polyhead.config.settings import Settings
 from polyhead.contracts.network import Head
 from polyhead.engine.continual import Distill, Replay
 from polyhead.engine.stage import Stage

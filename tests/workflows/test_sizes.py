@@ -8,7 +8,8 @@ from builders.toy_parts import Squares, Tint, Tints, ToyBackbone, toy_model
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from polyhead.config.recipe import Parts, Settings
+from polyhead.config.recipe import Parts
+from polyhead.config.settings import Settings
 from polyhead.contracts.network import Backbone
 from polyhead.data.loading.source import Source
 from polyhead.engine.stage import Stage
