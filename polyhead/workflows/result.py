@@ -182,7 +182,9 @@ class Result:
         return self.kind.describe(self.prediction, self.names)
 
 
-def plot(results: Sequence[Result], like: Sequence[Result] = ()) -> Image.Image | None:
+def plot(
+    results: Sequence[Result], like: Sequence[Result] = (), within: tuple[int, int] | None = None
+) -> Image.Image | None:
     """Draw the predictions of all heads on one image.
 
     With one head, boxes have the color of their class. With several heads, boxes have the color of their head, and a
@@ -192,6 +194,7 @@ def plot(results: Sequence[Result], like: Sequence[Result] = ()) -> Image.Image 
         results: the results of one image, one for each head.
         like: results that are drawn on another copy of the image for comparison. Heads of the same task get the same
             color in both.
+        within: smallest and largest number of pixels of the longer side; an image is resized before it is drawn on.
 
     Returns:
         The image; None where the input is nothing that can be drawn.
@@ -199,6 +202,10 @@ def plot(results: Sequence[Result], like: Sequence[Result] = ()) -> Image.Image 
     image = results[0].drawing()
     if image is None:
         return None
+    before = max(image.size)
+    if within is not None and not within[0] <= before <= within[1]:
+        image = draw.fit(image, min(max(before, within[0]), within[1]))
+    factor = max(image.size) / before
     like_tasks = {result.task for result in like}
     order = [*like, *(result for result in results if result.task not in like_tasks)]
     several = len(order) > 1
@@ -210,7 +217,7 @@ def plot(results: Sequence[Result], like: Sequence[Result] = ()) -> Image.Image 
     return draw.draw(
         image,
         [
-            result.kind.marks(result.prediction, result.names, result.task, color, by_class=not several)
+            result.kind.marks(result.prediction, result.names, result.task, color, by_class=not several).scaled(factor)
             for result, color in zip(results, colors, strict=True)
         ],
     )
