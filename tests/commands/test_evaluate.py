@@ -71,6 +71,7 @@ def test_every_plot_is_drawn_again(run: Run) -> None:
     assert {path.name: path.read_bytes() for path in run.plots.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_evaluating_only_some_tasks_or_val_does_not_change_the_verdict(run: Run, tmp_path: Path) -> None:
     """The verdict is about all tasks on the test split."""
     text = run.verdict.read_text(encoding="utf-8")

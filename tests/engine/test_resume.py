@@ -30,7 +30,9 @@ class Stop(Exception):
     """Interrupts a training."""
 
 
-@pytest.mark.parametrize("kind", ["onecycle", "plateau", "repeated", pytest.param("sizes", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "kind", ["onecycle", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("plateau", "repeated", "sizes"))]
+)
 def test_resuming_from_every_state_that_is_saved_gives_the_same_weights(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from polyhead.workflows.demo import demo
 TINY = ("data.*.count=8", "data.*.val.count=4", "data.*.test.count=4", "imgsz=64", "epochs=1", "workers=0")
 
 
+@pytest.mark.slow
 def test_a_demo_with_a_low_score_fails(tmp_path: Path) -> None:
     lines: list[str] = []
     with pytest.raises(

@@ -350,6 +350,7 @@ def test_a_run_whose_exemplars_and_data_are_gone_is_refused(
     assert f"Finish it with 'polyhead train --resume {bare.folder}'." in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_of_one_task_copies_no_images_and_is_extended_from_its_data(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -233,6 +233,7 @@ def test_a_run_with_other_settings_is_refused(
     assert "'runs/heads/joint.seed0' was started with other settings (stages)" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_study_is_trained_and_resumed(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = files.read_text().replace("seeds: [0, 1]", "seeds: [0]")
     rows = "  joint: {data: {signs: null}}\n  slow: {data: {signs: null}, stages: [{epochs: 1, lr: 0.00001}]}\n"

@@ -34,6 +34,7 @@ RECIPE = {
 }
 
 
+@pytest.mark.slow
 def test_a_recipe_is_trained_from_python_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A path with overrides, resolved settings, and resolved settings with overrides give the same run."""
     monkeypatch.chdir(tmp_path)

@@ -54,6 +54,7 @@ def forgotten(folder: Path, losses: list[ContinualLoss], fixed: bool) -> float:
     return ends[1] - ends[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("losses", "fixed"),
     [([Replay(0.25)], False), ([Distill(5.0)], True), ([Distill(5.0), Replay(0.25, labels=False)], True)],
