@@ -41,7 +41,7 @@ def make_splits(
         ids: the ids of each split, if they are known from an earlier run.
 
     Raises:
-        PolyheadError: if a split is empty, or two splits share a sample.
+        PolyheadError: if a split is empty, two splits share a sample, or ``ids`` lacks a split.
     """
     missing = [split_name for split_name in SPLITS if split_name not in given]
     numbers = dict(settings or {})
@@ -54,9 +54,13 @@ def make_splits(
             f"from split, or remove its reader (data.{name}.{twice[0]}=null)."
         )
     if ids is not None:
-        listed = {
-            split_name: ids[split_name] for split_name in SPLITS if split_name not in given or split_name == "train"
-        }
+        needed = [split_name for split_name in SPLITS if split_name not in given or split_name == "train"]
+        if lost := [split_name for split_name in needed if split_name not in ids]:
+            raise PolyheadError(
+                f"data.{name}: the run's manifest.json does not list the images of the {lost[0]} split. Restore the "
+                "file, or train again."
+            )
+        listed = {split_name: ids[split_name] for split_name in needed}
     elif any(isinstance(value, str) for value in numbers.values()):
         listed = {split_name: read_list(value) for split_name, value in numbers.items() if isinstance(value, str)}
     elif missing or "folds" in numbers:

@@ -124,3 +124,9 @@ def test_folds_with_a_reader_of_test_raise() -> None:
 def test_contradictory_split_settings_raise(split: dict[str, int | float | str], message: str) -> None:
     with pytest.raises(SettingError, match=f"^split: {re.escape(message)}"):
         Source(Squares(9), split=split)
+
+
+def test_a_split_that_the_earlier_run_does_not_list_is_named() -> None:
+    source = Source(Squares(8), Squares(4, 1), Squares(4, 2))
+    with pytest.raises(PolyheadError, match=r"^data\.a: the run's manifest\.json does not list the images of the"):
+        open_tasks({"a": source}, (32, 32), 0, {"a": {"val": [], "test": []}})
