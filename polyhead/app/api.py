@@ -11,18 +11,17 @@ from polyhead.app.try_tab import ONE_AT_A_TIME
 from polyhead.app.words import in_words
 from polyhead.errors import PolyheadError
 from polyhead.plotting.draw import CONFIDENT
-from polyhead.workflows.predictor import Predictor
 
 
 class Endpoints:
     """Answers programs.
 
     Args:
-        predictor: the model.
+        explaining: explains the model.
     """
 
-    def __init__(self, predictor: Predictor) -> None:
-        self.predictor, self.explaining = predictor, Explaining(predictor)
+    def __init__(self, explaining: Explaining) -> None:
+        self.predictor, self.explaining = explaining.predictor, explaining
 
     def predict(self, image: str | None, conf: float, heads: list[str], overlap: float) -> list[dict[str, Any]]:
         """Return the predictions of each head, as ``polyhead predict --json`` does."""
@@ -52,9 +51,10 @@ def _asked(image: str | None, conf: float, heads: list[str], overlap: float) -> 
     return Asked(image, tuple(heads), conf, overlap)
 
 
-def add(predictor: Predictor) -> None:
+def add(explaining: Explaining) -> None:
     """Add the endpoints to the page, which does not show them."""
-    tasks, answers = list(predictor.names), Endpoints(predictor)
+    predictor, answers = explaining.predictor, Endpoints(explaining)
+    tasks = list(predictor.names)
     image, conf = image_path(visible=False, label="image"), gr.Slider(0, 1, CONFIDENT, visible=False, label="conf")
     overlap = gr.Slider(0, 1, network.default_overlap(predictor), visible=False, label="overlap")
     heads = gr.CheckboxGroup(tasks, value=tasks, visible=False, label="heads")

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from polyhead.app.network import Explaining
 from polyhead.config.names import check_links
 from polyhead.errors import PolyheadError
 from polyhead.run import Run
@@ -48,10 +49,11 @@ def build(run: str | Path, links: Mapping[str, str] | None = None) -> gr.Blocks:
     shown = links or ({} if opened is None else opened.read_manifest().get("links", {}))
     check_links(shown)  # a manifest may say anything
     samples = [] if opened is None else sorted(opened.samples.glob("*.jpg"))
+    explaining = Explaining(predictor)  # one for all, because it holds copies of the network
     with gr.Blocks(title=f"{name} · Polyhead", analytics_enabled=False, delete_cache=(600, 3600)) as page:
-        api.add(predictor)  # first, because the first event with a name has it
+        api.add(explaining)  # first, because the first event with a name has it
         with gr.Tab("Try", id="try"):
-            try_tab.add(predictor, samples)
+            try_tab.add(explaining, samples)
         with gr.Tab("Model", id="model"):
             model_tab.add(predictor, opened, name, shown)
         with gr.Tab("Mistakes", id="mistakes"):

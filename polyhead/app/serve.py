@@ -29,9 +29,7 @@ def uploads() -> Iterator[Path]:
         rmtree(folder, ignore_errors=True)
 
 
-def launch(
-    page: "gr.Blocks", host: str = "127.0.0.1", port: int | None = None, *, browser: bool = False, wait: bool = True
-) -> str:
+def launch(page: "gr.Blocks", host: str = "127.0.0.1", port: int | None = None, *, browser: bool = False) -> None:
     """Serve a page until the process is stopped.
 
     Args:
@@ -39,10 +37,6 @@ def launch(
         host: the address to listen at; ``0.0.0.0`` for all of this machine.
         port: the port; None for the first free one from 7860.
         browser: whether to open it in the browser.
-        wait: whether to return only when it is stopped.
-
-    Returns:
-        The address of the page.
 
     Raises:
         PolyheadError: if the port is not free.
@@ -71,6 +65,4 @@ def launch(
     except OSError as error:
         raise PolyheadError(f"port {port} of {host} cannot be used ({error}). Give another one with --port.") from error
     print(f"{address} (stop it with Ctrl-C)", flush=True)
-    if wait:
-        page.block_thread()
-    return address
+    page.block_thread()

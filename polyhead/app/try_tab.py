@@ -15,7 +15,6 @@ from polyhead.app.words import in_words, json_link, table
 from polyhead.errors import PolyheadError
 from polyhead.plotting.draw import CONFIDENT
 from polyhead.workflows.explain import Explanation
-from polyhead.workflows.predictor import Predictor
 
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 """Settings of every event that runs the network: one call at a time, through one queue."""
@@ -29,11 +28,11 @@ class Try:
     """Answers the events of the tab.
 
     Args:
-        predictor: the model.
+        explaining: explains the model.
     """
 
-    def __init__(self, predictor: Predictor) -> None:
-        self.predictor, self.explaining = predictor, Explaining(predictor)
+    def __init__(self, explaining: Explaining) -> None:
+        self.predictor, self.explaining = explaining.predictor, explaining
 
     def predict(self, path: str | None, conf: float, overlap: float, tasks: list[str]) -> tuple[Any, ...]:
         """Return what is stored for later events, the drawn image, the counts, the choices, no map, and a hint."""
@@ -67,16 +66,16 @@ class Try:
                 yield network.drawn(explanation), verdict(explanation)
 
 
-def add(predictor: Predictor, samples: Sequence[Path]) -> None:
+def add(explaining: Explaining, samples: Sequence[Path]) -> None:
     """Add the contents of the tab to the page.
 
     Args:
-        predictor: the model.
+        explaining: explains the model.
         samples: images to try it on.
     """
-    tasks = list(predictor.names)
-    limit = network.default_overlap(predictor)
-    events, stored = Try(predictor), gr.State(None, time_to_live=3600)
+    tasks = list(explaining.predictor.names)
+    limit = network.default_overlap(explaining.predictor)
+    events, stored = Try(explaining), gr.State(None, time_to_live=3600)
     with gr.Row():
         with gr.Column(min_width=300):
             given = image_path(label="Image", sources=["upload", "webcam", "clipboard"], elem_id="given", height=320)

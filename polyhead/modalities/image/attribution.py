@@ -60,8 +60,8 @@ def hidden_and_shown(
 def blurred(image: UInt8[Tensor, "1 3 h w"], sigma: float) -> UInt8[Tensor, "1 3 h w"]:
     """Return an image that is convolved with a Gaussian, whose borders are reflected.
 
-    Rows are convolved before columns: torchvision's ``gaussian_blur`` convolves with a square, which takes 25 times as
-    long for the wide Gaussians that are needed here.
+    Rows are convolved before columns: torchvision's ``gaussian_blur`` convolves with a square, which is slow for the
+    wide Gaussians that are needed here.
     """
     radius = round(2 * sigma)
     weights = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=image.device) / sigma).square())
