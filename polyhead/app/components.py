@@ -9,6 +9,7 @@ import gradio as gr
 def image_path(**settings: Any) -> gr.Image:
     """Return a component whose value is the path of an image; Polyhead reads it, and says in words what is wrong."""
     component = gr.Image(type="filepath", **settings)
+    # Not a subclass: Gradio would write a .pyi file for it beside this module.
     component.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]
     return component
 

@@ -171,8 +171,9 @@ def _same(explainer: Explainer, forward: Forward, wanted: Item) -> int:
     likely: dict[int, float] = {}
     for place, item in enumerate(items):
         if item.label == wanted.label:
-            both = item.box is not None and wanted.box is not None
-            likely[place] = float(pairwise_iou(item.box[None], wanted.box[None])) if both else 1.0  # type: ignore[index]
+            likely[place] = 1.0
+            if item.box is not None and wanted.box is not None:
+                likely[place] = float(pairwise_iou(item.box[None], wanted.box[None]))
     if not likely:
         raise PolyheadError("the prediction can no longer be found. Predict again.")
     return max(likely, key=likely.__getitem__)
