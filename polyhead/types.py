@@ -1,8 +1,7 @@
 """The types that the layers exchange: samples, batches, targets, predictions and pyramids.
 
 Targets and predictions are named tuples of tensors; a kind of task may bring its own. Boxes are ``xyxy`` in pixels
-everywhere; other formats exist only in readers and writers. Classes are ``0..C-1``; a background class exists only
-inside the losses that need it.
+everywhere; other formats exist only in readers and writers. Classes are ``0..C-1``; only losses have a background.
 """
 
 from collections.abc import Mapping, Sequence
@@ -253,14 +252,15 @@ class TaskInfo(NamedTuple):
         names: class names.
         categories: the data's own id of each class; empty if unknown.
         counts: number of training samples or objects of each class, by class name; empty if unknown.
-        target: further statistics of the training targets, such as box sizes, or mean and standard deviation of
-            numbers.
+        target: further statistics of the training targets, such as box sizes, or the mean and deviation of numbers.
+        weights: weight of each class in the loss, by class name; empty if all weigh the same.
     """
 
     names: list[str]
     categories: Sequence[int | str] = ()
     counts: Mapping[str, int] = {}  # pylint: disable=dangerous-default-value  # nobody can set items of a Mapping
     target: Mapping[str, Any] = {}  # pylint: disable=dangerous-default-value  # nobody can set items of a Mapping
+    weights: Mapping[str, float] = {}  # pylint: disable=dangerous-default-value  # nobody can set items of a Mapping
 
 
 class InputSpec(NamedTuple):

@@ -47,6 +47,7 @@ class Matched(NamedTuple):
         boxes: target box of each positive anchor, xyxy in pixels.
         labels: target class of each positive anchor.
         annotated: the classes that are exhaustively annotated in each image.
+        weights: weight of the target class of each positive anchor.
         progress: fraction of the stage's steps that are done, 0..1, for losses that change during training.
     """
 
@@ -58,6 +59,7 @@ class Matched(NamedTuple):
     boxes: Float[Tensor, "p 4"]
     labels: Int[Tensor, " p"]
     annotated: Bool[Tensor, "b c"]
+    weights: Float[Tensor, " p"]
     progress: float = 0.0
 
     @property
@@ -67,7 +69,12 @@ class Matched(NamedTuple):
 
 
 def gather(
-    raw: DensePredictions, coder: Coder, index: Int[Tensor, "b n"], batch: BoxBatch, progress: float = 0.0
+    raw: DensePredictions,
+    coder: Coder,
+    index: Int[Tensor, "b n"],
+    batch: BoxBatch,
+    progress: float = 0.0,
+    weights: Float[Tensor, " c"] | None = None,
 ) -> Matched:
     """Collect the targets that ``index`` assigns to the anchors.
 
@@ -77,9 +84,11 @@ def gather(
         index: result of a matcher.
         batch: the targets.
         progress: see :class:`Matched`.
+        weights: weight of each class; None if all weigh 1.
     """
     batch_idx, anchor_idx = (index >= 0).nonzero(as_tuple=True)  # each [p]
     target = index[batch_idx, anchor_idx]  # [p]
+    labels = batch.labels[batch_idx, target]  # [p]
     return Matched(
         raw,
         coder,
@@ -87,7 +96,8 @@ def gather(
         batch_idx,
         anchor_idx,
         batch.boxes[batch_idx, target],
-        batch.labels[batch_idx, target],
+        labels,
         batch.annotated,
+        batch.boxes.new_ones(len(labels)) if weights is None else weights[labels],
         progress,
     )

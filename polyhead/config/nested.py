@@ -43,5 +43,11 @@ def refuse_nulls(owner: str, given: Mapping[str, Any], where: str, importable: C
             for number, each in enumerate(value):
                 if isinstance(each, dict):
                     refuse_nulls("", each, f"{path}.{number}", importable)
-        elif value is None and key in known and "None" not in str(known[key].annotation):
+        elif value is None and key in known and not _allows_none(known[key].annotation):
             raise PolyheadError(f"{path}: expected a value, got null. Remove the key to use the default.")
+
+
+def _allows_none(annotation: object) -> bool:
+    """Return whether a type allows None, however it is written."""
+    text = str(annotation)  # an annotation may be a text
+    return "None" in text or "Optional" in text

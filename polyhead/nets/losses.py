@@ -18,9 +18,14 @@ from torch.nn import functional as F
 from torchvision.ops import complete_box_iou_loss
 
 from polyhead.boxes.raw import BACKGROUND, IGNORE, Matched
-from polyhead.types import SumCount
+from polyhead.types import SumCount, TaskInfo
 
 Loss = Callable[[Matched], SumCount]
+
+
+def weights_of(info: TaskInfo) -> Float[Tensor, " c"]:
+    """Return the weight of each class in the loss of a head; 1 where the task has no weights."""
+    return torch.tensor([info.weights.get(name, 1.0) for name in info.names])
 
 
 def smooth_l1(matched: Matched) -> SumCount:
@@ -81,7 +86,7 @@ def focal(matched: Matched, alpha: float = 0.25, gamma: float = 1.5, label_smoot
     negative[positive] = False
     negatives = negative_focal(logits, gamma, label_smoothing).masked_fill(~negative, 0.0).sum()
     # Negating a logit turns its positive target into a negative one.
-    positives = negative_focal(-logits[positive], gamma, label_smoothing).sum()  # of [p]
+    positives = (matched.weights * negative_focal(-logits[positive], gamma, label_smoothing)).sum()  # of [p]
     return alpha * positives + (1 - alpha) * negatives, matched.positives
 
 
@@ -126,8 +131,8 @@ def hard_negative_ce(matched: Matched, ratio: int = 3, min_negatives: int = 16) 
     # log of the probability of background, with the classes that are not annotated added to it.
     merged = negative.masked_fill(annotated[image], -torch.inf).logsumexp(dim=1)  # [q]
     total = (negative.logsumexp(dim=1) - merged).sum()
-    total = total + F.cross_entropy(logits[matched.batch_idx, matched.anchor_idx], matched.labels, reduction="sum")
-    return total, max(matched.positives, anchor.shape[0] / ratio)
+    entropy = F.cross_entropy(logits[matched.batch_idx, matched.anchor_idx], matched.labels, reduction="none")  # [p]
+    return total + (matched.weights * entropy).sum(), max(matched.positives, anchor.shape[0] / ratio)
 
 
 def dice(

@@ -51,14 +51,19 @@ def class_by_iou(matched: Matched) -> SumCount:
     """
     logits = matched.raw.logits[matched.batch_idx, matched.anchor_idx]  # [p, c]
     target = F.one_hot(matched.labels, logits.shape[1]) * _ious(matched).detach()[:, None]  # [p, c]
-    return F.binary_cross_entropy_with_logits(logits, target, reduction="sum"), matched.positives
+    return _weighted_entropy(logits, target, matched), matched.positives
 
 
 def class_entropy(matched: Matched) -> SumCount:
     """Compute the cross-entropy of the independent classes of the positives, summed (YOLOv3, section 2.2)."""
     logits = matched.raw.logits[matched.batch_idx, matched.anchor_idx]  # [p, c]
     target = F.one_hot(matched.labels, logits.shape[1]).to(logits.dtype)
-    return F.binary_cross_entropy_with_logits(logits, target, reduction="sum"), matched.positives
+    return _weighted_entropy(logits, target, matched), matched.positives
+
+
+def _weighted_entropy(logits: Float[Tensor, "p c"], target: Float[Tensor, "p c"], matched: Matched) -> Tensor:
+    """Compute the cross-entropy of independent classes, summed; each positive has the weight of its target class."""
+    return F.binary_cross_entropy_with_logits(logits, target, weight=matched.weights[:, None], reduction="sum")
 
 
 def late_l1(matched: Matched, start: float = 0.95) -> SumCount:

@@ -227,6 +227,25 @@ def test_head(part: type[Head]) -> None:
     check_head(SETTINGS.get(part, part), [16] * 3 if part in SAME_WIDTH else CHANNELS)
 
 
+@pytest.mark.parametrize("part", HEADS)
+def test_the_weight_of_a_class_changes_the_loss_of_its_objects_only(part: type[Head]) -> None:
+    make: Callable[..., Head] = SETTINGS.get(part, part)
+    channels = [16] * 3 if part in SAME_WIDTH else CHANNELS
+    spec = PyramidSpec(list(channels), list(STRIDES))
+    features, targets = pyramid(SIZES[0], channels=channels), batch(part.kind, SIZES[0], 12)
+    sums = {}
+    for weights in ({}, {"cat": 3.0}, {"cat": 5.0}, {"absent": 9.0}):
+        torch.manual_seed(0)
+        head = make(spec, TaskInfo(list(NAMES), weights=weights)).train()
+        losses = head.losses(head(features), targets)
+        sums[repr(weights)] = sum(float(each.sum.detach()) for each in losses.values())
+        assert "class_weights" not in head.state_dict()
+    plain, three, five, other = sums.values()
+    assert five - plain == pytest.approx(2 * (three - plain), rel=1e-3)  # linear in the weight
+    assert three > plain * 1.001
+    assert other == plain
+
+
 def test_efficientdet_head_with_ciou() -> None:
     check_head(partial(EfficientDetHead, depth=1, anchor_scale=2.0, loss="ciou"), [16] * 3)
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from polyhead.contracts.kind import Kind, Targets
 from polyhead.contracts.modality import Modality
@@ -14,6 +14,7 @@ from polyhead.contracts.sizes import SideAt
 from polyhead.data.augment.base import Augmentation
 from polyhead.data.doctor import require_valid
 from polyhead.data.duplicates import content_keys, image_paths
+from polyhead.data.loading.balance import Repeat, Weighting, class_weights, repeat_factors
 from polyhead.data.loading.cache import GIB, Cached
 from polyhead.data.loading.streams import Collate, Decoded, EvalSet, Steps, StreamLoader, TrainSet
 from polyhead.data.loading.workers import Loader, affordable, default_workers, room, shared_bytes
@@ -21,9 +22,19 @@ from polyhead.data.splits.make import SPLITS, check_names, check_split, make_spl
 from polyhead.data.splits.stratify import shown_classes
 from polyhead.errors import SettingError
 from polyhead.rng import derive_seed, fork_rng
-from polyhead.types import InputSpec, Sample, ShownClass, TaskInfo
+from polyhead.types import Batch, InputSpec, Sample, ShownClass, TaskInfo
 
-LIMITS = {"batch": (1, 2**20), "val_batch": (1, 2**20), "workers": (0, 256), "cache": (0, 2**20)}
+AUTO = "auto"
+"""The batch is found when the training starts: the largest that fits in memory."""
+FIRST_BATCH = 8
+"""The batch until it has been found."""
+LIMITS = {
+    "batch": (1, 2**20),
+    "val_batch": (1, 2**20),
+    "workers": (0, 256),
+    "cache": (0, 2**20),
+    "repeat_factor": (0, 1),
+}
 """The smallest and the largest valid value of each numeric setting of a source."""
 
 
@@ -43,11 +54,16 @@ class Source:
             instead, so that an image that is in two data sets is in the same split of both.
         transforms: name of a preset of :mod:`polyhead.data.augment.transforms`, or a preset with changed settings
             (``{preset: yolov4, mosaic: 0.5}``).
-        batch: training samples per step.
+        batch: training samples per step; ``auto`` finds the largest power of two that fits in memory.
         val_batch: samples per evaluation batch; four times ``batch`` if None.
         workers: loader processes in training, and again in validation; if None, one per core, at most 8; several tasks
             share the cores.
         cache: GiB of decoded training images that are cached in memory, over all loader processes together.
+        repeat_factor: read samples with rare classes more often: a class is rare if a smaller fraction of the training
+            samples shows it (:func:`polyhead.data.loading.balance.repeat_factors`); ``auto`` takes the median of the
+            classes. An epoch has as many steps as without.
+        class_weights: weigh rare classes more in the loss: ``balanced``, inversely proportional to their counts, or
+            ``sqrt``, to the square roots of the counts.
         modality: how inputs are read; if None, the default of the reader's modality.
         license: license of the data, stored with every copy; if None, what the data set itself states.
     """
@@ -57,10 +73,12 @@ class Source:
     test: Reader | None = None
     split: dict[str, int | float | str] | None = None
     transforms: str | Augmentation = "plain"
-    batch: int = 8
+    batch: int | Literal["auto"] = 8
     val_batch: int | None = None
     workers: int | None = None
     cache: float = 0.5
+    repeat_factor: Repeat | None = None
+    class_weights: Weighting | None = None
     modality: Modality | None = None
     license: str | None = None
 
@@ -77,7 +95,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     check_split(settings["split"] or {})
     for name, (least, most) in LIMITS.items():
         value = settings[name]
-        if value is not None and not least <= value <= most:  # also for NaN
+        if not isinstance(value, str | None) and not least <= value <= most:  # also for NaN
             limit = f"{least} or more" if value < least else f"at most {most}"
             raise SettingError(f"{name} must be {limit}, got {value:g}")
 
@@ -110,8 +128,7 @@ class TaskData:
         self.name = name
         self.source = source
         self.kind, self.modality = kind, modality
-        self.batch = source.batch
-        self.val_batch = source.val_batch or 4 * source.batch
+        self.set_batch(FIRST_BATCH if source.batch == AUTO else source.batch)
         self.workers = self.val_workers = default_workers(1) if source.workers is None else source.workers
         self.seed = derive_seed(seed, name)
         self.license = source.reader.license if source.license is None else source.license
@@ -129,11 +146,18 @@ class TaskData:
         self.names = source.reader.names
         self.categories = source.reader.categories
 
+    def set_batch(self, batch: int) -> None:
+        """Set the number of training samples per step, and of samples per evaluation batch where that follows it."""
+        self.batch = batch
+        self.val_batch = self.source.val_batch or 4 * batch
+
     @property
     def info(self) -> TaskInfo:
         """What the task's head is built from."""
         stored = self.source.reader.stored_info  # exemplars are too few for statistics of their own
-        return self.kind.info(self.targets("train"), self.categories) if stored is None else stored
+        info = self.kind.info(self.targets("train"), self.categories) if stored is None else stored
+        weighting = self.source.class_weights
+        return info if weighting is None else info._replace(weights=class_weights(info.counts, weighting))
 
     @property
     def inputs_spec(self) -> InputSpec:
@@ -222,7 +246,9 @@ class TaskData:
             read = Cached(read, entries, self.modality.cached_bytes, limit)
         peers = self.kind.peers(self.targets("train")) if self.modality.train.mixes else None
         lengths = self.modality.lengths(self.inputs("train"))
-        sampler = Steps(len(self), self.batch, steps, seed, mix_until, lengths, side)
+        threshold = self.source.repeat_factor
+        repeats = None if threshold is None else repeat_factors(self.kind.shown(self.targets("train")), threshold)
+        sampler = Steps(len(self), self.batch, steps, seed, mix_until, lengths, side, repeats)
         loader = StreamLoader(
             TrainSet(read, len(self), self.modality.train, seed, peers),
             batch_sampler=sampler,
@@ -240,6 +266,14 @@ class TaskData:
         task._targets = {}  # pylint: disable=protected-access  # those here are of the full task
         task.batch = batch
         return task
+
+    def few(self, count: int, *, augmented: bool = True) -> Batch:
+        """Return a batch of at most ``count`` training samples, spread over the set, without starting a process."""
+        count = min(count, len(self))
+        few = self.subset([index * len(self) // count for index in range(count)], count)
+        few.source, few.workers, few.val_batch = replace(self.source, cache=0.0, repeat_factor=None), 0, count
+        batches = few.train(1, lambda: 0, 0, 1) if augmented else few.evaluation("train")
+        return next(iter(batches))
 
     def evaluation(self, split: str) -> Loader:
         """Return the batches of a split: every sample once, in order."""
@@ -268,7 +302,8 @@ class HeldOut(TaskData):
     def __init__(self, name: str, reader: Reader, kind: Kind, modality: Modality) -> None:
         self.name, self.kind, self.modality = name, kind, modality
         self.source = Source(reader)
-        self.batch, self.val_batch, self.seed = self.source.batch, 4 * self.source.batch, 0
+        self.seed = 0
+        self.set_batch(FIRST_BATCH)
         self.workers = self.val_workers = 0
         self.license, self.skipped = reader.license, reader.skipped
         self.readers = dict.fromkeys(SPLITS, reader)

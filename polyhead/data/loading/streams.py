@@ -32,20 +32,23 @@ class Index(NamedTuple):
         number: index within the set.
         mixing: whether other samples may be mixed in.
         side: side of the step's images; None for the model's size.
+        copy: how often the sample came earlier in this cycle; each copy is transformed in its own way.
     """
 
     cycle: int
     number: int
     mixing: bool
     side: int | None = None
+    copy: int = 0
 
 
 class Steps(Sampler[list[Index]]):
     """A batch sampler over an endless stream of indices.
 
-    Every index comes once per cycle. Batches are always full; a batch may contain the end of one cycle and the
-    beginning of the next. Where the samples have different lengths, those of a batch have similar ones, so that less
-    has to be padded; which samples share a batch still changes from cycle to cycle.
+    Every index comes once per cycle, or as often as its repeat factor says, rounded up or down. Batches are always
+    full; a batch may contain the end of one cycle and the beginning of the next. Where the samples have different
+    lengths, those of a batch have similar ones, so that less has to be padded; which samples share a batch still
+    changes from cycle to cycle.
 
     Args:
         length: samples in the set.
@@ -55,6 +58,7 @@ class Steps(Sampler[list[Index]]):
         mix_until: the step, counted from the beginning of the stage, from which samples are no longer mixed.
         lengths: the length of each sample; None where all are equal.
         side: returns the side of the images at a step; None if all steps have the model's size.
+        repeats: how often each sample comes in a cycle on average, 1 or more; None if each comes once.
     """
 
     def __init__(
@@ -66,9 +70,12 @@ class Steps(Sampler[list[Index]]):
         mix_until: int = 0,
         lengths: Sequence[int] | None = None,
         side: SideAt | None = None,
+        repeats: Sequence[float] | None = None,
     ) -> None:
-        self.length, self.batch, self.steps, self.seed, self.mix_until = length, batch, steps, seed, mix_until
-        self.lengths, self.side = lengths, side
+        self.samples = length
+        self.length = length if repeats is None else round(sum(repeats))  # of a cycle
+        self.batch, self.steps, self.seed, self.mix_until = batch, steps, seed, mix_until
+        self.lengths, self.side, self.repeats = lengths, side, repeats
         self.start = 0
         self._order = lru_cache(maxsize=2)(self._permutation)  # most batches touch one or two cycles
 
@@ -80,13 +87,34 @@ class Steps(Sampler[list[Index]]):
         positions = range(step * self.batch, (step + 1) * self.batch)
         cycles = (divmod(position, self.length) for position in positions)
         side = None if self.side is None else self.side(step)
-        return [Index(cycle, self._order(cycle)[offset], step < self.mix_until, side) for cycle, offset in cycles]
+        numbers = ((cycle, *self._order(cycle)[offset]) for cycle, offset in cycles)
+        return [Index(cycle, number, step < self.mix_until, side, copy) for cycle, number, copy in numbers]
 
-    def _permutation(self, cycle: int) -> list[int]:
-        """Return the order of the samples in a cycle."""
+    def _permutation(self, cycle: int) -> list[tuple[int, int]]:
+        """Return the order of the samples in a cycle, each with the number of its copy."""
         generator = torch.Generator().manual_seed(derive_seed(self.seed, cycle))
+        copies = self._copies(generator)
         order: list[int] = torch.randperm(self.length, generator=generator).tolist()
-        return order if self.lengths is None else self._by_length(order, cycle, self.lengths, generator)
+        if self.lengths is not None:
+            lengths = [self.lengths[number] for number, _ in copies]
+            order = self._by_length(order, cycle, lengths, generator)
+        return [copies[index] for index in order]
+
+    def _copies(self, generator: torch.Generator) -> list[tuple[int, int]]:
+        """Return what a cycle is made of: samples, each with the number of its copy.
+
+        A factor of 2.3 gives two copies, and three in 30 % of the cycles. By systematic sampling, all cycles have the
+        same length: the factors are laid end to end, and each whole number, after a random shift, is a copy.
+        """
+        if self.repeats is None:
+            return [(number, 0) for number in range(self.samples)]
+        ends = torch.tensor(self.repeats, dtype=torch.float64).cumsum(0)  # [n]
+        ends = ends * self.length / ends[-1].clone()
+        shift = torch.rand((), generator=generator, dtype=torch.float64)
+        whole = (ends + shift).floor().long()  # [n]
+        whole[-1] = self.length  # exactly, whatever the rounding of the sum
+        counts = whole.diff(prepend=whole.new_zeros(1))  # [n]
+        return [(number, copy) for number, count in enumerate(counts.tolist()) for copy in range(count)]
 
     def _by_length(self, order: list[int], cycle: int, lengths: Sequence[int], generator: torch.Generator) -> list[int]:
         """Sort the samples of :data:`BUCKET` batches at a time by length, and shuffle the batches."""
@@ -120,8 +148,8 @@ class Decoded:
 class TrainSet(Samples):
     """The training samples after augmentation.
 
-    All random choices, including those in mixed-in samples, are a function of ``(seed, cycle, number)``, also where the
-    size of the images changes from step to step.
+    All random choices, including those in mixed-in samples, are a function of ``(seed, cycle, number, copy)``, also
+    where the size of the images changes from step to step.
 
     Args:
         read: returns the decoded sample with an index.
@@ -142,9 +170,9 @@ class TrainSet(Samples):
         self.read, self.length, self.transform, self.seed, self.peers = read, length, transform, seed, peers
 
     def __getitem__(self, index: Index) -> Sample:
-        cycle, number, mixing, side = index
+        cycle, number, mixing, side, copy = index
         transform = self.transform if side is None else self.transform.at(side)
-        with fork_rng(self.seed, cycle, number):
+        with fork_rng(self.seed, cycle, number, *([copy] if copy else [])):
             return transform(self.read(number), partial(self._partner, number) if mixing else None)
 
     def _partner(self, number: int) -> Sample:

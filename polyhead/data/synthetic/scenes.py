@@ -6,7 +6,6 @@ lines, dots and distractors, which belong to no class. Objects occlude each othe
 second domain into every image and annotates only the reader's own, as happens when data sets are merged.
 """
 
-from bisect import bisect
 from typing import Literal, NamedTuple
 
 import cv2
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from polyhead.contracts.reader import Reader
 from polyhead.data.readers.mask_files import BACKGROUND
+from polyhead.data.synthetic.arrange import Item, arrange
 from polyhead.data.synthetic.draw import (
     Canvas,
     PixelPatch,
@@ -34,7 +34,6 @@ from polyhead.data.synthetic.draw import (
     vivid_color,
 )
 from polyhead.data.synthetic.shapes import (
-    DISTRACTORS,
     FRUIT,
     SHAPES,
     SIGNS,
@@ -50,9 +49,6 @@ DOMAINS = {"shapes": SHAPES, "signs": SIGNS, "fruit": FRUIT}
 Target = Literal["boxes", "masks", "times"]
 MIN_VISIBLE = 0.5
 """An object with a smaller visible fraction is ignored."""
-
-COUNTS = (0.05, 0.3, 0.57, 0.77, 0.9)
-"""Fraction of scenes with at most 0, 1, 2, 3 and 4 objects; the others have 5."""
 
 HALF = 127
 """A pixel belongs to an object that covers more of it than this, 0..255."""
@@ -109,6 +105,7 @@ class Scenes(Reader):
         seed: another seed gives other scenes; splits are readers with different seeds.
         size: side of the square images in pixels, at least 32.
         mixed: another domain whose objects are drawn too, without annotations.
+        rare: a class that is drawn :data:`RARE` times as often as each of the others.
         target: what is annotated, and what the classes are: ``"boxes"`` of objects, ``"masks"`` (background and
             objects), or ``"times"`` of day.
     """
@@ -124,6 +121,7 @@ class Scenes(Reader):
         size: int = 160,
         *,
         mixed: str | None = None,
+        rare: str | None = None,
         target: Target = "boxes",
     ) -> None:
         for name in (domain, *([] if mixed is None else [mixed])):
@@ -133,14 +131,17 @@ class Scenes(Reader):
             raise PolyheadError(f"mixed={mixed!r}: expected a domain other than {domain!r} itself, or none")
         if count < 0 or size < MIN_SIZE:
             raise PolyheadError(f"expected count >= 0 and size >= {MIN_SIZE}, got count {count} and size {size}")
+        classes = [object_type.name for object_type in DOMAINS[domain]]
+        if rare is not None and rare not in classes:
+            raise PolyheadError(f"rare={rare!r}: {domain!r} has no such class{suggest(rare, classes)}")
         self.count, self.domain, self.seed, self.size, self.mixed = count, domain, seed, size, mixed
+        self.rare = None if rare is None else classes.index(rare)
         self.annotated = target
         self.kind, self.background = KINDS[target], target == "masks"
-        classes = [object_type.name for object_type in DOMAINS[domain]]
         self.names = {"boxes": classes, "masks": [BACKGROUND, *classes], "times": [*self.times]}[target]
         self.categories = [*self.names]
         self.problems, self.skipped = [], []
-        self.digest = repr((size, mixed))
+        self.digest = repr((size, mixed) if rare is None else (size, mixed, rare))
         self._drawn: dict[int, tuple[Boxes | Mask | ClassLabel, int]] = {}  # drawing takes milliseconds
 
     def __len__(self) -> int:
@@ -150,7 +151,7 @@ class Scenes(Reader):
         """Draw one scene."""
         rng = SceneRNG(self.seed, self.domain, range(self.count)[index])
         others = () if self.mixed is None else DOMAINS[self.mixed]
-        return _draw(DOMAINS[self.domain], others, self.size, rng)
+        return _draw(DOMAINS[self.domain], others, self.size, rng, self.rare)
 
     def id(self, index: int) -> str:
         """Return the scene's id, which no scene of another seed or domain has."""
@@ -211,32 +212,16 @@ def _mask(scene: Scene) -> UInt8[Tensor, "h w"]:
     return torch.from_numpy(np.array(codes, np.uint8)[scene.owner])
 
 
-class _Item(NamedTuple):
-    """An object to draw.
-
-    Attributes:
-        type: what it is.
-        label: its class; -1 if it is not annotated.
-        center: x and y in pixels.
-        radius: half the side of its square, in pixels.
-        degrees: rotation.
-    """
-
-    type: ObjectType
-    label: int
-    center: Points
-    radius: float
-    degrees: float
-
-
-def _draw(own: tuple[ObjectType, ...], others: tuple[ObjectType, ...], size: int, rng: SceneRNG) -> Scene:
+def _draw(
+    own: tuple[ObjectType, ...], others: tuple[ObjectType, ...], size: int, rng: SceneRNG, rare: int | None
+) -> Scene:
     """Draw a scene with objects of the annotated types ``own`` and the other types ``others``."""
     time = rng.integer(len(SKIES))
     canvas = landscape(SKIES[time], (size, size), rng)
     _add_clutter(canvas, rng)
     owner = np.zeros((size, size), np.uint8)  # 1 + index into drawn, 0 for none
     drawn: list[tuple[int, float]] = []  # label and full area of each annotated object
-    for item in _arrange(own, others, size, rng):
+    for item in arrange(own, others, size, rng, rare):
         outline = to_pixels(item.type.outline, item.center, item.radius, item.degrees)
         patch = rasterize(outline, owner.shape)
         if patch is None:
@@ -259,46 +244,13 @@ def _draw(own: tuple[ObjectType, ...], others: tuple[ObjectType, ...], size: int
     return Scene(canvas, *_visible(owner, drawn), time)
 
 
-def _arrange(own: tuple[ObjectType, ...], others: tuple[ObjectType, ...], size: int, rng: SceneRNG) -> list[_Item]:
-    """Place objects and distractors, back to front, so that none occludes most of another's box."""
-    labels = [rng.integer(len(own)) for _ in range(_count(rng))]
-    types = [(own[label], label) for label in labels]
-    types += [(rng.choice(others), -1) for _ in range(_count(rng) if others else 0)]
-    types += [(rng.choice(DISTRACTORS), -1) for _ in range(rng.integer(3))]
-    items: list[_Item] = []
-    for index in rng.permutation(len(types)):
-        object_type, label = types[index]
-        for _ in range(12):  # attempts to find a free position; the object is left out if all fail
-            radius = size * 0.5 * 0.15 * 4 ** rng.uniform()  # sides of 15 to 60 % of the image's
-            if any(object_type is distractor for distractor in DISTRACTORS):
-                radius *= 0.6
-            center = 0.7 * radius + (size - 1.4 * radius) * rng.uniform_array(2)  # the border may cut it
-            if all(_is_free(center, radius, item) for item in items):
-                degrees = rng.uniform(-object_type.max_turn, object_type.max_turn)
-                items.append(_Item(object_type, label, center, radius, degrees))
-                break
-    return items
-
-
-def _count(rng: SceneRNG) -> int:
-    """Draw the number of objects: 0 in one scene of twenty, else 1 to 5, more often few."""
-    return bisect(COUNTS, rng.uniform())
-
-
-def _is_free(center: Points, radius: float, item: _Item) -> bool:
-    """Return whether the squares around both overlap by at most 0.65 of the smaller one."""
-    overlap = radius + item.radius - np.abs(center - item.center)  # [2]: width and height of the intersection
-    smaller = 2 * min(radius, item.radius)
-    return bool(np.prod(overlap.clip(0, smaller)) <= 0.65 * smaller**2)
-
-
-def _pole(item: _Item, rng: SceneRNG) -> Points:
+def _pole(item: Item, rng: SceneRNG) -> Points:
     """Return the pole from the item's center downwards."""
     (x, y), half = item.center, max(1.0, item.radius / 18)
     return rectangle(x - half, y, x + half, y + item.radius * rng.uniform(1.6, 2.6))
 
 
-def _paint(canvas: Canvas, item: _Item, outline: Points, patch: PixelPatch, rng: SceneRNG) -> None:
+def _paint(canvas: Canvas, item: Item, outline: Points, patch: PixelPatch, rng: SceneRNG) -> None:
     """Paint an object and its shadow onto the canvas in place."""
     shadow = rasterize(outline + item.radius * np.array([0.07, 0.1]), canvas.shape)
     if shadow is not None:

@@ -1,5 +1,6 @@
 """A head for classification: one class for the whole input."""
 
+from math import log
 from typing import NamedTuple
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from polyhead.contracts.network import Head
-from polyhead.nets.losses import kullback_leibler
+from polyhead.nets.losses import kullback_leibler, weights_of
 from polyhead.nets.pyramids import level_at, pool
 from polyhead.types import Batch, Labels, LossTerm, Pyramid, PyramidSpec, TaskInfo
 
@@ -36,10 +37,12 @@ class Classify(Head):
     """
 
     kind = "classification"
+    class_weights: Tensor
 
     def __init__(self, spec: PyramidSpec, info: TaskInfo, *, dropout: float = 0.0, all_levels: bool = False) -> None:
         super().__init__()
         self.names = info.names
+        self.register_buffer("class_weights", weights_of(info), persistent=False)
         self.dropout = nn.Dropout(dropout)
         self.levels = range(len(spec.strides)) if all_levels else [level_at(spec, STRIDE)]
         self.linear = nn.Linear(sum(spec.channels[level] for level in self.levels), len(info.names))
@@ -54,7 +57,12 @@ class Classify(Head):
         """Compute the cross-entropy of the samples; it does not depend on ``progress``."""
         labels = batch.target.labels  # [b]
         with torch.autocast(raw.logits.device.type, enabled=False):
-            return {"class": LossTerm(F.cross_entropy(raw.logits, labels, reduction="sum"), len(labels))}
+            total = F.cross_entropy(raw.logits, labels, self.class_weights, reduction="sum")
+            return {"class": LossTerm(total, self.class_weights[labels].sum())}
+
+    def expected_losses(self) -> dict[str, float]:
+        """Return the cross-entropy where all classes are equally probable."""
+        return {"class": log(len(self.names))}
 
     def distill(self, raw: Logits, teacher: Logits, temperature: float) -> dict[str, Tensor]:
         """Compute the divergence of the class probabilities from the teacher's, a mean over the images."""

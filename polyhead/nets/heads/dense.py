@@ -17,7 +17,7 @@ from polyhead.boxes.nms import NMS, clip, overlap_of, up_to, with_overlap
 from polyhead.boxes.raw import DensePredictions, gather
 from polyhead.contracts.explained import SIDES
 from polyhead.contracts.network import Head
-from polyhead.nets.losses import Loss, binary_divergence
+from polyhead.nets.losses import Loss, binary_divergence, weights_of
 from polyhead.nets.object_losses import rejected
 from polyhead.nets.pyramids import canvas_of
 from polyhead.types import Batch, Detections, LossTerm, Pyramid, PyramidSpec, SumCount, TaskInfo
@@ -53,6 +53,7 @@ class Dense(Head):
     """
 
     kind = "detection"
+    class_weights: Tensor
 
     def __init__(
         self,
@@ -70,6 +71,7 @@ class Dense(Head):
     ) -> None:
         super().__init__()
         self.names = info.names
+        self.register_buffer("class_weights", weights_of(info), persistent=False)
         self.levels = list(range(len(spec.strides)) if levels is None else levels)
         self.strides = [spec.strides[level] for level in self.levels]
         self.anchors = anchors
@@ -95,7 +97,7 @@ class Dense(Head):
         with torch.autocast(raw.deltas.device.type, enabled=False):
             with torch.no_grad():
                 index = self.matcher(raw, self.coder, batch.target)  # [b, n]
-            matched = gather(raw, self.coder, index, batch.target, progress)
+            matched = gather(raw, self.coder, index, batch.target, progress, self.class_weights)
             return {name: LossTerm(*loss(matched), weight) for name, (weight, loss) in self.weighted_losses.items()}
 
     def stats(self, raw: DensePredictions, batch: Batch) -> dict[str, SumCount]:
@@ -117,6 +119,15 @@ class Dense(Head):
             "no_object_accuracy": ((~found & background).sum(), background.sum()),
             "object_precision": ((found & positive).sum(), (found & (positive | background)).sum()),
         }
+
+    def matched(self, raw: DensePredictions, batch: Batch) -> SumCount:
+        """Return how many objects have a positive anchor, and how many there are; ignored ones do not count."""
+        index = self.matcher(raw, self.coder, batch.target)  # [b, n]
+        objects = (batch.target.labels >= 0) & ~batch.target.ignore  # [b, m]
+        image, anchor = (index >= 0).nonzero(as_tuple=True)  # each [p]
+        found = torch.zeros_like(objects)
+        found[image, index[image, anchor]] = True
+        return (found & objects).sum(), objects.sum()
 
     def distill(self, raw: DensePredictions, teacher: DensePredictions, temperature: float) -> dict[str, Tensor]:
         """Compute the divergence of the class probabilities, and smooth L1 of the deltas.

@@ -1,5 +1,6 @@
 """A head for semantic segmentation: a class for each pixel."""
 
+from math import log
 from typing import NamedTuple
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from polyhead.contracts.network import Head
-from polyhead.nets.losses import dice, kullback_leibler
+from polyhead.nets.losses import dice, kullback_leibler, weights_of
 from polyhead.nets.pyramids import canvas_of
 from polyhead.types import IGNORED, Batch, LossTerm, Mask, Pyramid, PyramidSpec, Size, TaskInfo
 
@@ -33,12 +34,14 @@ class Segment(Head):
     """
 
     kind = "segmentation"
+    class_weights: Tensor
 
     def __init__(
         self, spec: PyramidSpec, info: TaskInfo, *, dice_weight: float = 1.0, all_levels: bool = False
     ) -> None:
         super().__init__()
         self.names = info.names
+        self.register_buffer("class_weights", weights_of(info), persistent=False)
         self.dice_weight = dice_weight
         self.last = nn.Conv2d(spec.channels[0], len(info.names), 1)
         coarser = spec.channels[1:] if all_levels else []
@@ -61,11 +64,15 @@ class Segment(Head):
         with torch.autocast(raw.logits.device.type, enabled=False):
             logs = upsample(raw).log_softmax(dim=1)  # [b, c, H, W] of the canvas
             target = batch.target.classes.long()  # [b, H, W]
-            entropy = F.nll_loss(logs, target, ignore_index=IGNORED, reduction="sum")
+            entropy = F.nll_loss(logs, target, self.class_weights, ignore_index=IGNORED, reduction="sum")
             return {
-                "class": LossTerm(entropy, (target != IGNORED).sum()),
+                "class": LossTerm(entropy, self.class_weights[target[target != IGNORED]].sum()),
                 "dice": LossTerm(*dice(logs.exp(), target, IGNORED), self.dice_weight),
             }
+
+    def expected_losses(self) -> dict[str, float]:
+        """Return the cross-entropy where all classes are equally probable."""
+        return {"class": log(len(self.names))}
 
     def distill(self, raw: PixelLogits, teacher: PixelLogits, temperature: float) -> dict[str, Tensor]:
         """Compute the divergence of the class probabilities from the teacher's, a mean over the cells."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from polyhead.contracts.reader import Reader, Subset
 from polyhead.data.augment.base import Augmentation
 from polyhead.data.augment.yolov4 import Yolov4
+from polyhead.data.loading.balance import class_weights
 from polyhead.data.loading.source import Source, overlapping_splits
 from polyhead.data.loading.streams import Steps
 from polyhead.data.readers.coco import Coco
@@ -35,6 +36,7 @@ from polyhead.workflows.tasks import open_tasks
         ({"val_batch": 0}, "val_batch must be 1 or more, got 0"),
         ({"workers": -1}, "workers must be 0 or more, got -1"),
         ({"cache": -0.5}, "cache must be 0 or more, got -0.5"),
+        ({"repeat_factor": 1.5}, "repeat_factor must be at most 1, got 1.5"),
     ],
 )
 def test_numbers_out_of_range_raise(settings: dict[str, int], message: str) -> None:
@@ -46,6 +48,22 @@ def test_numbers_out_of_range_raise(settings: dict[str, int], message: str) -> N
 def test_the_smallest_values_are_valid() -> None:
     source = Source(Squares(3), batch=1, val_batch=1, workers=0, cache=0.0)
     assert (source.batch, source.val_batch, source.workers, source.cache) == (1, 1, 0, 0.0)
+
+
+def test_class_weights_reach_the_head_and_repeats_the_stream() -> None:
+    source = Source(Scenes(300, size=32, rare="circle"), class_weights="balanced", repeat_factor="auto", workers=0)
+    task = open_tasks({"own": source}, (32, 32), 0)["own"]
+    info = task.info
+    assert info.weights == class_weights(info.counts, "balanced")
+    assert info.weights["circle"] == max(info.weights.values())
+    sampler = task.train(3, lambda: 0, 0, 0).batch_sampler
+    assert isinstance(sampler, Steps)
+    rare = [number for number, shown in enumerate(task.shown_classes("train")) if ("object", 0) in shown]
+    assert sampler.repeats is not None
+    assert min(sampler.repeats[number] for number in rare) == max(sampler.repeats) > 1.2
+    plain = open_tasks({"own": Source(Scenes(60), workers=0)}, (32, 32), 0)["own"]
+    assert plain.info.weights == {}
+    assert plain.train(3, lambda: 0, 0, 0).batch_sampler.repeats is None  # type: ignore[union-attr]  # it is Steps
 
 
 def test_the_license_is_that_of_the_data_unless_it_is_set() -> None:

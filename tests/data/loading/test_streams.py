@@ -1,5 +1,6 @@
 """Endless streams: every sample comes once per cycle, from any step on, with any number of workers."""
 
+from collections import Counter
 from statistics import mean
 
 import pytest
@@ -54,6 +55,49 @@ def test_images_are_mixed_until_the_given_step(length: int, batch: int, mix_unti
     sampler = Steps(length, batch, 12, 0, mix_until)
     assert [index.mixing for index in sampler.at(step)] == [step < mix_until] * batch
     assert [index[:2] for index in sampler.at(step)] == [index[:2] for index in Steps(length, batch, 12, 0).at(step)]
+
+
+FACTORS = st.lists(st.floats(1, 6), min_size=1, max_size=30)
+
+
+@settings(max_examples=60, deadline=None)
+@given(FACTORS, st.integers(1, 9), st.integers(0, 5), st.booleans())
+def test_samples_come_as_often_as_their_factor_rounded(factors: list[float], batch: int, seed: int, long: bool) -> None:
+    lengths = [5 * number + 1 for number in range(len(factors))] if long else None
+    sampler = Steps(len(factors), batch, 1, seed, lengths=lengths, repeats=factors)
+    assert sampler.length == round(sum(factors))
+    stream = [index for step in range(2 * sampler.length) for index in sampler.at(step)]
+    scale = sampler.length / sum(factors)  # a cycle has a whole number of samples
+    for cycle in range(2):
+        own = [index for index in stream if index.cycle == cycle]
+        assert len(own) == sampler.length
+        for number, factor in enumerate(factors):
+            copies = sorted(index.copy for index in own if index.number == number)
+            assert copies == list(range(len(copies)))
+            assert scale * factor - 1 < len(copies) < scale * factor + 1
+
+
+def test_fractions_of_factors_are_met_on_average() -> None:
+    sampler = Steps(4, 1, 1, 0, repeats=[1.0, 1.0, 1.25, 2.75])
+    counts = Counter(index.number for step in range(6 * 400) for index in sampler.at(step))
+    assert counts[0] == counts[1] == 400
+    assert counts[2] == pytest.approx(500, rel=0.06)
+    assert counts[3] == pytest.approx(1100, rel=0.03)
+
+
+class Noise(TrainTransform):
+    """Adds a random number."""
+
+    def __call__(self, sample: Sample, partner: Partner | None = None) -> Sample:
+        return sample._replace(input=sample.input + torch.rand(()))
+
+
+def test_copies_of_a_sample_are_transformed_differently() -> None:
+    data = TrainSet(Squares(3).__getitem__, 3, Noise(), seed=0)
+    first, second = data[Index(0, 1, False)], data[Index(0, 1, False, None, 1)]
+    assert (first.meta.id, second.meta.id) == ("Squares0-1", "Squares0-1")
+    assert not torch.equal(first.input, second.input)
+    assert torch.equal(second.input, data[Index(0, 1, False, None, 1)].input)
 
 
 LENGTHS = st.lists(st.integers(1, 500), min_size=1, max_size=60)

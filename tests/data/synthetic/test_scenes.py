@@ -84,6 +84,20 @@ def test_occluded_objects_are_ignored() -> None:
         assert 0 <= top < bottom <= 48
 
 
+def test_a_rare_class_is_drawn_a_twentieth_as_often_and_nothing_else_changes_where_it_is_absent() -> None:
+    plain, rare = Scenes(400, "signs", size=48), Scenes(400, "signs", size=48, rare="stop")
+    counts = [torch.zeros(len(plain.names)), torch.zeros(len(plain.names))]
+    for index in range(400):
+        for scenes, count in zip((plain, rare), counts, strict=True):
+            for each in scenes.scene(index).objects:
+                count[each.label] += 1
+    stop = plain.names.index("stop")
+    others = [label for label in range(len(plain.names)) if label != stop]
+    assert 0.01 < float(counts[1][stop] / counts[1][others].mean()) < 0.1
+    assert float(counts[0][stop] / counts[0][others].mean()) > 0.7
+    assert plain.digest != rare.digest
+
+
 def test_mixed_draws_both_domains_and_annotates_one() -> None:
     plain, mixed = Scenes(20, "signs"), Scenes(20, "signs", mixed="shapes")
     assert mixed.names == plain.names == [each.name for each in SIGNS]
@@ -101,6 +115,8 @@ def test_invalid_arguments_raise() -> None:
         Scenes(1, mixed="fruits")
     with pytest.raises(PolyheadError, match="mixed='signs': expected a domain other than 'signs' itself"):
         Scenes(1, "signs", mixed="signs")
+    with pytest.raises(PolyheadError, match="rare='stopp': 'signs' has no such class; did you mean 'stop'"):
+        Scenes(1, "signs", rare="stopp")
     with pytest.raises(PolyheadError, match="size >= 32, got count 1 and size 8"):
         Scenes(1, size=8)
     with pytest.raises(IndexError):
