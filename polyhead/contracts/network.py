@@ -101,6 +101,21 @@ class Head(nn.Module, ABC):
         del raw, batch
         return {}
 
+    def expected_losses(self) -> dict[str, float]:
+        """Return the losses of a head that knows nothing, by name, such as the log of the number of classes.
+
+        What depends on more than that is left out. By default, nothing is expected.
+        """
+        return {}
+
+    def matched(self, raw: Any, batch: Batch) -> SumCount | None:
+        """Return how many objects of a batch the head is trained to find, and how many there are.
+
+        By default None: the head predicts no objects.
+        """
+        del raw, batch
+        return None
+
     def distill(self, raw: Any, teacher: Any, temperature: float) -> dict[str, Tensor]:
         """Compute named float32 scalars that measure how much ``raw`` differs from a teacher's raw predictions.
 

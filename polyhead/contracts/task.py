@@ -51,6 +51,14 @@ class Task(Protocol):
     def subset(self, indices: Sequence[int], batch: int) -> "Task":
         """Return the same task with only these training samples and another batch size."""
 
+    def few(self, count: int, *, augmented: bool = True) -> Batch:
+        """Return a batch of at most ``count`` training samples, spread over the set, without starting a process.
+
+        Args:
+            count: number of samples.
+            augmented: whether they are transformed as in training; else as in evaluation.
+        """
+
     def evaluation(self, split: str) -> Iterable[Batch]:
         """Return the batches of a split: every sample once, in order."""
 

@@ -12,6 +12,7 @@ from lightning.pytorch.utilities import CombinedLoader
 
 from polyhead import checkpoint
 from polyhead.contracts.sizes import side_at
+from polyhead.engine import memory
 from polyhead.engine.continual import ContinualLoss
 from polyhead.engine.learner import Learner
 from polyhead.errors import PolyheadError
@@ -91,7 +92,14 @@ def fit_stage(
         )
     except SystemExit as stop:  # raised by Lightning on Ctrl-C
         raise KeyboardInterrupt from stop
-    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, MemoryError) as error:
+        if memory.is_full(error):
+            batches = ", ".join(f"data.{name}.batch={tasks[name].batch}" for name in learner.trained)
+            raise PolyheadError(
+                f"stage {learner.number}, step {trainer.global_step}: the memory is full ({batches}). Start a new run "
+                "with half the batch and accumulate=2, which updates the weights as often, with batch=auto, or with "
+                "smaller images (imgsz)."
+            ) from error
         if "DataLoader worker" in str(error):
             raise PolyheadError(
                 f"a loader process was killed or has ended ({str(error).strip()}), perhaps because the memory is full. "

@@ -26,6 +26,7 @@ MANIFEST = {
     "data?": ({str: {"fingerprint?": {str: str}, "names?": [str], "license?": str, "skipped?": [str]}}, str),
     "split?": str,
     "splits?": {str: {str: [str]}},
+    "batch?": {str: int},
     "schedules?": [
         {
             "schedule": frozenset(["constant", "cosine", "onecycle", "step", "plateau"]),

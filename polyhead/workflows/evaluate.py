@@ -1,6 +1,5 @@
 """Score a trained model on a split, with intervals and a dummy baseline, and store its predictions."""
 
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from polyhead.data.doctor import FINGERPRINT, fingerprint
 from polyhead.data.loading.source import TaskData
 from polyhead.data.loading.streams import Collate
 from polyhead.data.readers.exemplars import with_exemplars
+from polyhead.engine import memory
 from polyhead.engine.reduce import Totals, add_stats, mean_stats
 from polyhead.errors import PolyheadError, few
 from polyhead.nets.checked import decoded, stats_of
@@ -45,7 +45,9 @@ def score_split(model: Model, tasks: Mapping[str, TaskData], split: str, run: Ru
         numbers = {"kind": task.kind.name, **report(task, split, predictions), "split": split, "images": images}
         if stats:
             numbers["stats"] = {each.removeprefix(f"{name}/"): value for each, value in mean_stats(stats).items()}
-        reports[name] = numbers | {"seconds_per_image": seconds / images, **_peak_memory()}
+        used = memory.peak_of_process()
+        reports[name] = numbers | {"seconds_per_image": seconds / images}
+        reports[name] |= {} if used is None else {"peak_memory_mb": used / 2**20}
     result: dict[str, Any] = plain({"tasks": reports})
     return result
 
@@ -132,13 +134,3 @@ def predict_one(model: Model, task: TaskData, precision: str, sample: Sample) ->
     batch = Collate(task.kind, task.modality)([task.modality.eval(sample)])
     found = predict_batch(model, on_device(batch, next(model.parameters()).device), {task.name: task.kind}, precision)
     return found[task.name][sample.meta.id]
-
-
-def _peak_memory() -> dict[str, float]:
-    """Return ``{"peak_memory_mb": MiB}`` of this process; empty on platforms without ``resource`` (Windows)."""
-    try:
-        import resource
-    except ImportError:
-        return {}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"peak_memory_mb": peak / (1024**2 if sys.platform == "darwin" else 1024)}  # bytes on macOS, KiB on Linux

@@ -113,7 +113,12 @@ def _check_annotated(where: str, task: TaskData) -> list[str]:
     if exemplars:
         return []
     shown = {label for classes in task.shown_classes("train") for _, label in classes}
-    if not shown and any(task.kind.has_content(task.targets("train"))):  # a kind without classes
+    if not any(task.kind.has_content(task.targets("train"))):
+        raise PolyheadError(
+            f"{where}: all training objects are ignored (crowd or difficult), so nothing can be learned. Add training "
+            "images with objects, or correct the annotations."
+        )
+    if not shown:  # a kind without classes
         return []
     absent = [name for label, name in enumerate(task.names) if label not in shown]
     return [f"{where}: no training image shows {', '.join(absent)}, so this cannot be learned"] if absent else []

@@ -28,6 +28,7 @@ from polyhead.engine.mirror import Mirror
 from polyhead.engine.progress import Log, Progress
 from polyhead.engine.resume import load_state
 from polyhead.engine.schedule import plan_of
+from polyhead.engine.smoke import smoke
 from polyhead.engine.stage import Stage, largest_side
 from polyhead.errors import counted, few, summarize
 from polyhead.metrics.forgetting import ranked_title, score_history
@@ -35,6 +36,7 @@ from polyhead.nets.precision import resolve, standard_defaults
 from polyhead.plotting.draw import save_jpeg
 from polyhead.rng import derive_seed
 from polyhead.run import Run, write_text
+from polyhead.workflows.batch_size import auto_batches, set_batches
 from polyhead.workflows.evaluate import changed
 from polyhead.workflows.git_state import git_state
 from polyhead.workflows.measure import measure
@@ -111,7 +113,10 @@ def train_parts(
         notes: further entries of the run's manifest.
     """
     parts, tasks, remarks = prepare(parts)
-    described = describe_run(parts, tasks)
+    batches = auto_batches(parts, tasks)
+    remarks += [f"data.{name}: batch: {batch}, the largest that fits" for name, batch in batches.items()]
+    remarks += smoke(parts.model, tasks, parts.stages, parts.settings.seed)
+    described = {**describe_run(parts, tasks), **({"batch": batches} if batches else {})}
     run = Run.create(parts.settings.runs, str(parts.settings.name))
     with run.locked() as locked:
         run.update_manifest(**(notes or {}), **described)
@@ -156,6 +161,7 @@ def resume_parts(
     """Resume a run with the objects that it was started with; see :func:`train_parts`."""
     splits = run.read_manifest().get("splits")
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed, splits, largest_side(parts.stages))
+    set_batches(tasks, run.read_manifest().get("batch", {}))
     with run.locked():
         log = Log(run, show)
         if "finished" in run.read_manifest() and _all_epochs_trained(run, parts.stages[-1], len(parts.stages) - 1):

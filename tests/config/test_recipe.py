@@ -220,7 +220,7 @@ BAD = [
     ("data.shapes.batchs=3", "unknown key 'batchs' of data.shapes; did you mean 'batch'?"),
     ("data.shapes.rot=x", "unknown key 'rot' of data.shapes; did you mean 'root'?"),
     ("data.shapes.test={rot: x}", "unknown key 'rot' of data.shapes.test; did you mean 'root'?"),
-    ("data.shapes.batch=x", "data.shapes.batch: expected int, got 'x'"),
+    ("data.shapes.batch=x", "data.shapes.batch: expected int or one of 'auto', got 'x'"),
     (
         "data.shapes.transforms={preset: yolov4, mozaic: 1}",
         "unknown key 'mozaic' of data.shapes.transforms; did you mean 'mosaic'?",

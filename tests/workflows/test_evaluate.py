@@ -3,7 +3,6 @@
 import json
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,7 +27,7 @@ from polyhead.nets.heads.segment import Segment
 from polyhead.nets.model import Model
 from polyhead.run import Run, read_json, read_rows
 from polyhead.types import Mask
-from polyhead.workflows.evaluate import _peak_memory, changed, predict_one, score_split
+from polyhead.workflows.evaluate import changed, predict_one, score_split
 from polyhead.workflows.measure import measure
 from polyhead.workflows.predictor import Predictor
 from polyhead.workflows.tasks import open_tasks
@@ -198,14 +197,3 @@ def test_peak_memory_is_left_out_where_the_platform_does_not_measure_it(
     assert without.keys() == measured.keys() - {"peak_memory_mb"}
     assert "peak memory is not available on this system" in table("times", without, kind)[-1]
     assert "peak memory" in table("times", measured, kind)[-1]
-
-
-@pytest.mark.parametrize(("platform", "unit"), [("linux", 2**10), ("darwin", 2**20)])
-def test_peak_memory_is_in_mib_on_every_platform(platform: str, unit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Linux counts in KiB, macOS in bytes."""
-    module = ModuleType("resource")
-    monkeypatch.setattr(module, "RUSAGE_SELF", 0, raising=False)
-    monkeypatch.setattr(module, "getrusage", lambda _: SimpleNamespace(ru_maxrss=300 * unit), raising=False)
-    monkeypatch.setitem(sys.modules, "resource", module)
-    monkeypatch.setattr(sys, "platform", platform)
-    assert _peak_memory() == {"peak_memory_mb": 300}
