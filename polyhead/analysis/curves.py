@@ -15,6 +15,8 @@ from polyhead.metrics.columns import SPLITS
 from polyhead.plotting.figures import FAINT, escape, rgb, save, style_axes
 
 TRAIN, VAL = "#2b6cb0", "#d1495b"
+SELECTED = "#2f855a"
+"""Color of the lines at the epochs whose weights were selected."""
 WIDE, HIGH = 4.2, 3.1
 """Inches of a panel. Margins are fixed: a layout engine draws all panels twice to find them, which takes seconds."""
 ON_VAL = " on val"
@@ -29,8 +31,9 @@ Line = list[tuple[int, float]]
 def progress(rows: Sequence[Mapping[str, str]], kinds: Mapping[str, Kind], title: str, path: Path) -> Path:
     """Plot the losses, scores and learning rates of ``results.csv`` over the epochs.
 
-    Train and val of one loss share a panel. Lines end with their stage, because another stage may weigh or sum other
-    losses; only those of scores, which mean the same in every stage, go on.
+    Train and val of one loss share a panel. The epochs whose weights were selected are marked. Lines end with their
+    stage, because another stage may weigh or sum other losses; only those of scores, which mean the same in every
+    stage, go on.
 
     Args:
         rows: the rows.
@@ -46,6 +49,7 @@ def progress(rows: Sequence[Mapping[str, str]], kinds: Mapping[str, Kind], title
     figure.subplots_adjust(0.6 / width, 0.5 / height, 1 - 0.2 / width, 1 - 0.65 / height, wspace=0.22, hspace=0.42)
     figure.suptitle(escape(title), fontsize=11, y=1 - 0.12 / height, va="top")
     stages = first_epochs(rows)
+    selected = [number for number, row in enumerate(rows, 1) if row.get("selected") == "1"]
     for number, (panel, series) in enumerate(panels.items(), 1):
         axes = figure.add_subplot(lines, columns, number)
         style_axes(axes, panel, "epoch", "")
@@ -61,9 +65,30 @@ def progress(rows: Sequence[Mapping[str, str]], kinds: Mapping[str, Kind], title
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         if len(stages) > 1:
             mark_stages(axes, stages)
+        for count, epoch in enumerate(selected):
+            label = "" if count or len(series) == 1 else "selected epoch"
+            axes.axvline(epoch, color=SELECTED, linestyle="--", linewidth=1, zorder=0, label=label)
+        if {"train", "val"} <= series.keys():
+            mark_gap(axes, series["train"], series["val"], selected)
         if len(series) > 1:
             axes.legend(frameon=False, fontsize=8)
     return save(figure, path)
+
+
+def mark_gap(axes: Axes, train: Line, val: Line, selected: Sequence[int]) -> None:
+    """Draw the difference of train and val at each selected epoch, with its value."""
+    trained, validated = dict(train), dict(val)
+    for epoch in selected:
+        if epoch in trained and epoch in validated:
+            low, high = trained[epoch], validated[epoch]
+            axes.plot([epoch, epoch], [low, high], color=SELECTED, linewidth=3, alpha=0.5, solid_capstyle="butt")
+            axes.annotate(
+                f"val - train {high - low:+.2g}",
+                (epoch, max(low, high)),
+                (3, 3),
+                textcoords="offset points",
+                fontsize=7,
+            )
 
 
 def first_epochs(rows: Sequence[Mapping[str, str]]) -> list[int]:

@@ -7,7 +7,7 @@ looked for where no earlier one was found, since a learning rate that is too hig
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from polyhead.contracts.kind import Kind
 from polyhead.metrics import columns
@@ -30,6 +30,8 @@ class Curves(NamedTuple):
         first_val: val loss of that epoch, likewise.
         stage: the index of the stage.
         earlier: number of epochs of earlier stages that trained the task.
+        selected: index of the epoch whose weights were selected; None if those of an earlier stage stayed.
+        planned: number of epochs that the stage was to have; None where it is not known.
     """
 
     train: list[float]
@@ -40,6 +42,8 @@ class Curves(NamedTuple):
     first_val: float | None = None
     stage: int = 0
     earlier: int = 0
+    selected: int | None = None
+    planned: int | None = None
 
     def whole(self) -> tuple[float, float]:
         """Return the train and the val loss at the beginning: a later stage may begin with a loss near zero."""
@@ -61,8 +65,17 @@ class Outcome(NamedTuple):
     higher_is_better: bool = True
 
 
-def history(rows: Sequence[Mapping[str, str]], task: str, kind: Kind) -> Curves:
-    """Return the learning curves of a task from the rows of ``results.csv``; empty where no stage has trained it."""
+def history(
+    rows: Sequence[Mapping[str, str]], task: str, kind: Kind, schedules: Sequence[Mapping[str, Any]] = ()
+) -> Curves:
+    """Return the learning curves of a task from the rows of ``results.csv``; empty where no stage has trained it.
+
+    Args:
+        rows: the rows.
+        task: name of the task.
+        kind: its kind.
+        schedules: the planned schedule of each stage, as the manifest has them.
+    """
     score = str(columns.Column("val", task, kind.main.name))
     scores = {str(columns.Column("val", task, name)) for name in columns.score_names(kind)}
     curves = Curves([], [], [], [])
@@ -71,6 +84,8 @@ def history(rows: Sequence[Mapping[str, str]], task: str, kind: Kind) -> Curves:
     for row in trained:
         if row["stage"] != trained[-1]["stage"]:
             continue
+        if row.get("selected") == "1":
+            curves = curves._replace(selected=len(curves.train))
         train, val = _losses(row, task, scores)
         curves.train.append(train)
         curves.val.append(val)
@@ -79,7 +94,9 @@ def history(rows: Sequence[Mapping[str, str]], task: str, kind: Kind) -> Curves:
     if trained and trained[0]["stage"] != trained[-1]["stage"]:
         curves = curves._replace(first_train=first_train, first_val=first_val, stage=int(float(trained[-1]["stage"])))
         curves = curves._replace(earlier=len(trained) - len(curves.train))
-    return curves
+    stage = int(float(trained[-1]["stage"])) if trained else 0
+    planned = schedules[stage].get("epochs") if stage < len(schedules) else None
+    return curves._replace(planned=planned)
 
 
 def _losses(row: Mapping[str, str], task: str, scores: set[str]) -> tuple[float, float | None]:
@@ -93,6 +110,31 @@ def cause(curves: Curves, outcome: Outcome) -> str:
     if len(curves.train) < FEW_EPOCHS:
         return "" if curves.earlier else too_short(curves, outcome)
     return next((sentence for rule in CAUSES if (sentence := rule(curves, outcome))), "")
+
+
+def selection(curves: Curves, regularization: Sequence[str] = ()) -> str:
+    """Report the selected epoch, the gap between its losses, and what selection and early stopping spared.
+
+    Args:
+        curves: the curves.
+        regularization: the settings that were to keep the gap small, such as ``weight decay 0.0005``.
+
+    Returns:
+        Sentences; empty for a short training, and where no epoch was selected or its val loss is unknown.
+    """
+    count, chosen = len(curves.train), curves.selected
+    if count < FEW_EPOCHS or chosen is None or curves.val[chosen] is None:
+        return ""
+    text = (
+        f"Epoch {chosen + 1} of {count} was selected, with a loss of {curves.train[chosen]:.3g} in training and "
+        f"{curves.val[chosen]:.3g} on val"
+    )
+    last = curves.val[-1]
+    if chosen + 1 < count and last is not None:
+        text += f"; at the end they were {curves.train[-1]:.3g} and {last:.3g}"
+    if curves.planned is not None and count < curves.planned:
+        text += f". Early stopping spared {curves.planned - count} of {curves.planned} epochs"
+    return f"{text}. Regularization: {', '.join(regularization)}." if regularization else f"{text}."
 
 
 def too_short(curves: Curves, outcome: Outcome) -> str:

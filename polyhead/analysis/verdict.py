@@ -37,7 +37,8 @@ def verdict(results: Mapping[str, Any]) -> str:
             * ``errors``: :meth:`polyhead.metrics.box_errors.Errors.summary`;
             * ``confusions``: ``[target class, predicted class, fraction of the target class]``, most frequent first;
             * ``train_objects``: training objects of each class; or ``train_images``: training images that show it;
-            * ``history``: the fields of :class:`polyhead.analysis.learning_curves.Curves`.
+            * ``history``: the fields of :class:`polyhead.analysis.learning_curves.Curves`;
+            * ``regularization``: the settings against overfitting, a text each.
 
     Returns:
         Lines of text, those of each task under its name.
@@ -49,7 +50,8 @@ def verdict(results: Mapping[str, Any]) -> str:
         facts = [] if kind is None else kind.facts(known)
         faults = [] if kind is None else confusions.faults(known, kind.counted)
         causes = faults or _learning_curves(known, kind)  # faults of the data shape the curves, too
-        sentences = [*_score(known, kind), *_zero_shot(known, kind), *facts, *causes, *_wide(known, kind)]
+        sentences = [*_score(known, kind), *_zero_shot(known, kind), *facts, *_selection(known), *causes]
+        sentences += _wide(known, kind)
         lines += [f"{task}:", *(f"  {sentence}" for sentence in sentences or ["No results."])]
     return "\n".join(lines)
 
@@ -129,6 +131,15 @@ def _learning_curves(numbers: Mapping[str, Any], kind: Kind | None) -> list[str]
     higher = kind is None or kind.main.higher_is_better
     outcome = learning_curves.Outcome(_skill(numbers, kind), high - low, higher)
     sentence = learning_curves.cause(learning_curves.Curves(**numbers["history"]), outcome)
+    return [sentence] if sentence else []
+
+
+def _selection(numbers: Mapping[str, Any]) -> list[str]:
+    """Report the selected epoch, and what selection, early stopping and regularization did."""
+    if "history" not in numbers:
+        return []
+    curves = learning_curves.Curves(**numbers["history"])
+    sentence = learning_curves.selection(curves, numbers.get("regularization", ()))
     return [sentence] if sentence else []
 
 

@@ -12,6 +12,7 @@ ALIASES = {
     "epochs": "stages.0.epochs",
     "lr": "stages.0.lr",
     "optimizer": "stages.0.optimizer",
+    "accumulate": "stages.0.accumulate",
     "patience": "stages.0.patience",
     "batch": "data.*.batch",
     "workers": "data.*.workers",

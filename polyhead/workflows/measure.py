@@ -16,6 +16,7 @@ from polyhead.run import Run, write_text
 from polyhead.workflows.evaluate import predict_one, reopen, score_split
 from polyhead.workflows.official import is_official
 from polyhead.workflows.other_data import evaluate_on
+from polyhead.workflows.regularization import regularization
 from polyhead.workflows.zero_shot import add_zero_shot
 
 
@@ -94,8 +95,10 @@ def measure(
     if len(tasks) > 1 and any(row["stage"] != "0" for row in rows):
         title = f"{run.name}\nval score after each stage"
         forgetting.heat_map(score_history(rows, kinds_of_run(run)), title, run.plots / "stages.png")
+    schedules = run.read_manifest().get("schedules", [])
     for name, numbers in results["tasks"].items():
-        numbers["history"] = learning_curves.history(rows, name, tasks[name].kind)._asdict()
+        numbers["history"] = learning_curves.history(rows, name, tasks[name].kind, schedules)._asdict()
+        numbers["regularization"] = regularization(run, name, numbers["history"]["stage"])
     text = verdict.verdict(results)
     if splits[-1] == "test" and run.read_manifest().get("splits", {}).keys() <= tasks.keys():
         write_text(run.verdict, text + "\n")

@@ -28,6 +28,20 @@ def test_panels_put_train_and_val_together_and_leave_gaps_out() -> None:
     assert panel_of("lr/heads.food", KINDS) == ("lr", "heads.food")
 
 
+def test_the_selected_epoch_and_its_gap_are_marked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    drawn: list[tuple[str, float]] = []
+    texts: list[str] = []
+    monkeypatch.setattr(Axes, "axvline", lambda self, x, **style: drawn.append((self.get_title(), x)))
+    monkeypatch.setattr(Axes, "annotate", lambda self, text, *_, **__: texts.append(text))
+    table = [
+        {"stage": "0", "train/food/box": str(loss), "val/food/box": str(loss + 0.5), "selected": str(int(number == 1))}
+        for number, loss in enumerate([3.0, 2.0, 1.0])
+    ]
+    progress(table, KINDS, "run", tmp_path / "curves.png")
+    assert drawn == [("food/box", 2)]
+    assert texts == ["val - train +0.5"]
+
+
 def test_a_statistic_has_a_panel_of_its_own() -> None:
     """It may have the name of a loss, or of a score."""
     columns = [

@@ -7,7 +7,7 @@ from builders.error_kind import MeanError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyhead.analysis.learning_curves import Curves, Outcome, cause, history
+from polyhead.analysis.learning_curves import Curves, Outcome, cause, history, selection
 from polyhead.kinds import kind_of
 
 DETECTION = kind_of("detection")
@@ -176,6 +176,32 @@ def test_history_is_of_the_last_stage_that_trained_a_task() -> None:
     names = ("stage", "train/food/box", "val/food/box", "val/food/ap50")
     rows = [{**dict(zip(names, row, strict=True)), "lr": "1"} for row in epochs]
     assert history(rows, "food", DETECTION) == Curves([5, 4], [2, 1], [0.2, 0.3], [1, 1], 1, 2, 1, 1)
+
+
+def test_history_has_the_selected_epoch_and_the_planned_number_of_epochs() -> None:
+    selected = ["0", "1", "0", "0", "0"]
+    rows = [
+        {"stage": stage, "lr": "1", "train/food/box": "1", "selected": each}
+        for stage, each in zip("00111", selected, strict=True)
+    ]
+    curves = history(rows, "food", DETECTION, [{"epochs": 2}, {"epochs": 9}])
+    assert (curves.selected, curves.planned) == (None, 9), "no epoch of the last stage was better"
+    rows[3]["selected"] = "1"
+    assert history(rows, "food", DETECTION).selected == 1
+    assert history(rows, "food", DETECTION).planned is None
+
+
+def test_the_selection_is_reported_with_its_gap_and_what_was_spared() -> None:
+    curves = Curves([4, 3, 2, 1], [4, 3.5, 3.6, 3.9], [0.1, 0.2, 0.3, 0.2], [1] * 4, selected=2, planned=10)
+    assert selection(curves, ["transforms light", "patience 1"]) == (
+        "Epoch 3 of 4 was selected, with a loss of 2 in training and 3.6 on val; at the end they were 1 and 3.9. Early "
+        "stopping spared 6 of 10 epochs. Regularization: transforms light, patience 1."
+    )
+    assert selection(curves._replace(selected=3, planned=4)) == (
+        "Epoch 4 of 4 was selected, with a loss of 1 in training and 3.9 on val."
+    )
+    assert selection(curves._replace(selected=None)) == ""
+    assert selection(Curves([4, 3], [4, 3], [0.1, 0.2], [1, 1], selected=1)) == "", "too short"
 
 
 def test_scores_are_no_losses_and_a_loss_may_be_called_as_a_score_of_another_kind() -> None:
