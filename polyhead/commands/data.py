@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from polyhead.cli import Parser
+from polyhead.commands import label_errors
 from polyhead.commands.init import EPILOG
 from polyhead.config.overrides import separate
 from polyhead.data.formats.settings import parse_settings
@@ -25,12 +26,13 @@ def parser() -> Parser:
     check = actions.add_parser(
         "check",
         help="read all images and annotations, and report every problem",
-        usage="polyhead data check FOLDER [--reader FORMAT] [key=value ...]",
+        usage="polyhead data check FOLDER [--reader FORMAT] [--labels MODEL] [key=value ...]",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     check.add_argument("folder", metavar="FOLDER", help="folder of the data set")
     check.add_argument("--reader", help="data format, for a folder with data in several formats")
+    label_errors.add_options(check)
     anchors = actions.add_parser("anchors", help="compute prior boxes for the model yolov3")
     anchors.add_argument("folder", metavar="FOLDER", help="folder of the data set")
     anchors.add_argument("--reader", help="data format, for a folder with data in several formats")
@@ -54,7 +56,8 @@ def _target() -> str:
 
 def main(argv: list[str]) -> int:
     """Run one of the actions and return the exit code."""
-    words, changes = separate(argv, ("--reader", "--help", "-h")) if argv[:1] == ["check"] else (argv, [])
+    own = ("--reader", *label_errors.OPTIONS, "--help", "-h")
+    words, changes = separate(argv, own) if argv[:1] == ["check"] else (argv, [])
     given = parser().parse_args(words)
     given.settings = parse_settings(changes)
     {"list": _list, "get": _get, "check": _check, "anchors": _anchors, "subset": _subset}[given.action](given)
@@ -103,6 +106,8 @@ def _check(given: argparse.Namespace) -> None:
         )
         raise DataError(given.folder, problems, hint)
     print(f"no problems found: all {'other ' if asked else ''}images can be read, all annotations are valid")
+    if given.labels is not None:
+        label_errors.show(given, examined.layout)
 
 
 def _anchors(given: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from polyhead.contracts.explained import Explainable
+from polyhead.contracts.label_errors import ChecksLabels
 from polyhead.contracts.reader import Reader
 from polyhead.contracts.score import Bootstrap, Counts, Score
 from polyhead.errors import PolyheadError
@@ -99,7 +100,7 @@ def reduced(targets: Targets, sample_id: str, prediction: Any) -> Any:
     return targets.kind.reduce(prediction, partial(targets.__getitem__, sample_id), targets.names)
 
 
-class Kind(Explainable):
+class Kind(Explainable, ChecksLabels):
     """What a task predicts: its targets, predictions, scores, files and drawings.
 
     Targets and predictions are named tuples of tensors. A kind has no settings and no state.

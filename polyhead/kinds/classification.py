@@ -12,7 +12,9 @@ from torch import Tensor
 
 from polyhead.contracts.explained import Item, Mistake
 from polyhead.contracts.kind import Targets, Tested
+from polyhead.contracts.label_errors import LabelError
 from polyhead.contracts.score import Columns, Counts, Score
+from polyhead.kinds.label_errors import class_label_errors
 from polyhead.kinds.statistics import StatisticsKind, TestedStatistics
 from polyhead.kinds.targets import class_index
 from polyhead.metrics import confusions, masks, store
@@ -151,6 +153,12 @@ class Classification(StatisticsKind):
         score = float(prediction.scores[found])
         caption = f"{names[label]} taken for {names[found]}, probability {score:.2f}"
         return [] if found == label else [Mistake("wrong class", caption, score, found)]
+
+    def label_errors(
+        self, targets: Mapping[str, ClassLabel], predictions: Mapping[str, Labels], names: Sequence[str]
+    ) -> list[LabelError]:
+        """Return the samples that are confidently of another class."""
+        return class_label_errors(targets, predictions, names)
 
     def describe(self, prediction: Labels, names: Sequence[str]) -> str:
         """Return the most probable class, such as ``kitchen 0.93``."""

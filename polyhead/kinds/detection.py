@@ -11,8 +11,11 @@ from torch import Tensor
 from polyhead.boxes.overlap import pairwise_iou
 from polyhead.contracts.explained import Item, Mistake
 from polyhead.contracts.kind import Kind, Targets, Tested
+from polyhead.contracts.label_errors import LabelError
 from polyhead.contracts.score import Columns, Score
 from polyhead.kinds.box_mistakes import box_mistakes
+from polyhead.kinds.box_statistics import object_counts, relative_boxes
+from polyhead.kinds.label_errors import box_label_errors
 from polyhead.kinds.original_boxes import have_area, original_boxes
 from polyhead.kinds.targets import boxes_of
 from polyhead.metrics import confusions, error_facts, store
@@ -148,8 +151,8 @@ class Detection(Kind):
 
     def info(self, targets: Targets, categories: Sequence[int | str]) -> TaskInfo:
         """Return the number of objects of each class, and widths and heights of boxes as fractions of their images."""
-        counts = dict(zip(targets.names, _object_counts(targets), strict=True))
-        boxes = _relative_boxes(targets)
+        counts = dict(zip(targets.names, object_counts(targets), strict=True))
+        boxes = relative_boxes(targets)
         sizes = boxes[:, 2:] - boxes[:, :2]  # [n, 2]
         sizes = sizes[np.argsort(sizes.prod(axis=1), kind="stable")]
         chosen = np.unique(np.linspace(0, max(len(sizes) - 1, 0), min(SIZES, len(sizes))).round().astype(int))
@@ -213,7 +216,7 @@ class Detection(Kind):
                 **count_errors(boxes, predictions, CONFIDENT).summary(names),
                 "lower_conf": {"conf": LOWER, **count_errors(boxes, predictions, LOWER).totals},
             },
-            "train_objects": dict(zip(names, _object_counts(train), strict=True)),
+            "train_objects": dict(zip(names, object_counts(train), strict=True)),
         }
 
     def save(self, path: Path, targets: Targets, predictions: Mapping[str, Detections]) -> None:
@@ -273,6 +276,12 @@ class Detection(Kind):
         """Return the wrong detections and the missed objects."""
         return box_mistakes(target, prediction, names, conf)
 
+    def label_errors(
+        self, targets: Mapping[str, Boxes], predictions: Mapping[str, Detections], names: Sequence[str]
+    ) -> list[LabelError]:
+        """Return the boxes that are overlooked, badly located or of another class."""
+        return box_label_errors(targets, predictions, names)
+
     def describe(self, prediction: Detections, names: Sequence[str]) -> str:
         """Return how many objects of each class were detected, such as ``2 person, 1 car``."""
         counts = torch.bincount(prediction.labels, minlength=len(names)).numpy()
@@ -314,8 +323,8 @@ class Detection(Kind):
 
     def plot_data(self, targets: Targets, task: str, path: Path) -> Path | None:
         """Plot how many objects each class has, where their centers are and how large they are."""
-        counts = np.array(_object_counts(targets))
-        return box_plots.objects(counts, _relative_boxes(targets), targets.names, task, len(targets), path)
+        counts = np.array(object_counts(targets))
+        return box_plots.objects(counts, relative_boxes(targets), targets.names, task, len(targets), path)
 
     def plot_results(self, tested: Tested, subject: str, file: Callable[[str], Path]) -> list[Path]:
         """Plot precision over recall, F1 over the score threshold, and the confusion matrix."""
@@ -330,19 +339,3 @@ class Detection(Kind):
             box_plots.f1(steps.thresholds, steps.f1, names, subject, file("f1_curve")),
             confusion_matrix(matrix, names, file("confusion_matrix"), title),
         ]
-
-
-def _object_counts(targets: Targets) -> list[int]:
-    """Return the number of objects of each class; ignored objects are not counted."""
-    found = torch.cat([target.labels[~target.ignore] for target in targets.gathered.values()])  # [objects]
-    counts: list[int] = torch.bincount(found, minlength=len(targets.names)).tolist()
-    return counts
-
-
-def _relative_boxes(targets: Targets) -> np.ndarray:
-    """Return all boxes but the ignored ones, as fractions of their image's sides, ``[n, 4]``."""
-    boxes = [
-        target.boxes[~target.ignore] / torch.tensor([target.size[1], target.size[0]] * 2)  # width, height, twice
-        for target in targets.gathered.values()
-    ]
-    return torch.cat([torch.zeros(0, 4), *boxes]).numpy()

@@ -92,7 +92,7 @@ def _measure(
     predictor: Predictor, model: Run | str, data: Offered, tasks: Sequence[str] | None, show: Callable[[str], None]
 ) -> dict[str, Any]:
     """Score a task on data, store the scores, and print the verdict."""
-    name = _task(predictor, data.reader.kind, tasks)
+    name = task_of(predictor, data.reader.kind, tasks)
     kind = predictor.kinds[name]
     matched = Matched(data.reader, predictor.names[name], kind)
     show(f"{data.title} ({len(matched)} images) for task {name}")
@@ -187,7 +187,7 @@ def _layout(predictor: Predictor, data: str | Path, reader: str | None) -> Datas
     return layout
 
 
-def _task(predictor: Predictor, kind: str, tasks: Sequence[str] | None) -> str:
+def task_of(predictor: Predictor, kind: str, tasks: Sequence[str] | None) -> str:
     """Return the task to measure.
 
     Raises:
