@@ -158,7 +158,7 @@ def random_target(raw: DensePredictions) -> Matched:
     index[image, anchor] = 0
     target = DeltaCoder().decode(0.5 * torch.randn(50, 4), raw.anchors[anchor], raw.strides[anchor])
     labels, annotated = torch.randint(0, CLASSES, (50,)), torch.ones(2, CLASSES, dtype=torch.bool)
-    return Matched(raw, DeltaCoder(), index, image, anchor, target, labels, annotated)
+    return Matched(raw, DeltaCoder(), index, image, anchor, target, labels, annotated, torch.ones(50))
 
 
 def move(source: nn.Module, target: nn.Module) -> None:

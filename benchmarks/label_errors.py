@@ -125,7 +125,8 @@ def precision(
     before = counts.cumsum(axis=1) - counts  # [b, f]
     taken = (errors[:, None] - before).clip(0, counts)  # [b, f]
     hits: Float[np.ndarray, " b"] = taken[:, [each.error is not None for each in ranked]].sum(axis=1)
-    return hits / errors.clip(1)
+    found: Float[np.ndarray, " b"] = hits / errors.clip(1)
+    return found
 
 
 def judged(findings: Sequence[LabelError], errors: Sequence[Planted]) -> list[Ranked]:
@@ -248,7 +249,7 @@ def classes(weights: str, seeds: int) -> Iterable[str]:
     pixels = torch.stack([reader.raw(index) for index in range(len(reader))])  # [n, 3, 32, 32]
     with torch.inference_mode():
         values = (pixels / 255 - mean[:, None, None]) / std[:, None, None]  # [n, 3, 32, 32]
-        scores = torch.cat([network(each).softmax(dim=1) for each in values.split(250)])  # [n, 10]
+        scores = torch.cat([network(each).softmax(dim=1) for each in torch.split(values, 250)])  # [n, 10]
     ids = [reader.entry(index).id for index in range(len(reader))]
     targets = {each: reader.target(index) for index, each in enumerate(ids)}
     predictions = {each: Labels(score) for each, score in zip(ids, scores, strict=True)}

@@ -1,7 +1,7 @@
 """A label that a model contradicts, and what a kind of task tells to find such labels."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
@@ -36,7 +36,7 @@ class LabelError(NamedTuple):
 class ChecksLabels:
     """What the search for label errors needs of a kind of task (:class:`polyhead.contracts.kind.Kind`)."""
 
-    title: str
+    title: ClassVar[str]
 
     def label_errors(
         self, targets: Mapping[str, Any], predictions: Mapping[str, Any], names: Sequence[str]

@@ -257,6 +257,7 @@ def _score(model: Model, tasks: Mapping[str, Task], device: torch.device) -> Non
         head, all_targets = model.head(name), task.targets("train")
         raw = head(model.trunk(batch.inputs, name))
         found = predictions_by_id(task.kind, decoded(head, raw, task.kind, batch), batch)
-        targets = Targets(task.kind, all_targets.names, batch.ids, lambda i, b=batch, a=all_targets: a[b.ids[i]])
+        known = [all_targets[each] for each in batch.ids]
+        targets = Targets(task.kind, all_targets.names, batch.ids, known.__getitem__)
         if task.kind.can_be_scored(targets):
             task.kind.score(targets, {each: reduced(targets, each, prediction) for each, prediction in found.items()})

@@ -57,7 +57,7 @@ def _row(findings: Findings, error: LabelError) -> dict[str, Any]:
 def _drawn(findings: Findings, error: LabelError, file: Path) -> bool:
     """Draw the labels of a sample beside the prediction; return False where the input cannot be drawn."""
     place, kind = findings.places[error.sample], findings.kind
-    sample = place.data.sample("test", place.index)
+    sample = place.data.sample("test", place.number)
     image = place.data.modality.draw(sample.input)
     if image is None:
         return False

@@ -17,16 +17,16 @@ from polyhead.workflows.out_of_sample import judges
 
 
 class Place(NamedTuple):
-    """Where a judged sample is: its split, its data with the labels of the model, and its index there."""
+    """Where a judged sample is: its split, its data with the labels of the model, and its number there."""
 
     split: str
     data: HeldOut
-    index: int
+    number: int
 
     @property
     def name(self) -> str:
         """The file of the input, or the id of the sample if it has none."""
-        return _name(self.data.readers["test"], self.index)
+        return _name(self.data.readers["test"], self.number)
 
 
 class Findings(NamedTuple):
@@ -109,7 +109,7 @@ def find_label_errors(
             f"{model} cannot judge these {counted(len(left_out), 'image')}: it has trained on them, or is a study that "
             "has not tested them. Give a model that was trained on other images, or a study with folds of this data."
         )
-    targets = {name: place.data.readers["test"].target(place.index) for name, place in places.items()}
+    targets = {name: place.data.readers["test"].target(place.number) for name, place in places.items()}
     errors = kind.label_errors(targets, predictions, names)
     known = all(judge.seen is not None for judge in opened)
     return Findings(model, kind, names, errors, places, predictions, left_out, known, list(dict.fromkeys(notes)))

@@ -19,10 +19,12 @@ from benchmarks.label_errors import (
 from polyhead.boxes.overlap import pairwise_iou
 from polyhead.data.synthetic.scenes import Scenes
 from polyhead.kinds.label_errors import box_label_errors
-from polyhead.types import ClassLabel, Detections
+from polyhead.types import Boxes, ClassLabel, Detections
 
 SCENES = Scenes(30, size=96)
-TARGETS = {SCENES.entry(index).id: SCENES.target(index) for index in range(len(SCENES))}
+TARGETS = {
+    SCENES.entry(index).id: target for index in range(len(SCENES)) if isinstance(target := SCENES.target(index), Boxes)
+}
 
 
 def sure() -> dict[str, Detections]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from polyhead.data.loading.source import TaskData
 from polyhead.engine import memory
 from polyhead.errors import PolyheadError
 from polyhead.run import Run
@@ -63,7 +64,7 @@ def test_a_run_stores_the_batch_that_it_found_and_resumes_with_it(
     assert run.read_manifest()["schedules"][0]["batch"]["fruit"] == 4
     seen = {}
 
-    def finish(parts: object, tasks: dict[str, train.TaskData], run: Run, *_: object) -> Run:
+    def finish(parts: object, tasks: dict[str, TaskData], run: Run, *_: object) -> Run:
         seen.update({name: task.batch for name, task in tasks.items()})
         return run
 

@@ -128,7 +128,7 @@ class TaskData:
         self.name = name
         self.source = source
         self.kind, self.modality = kind, modality
-        self.set_batch(FIRST_BATCH if source.batch == AUTO else source.batch)
+        self.set_batch(FIRST_BATCH if source.batch == "auto" else source.batch)
         self.workers = self.val_workers = default_workers(1) if source.workers is None else source.workers
         self.seed = derive_seed(seed, name)
         self.license = source.reader.license if source.license is None else source.license
