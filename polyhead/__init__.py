@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from polyhead.workflows.own import Task, fit
     from polyhead.workflows.predict import load, predict
     from polyhead.workflows.train import train
+    from polyhead.workflows.write_split import data_split
 
 __version__ = "0.1.0"
 
@@ -33,6 +34,7 @@ _NAMES = {
     "Stage": ("polyhead.engine.stage", "Stage"),
     "Task": ("polyhead.workflows.own", "Task"),
     "compare": ("polyhead.analysis.table", "compare"),
+    "data_split": ("polyhead.workflows.write_split", "data_split"),
     "evaluate": ("polyhead.workflows.measure", "evaluate"),
     "extend": ("polyhead.workflows.extend", "extend"),
     "fit": ("polyhead.workflows.own", "fit"),
@@ -54,6 +56,7 @@ __all__ = [
     "Stage",
     "Task",
     "compare",
+    "data_split",
     "evaluate",
     "extend",
     "fit",

@@ -4,12 +4,15 @@ import argparse
 from pathlib import Path
 
 from polyhead.cli import Parser
-from polyhead.commands import label_errors
+from polyhead.commands import data_split, label_errors
 from polyhead.commands.init import EPILOG
 from polyhead.config.overrides import separate
 from polyhead.data.formats.settings import parse_settings
 from polyhead.errors import DataError, PolyheadError, counted, one_line, suggest
 from polyhead.paths import DATA, cache
+
+OWN_OPTIONS = {"check": ("--reader", *label_errors.OPTIONS, "--help", "-h"), "split": data_split.OPTIONS}
+"""The options of the actions that take settings of a reader as ``key=value``."""
 
 
 def parser() -> Parser:
@@ -18,7 +21,7 @@ def parser() -> Parser:
         prog="polyhead data",
         description="List, download and check data sets, or extract classes from one. Existing files are not changed.",
     )
-    actions = command.add_subparsers(dest="action", required=True, metavar="list|get|check|anchors|subset")
+    actions = command.add_subparsers(dest="action", required=True, metavar="list|get|check|split|anchors|subset")
     actions.add_parser("list", help="list the data sets and weights that can be downloaded")
     get = actions.add_parser("get", help="download a data set and unpack it, or weights")
     get.add_argument("name", metavar="NAME", help="a name from 'polyhead data list'")
@@ -33,6 +36,7 @@ def parser() -> Parser:
     check.add_argument("folder", metavar="FOLDER", help="folder of the data set")
     check.add_argument("--reader", help="data format, for a folder with data in several formats")
     label_errors.add_options(check)
+    data_split.add(actions)
     anchors = actions.add_parser("anchors", help="compute prior boxes for the model yolov3")
     anchors.add_argument("folder", metavar="FOLDER", help="folder of the data set")
     anchors.add_argument("--reader", help="data format, for a folder with data in several formats")
@@ -56,11 +60,12 @@ def _target() -> str:
 
 def main(argv: list[str]) -> int:
     """Run one of the actions and return the exit code."""
-    own = ("--reader", *label_errors.OPTIONS, "--help", "-h")
-    words, changes = separate(argv, own) if argv[:1] == ["check"] else (argv, [])
+    own = OWN_OPTIONS.get(argv[0]) if argv else None
+    words, changes = separate(argv, own) if own else (argv, [])
     given = parser().parse_args(words)
     given.settings = parse_settings(changes)
-    {"list": _list, "get": _get, "check": _check, "anchors": _anchors, "subset": _subset}[given.action](given)
+    actions = {"list": _list, "get": _get, "check": _check, "split": data_split.run}
+    {**actions, "anchors": _anchors, "subset": _subset}[given.action](given)
     return 0
 
 

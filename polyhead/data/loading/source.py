@@ -16,6 +16,7 @@ from polyhead.data.doctor import require_valid
 from polyhead.data.duplicates import content_keys, image_paths
 from polyhead.data.loading.balance import Repeat, Weighting, class_weights, repeat_factors
 from polyhead.data.loading.cache import GIB, Cached
+from polyhead.data.loading.stored_splits import check_stored
 from polyhead.data.loading.streams import Collate, Decoded, EvalSet, Steps, StreamLoader, TrainSet
 from polyhead.data.loading.workers import Loader, affordable, default_workers, room, shared_bytes
 from polyhead.data.splits.make import SPLITS, check_names, check_split, make_splits
@@ -141,6 +142,7 @@ class TaskData:
             check_names(f"data.{name}", split, source.reader.names, reader.names)
         self.skipped = list(dict.fromkeys(problem for reader in given.values() for problem in reader.skipped))
         self.notes = list(dict.fromkeys(note for reader in given.values() for note in reader.notes))
+        self.notes += check_stored(source.split or {}, given) if ids is None else []
         self.readers = make_splits(name, kind, given, source.split, seed, ids)
         self._targets: dict[str, Targets] = {}
         self.names = source.reader.names

@@ -66,7 +66,7 @@ def make_splits(
     elif missing or "folds" in numbers:
         fractions = {key: float(value) for key, value in numbers.items()}
         function = partial(split_by_image if by else split, kind=kind)
-        listed = _split_ids(name, given["train"], missing, fractions, seed, function, by_part=not by)
+        listed = split_ids(name, given["train"], missing, fractions, seed, function, by_part=not by)
     readers = {**given, **{split_name: subset(given["train"], members) for split_name, members in listed.items()}}
     _check_disjoint(name, readers)
     if given["train"].parts:
@@ -134,7 +134,7 @@ def class_difference(split_name: str, expected: Sequence[str], found: Sequence[s
     return f"{split_name} and train do not have the same {len(expected)} classes in the same order ({what})"
 
 
-def _split_ids(
+def split_ids(
     name: str,
     reader: Reader,
     missing: list[str],
@@ -160,7 +160,7 @@ def _split_ids(
     if reader.parts and by_part:
         return merge_splits(
             {
-                key: _split_ids(name, own, missing, settings, seed, function, by_part=True)
+                key: split_ids(name, own, missing, settings, seed, function, by_part=True)
                 for key, own in reader.parts.items()
             }
         )

@@ -3,11 +3,13 @@
 The stratified split assigns the images of the rarest class first. Each image goes to the split that lacks its classes
 most. This follows Sechidis, Tsoumakas, Vlahavas, "On the Stratification of Multi-Label Data", ECML PKDD 2011,
 algorithm 1. There only the rarest class decides; here all classes of the image do, each relative to its count and the
-split's fraction.
+split's fraction. Groups of images that must stay together are assigned in the same way, each as one image that shows
+its classes several times.
 """
 
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Mapping
 from difflib import get_close_matches
 from itertools import accumulate
 from math import floor, isclose
@@ -16,7 +18,7 @@ from pathlib import Path, PurePath
 from polyhead.contracts.kind import Kind, Targets
 from polyhead.contracts.reader import Reader, Subset
 from polyhead.data.io.files import read_text
-from polyhead.errors import PolyheadError
+from polyhead.errors import PolyheadError, counted
 from polyhead.paths import find
 from polyhead.rng import derive_seed
 from polyhead.types import ShownClass
@@ -25,14 +27,18 @@ ANY: ShownClass = ("", 0)
 """A class that every image has; it balances images without a class, and the sizes of the splits, like any class."""
 
 
-def split(reader: Reader, kind: Kind, fractions: dict[str, float], seed: int) -> dict[str, list[str]]:
+def split(
+    reader: Reader, kind: Kind, fractions: dict[str, float], seed: int, groups: Mapping[str, str] | None = None
+) -> dict[str, list[str]]:
     """Split a reader's images into disjoint, stratified splits that together contain all of them.
 
     Args:
         reader: the data set.
         kind: the kind of its targets.
-        fractions: the fraction of each split, above 0; they sum to 1. Sizes are exact to one image.
+        fractions: the fraction of each split, above 0; they sum to 1. Sizes are exact to one image, or as near as
+            groups allow.
         seed: the split is a function of the seed and does not depend on the order of the reader.
+        groups: the group of each image, by id; images of one group are in the same split. None: each is on its own.
 
     Returns:
         The ids of each split, in the reader's order.
@@ -42,43 +48,72 @@ def split(reader: Reader, kind: Kind, fractions: dict[str, float], seed: int) ->
     """
     check_fractions(fractions)
     targets = Targets.of(kind, reader)
-    classes = {
-        sample_id: sorted({ANY} | shown)
-        for sample_id, shown in zip(targets.ids, shown_classes(reader, targets), strict=True)
-    }
-    capacity = _sizes(len(classes), fractions)
+    capacity = _sizes(len(targets), fractions)
     _check_not_empty(capacity, fractions)
+    group_of = {sample_id: sample_id if groups is None else groups[sample_id] for sample_id in targets.ids}
+    classes: dict[str, Counter[ShownClass]] = {group: Counter() for group in group_of.values()}
+    for sample_id, shown in zip(targets.ids, shown_classes(reader, targets), strict=True):
+        classes[group_of[sample_id]].update({ANY} | shown)
+    if len(classes) < len(fractions):
+        raise PolyheadError(
+            f"split: the last {counted(len(classes), 'group')} cannot fill {' and '.join(fractions)}, because a group "
+            "is never divided. Give a rule that makes more groups, or change the fractions."
+        )
+    assigned = _assign(classes, fractions, capacity, seed)
+    return {name: [each for each in targets.ids if assigned[group_of[each]] == name] for name in fractions}
+
+
+def _assign(
+    classes: Mapping[str, Counter[ShownClass]], fractions: Mapping[str, float], capacity: dict[str, int], seed: int
+) -> dict[str, str]:
+    """Return the split of each group.
+
+    Args:
+        classes: how many images of each group show each class; all of them show :data:`ANY`.
+        fractions: the fraction of each split.
+        capacity: how many images each split should have; changed in place.
+        seed: decides between groups of one size.
+    """
+    order = sorted(classes, key=lambda group: (-classes[group][ANY], derive_seed(seed, "split", group)))
     members: dict[ShownClass, list[str]] = {}
-    for image_id in sorted(classes, key=lambda image_id: derive_seed(seed, "split", image_id)):
-        for label in classes[image_id]:
-            members.setdefault(label, []).append(image_id)
+    for group in order:
+        for label in classes[group]:
+            members.setdefault(label, []).append(group)
+    total: Counter[ShownClass] = Counter()
+    for counts in classes.values():
+        total.update(counts)
     # How many images of each class a split still lacks, and how many are not assigned yet.
     missing = {
-        name: {label: fraction * len(ids) for label, ids in members.items()} for name, fraction in fractions.items()
+        name: {label: fraction * count for label, count in total.items()} for name, fraction in fractions.items()
     }
-    remaining = Counter({label: len(ids) for label, ids in members.items()})
+    remaining = Counter(total)
     assigned: dict[str, str] = {}
+    empty = set(fractions)
 
-    def assign(image_id: str) -> None:
-        """Assign an image to the split where it reduces the sum of squared deviations from the fractions most."""
+    def assign(group: str) -> None:
+        """Assign a group to the split where it reduces the sum of squared deviations from the fractions most."""
 
         def gain(name: str) -> float:
-            deficit = sum((missing[name][label] - 0.5) / len(members[label]) for label in classes[image_id])
+            counts = sorted(classes[group].items())
+            deficit = sum(count * (missing[name][label] - count / 2) / total[label] for label, count in counts)
             return deficit / fractions[name]
 
-        best = max((name for name in fractions if capacity[name] > 0), key=gain)
-        assigned[image_id] = best
-        capacity[best] -= 1
-        for label in classes[image_id]:
-            missing[best][label] -= 1
-            remaining[label] -= 1
+        # The last groups are for the splits that have none yet.
+        needed = len(order) - len(assigned) <= len(empty)
+        best = max((name for name in fractions if (name in empty if needed else capacity[name] > 0)), key=gain)
+        assigned[group] = best
+        empty.discard(best)
+        capacity[best] -= classes[group][ANY]
+        for label, count in classes[group].items():
+            missing[best][label] -= count
+            remaining[label] -= count
 
     while remaining := +remaining:  # the plus drops classes without remaining images
         rarest = min(remaining, key=lambda label: (remaining[label], label))
-        for image_id in members[rarest]:
-            if image_id not in assigned:
-                assign(image_id)
-    return {name: [image_id for image_id in classes if assigned[image_id] == name] for name in fractions}
+        for group in members[rarest]:
+            if group not in assigned:
+                assign(group)
+    return assigned
 
 
 def split_by_image(reader: Reader, kind: Kind, fractions: dict[str, float], seed: int) -> dict[str, list[str]]:

@@ -163,3 +163,53 @@ def test_subsets_by_id(tiny: Callable[[str], Path]) -> None:
     assert [two.entry(index).id for index in range(2)] == ["images/train/2", "images/train/0"]
     with pytest.raises(PolyheadError, match="no image with the id 'images/train/7' \\(the nearest is 'images/train/"):
         subset(reader, ["images/train/7"])
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 11), st.sets(st.integers(0, 3))), min_size=60, max_size=120),
+    st.integers(0, 2**40),
+)
+def test_groups_are_never_divided_whatever_the_order(samples: list[tuple[int, set[int]]], seed: int) -> None:
+    reader = ClassesOnly([shown for _, shown in samples])
+    groups = {f"p{index}": f"g{group}" for index, (group, _) in enumerate(samples)}
+    if len(set(groups.values())) < len(FRACTIONS):
+        return
+    splits = split(reader, KIND, FRACTIONS, seed, groups)
+    assert sorted(each for ids in splits.values() for each in ids) == sorted(groups)
+    assert all(splits.values())
+    of = {name: {groups[each] for each in ids} for name, ids in splits.items()}
+    assert sum(map(len, of.values())) == len(set(groups.values()))
+    backwards = split(subset(reader, [*reversed(groups)]), KIND, FRACTIONS, seed, groups)
+    assert {name: sorted(ids) for name, ids in backwards.items()} == {name: sorted(ids) for name, ids in splits.items()}
+
+
+def test_groups_are_stratified() -> None:
+    """Groups of 1 to 5 samples whose classes differ: the share of each class is that of the split."""
+    classes: list[set[int]] = []
+    groups: dict[str, str] = {}
+    for group in range(120):
+        for _ in range(group % 5 + 1):
+            groups[f"p{len(classes)}"] = f"g{group}"
+            classes.append({group % 3, 3 + group % 7 % 2})
+    for seed in range(3):
+        splits = split(ClassesOnly(classes), KIND, FRACTIONS, seed, groups)
+        for label in range(5):
+            total = sum(label in shown for shown in classes)
+            for name, fraction in FRACTIONS.items():
+                share = sum(label in classes[int(each[1:])] for each in splits[name]) / total
+                assert share == pytest.approx(fraction, abs=0.05), (label, name)
+
+
+def test_each_sample_as_its_own_group_is_no_group() -> None:
+    reader = ClassesOnly([{index % 3, index % 5} for index in range(80)])
+    alone = {f"p{index}": f"p{index}" for index in range(80)}
+    assert split(reader, KIND, FRACTIONS, 3, alone) == split(reader, KIND, FRACTIONS, 3)
+
+
+def test_too_few_groups_are_refused() -> None:
+    groups = {f"p{index}": f"g{index % 2}" for index in range(50)}
+    with pytest.raises(
+        PolyheadError, match=r"the last 2 groups cannot fill train and val and test, because a group is"
+    ):
+        split(ClassesOnly([{0}] * 50), KIND, FRACTIONS, 0, groups)
