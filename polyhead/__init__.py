@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from polyhead.nets.heads.classify import Classify
     from polyhead.nets.model import Model
     from polyhead.run import Run
+    from polyhead.workflows.card.write import data_card
     from polyhead.workflows.extend import extend
     from polyhead.workflows.lr_find import lr_find
     from polyhead.workflows.measure import evaluate
@@ -34,6 +35,7 @@ _NAMES = {
     "Stage": ("polyhead.engine.stage", "Stage"),
     "Task": ("polyhead.workflows.own", "Task"),
     "compare": ("polyhead.analysis.table", "compare"),
+    "data_card": ("polyhead.workflows.card.write", "data_card"),
     "data_split": ("polyhead.workflows.write_split", "data_split"),
     "evaluate": ("polyhead.workflows.measure", "evaluate"),
     "extend": ("polyhead.workflows.extend", "extend"),
@@ -56,6 +58,7 @@ __all__ = [
     "Stage",
     "Task",
     "compare",
+    "data_card",
     "data_split",
     "evaluate",
     "extend",

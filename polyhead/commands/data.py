@@ -4,14 +4,18 @@ import argparse
 from pathlib import Path
 
 from polyhead.cli import Parser
-from polyhead.commands import data_split, label_errors
+from polyhead.commands import data_card, data_split, label_errors
 from polyhead.commands.init import EPILOG
 from polyhead.config.overrides import separate
 from polyhead.data.formats.settings import parse_settings
 from polyhead.errors import DataError, PolyheadError, counted, one_line, suggest
 from polyhead.paths import DATA, cache
 
-OWN_OPTIONS = {"check": ("--reader", *label_errors.OPTIONS, "--help", "-h"), "split": data_split.OPTIONS}
+OWN_OPTIONS = {
+    "check": ("--reader", *label_errors.OPTIONS, "--help", "-h"),
+    "card": data_card.OPTIONS,
+    "split": data_split.OPTIONS,
+}
 """The options of the actions that take settings of a reader as ``key=value``."""
 
 
@@ -21,7 +25,7 @@ def parser() -> Parser:
         prog="polyhead data",
         description="List, download and check data sets, or extract classes from one. Existing files are not changed.",
     )
-    actions = command.add_subparsers(dest="action", required=True, metavar="list|get|check|split|anchors|subset")
+    actions = command.add_subparsers(dest="action", required=True, metavar="list|get|check|card|split|anchors|subset")
     actions.add_parser("list", help="list the data sets and weights that can be downloaded")
     get = actions.add_parser("get", help="download a data set and unpack it, or weights")
     get.add_argument("name", metavar="NAME", help="a name from 'polyhead data list'")
@@ -36,6 +40,7 @@ def parser() -> Parser:
     check.add_argument("folder", metavar="FOLDER", help="folder of the data set")
     check.add_argument("--reader", help="data format, for a folder with data in several formats")
     label_errors.add_options(check)
+    data_card.add(actions)
     data_split.add(actions)
     anchors = actions.add_parser("anchors", help="compute prior boxes for the model yolov3")
     anchors.add_argument("folder", metavar="FOLDER", help="folder of the data set")
@@ -64,7 +69,7 @@ def main(argv: list[str]) -> int:
     words, changes = separate(argv, own) if own else (argv, [])
     given = parser().parse_args(words)
     given.settings = parse_settings(changes)
-    actions = {"list": _list, "get": _get, "check": _check, "split": data_split.run}
+    actions = {"list": _list, "get": _get, "check": _check, "card": data_card.run, "split": data_split.run}
     {**actions, "anchors": _anchors, "subset": _subset}[given.action](given)
     return 0
 

@@ -7,10 +7,11 @@ stores them and draws them. It knows no prediction.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
+from polyhead.contracts.card import CardFacts
 from polyhead.types import Inputs, InputSpec, Sample, Size
 
 Partner = Callable[[], Sample]
@@ -65,10 +66,12 @@ class Modality(ABC):
     Attributes:
         train: the random transform of training samples.
         eval: the transform of all other samples.
+        croissant_types: what Croissant calls the content of an input file, such as ``sc:ImageObject``.
     """
 
     train: TrainTransform
     eval: EvalTransform
+    croissant_types: ClassVar[Sequence[str]] = ()
 
     @property
     def name(self) -> str:
@@ -162,6 +165,11 @@ class Modality(ABC):
     def remarks(self, raws: Iterable[Any]) -> Sequence[str]:
         """Return what the user of a data set should know of its raw inputs, one sentence each; by default nothing."""
         return ()
+
+    # pylint: disable-next=unused-argument  # images use it
+    def card_facts(self, raws: Iterable[Any], plot: Path) -> CardFacts:
+        """Return what a data card says of raw inputs; by default nothing. A plot of them may be written to ``plot``."""
+        return CardFacts()
 
     @abstractmethod
     def sources(self, source: Any) -> Iterator[Source]:

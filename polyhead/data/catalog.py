@@ -44,6 +44,7 @@ class Entry(NamedTuple):
             folder of its own name, or all into one if ``into`` is given.
         into: the folder below that of all data sets, if it is not the name of the data set.
         added: the content of files that the archive lacks, by name.
+        cite: the publication to cite.
     """
 
     what: str
@@ -54,9 +55,12 @@ class Entry(NamedTuple):
     others: Mapping[str, str | None] = MappingProxyType({})
     into: str | None = None
     added: Mapping[str, str] = MappingProxyType({})
+    cite: str = ""
 
 
 COCO = "COCO: annotations CC BY 4.0; the photos are under the terms of each Flickr user"
+_COCO_PAPER = "Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014"
+_VOC_PAPER = "Everingham et al., The PASCAL Visual Object Classes (VOC) Challenge, IJCV 88, 2010"
 _VOC_LICENSE = "no license stated; the photos are under Flickr's terms of use; cite Everingham et al. 2010"
 
 CATALOG = {
@@ -65,12 +69,14 @@ CATALOG = {
         f"{_S3}/appliance-dataset-5-tat-10.tar.gz",
         None,
         COCO,
+        cite=_COCO_PAPER,
     ),
     "food": Entry(
         "ten kinds of food, 10 % of COCO 2017; one annotation file, which the recipe splits",
         f"{_S3}/food-dataset-10-tat-10.tar.gz",
         None,
         COCO,
+        cite=_COCO_PAPER,
     ),
     "cifar10": Entry(
         "CIFAR-10: 60,000 images of 32 x 32 pixels in ten classes",
@@ -78,6 +84,7 @@ CATALOG = {
         None,
         "no license stated; cite Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images",
         md5="c58f30108f718f92721af3b95e74349a",
+        cite="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, technical report, 2009",
     ),
     "oxford_pets": Entry(
         "Oxford-IIIT Pet: 7,349 photos of 37 breeds of cats and dogs, with masks",
@@ -85,6 +92,7 @@ CATALOG = {
         None,
         "CC BY-SA 4.0; the photos are under the terms of their owners",
         others={f"{_PETS}/annotations.tar.gz": None},
+        cite="Parkhi, Vedaldi, Zisserman, Jawahar, Cats and Dogs, CVPR 2012",
     ),
     "penn_fudan": Entry(
         "Penn-Fudan: 170 photos of 423 pedestrians, with boxes and masks",
@@ -92,6 +100,7 @@ CATALOG = {
         "9095a9613c95586f1c7f2a327d454833d16e0f5e17e5f83d35027ffd315b48e2",
         "no open license, see its readme.txt: for research, not to be passed on; cite Wang et al. 2007",
         into="penn_fudan/PennFudanPed",
+        cite="Wang, Shi, Song, Shen, Object Detection Combining Recognition and Segmentation, ACCV 2007",
     ),
     "coco128": Entry(
         "COCO128: the first 128 images of COCO 2017, to try things out",
@@ -99,6 +108,7 @@ CATALOG = {
         "61e5e3028863d8ffc3b81d6a514603954889f0edd5e4b44c4ce60b2da99aeb8e",
         f"{COCO}; Ultralytics' own files are under the LICENSE in it",
         added={"classes.txt": "".join(f"{name}\n" for name in COCO_NAMES)},
+        cite=_COCO_PAPER,
     ),
     "voc2007": Entry(
         "PASCAL VOC 2007: 9,963 photos with boxes of 20 classes, trainval and test",
@@ -108,6 +118,7 @@ CATALOG = {
         md5="c52e279531787c972589f7e41ab4ae64",
         others={f"{_VOC}/voc2007/VOCtest_06-Nov-2007.tar": "b6e924de25625d8de591ea690078ad9f"},
         into="VOCdevkit/VOC2007",
+        cite=_VOC_PAPER,
     ),
     "voc2012": Entry(
         "PASCAL VOC 2012: 17,125 photos with boxes and masks of 20 classes, trainval (no labels of test exist)",
@@ -116,6 +127,7 @@ CATALOG = {
         _VOC_LICENSE,
         md5="6cd6e144f989b92b3379bac3b3de84fd",
         into="VOCdevkit/VOC2012",
+        cite=_VOC_PAPER,
     ),
 }
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ class Classification(StatisticsKind):
     scores = (Score("accuracy", "accuracy"), Score("f1", "F1"))
     extras = ("macro_f1", "top5", "calibration_error")
     measures = (Score("accuracy", "accuracy"), Score("mean_accuracy", "mean accuracy"))
+    croissant_columns = MappingProxyType({"label": ("sc:Text", "cr:Label")})
 
     @property
     def name(self) -> str:
@@ -73,6 +75,10 @@ class Classification(StatisticsKind):
     def info(self, targets: Targets, categories: Sequence[int | str]) -> TaskInfo:
         """Return the number of samples of each class."""
         return TaskInfo(targets.names, list(categories), dict(zip(targets.names, _class_counts(targets), strict=True)))
+
+    def croissant_rows(self, target: ClassLabel, names: Sequence[str]) -> list[list[Any]]:
+        """Return the class."""
+        return [[names[int(target.label)]]]
 
     def statistics(self, targets: Targets, predictions: Mapping[str, Labels]) -> Float[np.ndarray, "n k"]:
         """Return whether each class is correct, the target and predicted, ``k = 3 * classes``."""

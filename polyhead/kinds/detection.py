@@ -13,6 +13,7 @@ from polyhead.contracts.explained import Item, Mistake
 from polyhead.contracts.kind import Kind, Targets, Tested
 from polyhead.contracts.label_errors import LabelError
 from polyhead.contracts.score import Columns, Score
+from polyhead.kinds.box_card import BoxCard
 from polyhead.kinds.box_mistakes import box_mistakes
 from polyhead.kinds.box_statistics import object_counts, relative_boxes
 from polyhead.kinds.label_errors import box_label_errors
@@ -53,7 +54,7 @@ NOTE = f"({FREQUENT}+): classes with at least {FREQUENT} test objects"
 _FOUND: store.ColumnTypes = {"boxes": ("f", (4,)), "scores": ("f", ()), "labels": ("i", ())}
 
 
-class Detection(Kind):
+class Detection(BoxCard, Kind):
     """The kind of a task whose head predicts boxes with a class and a score."""
 
     title = "detection"

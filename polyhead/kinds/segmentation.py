@@ -19,6 +19,7 @@ from polyhead.contracts.kind import Targets, Tested
 from polyhead.contracts.score import Columns, Counts, Score
 from polyhead.data.io.images import read_classes
 from polyhead.errors import PolyheadError
+from polyhead.kinds.mask_card import MaskCard
 from polyhead.kinds.mask_mistakes import bounding_box, mask_mistakes
 from polyhead.kinds.statistics import StatisticsKind, TestedStatistics
 from polyhead.kinds.targets import class_mask
@@ -35,7 +36,7 @@ SHOWN = 3
 COLUMNS: store.ColumnTypes = {"pixels": ("i", (-1, -1))}
 
 
-class Segmentation(StatisticsKind):
+class Segmentation(MaskCard, StatisticsKind):
     """The kind of a task whose head predicts a class for each pixel; the first class is the background."""
 
     title = "segmentation"

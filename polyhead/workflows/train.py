@@ -37,6 +37,7 @@ from polyhead.plotting.draw import save_jpeg
 from polyhead.rng import derive_seed
 from polyhead.run import Run, write_text
 from polyhead.workflows.batch_size import auto_batches, set_batches
+from polyhead.workflows.card.write import run_card
 from polyhead.workflows.evaluate import changed
 from polyhead.workflows.git_state import git_state
 from polyhead.workflows.measure import measure
@@ -193,6 +194,7 @@ def finish(
     """
     for task in tasks.values():
         plots.data(run, task)
+    run_card(run, list(tasks.values()), parts.settings.seed)
     describe = {
         "model": {} if config is None else config["model"],
         "tasks": {

@@ -4,13 +4,14 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from PIL import Image as Pillow
 from torch import Tensor
 from torchvision import tv_tensors as tv
 
+from polyhead.contracts.card import CardFacts
 from polyhead.contracts.modality import Modality, Perturbed, Source
 from polyhead.contracts.sizes import LARGEST
 from polyhead.data.augment.transforms import Eval, fit_of, train_transform
@@ -18,6 +19,7 @@ from polyhead.data.geometry.plane import ImageMeta
 from polyhead.data.io.images import ImageFile, read_sized, used_bits
 from polyhead.errors import InvalidFileError, PolyheadError, SettingError
 from polyhead.modalities.image.attribution import hidden_and_shown, on_image
+from polyhead.modalities.image.card import card_facts
 from polyhead.modalities.image.sources import image_of, image_sources, unread
 from polyhead.modalities.image.transforms import EvalImage, TrainImage
 from polyhead.plotting.heat import heat
@@ -33,6 +35,7 @@ class Image(Modality):
         bits: how many bits the values of 16-bit images use, 8 to 16, such as 12 for many cameras and X-ray images.
     """
 
+    croissant_types: ClassVar[Sequence[str]] = ("sc:ImageObject",)
     size: Size
     fit_to_canvas: str
 
@@ -127,6 +130,10 @@ class Image(Modality):
         given = f"{{class_path: polyhead.modalities.image.Image, init_args: {{bits: {bits}}}}}"
         what = f"{len(used)} images examined have 16 bits but no value above {2**bits - 1}"
         return [f"{what}, so their high 8 bits are almost black: set modality: {given} for the task"]
+
+    def card_facts(self, raws: Iterable[Any], plot: Path) -> CardFacts:
+        """Return sizes, channels, brightness, cameras and personal metadata; plot sizes and brightness."""
+        return card_facts(raws, plot)
 
     def save(self, raw: ImageFile | Tensor, folder: Path, name: str) -> dict[str, Any]:
         """Copy the image file unchanged; write pixels as PNG, without loss."""
