@@ -19,6 +19,8 @@ from polyhead.stored.tensor_files import CHECKSUM, DamagedError, ForeignError
 FORMAT = 2
 REMEDY = "Use weights/best.pt of a run of 'polyhead train'."
 
+OPERATING = "operating"
+"""The entry of a task that has its operating point (:class:`polyhead.contracts.operating.Point`)."""
 _TASK = {
     "names": [str],
     "categories?": [(int, str)],
@@ -26,6 +28,14 @@ _TASK = {
     "target?": {str: Any},
     "kind?": str,
     "modality?": {"name": str, "state": {str: Any}},
+    f"{OPERATING}?": {
+        "split": str,
+        "precision": (float, None),
+        "threshold": (float, None),
+        "thresholds": [float],
+        "own": [bool],
+        "temperature": float,
+    },
 }
 SHAPE = {
     "state": {str: Any},
@@ -54,8 +64,9 @@ class Checkpoint(NamedTuple):
     Attributes:
         state: the model's tensors by name, including buffers (such as mean and std of the images).
         model: ``{class_path, init_args}``, from which :func:`polyhead.config.recipe.build_model` builds the model.
-        tasks: ``{task: {names, categories, kind, modality: {name, state}}}``: class names, the data's own id of each
-            class, the kind of task, and the modality with the state of its preprocessing.
+        tasks: ``{task: {names, categories, kind, modality: {name, state}, operating}}``: class names, the data's own id
+            of each class, the kind of task, the modality with the state of its preprocessing, and in ``best.pt`` of a
+            finished run the operating point.
         stage: index of the stage in which these weights were reached, from 0.
         epoch: index of the epoch within the stage, from 0.
         score: score on the validation split; None without one.

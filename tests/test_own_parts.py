@@ -32,6 +32,7 @@ from polyhead.contracts.explained import Mistake
 from polyhead.contracts.kind import Targets, Tested
 from polyhead.contracts.modality import EvalTransform, Modality, Partner, Source, TrainTransform
 from polyhead.contracts.network import Backbone, Head
+from polyhead.contracts.operating import Conf
 from polyhead.contracts.reader import Reader
 from polyhead.contracts.score import Columns, Score
 from polyhead.kinds.statistics import StatisticsKind, TestedStatistics
@@ -163,7 +164,7 @@ class TwoNumbers(StatisticsKind):
     def target_marks(self, target: Pair, names: Sequence[str]) -> Marks:
         return self.marks(target, names)
 
-    def mistakes(self, target: Pair, prediction: Pair, names: Sequence[str], conf: float) -> list[Mistake]:
+    def mistakes(self, target: Pair, prediction: Pair, names: Sequence[str], conf: Conf) -> list[Mistake]:
         found = []
         for number, (real, value) in enumerate(zip(target.values.tolist(), prediction.values.tolist(), strict=True)):
             if (error := abs(real - value)) > 1:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from polyhead.analysis.curves import progress
+from polyhead.contracts.operating import Conf
 from polyhead.data.loading.source import TaskData
 from polyhead.data.loading.streams import Steps
 from polyhead.kinds import kinds_of_run, stored_kind
@@ -47,7 +48,9 @@ def results(run: Run, task: str, split: str) -> list[Path]:
     return kind.plot_results(tested, subject, lambda plot: run.plots / f"{plot}.{task}.{split}.png")
 
 
-def examples(run: Run, task: TaskData, split: str, predict: Callable[[Sample], Any]) -> Path | None:
+def examples(
+    run: Run, task: TaskData, split: str, predict: Callable[[Sample], Any], conf: Conf = draw.CONFIDENT
+) -> Path | None:
     """Draw evenly spaced samples of a split, targets on the left and confident predictions on the right.
 
     Args:
@@ -55,6 +58,7 @@ def examples(run: Run, task: TaskData, split: str, predict: Callable[[Sample], A
         task: the task.
         split: the split.
         predict: returns the prediction for a decoded sample.
+        conf: lowest score of what is drawn.
 
     Returns:
         The file; None where inputs cannot be drawn.
@@ -67,7 +71,7 @@ def examples(run: Run, task: TaskData, split: str, predict: Callable[[Sample], A
             return None
         image = draw.fit(original, CELL)
         scale = max(image.size) / max(original.size)
-        found = task.kind.confident(predict(sample), draw.CONFIDENT)
+        found = task.kind.confident(predict(sample), conf)
         pair = task.kind.target_marks(sample.target, task.names), task.kind.marks(found, task.names)
         images += [draw.draw(image, [marks.scaled(scale)]) for marks in pair]
         titles += [f"{Path(sample.meta.id).name}: target", "prediction"]

@@ -7,12 +7,13 @@ images here: the numbers come from ``results.json`` and ``results.csv``, and the
 from collections.abc import Mapping
 from typing import Any
 
-from polyhead.analysis import learning_curves
+from polyhead.analysis import learning_curves, operating
 from polyhead.contracts.kind import Kind
 from polyhead.errors import counted
 from polyhead.kinds import kind_of
 from polyhead.metrics import confusions
 from polyhead.metrics.box_errors import CONFIDENT
+from polyhead.metrics.error_facts import WORTH
 
 FEW_IMAGES = 10
 """With fewer images than this, the percentiles of a bootstrap are meaningless: there is almost nothing to resample."""
@@ -34,6 +35,7 @@ def verdict(results: Mapping[str, Any]) -> str:
               image;
             * ``zero_shot``: ``{"score", "interval"}`` of the pretrained weights before any training here, and
               ``"difference"``, ``[value, low, high]``: the trained model's score minus theirs;
+            * ``operating``: what :func:`polyhead.analysis.operating.measure_point` returned;
             * ``errors``: :meth:`polyhead.metrics.box_errors.Errors.summary`;
             * ``confusions``: ``[target class, predicted class, fraction of the target class]``, most frequent first;
             * ``train_objects``: training objects of each class; or ``train_images``: training images that show it;
@@ -50,7 +52,8 @@ def verdict(results: Mapping[str, Any]) -> str:
         facts = [] if kind is None else kind.facts(known)
         faults = [] if kind is None else confusions.faults(known, kind.counted)
         causes = faults or _learning_curves(known, kind)  # faults of the data shape the curves, too
-        sentences = [*_score(known, kind), *_zero_shot(known, kind), *facts, *_selection(known), *causes]
+        point = operating.sentences(known.get("operating", {}), known.get("split", "test"))
+        sentences = [*_score(known, kind), *_zero_shot(known, kind), *point, *facts, *_selection(known), *causes]
         sentences += _wide(known, kind)
         lines += [f"{task}:", *(f"  {sentence}" for sentence in sentences or ["No results."])]
     return "\n".join(lines)
@@ -115,7 +118,8 @@ def _against_dummy(numbers: Mapping[str, Any], dummy: float, kind: Kind | None) 
 def _next_to_nothing(numbers: Mapping[str, Any], dummy: float, kind: Kind | None) -> str:
     """Say that a model finds nothing, or is hardly better than the dummy baseline; empty where it is."""
     skill, errors = _skill(numbers, kind), numbers.get("errors", {})
-    if errors.get("found") == 0 and errors.get("objects"):
+    low = numbers.get("operating", {}).get("f1", [0.0, 0.0])[1] or 0.0  # of F1 where boxes are shown
+    if errors.get("found") == 0 and errors.get("objects") and low < WORTH:
         objects = counted(errors["objects"], "object")
         return f"the model finds none of {objects} with a score of {CONFIDENT} or more, so it is not usable yet"
     if skill is not None and 0 < skill < BARELY and f"{numbers['score']:.3f}" != f"{dummy:.3f}":

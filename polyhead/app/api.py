@@ -10,7 +10,6 @@ from polyhead.app.network import Asked, Explaining
 from polyhead.app.try_tab import ONE_AT_A_TIME
 from polyhead.app.words import in_words
 from polyhead.errors import PolyheadError
-from polyhead.plotting.draw import CONFIDENT
 
 
 class Endpoints:
@@ -55,7 +54,8 @@ def add(explaining: Explaining) -> None:
     """Add the endpoints to the page, which does not show them."""
     predictor, answers = explaining.predictor, Endpoints(explaining)
     tasks = list(predictor.names)
-    image, conf = image_path(visible=False, label="image"), gr.Slider(0, 1, CONFIDENT, visible=False, label="conf")
+    image = image_path(visible=False, label="image")
+    conf = gr.Slider(0, 1, network.default_conf(predictor), visible=False, label="conf")
     overlap = gr.Slider(0, 1, network.default_overlap(predictor), visible=False, label="overlap")
     heads = gr.CheckboxGroup(tasks, value=tasks, visible=False, label="heads")
     head, number = (

@@ -1,5 +1,6 @@
 """What the page asks of a model: predictions for a file, and explanations of one of them."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from polyhead.boxes.overlap import pairwise_iou
 from polyhead.contracts.explained import Item
 from polyhead.data.io.images import image_size
 from polyhead.errors import PolyheadError
-from polyhead.plotting.draw import fit
+from polyhead.plotting.draw import CONFIDENT, fit
 from polyhead.workflows.explain import Explainer, Explanation, Forward
 from polyhead.workflows.predictor import Predictor
 from polyhead.workflows.result import Result, plot
@@ -29,7 +30,7 @@ class Asked(NamedTuple):
     Attributes:
         path: the image file.
         tasks: the heads to use.
-        conf: lowest score of a box.
+        conf: lowest score of a box; :func:`default_conf` stands for the operating point of each head.
         overlap: the IoU with a better box above which a box is dropped.
     """
 
@@ -93,7 +94,7 @@ def answer(predictor: Predictor, asked: Asked) -> Answer:
         raise PolyheadError("no head is chosen. Choose at least one.")
     check_image(asked.path)
     predictor.limit(overlap=asked.overlap)
-    results = predictor.predict(asked.path, asked.tasks, asked.conf)
+    results = predictor.predict(asked.path, asked.tasks, _conf(predictor, asked))
     image = plot(results, within=SIDES)
     assert image is not None  # images can be drawn
     before = max(image_size(asked.path))
@@ -122,6 +123,18 @@ def place_at(items: Sequence[Shown], x: float, y: float) -> int | None:
             if x1 <= x <= x2 and y1 <= y <= y2:
                 areas[place] = (x2 - x1) * (y2 - y1)
     return min(areas, key=areas.__getitem__, default=None)
+
+
+def default_conf(predictor: Predictor) -> float:
+    """Return the score at which the page starts: the threshold of the first head that has one, rounded; else 0.25."""
+    thresholds = (predictor.points[task].threshold for task in predictor.names if task in predictor.points)
+    first = next((threshold for threshold in thresholds if threshold is not None), CONFIDENT)
+    return max(0.01, round(first, 2))
+
+
+def _conf(predictor: Predictor, asked: Asked) -> float | None:
+    """Return the lowest score that is asked for; None for the operating points, where the page starts."""
+    return None if math.isclose(asked.conf, default_conf(predictor)) else asked.conf
 
 
 def default_overlap(predictor: Predictor) -> float | None:
@@ -154,7 +167,7 @@ class Explaining:
         explainer = self._explainers[shown.task]
         self.predictor.limit(overlap=asked.overlap)
         (source,) = explainer.modality.sources(asked.path)
-        forward = explainer.run(explainer.modality.decode(source.raw), asked.conf)
+        forward = explainer.run(explainer.modality.decode(source.raw), _conf(self.predictor, asked))
         found = explainer.explain(forward, _same(explainer, forward, shown.item), Path(asked.path).name)
         yield found
         yield explainer.judged(forward, found)

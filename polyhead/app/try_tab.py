@@ -13,7 +13,6 @@ from polyhead.app.components import image_path, shown_image
 from polyhead.app.network import Answer, Asked, Explaining
 from polyhead.app.words import in_words, json_link, table
 from polyhead.errors import PolyheadError
-from polyhead.plotting.draw import CONFIDENT
 from polyhead.workflows.explain import Explanation
 
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
@@ -21,6 +20,7 @@ ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit":
 HINT = "Click a box, or choose a prediction in the list, to see what it depends on."
 ROWS = 50
 """Largest number of rows of the table of classes."""
+CHOSEN = "{:.2f} stands for the operating points of the model, which may differ by class."
 COMPUTING = "Whether the map can be trusted is being computed …"
 
 
@@ -75,11 +75,16 @@ def add(explaining: Explaining, samples: Sequence[Path]) -> None:
     """
     tasks = list(explaining.predictor.names)
     limit = network.default_overlap(explaining.predictor)
+    start = network.default_conf(explaining.predictor)
+    chosen = any(point.thresholds for point in explaining.predictor.points.values())
     events, stored = Try(explaining), gr.State(None, time_to_live=3600)
     with gr.Row():
         with gr.Column(min_width=300):
             given = image_path(label="Image", sources=["upload", "webcam", "clipboard"], elem_id="given", height=320)
-            conf = gr.Slider(0.01, 1, CONFIDENT, step=0.01, label="Lowest score of a box", elem_id="conf")
+            conf = gr.Slider(
+                0.01, 1, start, step=0.01, label="Lowest score of a box", elem_id="conf",
+                info=CHOSEN.format(start) if chosen else None,
+            )  # fmt: skip
             overlap = gr.Slider(
                 0, 1, limit, step=0.05, label="Overlap (IoU) above which the weaker box is dropped",
                 elem_id="overlap", visible=limit is not None,

@@ -49,7 +49,9 @@ def parser() -> Parser:
     command.add_argument(
         "--box", type=int, metavar="N", help=f"only the Nth prediction, from 1 (default: the first {MOST})"
     )
-    command.add_argument("--conf", type=float, default=0.25, help="minimum score of a box (default: 0.25)")
+    command.add_argument(
+        "--conf", type=float, help="minimum score of a box (default: the operating point of the run, or 0.25)"
+    )
     command.add_argument("--method", help="gradcam, gradcam++, layercam, hirescam (default) or eigencam")
     command.add_argument("--levels", help="where: backbone.sum (default), backbone.8, neck.sum, neck.16 ...")
     command.add_argument("--side", help="explain the left, top, right or bottom side of each box (no verdict)")

@@ -47,7 +47,9 @@ def parser() -> Parser:
     command.add_argument("--json", metavar="FILE", help="write all predictions to this JSON file")
     command.add_argument("--csv", metavar="FILE", help="write all predictions to this CSV file, one row each")
     command.add_argument("--out", metavar="DIR", help="folder of the drawn images (default: RUN/predict, or ./predict)")
-    command.add_argument("--conf", type=float, default=0.25, help="minimum score of a box (default: 0.25)")
+    command.add_argument(
+        "--conf", type=float, help="minimum score of a box (default: the operating point of the run, or 0.25)"
+    )
     command.add_argument("--task", metavar="LIST", help="heads to use, such as food or seg,det (default: all)")
     command.add_argument(
         "--across",
@@ -77,6 +79,7 @@ def main(argv: list[str]) -> int:
     allow(given.allow)
     from polyhead.plotting.draw import save_jpeg
     from polyhead.workflows.official import download_missing
+    from polyhead.workflows.operating import describe_point
     from polyhead.workflows.predict import load
     from polyhead.workflows.result_files import csv_table, json_list
 
@@ -108,6 +111,10 @@ def main(argv: list[str]) -> int:
             raise PolyheadError(f"none of the {len(predictor.skipped)} inputs could be read")
     for note in predictor.notes:
         print(note)
+    if given.conf is None:
+        for task in tasks or predictor.names:
+            if task in predictor.points and (shown := describe_point(predictor.points[task])):
+                print(f"{task}: {shown}")
     skipped = f", {len(predictor.skipped)} skipped" if predictor.skipped else ""
     print(
         f"{counted(totals.inputs, 'image' if folder else 'input')}{skipped}{totals}, "

@@ -25,6 +25,8 @@ class Settings:
             ``--max-drop`` in 'polyhead evaluate --baseline', and the limit for the earlier tasks in 'polyhead extend'.
         mirror: a folder, or a URL that fsspec knows (``s3://bucket/folder``), to which the changed files of the run are
             copied after each epoch and at the end; None copies nothing.
+        operating: what the operating point of each task is chosen for, on val: ``f1`` for the best F1, or
+            ``{precision: 0.9}`` for a precision of what is shown (``docs/evaluate.md``).
         links: addresses by title, such as ``code: https://...``, which the app, the Space and the model card show.
     """
 
@@ -36,14 +38,31 @@ class Settings:
     max_parameters: int | None = None
     max_drop: float | None = None
     mirror: str | None = None
+    operating: str | dict[str, float] = "f1"
     links: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_run_name(self.name, self.runs)
         check_links(self.links)
+        self.precision_goal()
         if self.max_drop is not None and not 0 <= self.max_drop <= 1:
             raise SettingError(f"max_drop must be between 0 and 1, got {self.max_drop:g}")
         if self.exemplar_mib is not None and self.exemplar_mib < 0:
             raise SettingError(f"exemplar_mib must be 0 or more, got {self.exemplar_mib:g}")
         if self.max_parameters is not None and self.max_parameters <= 0:
             raise SettingError(f"max_parameters must be positive, got {self.max_parameters}")
+
+    def precision_goal(self) -> float | None:
+        """Return the precision that operating points are chosen for; None for the best F1.
+
+        Raises:
+            SettingError: if it is not a precision.
+        """
+        if self.operating == "f1":
+            return None
+        precision = self.operating.get("precision", 0.0) if isinstance(self.operating, dict) else 0.0
+        if len(self.operating) != 1 or not 0 < precision < 1:
+            raise SettingError(
+                f"operating: expected f1, or {{precision: P}} with P between 0 and 1, got {self.operating}"
+            )
+        return precision

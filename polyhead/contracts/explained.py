@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from polyhead.contracts.operating import Conf
 from polyhead.contracts.score import Columns
 from polyhead.types import Meta
 
@@ -94,7 +95,7 @@ class Explainable(ABC):
         return prediction
 
     # pylint: disable-next=unused-argument  # other kinds use them
-    def mistakes(self, target: Any, prediction: Any, names: Sequence[str], conf: float) -> list[Mistake]:
+    def mistakes(self, target: Any, prediction: Any, names: Sequence[str], conf: Conf) -> list[Mistake]:
         """Return in what a prediction differs from its target; by default nothing is compared.
 
         Args:

@@ -18,6 +18,7 @@ from torch import Tensor
 from polyhead.contracts.card import InCard
 from polyhead.contracts.explained import Explainable
 from polyhead.contracts.label_errors import ChecksLabels
+from polyhead.contracts.operating import Operated
 from polyhead.contracts.reader import Reader
 from polyhead.contracts.score import Bootstrap, Counts, Score
 from polyhead.errors import PolyheadError
@@ -101,7 +102,7 @@ def reduced(targets: Targets, sample_id: str, prediction: Any) -> Any:
     return targets.kind.reduce(prediction, partial(targets.__getitem__, sample_id), targets.names)
 
 
-class Kind(Explainable, ChecksLabels, InCard):
+class Kind(Explainable, Operated, ChecksLabels, InCard):
     """What a task predicts: its targets, predictions, scores, files and drawings.
 
     Targets and predictions are named tuples of tensors. A kind has no settings and no state.
@@ -281,11 +282,6 @@ class Kind(Explainable, ChecksLabels, InCard):
         """
 
     # One prediction, for people
-
-    # pylint: disable-next=unused-argument  # kinds with a score for each object use it
-    def confident(self, prediction: Any, conf: float) -> Any:
-        """Return the prediction without the objects that have a lower score than ``conf``; by default all of it."""
-        return prediction
 
     @abstractmethod
     def describe(self, prediction: Any, names: Sequence[str]) -> str:

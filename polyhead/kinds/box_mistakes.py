@@ -6,6 +6,8 @@ from torch import Tensor
 
 from polyhead.boxes.overlap import box_area, pairwise_iou
 from polyhead.contracts.explained import Mistake
+from polyhead.contracts.operating import Conf
+from polyhead.kinds.box_decisions import lowest, reach
 from polyhead.metrics.box_errors import KINDS, ImageErrors, image_errors
 from polyhead.types import Boxes, Detections
 
@@ -13,7 +15,7 @@ MATCH = 0.5
 """IoU from which a box matches an object."""
 
 
-def box_mistakes(target: Boxes, predicted: Detections, names: Sequence[str], conf: float) -> list[Mistake]:
+def box_mistakes(target: Boxes, predicted: Detections, names: Sequence[str], conf: Conf) -> list[Mistake]:
     """Return the wrong detections and the missed objects of an image.
 
     The severity of a wrong detection is its score: the surer, the worse. That of a missed object is the fraction of the
@@ -25,8 +27,9 @@ def box_mistakes(target: Boxes, predicted: Detections, names: Sequence[str], con
         names: class names.
         conf: lowest score of the detections that count; a lower one can show why an object was missed.
     """
-    errors = image_errors(target, predicted, conf, match=MATCH)
-    return [*_wrong(errors, target, predicted, names), *_missed(errors, target, predicted, names, conf)]
+    errors = image_errors(target, predicted, lowest(predicted, conf), match=MATCH)
+    sure = reach(predicted, conf)
+    return [*_wrong(errors, target, predicted, names), *_missed(errors, target, predicted, names, sure)]
 
 
 def _wrong(errors: ImageErrors, target: Boxes, predicted: Detections, names: Sequence[str]) -> Iterator[Mistake]:
@@ -50,12 +53,12 @@ def _wrong(errors: ImageErrors, target: Boxes, predicted: Detections, names: Seq
 
 
 def _missed(
-    errors: ImageErrors, target: Boxes, predicted: Detections, names: Sequence[str], conf: float
+    errors: ImageErrors, target: Boxes, predicted: Detections, names: Sequence[str], sure: Tensor
 ) -> Iterator[Mistake]:
-    """Yield the missed objects, each with the best detection below ``conf`` that matches it."""
+    """Yield the missed objects, each with the best detection that matches it and is not ``sure`` enough: ``[d]``."""
     boxes, labels = target.boxes[~target.ignore], target.labels[~target.ignore]  # [n, 4], [n]
     iou = pairwise_iou(predicted.boxes, boxes)  # [d, n]
-    weak = (iou >= MATCH) & (predicted.labels[:, None] == labels) & (predicted.scores < conf)[:, None]  # [d, n]
+    weak = (iou >= MATCH) & (predicted.labels[:, None] == labels) & ~sure[:, None]  # [d, n]
     for index in errors.missed.nonzero()[:, 0].tolist():
         number = next(iter(weak[:, index].nonzero()[:, 0].tolist()), None)  # the first is the best
         score = "no box" if number is None else f"best score {float(predicted.scores[number]):.2f}"

@@ -14,6 +14,7 @@ from torch import Tensor
 from polyhead.contracts.explained import Item, Mistake
 from polyhead.contracts.kind import Targets, Tested
 from polyhead.contracts.label_errors import LabelError
+from polyhead.contracts.operating import Conf, Decisions
 from polyhead.contracts.score import Columns, Counts, Score
 from polyhead.kinds.label_errors import class_label_errors
 from polyhead.kinds.statistics import StatisticsKind, TestedStatistics
@@ -21,6 +22,7 @@ from polyhead.kinds.targets import class_index
 from polyhead.metrics import confusions, masks, store
 from polyhead.metrics.intervals import LEVEL, wilson
 from polyhead.metrics.labels import gather_labels, labels
+from polyhead.metrics.operating import at_temperature
 from polyhead.plotting.figures import class_counts, confusion_matrix
 from polyhead.types import ClassLabel, LabelBatch, Labels, Marks, ShownClass, Size, TaskInfo
 
@@ -36,6 +38,7 @@ class Classification(StatisticsKind):
     annotations = "image labels"
     target = ClassLabel
     prediction = Labels
+    always_answers = True
     scores = (Score("accuracy", "accuracy"), Score("f1", "F1"))
     extras = ("macro_f1", "top5", "calibration_error")
     measures = (Score("accuracy", "accuracy"), Score("mean_accuracy", "mean accuracy"))
@@ -149,11 +152,33 @@ class Classification(StatisticsKind):
         best, order = prediction.scores.float().sort(descending=True, stable=True)  # [c]
         return Columns(best.numpy(), order.numpy())
 
+    def decisions(self, tested: Tested, temperature: float = 1.0) -> Decisions:
+        """Return the most probable class of each sample, with its probability at the temperature."""
+        assert isinstance(tested, TestedLabels)
+        scores = at_temperature(torch.from_numpy(tested.probabilities), temperature).numpy()  # [n, c]
+        best = scores.argmax(axis=1)
+        objects = np.eye(scores.shape[1], dtype=np.int64)[tested.true]  # [n, c]
+        return Decisions(np.arange(len(best)), best, scores.max(axis=1), best == tested.true, objects)
+
+    def probabilities(self, tested: Tested) -> tuple[Float[np.ndarray, "n c"], Int[np.ndarray, " n"]]:
+        """Return the stored probabilities and the correct classes."""
+        assert isinstance(tested, TestedLabels)
+        return tested.probabilities, tested.true
+
+    def calibrated(self, prediction: Labels, temperature: float) -> Labels:
+        """Return the probabilities at the temperature; their order stays the same."""
+        return Labels(at_temperature(prediction.scores, temperature))
+
+    def certain(self, prediction: Labels, conf: Conf) -> bool:
+        """Return whether the most probable class has at least the probability ``conf``."""
+        scores, classes, _, _ = self.columns(prediction)
+        return bool(scores[0] >= (conf[classes[0]] if isinstance(conf, list) else conf))
+
     def agreement(self, prediction: Labels, item: Item, other: Labels) -> float:
         """Return the probability of the class."""
         return float(other.scores[item.number])
 
-    def mistakes(self, target: ClassLabel, prediction: Labels, names: Sequence[str], conf: float) -> list[Mistake]:
+    def mistakes(self, target: ClassLabel, prediction: Labels, names: Sequence[str], conf: Conf) -> list[Mistake]:
         """Return the most probable class where it is wrong, also below ``conf``; its severity is its probability."""
         label, found = int(target.label), int(self.columns(prediction).classes[0])
         score = float(prediction.scores[found])

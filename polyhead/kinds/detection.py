@@ -12,8 +12,10 @@ from polyhead.boxes.overlap import pairwise_iou
 from polyhead.contracts.explained import Item, Mistake
 from polyhead.contracts.kind import Kind, Targets, Tested
 from polyhead.contracts.label_errors import LabelError
+from polyhead.contracts.operating import Conf, Decisions
 from polyhead.contracts.score import Columns, Score
 from polyhead.kinds.box_card import BoxCard
+from polyhead.kinds.box_decisions import box_decisions, reach
 from polyhead.kinds.box_mistakes import box_mistakes
 from polyhead.kinds.box_statistics import object_counts, relative_boxes
 from polyhead.kinds.label_errors import box_label_errors
@@ -248,9 +250,14 @@ class Detection(BoxCard, Kind):
             raise store.broken(path, f"labels do not fit the {len(names)} class names")
         return TestedBoxes(self, task, targets, dict(zip(table["ids"].tolist(), found, strict=True)), names)
 
-    def confident(self, prediction: Detections, conf: float) -> Detections:
+    def decisions(self, tested: Tested, temperature: float = 1.0) -> Decisions:
+        """Return the detections; a temperature is not used (``docs/evaluate.md`` says why)."""
+        assert isinstance(tested, TestedBoxes)
+        return box_decisions(tested)
+
+    def confident(self, prediction: Detections, conf: Conf) -> Detections:
         """Return the detections with at least this score."""
-        return prediction.take(prediction.scores >= conf)
+        return prediction.take(reach(prediction, conf))
 
     def take(self, prediction: Detections, index: Any) -> Detections:
         """Return the detections with these indices."""
@@ -273,7 +280,7 @@ class Detection(BoxCard, Kind):
         overlaps = pairwise_iou(prediction.boxes[item.number][None], other.boxes[same])[0]  # [n]
         return max((other.scores[same] * overlaps).tolist(), default=0.0)
 
-    def mistakes(self, target: Boxes, prediction: Detections, names: Sequence[str], conf: float) -> list[Mistake]:
+    def mistakes(self, target: Boxes, prediction: Detections, names: Sequence[str], conf: Conf) -> list[Mistake]:
         """Return the wrong detections and the missed objects."""
         return box_mistakes(target, prediction, names, conf)
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from polyhead.contracts.explained import Item, Mistake
 from polyhead.contracts.kind import Targets, Tested
+from polyhead.contracts.operating import Conf
 from polyhead.contracts.score import Columns, Counts, Score
 from polyhead.data.io.images import read_classes
 from polyhead.errors import PolyheadError
@@ -217,7 +218,7 @@ class Segmentation(MaskCard, StatisticsKind):
         union = (one | two).sum()
         return float((one & two).sum() / union) if union else 0.0
 
-    def mistakes(self, target: Mask, prediction: Mask, names: Sequence[str], conf: float) -> list[Mistake]:
+    def mistakes(self, target: Mask, prediction: Mask, names: Sequence[str], conf: Conf) -> list[Mistake]:
         """Return the largest wrong regions; a mask has no scores, so ``conf`` is not used."""
         return mask_mistakes(target, prediction, names)
 

@@ -142,12 +142,12 @@ class ImageErrors(NamedTuple):
 
 
 def image_errors(
-    target: Boxes, predicted: Detections, score: float = CONFIDENT, near: float = 0.1, match: float = 0.5
+    target: Boxes, predicted: Detections, score: float | Tensor = CONFIDENT, near: float = 0.1, match: float = 0.5
 ) -> ImageErrors:
     """Find the kind of error of each detection of an image, and the missed objects.
 
-    The arguments are those of :func:`count_errors`. Detections of classes that are not annotated in the image do not
-    count.
+    The arguments are those of :func:`count_errors`; ``score`` may have one number for each detection, ``[n]``.
+    Detections of classes that are not annotated in the image do not count.
     """
     detections = ((predicted.scores >= score) & target.annotated[predicted.labels]).nonzero()[:, 0]  # [d]
     predicted = predicted.take(detections)

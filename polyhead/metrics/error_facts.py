@@ -32,7 +32,7 @@ def main_error(numbers: Mapping[str, Any]) -> list[str]:
     kind = max(counts, key=lambda name: counts[name])
     details = f"{counts[kind]} of {total} errors, {counts[kind] / total:.0%}; {found}"
     sentences = [f"Main kind of error: {kind} ({details}); {ADVICE[kind]}."]
-    if kind == "missed":
+    if kind == "missed" and "operating" not in numbers:  # the operating point is the better threshold
         sentences += _lower_conf(errors)
     if kind == "classification" and errors.get("confusions"):
         target, predicted, count = errors["confusions"][0]

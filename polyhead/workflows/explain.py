@@ -15,14 +15,16 @@ from polyhead.analysis.explain.trust import Judge, Trust, on_cpu
 from polyhead.contracts.explained import SIDES, Item
 from polyhead.contracts.kind import Kind
 from polyhead.contracts.modality import Modality
+from polyhead.contracts.operating import Point
 from polyhead.data.loading.streams import Collate
 from polyhead.errors import PolyheadError, suggest
 from polyhead.nets.inference import on_device
 from polyhead.nets.model import Model
 from polyhead.nets.precision import standard_defaults
-from polyhead.plotting.draw import CONFIDENT, draw
+from polyhead.plotting.draw import draw
 from polyhead.plotting.heat import captioned
 from polyhead.types import Inputs, Marks, Meta, Sample
+from polyhead.workflows.operating import lowest_score
 
 METHOD, LEVELS = "hirescam", "backbone.sum"
 """The defaults; ``docs/explain.md`` has the table that they were chosen by."""
@@ -38,6 +40,7 @@ class Network(Protocol):
         kinds: kind of each task.
         modalities: fitted modality of each task.
         device: where the model is.
+        points: operating points of the tasks that have one.
     """
 
     model: Model
@@ -45,6 +48,7 @@ class Network(Protocol):
     kinds: dict[str, Kind]
     modalities: dict[str, Modality]
     device: torch.device
+    points: dict[str, Point]
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,13 +162,13 @@ class Explainer:
         return Judge(model, self.task, self.kind, self.modality, self.layers, self.method, self.seed)
 
     def stream(
-        self, source: Any, conf: float = CONFIDENT, label: str | None = None, box: int | None = None, most: int = 10
+        self, source: Any, conf: float | None = None, label: str | None = None, box: int | None = None, most: int = 10
     ) -> Iterator["Explained"]:
         """Yield the explanations for one input after another.
 
         Args:
             source: see :meth:`polyhead.workflows.predictor.Predictor.predict`.
-            conf: lowest score of a box.
+            conf: lowest score of a box; None for the operating point of the task, or 0.25.
             label: the class to explain; None for all.
             box: the only prediction to explain, from 1, highest score first; None for all.
             most: largest number of explanations for an input.
@@ -193,18 +197,22 @@ class Explainer:
         return [place for place, item in enumerate(forward.items) if label is None or self.names[item.label] == label]
 
     @standard_defaults()
-    def run(self, decoded: Any, conf: float = CONFIDENT) -> "Forward":
+    def run(self, decoded: Any, conf: float | None = None) -> "Forward":
         """Predict for one decoded input, such that what is predicted can be explained.
 
         Args:
             decoded: the input (:meth:`polyhead.contracts.modality.Modality.decode`).
-            conf: lowest score of a box.
+            conf: lowest score of a box; None for the operating point of the task, or 0.25.
         """
+        point = self.predictor.points.get(self.task)
         sample = self.modality.eval(Sample(decoded, None, self.modality.meta("0", decoded)))
         inputs = on_device(Collate(None, self.modality)([sample]), self.predictor.device).inputs
         traced = trace(self.predictor.model, self.head, inputs, self.task)
         with torch.no_grad():
-            found = self.kind.confident(on_cpu(self.head.decode(traced.raw)[0]), conf)
+            found = on_cpu(self.head.decode(traced.raw)[0])
+        if point is not None:
+            found = self.kind.calibrated(found, point.temperature)
+        found = self.kind.confident(found, lowest_score(point, conf))
         found = self.kind.visible(found, sample.meta)
         return Forward(decoded, sample.meta, inputs, traced, found, self.kind.items(found, self.names))
 

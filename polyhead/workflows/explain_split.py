@@ -6,7 +6,6 @@ import torch
 
 from polyhead.data.loading.source import TaskData
 from polyhead.errors import Problem
-from polyhead.plotting.draw import CONFIDENT
 from polyhead.rng import derive_seed
 from polyhead.workflows.explain import Explained, Explainer
 from polyhead.workflows.split import samples
@@ -22,7 +21,7 @@ def explain_split(
     task: TaskData,
     split: str,
     unread: list[Problem],
-    conf: float = CONFIDENT,
+    conf: float | None = None,
     label: str | None = None,
 ) -> Iterator[Explained]:
     """Yield explanations for the images of a split in random order, the same at every call, until there are enough.
@@ -34,7 +33,7 @@ def explain_split(
         task: its data.
         split: the split.
         unread: the problem of each image that cannot be read is appended.
-        conf: lowest score of a box.
+        conf: lowest score of a box; None for the operating point of the task, or 0.25.
         label: the class to explain; None for all.
     """
     generator = torch.Generator().manual_seed(derive_seed(0, "explain", task.name, split))

@@ -161,7 +161,7 @@ def extended_recipe(earlier: Run, task: str, data: Mapping[str, Any], changes: S
     }
     model = files.without_weights(known["model"])
     config = {"model": model, "data": {**tasks, task: dict(data)}, "stages": [stage], "seed": known["seed"]}
-    config |= {key: known[key] for key in ("precision", "exemplar_mib", "max_parameters", "max_drop")}
+    config |= {key: known[key] for key in ("precision", "exemplar_mib", "max_parameters", "max_drop", "operating")}
     runs, here = earlier.folder.resolve().parent, Path.cwd()
     if not earlier.folder.is_absolute() and runs.is_relative_to(here):  # printed as the user wrote it
         runs = runs.relative_to(here)

@@ -1,20 +1,26 @@
 """Evaluate a run into its folder: ``results.json``, the plots and the verdict."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from polyhead.analysis import forgetting, learning_curves, plots, verdict
+from polyhead.analysis.operating import measure_point
+from polyhead.analysis.stored_predictions import read_predictions
+from polyhead.checkpoint import OPERATING
+from polyhead.config.settings import Settings
+from polyhead.contracts.operating import Point
 from polyhead.data.loading.source import TaskData
 from polyhead.errors import PolyheadError
 from polyhead.kinds import kinds_of_run
 from polyhead.metrics.forgetting import score_history
 from polyhead.nets.model import Model
 from polyhead.nets.precision import standard_defaults
-from polyhead.run import Run, write_text
+from polyhead.run import Run, plain, write_text
+from polyhead.types import Sample
 from polyhead.workflows.evaluate import predict_one, reopen, score_split
 from polyhead.workflows.official import is_official
+from polyhead.workflows.operating import SPLIT, choose_points, lowest_score, points_of
 from polyhead.workflows.other_data import evaluate_on
 from polyhead.workflows.regularization import regularization
 from polyhead.workflows.zero_shot import add_zero_shot
@@ -72,12 +78,25 @@ def evaluate(
 
 
 def measure(
-    model: Model, tasks: Mapping[str, TaskData], run: Run, splits: Sequence[str], log: Callable[[str], None]
+    model: Model,
+    tasks: Mapping[str, TaskData],
+    run: Run,
+    splits: Sequence[str],
+    log: Callable[[str], None],
+    settings: Settings | None = None,
 ) -> dict[str, Any]:
     """Evaluate splits into ``results.json``, draw the plots of each, and log the verdict on the last split.
 
     Scores of tasks that are not evaluated again stay in the file. ``verdict.txt`` is only replaced where the last split
     is test and all tasks of the run are evaluated.
+
+    Args:
+        model: the model of the run.
+        tasks: the tasks to evaluate.
+        run: the run.
+        splits: the splits to evaluate.
+        log: receives the lines to print.
+        settings: those of a run that has just been trained; after val is evaluated, its operating points are chosen.
 
     Returns:
         What :func:`polyhead.workflows.evaluate.score_split` returns for the last split.
@@ -86,10 +105,16 @@ def measure(
     for split in splits:
         results = score_split(model, tasks, split, run)
         add_zero_shot(results, tasks, run, split)
+        if settings is not None and split == SPLIT:
+            choose_points(run, tasks, settings.precision_goal(), log)
+        points = points_of(run)
+        for name in points.keys() & tasks.keys():
+            (tested,) = read_predictions(str(run.folder), split, name)
+            results["tasks"][name][OPERATING] = plain(measure_point(tested, points[name], split))
         run.add_scores(split, results["tasks"])
         for name, task in tasks.items():
             plots.results(run, name, split)
-            plots.examples(run, task, split, partial(predict_one, model, task, run.precision))
+            plots.examples(run, task, split, _shown(model, task, run, points.get(name)), lowest_score(points.get(name)))
     plots.training_curves(run)
     rows = run.epochs
     if len(tasks) > 1 and any(row["stage"] != "0" for row in rows):
@@ -104,3 +129,9 @@ def measure(
         write_text(run.verdict, text + "\n")
     log(text)
     return results
+
+
+def _shown(model: Model, task: TaskData, run: Run, point: Point | None) -> Callable[[Sample], Any]:
+    """Return the function that predicts for a sample as :class:`polyhead.workflows.predictor.Predictor` does."""
+    temperature = 1.0 if point is None else point.temperature
+    return lambda sample: task.kind.calibrated(predict_one(model, task, run.precision, sample), temperature)

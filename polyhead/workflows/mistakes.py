@@ -9,15 +9,17 @@ from PIL import Image
 
 from polyhead.analysis.mistakes import Placed, Ranking, rank
 from polyhead.contracts.explained import Mistake
+from polyhead.contracts.operating import Conf
 from polyhead.data.loading.source import TaskData
 from polyhead.data.splits.make import SPLITS
 from polyhead.errors import PolyheadError, Problem, few
-from polyhead.plotting.draw import CONFIDENT, save_jpeg
+from polyhead.plotting.draw import save_jpeg
 from polyhead.plotting.panels import panel, side_by_side, text_panel, view_of
 from polyhead.run import Run, plain, read_json, write_json
 from polyhead.types import Sample
 from polyhead.workflows.explain import LEVELS, METHOD, Explainer, Explanation, Forward
 from polyhead.workflows.new_folder import replaced
+from polyhead.workflows.operating import lowest_score
 from polyhead.workflows.split import open_run, samples
 
 MISTAKES, TABLE = "mistakes", "mistakes.json"
@@ -34,7 +36,8 @@ class Gallery(NamedTuple):
     Attributes:
         folder: where it is.
         tasks: for each head, the number of ``images`` that were compared, the problems of those that could not be read
-            (``unread``), and how many mistakes of each type there are (``types``), the most frequent first.
+            (``unread``), how many mistakes of each type there are (``types``), the most frequent first, and the lowest
+            score of a box (``conf``: a number, or one for each class).
         mistakes: the worst of each head and type, the worst first: ``file`` (in the folder; None where inputs cannot be
             drawn), ``image`` (its id), ``path``, ``task``, ``split``, ``type``, ``caption``, ``severity``, ``verdict``,
             and the ``explanation`` (:meth:`polyhead.workflows.explain.Explanation.to_json`; None where there is none).
@@ -50,7 +53,7 @@ def find_mistakes(
     task: str | None = None,
     split: str = "test",
     most: int = 3,
-    conf: float = CONFIDENT,
+    conf: float | None = None,
     trust: bool = True,
     *,
     method: str = METHOD,
@@ -67,7 +70,7 @@ def find_mistakes(
         task: the head; None for all.
         split: ``test``, ``val`` or ``train``.
         most: largest number of drawn mistakes of a type.
-        conf: lowest score of a box that counts as predicted.
+        conf: lowest score of a box that counts as predicted; None for the operating point of each head, or 0.25.
         trust: whether to compute whether the maps can be trusted, which takes most of the time.
         method: see :class:`polyhead.workflows.explain.Explainer`.
         levels: likewise.
@@ -82,7 +85,7 @@ def find_mistakes(
         raise PolyheadError(f"split must be 'test', 'val' or 'train', got {split!r}")
     if most < 1:
         raise PolyheadError(f"most must be 1 or more, got {most}")
-    if not 0 <= conf <= 1:
+    if conf is not None and not 0 <= conf <= 1:
         raise PolyheadError(f"conf must be between 0 and 1, got {conf}")
     run = run if isinstance(run, Run) else Run.open(run)
     folder = run.folder / MISTAKES if out is None else Path(out)
@@ -96,11 +99,12 @@ def find_mistakes(
             if not explainer.kind.finds_mistakes:
                 show(f"{name}: {explainer.kind.title} has no mistakes to show: its kind does not compare predictions")
                 continue
-            search = Search(explainer, tasks[name], split, conf, show)
+            lowest = lowest_score(predictor.points.get(name), conf)
+            search = Search(explainer, tasks[name], split, lowest, show)
             ranking = search.ranking(most)
             unread = [str(problem) for problem in search.unread]
             images = len(tasks[name].readers[split]) - len(unread)
-            found[name] = {"images": images, "unread": unread, "types": ranking.counts}
+            found[name] = {"images": images, "unread": unread, "types": ranking.counts, "conf": lowest}
             mistakes += search.draw(ranking, new)
         if not found:
             raise PolyheadError(f"no head has mistakes to show ({few(names)}). Choose another run.")
@@ -121,7 +125,7 @@ class Search:
         explainer: explains the head.
         task: its data.
         split: the split.
-        conf: lowest score of a box that counts as predicted.
+        conf: lowest score of a box that counts as predicted, or that of each class.
         show: receives lines about the progress.
 
     Attributes:
@@ -129,14 +133,15 @@ class Search:
     """
 
     def __init__(
-        self, explainer: Explainer, task: TaskData, split: str, conf: float, show: Callable[[str], None]
+        self, explainer: Explainer, task: TaskData, split: str, conf: Conf, show: Callable[[str], None]
     ) -> None:
         self.explainer, self.task, self.split, self.conf, self.show = explainer, task, split, conf, show
         self.unread: list[Problem] = []
 
     def predict(self, sample: Sample) -> tuple[Forward, Any]:
         """Return the prediction for a sample, such that it can be explained, and restored to the original input."""
-        forward = self.explainer.run(sample.input, min(LOW, self.conf))
+        lowest = min(self.conf) if isinstance(self.conf, list) else self.conf
+        forward = self.explainer.run(sample.input, min(LOW, lowest))
         return forward, self.explainer.kind.restore(forward.prediction, forward.meta)
 
     def ranking(self, most: int) -> Ranking:

@@ -5,6 +5,7 @@ samples; its settings are stored in the weights file. The network runs in the pr
 natively; boxes are decoded in float32.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from polyhead import checkpoint
 from polyhead.config.recipe import build_model
 from polyhead.contracts.classes import allow
 from polyhead.contracts.modality import Modality
+from polyhead.contracts.operating import Point
 from polyhead.errors import PolyheadError
 from polyhead.modalities import modality_of
 from polyhead.nets.model import Model
@@ -20,6 +22,7 @@ from polyhead.nets.precision import standard_defaults
 from polyhead.run import Run
 from polyhead.types import TaskInfo
 from polyhead.workflows.official import is_official, load_official
+from polyhead.workflows.operating import stored_points
 from polyhead.workflows.predictor import Predictor
 from polyhead.workflows.result import Result
 
@@ -94,7 +97,8 @@ def load(run: str | Path | Run, model: Model | None = None, *, max_boxes: int | 
         if spec.size != built.size and None not in (spec.size, built.size):
             raise checkpoint.damaged(path, f"the size of the images of {task} is not that of the model")
     checkpoint.fill(built, weights.state, path, remedy)
-    predictor = Predictor(built, names, modalities, _precision(path))
+    points = {task: _point(path, task, names[task], point) for task, point in stored_points(weights.tasks).items()}
+    predictor = Predictor(built, names, modalities, _precision(path), points)
     predictor.limit(max_boxes)
     return predictor
 
@@ -113,6 +117,20 @@ def _restored(path: Path, task: str, entry: Mapping[str, Any]) -> Modality:
         what = f"tasks.{task}.modality.state, {type(error).__name__}: {error}"
         raise checkpoint.damaged(path, what) from error
     return modality
+
+
+def _point(path: Path, task: str, names: list[str], point: Point) -> Point:
+    """Return the operating point of a task of a weights file, after a check of its numbers."""
+    scores = [*point.thresholds, *([] if point.threshold is None else [point.threshold])]
+    lengths = {len(point.thresholds), len(point.own)}
+    if (
+        not all(0 <= score <= 1 for score in scores)
+        or lengths not in ({0}, {len(names)})
+        or (point.threshold is None) != (lengths == {0})
+        or not 0 < point.temperature < math.inf
+    ):
+        raise checkpoint.damaged(path, f"tasks.{task}.{checkpoint.OPERATING} is not an operating point of its classes")
+    return point
 
 
 def _precision(weights: Path) -> str:

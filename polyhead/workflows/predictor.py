@@ -8,6 +8,7 @@ import torch
 
 from polyhead.contracts.kind import Kind
 from polyhead.contracts.modality import Modality, Source
+from polyhead.contracts.operating import Point
 from polyhead.data.loading.streams import Collate
 from polyhead.errors import InvalidFileError, PolyheadError, Problem
 from polyhead.kinds import kind_of
@@ -15,9 +16,9 @@ from polyhead.nets.fold import folded_copy
 from polyhead.nets.inference import on_device, predict_batch, raw_predictions
 from polyhead.nets.model import Model
 from polyhead.nets.precision import resolve, standard_defaults
-from polyhead.plotting.draw import CONFIDENT
 from polyhead.types import Batch, Sample
 from polyhead.workflows.explain import Explainer, Explanation
+from polyhead.workflows.operating import lowest_score
 from polyhead.workflows.result import Result, best_of_heads
 
 BATCH_BYTES = 1 << 27
@@ -32,6 +33,7 @@ class Predictor:
         names: class names of each task.
         modalities: the fitted modality of each task.
         precision: see :func:`polyhead.nets.precision.resolve`.
+        points: the operating points of the tasks that have one.
 
     Attributes:
         skipped: the inputs of the last call that could not be read.
@@ -39,7 +41,12 @@ class Predictor:
     """
 
     def __init__(
-        self, model: Model, names: dict[str, list[str]], modalities: Mapping[str, Modality], precision: str = "auto"
+        self,
+        model: Model,
+        names: dict[str, list[str]],
+        modalities: Mapping[str, Modality],
+        precision: str = "auto",
+        points: Mapping[str, Point] | None = None,
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = model.float().to(self.device).to(memory_format=torch.channels_last).eval()
@@ -47,6 +54,7 @@ class Predictor:
         self.modalities = dict(modalities)
         self.kinds: dict[str, Kind] = {task: kind_of(model.head(task).kind) for task in names}
         self.precision = resolve(precision)
+        self.points = dict(points or {})
         self._folded: dict[str, Model] = {}
         self.skipped: list[Problem] = []
         self.notes: Sequence[str] = ()
@@ -70,7 +78,7 @@ class Predictor:
         self,
         source: Any,
         tasks: str | Sequence[str] | None = None,
-        conf: float = CONFIDENT,
+        conf: float | None = None,
         batch: int = 8,
         on_bad: str = "stop",
         across: float | None = None,
@@ -82,7 +90,8 @@ class Predictor:
                 list of these; for images, a file, a folder, a pattern such as ``photos/*.jpg``, or pixels
                 (:mod:`polyhead.modalities.image.sources`).
             tasks: names of the heads to use; all heads when None.
-            conf: minimum score of a detection. A classifier always returns all of its classes.
+            conf: minimum score of a detection; None for the operating point of each task (``docs/evaluate.md``), or
+                0.25 where it has none. A classifier always returns all of its classes.
             batch: largest number of images per forward pass; of large images, fewer (:data:`BATCH_BYTES`). It changes
                 speed and memory, and results by rounding at most.
             on_bad: what to do with an image that cannot be read: ``"stop"`` raises an error, ``"skip"`` leaves the
@@ -104,7 +113,7 @@ class Predictor:
         self,
         source: Any,
         tasks: str | Sequence[str] | None = None,
-        conf: float = CONFIDENT,
+        conf: float | None = None,
         batch: int = 8,
         on_bad: str = "stop",
         across: float | None = None,
@@ -113,7 +122,7 @@ class Predictor:
 
         The arguments are those of :meth:`predict`.
         """
-        if not 0 <= conf <= 1:
+        if conf is not None and not 0 <= conf <= 1:
             raise PolyheadError(f"conf must be between 0 and 1, got {conf}")
         if batch < 1:
             raise PolyheadError(f"batch must be 1 or more, got {batch}")
@@ -154,7 +163,7 @@ class Predictor:
                 yield Input(source, decoded)
 
     @standard_defaults()
-    def _predict(self, group: list["Input"], tasks: list[str], conf: float) -> list[list[Result]]:
+    def _predict(self, group: list["Input"], tasks: list[str], conf: float | None) -> list[list[Result]]:
         """Return the results of each input of a batch."""
         # Tasks with the same preprocessing share one forward pass.
         tasks_of: dict[str, list[str]] = {}
@@ -186,20 +195,24 @@ class Predictor:
         tasks = [name for name in self.names if self.model.input_key(name) == key]
         self._folded[key] = folded_copy(self.model, lambda model: raw_predictions(model, example, tasks))
 
-    def _result(self, found: "Input", task: str, prediction: Any, conf: float) -> Result:
+    def _result(self, found: "Input", task: str, prediction: Any, conf: float | None) -> Result:
         """Convert one prediction to a result."""
-        kind, modality = self.kinds[task], self.modalities[task]
+        kind, modality, point = self.kinds[task], self.modalities[task], self.points.get(task)
+        if point is not None:
+            prediction = kind.calibrated(prediction, point.temperature)
+        lowest = lowest_score(point, conf)
         return Result(
             found.source.name,
             task,
-            kind.confident(prediction, conf),
+            kind.confident(prediction, lowest),
             self.names[task],
             kind,
             lambda: modality.draw(modality.decode(found.source.raw)),
             explainer=partial(self._explain, found.source, task, conf),
+            certain=point is None or not point.thresholds or kind.certain(prediction, lowest),
         )
 
-    def _explain(self, source: Source, task: str, conf: float, **settings: Any) -> list[Explanation]:
+    def _explain(self, source: Source, task: str, conf: float | None, **settings: Any) -> list[Explanation]:
         """Explain the predictions of a head for an input, the best first."""
         explainer = Explainer(self, task, **settings)
         forward = explainer.run(explainer.modality.decode(source.raw), conf)

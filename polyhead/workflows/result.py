@@ -17,6 +17,7 @@ from polyhead.contracts.kind import Kind
 from polyhead.contracts.score import Columns
 from polyhead.errors import PolyheadError
 from polyhead.plotting import draw
+from polyhead.types import Marks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,8 @@ class Result:
         drawing: returns the input as an image; None where it cannot be drawn.
         mask_file: the file that :meth:`save_mask` has written.
         explainer: explains the predictions; see :meth:`explain`.
+        certain: whether a classifier's probability reaches its operating point; where no precision was asked for, it
+            has none and is certain.
     """
 
     image: str
@@ -51,6 +54,7 @@ class Result:
     drawing: Callable[[], Image.Image | None]
     mask_file: str | None = None
     explainer: "Callable[..., list[Explanation]] | None" = None
+    certain: bool = True
 
     @cached_property
     def columns(self) -> Columns:
@@ -146,7 +150,7 @@ class Result:
         """Return ``{"image", "task", "boxes", "scores", "labels"}`` in plain types.
 
         Numbers are the shortest decimals that give the same float32. A result with a mask also has ``mask``: the file
-        that :meth:`save_mask` has written, or None.
+        that :meth:`save_mask` has written, or None. A classifier's result that is not certain has ``uncertain``: true.
         """
         content: dict[str, Any] = {
             "image": self.image,
@@ -154,6 +158,7 @@ class Result:
             "boxes": [_plain(box) for box in self.boxes],
             "scores": _plain(self.scores),
             "labels": self.labels,
+            **({} if self.certain else {"uncertain": True}),
         }
         return content if self.mask is None else {**content, "mask": self.mask_file}
 
@@ -177,9 +182,15 @@ class Result:
             ) from error
         return self.kind.to_supervision(self.prediction, self.names)
 
+    def marks(self, color: int = 0, *, by_class: bool = True) -> Marks:
+        """Return what to draw (:meth:`polyhead.contracts.kind.Kind.marks`), with a note where it is not certain."""
+        marks = self.kind.marks(self.prediction, self.names, self.task, color, by_class)
+        return marks if self.certain else marks._replace(notes=["uncertain", *marks.notes])
+
     def __str__(self) -> str:
         """Return ``2 person, 1 car``, or ``kitchen 0.93``, or ``background 71 %, cat 29 %``."""
-        return self.kind.describe(self.prediction, self.names)
+        text = self.kind.describe(self.prediction, self.names)
+        return text if self.certain else f"uncertain ({text})"
 
 
 def plot(
@@ -217,7 +228,7 @@ def plot(
     return draw.draw(
         image,
         [
-            result.kind.marks(result.prediction, result.names, result.task, color, by_class=not several).scaled(factor)
+            result.marks(color, by_class=not several).scaled(factor)
             for result, color in zip(results, colors, strict=True)
         ],
     )

@@ -228,7 +228,7 @@ def finish(
         after_saving=[] if mirror is None else [mirror],
     )
     checkpoint.fill(parts.model, checkpoint.load(run.best).state, run.best)
-    measure(parts.model, tasks, run, ("val", "test"), log)
+    measure(parts.model, tasks, run, ("val", "test"), log, parts.settings)
     if parts.settings.max_drop is not None and len(parts.stages) > 1:
         metrics = {name: ranked_title(task.kind) for name, task in tasks.items()}
         images = {name: len(task.ids("val")) for name, task in tasks.items()}

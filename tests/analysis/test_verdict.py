@@ -8,6 +8,15 @@ from builders.error_kind import MeanError
 from polyhead.analysis.verdict import verdict
 from polyhead.contracts import classes
 
+POINT = {
+    "chosen_on": "val",
+    "goal": "f1",
+    "threshold": 0.1,
+    "precision": [0.4, 0.3, 0.5],
+    "recall": [0.4, 0.3, 0.5],
+    "cross_fitted": False,
+}
+
 
 def say(**numbers: Any) -> str:
     return verdict({"tasks": {"person": numbers}})
@@ -139,6 +148,14 @@ def test_a_class_that_is_predicted_as_another_one_is_not_exchanged_with_it() -> 
             "the model is only 0.008 better, so it is not usable yet",
         ),
         ({}, "the model is only 0.008 better"),
+        (
+            {"errors": {"found": 0, "objects": 25, "counts": {}}, "operating": POINT | {"f1": [0.3, 0.05, 0.6]}},
+            "finds none of 25 objects with a score of 0.25 or more",
+        ),
+        (
+            {"errors": {"found": 0, "objects": 25, "counts": {}}, "operating": POINT | {"f1": [0.3, 0.2, 0.6]}},
+            "the model is only 0.008 better, so it is not usable yet",
+        ),
     ],
 )
 def test_a_model_that_finds_next_to_nothing_is_not_praised(numbers: dict[str, Any], words: str) -> None:

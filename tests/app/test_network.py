@@ -12,6 +12,7 @@ from PIL import Image
 from polyhead.app import network
 from polyhead.app.network import Asked, Explaining, Shown
 from polyhead.contracts.explained import Item
+from polyhead.contracts.operating import Point
 from polyhead.errors import PolyheadError
 from polyhead.workflows.predict import load
 
@@ -123,3 +124,16 @@ def test_an_image_that_was_deleted_must_be_uploaded_again(red: Path, tmp_path: P
 def test_results_have_the_name_of_the_file_only(red: Path) -> None:
     found = network.answer(red_or_blue.predictor(), Asked(str(red), ("color",), 0.25, 0.5))
     assert [each["image"] for each in network.summary(found.results)] == ["red.png"]
+
+
+def test_where_the_page_starts_each_class_has_its_own_threshold(red: Path) -> None:
+    predictor = red_or_blue.predictor()
+    assert network.default_conf(predictor) == 0.25
+    predictor.points["color"] = Point("val", 0.9, 0.437, [2.0, 2.0], [True, True])
+    assert network.default_conf(predictor) == 0.44
+    certain = [
+        network.answer(predictor, Asked(str(red), ("color",), conf, 0.5)).results[0].certain for conf in (0.44, 0.01)
+    ]
+    assert certain == [False, True]
+    predictor.points["color"] = Point("val", None, 0.001, [0.0, 0.0], [True, True])
+    assert network.default_conf(predictor) == 0.01, "the lowest score of the slider"

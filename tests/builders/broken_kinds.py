@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from polyhead.contracts.explained import Mistake
 from polyhead.contracts.kind import Targets
+from polyhead.contracts.operating import Conf
 from polyhead.contracts.score import Columns, Score
 from polyhead.errors import PolyheadError
 from polyhead.kinds.statistics import TestedStatistics
@@ -128,19 +129,19 @@ class ShowsLess(MeanError):
 class AlwaysWrong(MeanError):
     """Finds a mistake in a perfect prediction."""
 
-    def mistakes(self, target: Number, prediction: Values, names: Sequence[str], conf: float) -> list[Mistake]:
+    def mistakes(self, target: Number, prediction: Values, names: Sequence[str], conf: Conf) -> list[Mistake]:
         return [Mistake("too high", "too high", 0.5, 0)]
 
 
 class Unlimited(MeanError):
     """Has mistakes of a severity above 1."""
 
-    def mistakes(self, target: Number, prediction: Values, names: Sequence[str], conf: float) -> list[Mistake]:
+    def mistakes(self, target: Number, prediction: Values, names: Sequence[str], conf: Conf) -> list[Mistake]:
         return [each._replace(severity=3.5) for each in super().mistakes(target, prediction, names, conf)]
 
 
 class NothingToExplain(MeanError):
     """Has mistakes with the number of nothing that is predicted."""
 
-    def mistakes(self, target: Number, prediction: Values, names: Sequence[str], conf: float) -> list[Mistake]:
+    def mistakes(self, target: Number, prediction: Values, names: Sequence[str], conf: Conf) -> list[Mistake]:
         return [each._replace(number=7) for each in super().mistakes(target, prediction, names, conf)]

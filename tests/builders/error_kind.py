@@ -11,6 +11,7 @@ from torch import Tensor
 
 from polyhead.contracts.explained import Mistake
 from polyhead.contracts.kind import Targets
+from polyhead.contracts.operating import Conf
 from polyhead.contracts.score import Columns, Score
 from polyhead.kinds.statistics import StatisticsKind, TestedStatistics
 from polyhead.metrics import store
@@ -89,7 +90,7 @@ class MeanError(StatisticsKind):
     ) -> Marks:
         return Marks(title, notes=[self.describe(prediction, names)])
 
-    def mistakes(self, target: Number, prediction: Values, names: Sequence[str], conf: float) -> list[Mistake]:
+    def mistakes(self, target: Number, prediction: Values, names: Sequence[str], conf: Conf) -> list[Mistake]:
         error = float(prediction.values[0] - target.value)
         kind = "too high" if error > 0 else "too low"
         return [Mistake(kind, f"{names[0]} is {kind}", abs(error) / (1 + abs(error)), 0)] if error else []

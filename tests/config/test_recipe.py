@@ -210,6 +210,16 @@ BAD = [
     ("sed=3", "unknown key 'sed' of the recipe; did you mean 'seed'?"),
     ("seed=x", "seed: expected int, got 'x'"),
     ("max_drop=1.5", "max_drop must be between 0 and 1, got 1.5"),
+    ("operating=f2", "operating: expected f1, or {precision: P} with P between 0 and 1, got f2"),
+    (
+        "operating={recall: 0.9}",
+        "operating: expected f1, or {precision: P} with P between 0 and 1, got {'recall': 0.9}",
+    ),
+    (
+        "operating={precision: 1}",
+        "operating: expected f1, or {precision: P} with P between 0 and 1, got {'precision': 1.0}",
+    ),
+    ("operating={precision: high}", "operating: expected float, got 'high'"),
     ("exemplar_mib=-1", "exemplar_mib must be 0 or more, got -1"),
     ("max_parameters=-5", "max_parameters must be positive, got -5"),
     ("model=“ssd300”", "model: there is no '“ssd300”'; use straight quotes instead of curly ones"),

@@ -52,6 +52,7 @@ def test_a_lower_score_is_suggested_only_where_it_is_better(found: int, detectio
     sentences = main_error({"errors": errors})
     assert ("With --conf 0.1, 12 of them are found, next to 8 wrong boxes." in sentences) == suggested
     assert ("--conf" in " ".join(sentences)) == suggested
+    assert "--conf" not in " ".join(main_error({"errors": errors, "operating": {}})), "that is the better threshold"
 
 
 def test_objectness_is_reported_with_its_precision() -> None:
