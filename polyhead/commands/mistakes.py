@@ -29,7 +29,9 @@ def parser() -> Parser:
     command.add_argument(
         "--most", type=int, default=3, metavar="N", help="drawn mistakes of each type (default: %(default)s)"
     )
-    command.add_argument("--conf", type=float, default=0.25, help="minimum score of a box (default: %(default)s)")
+    command.add_argument(
+        "--conf", type=float, help="minimum score of a box (default: the operating point of the run, or 0.25)"
+    )
     command.add_argument("--method", help="gradcam, gradcam++, layercam, hirescam (default) or eigencam")
     command.add_argument("--levels", help="where: backbone.sum (default), backbone.8, neck.sum, neck.16 ...")
     command.add_argument("--no-trust", action="store_true", help="do not compute whether maps can be trusted (faster)")

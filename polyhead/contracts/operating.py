@@ -57,8 +57,8 @@ class Decisions(NamedTuple):
         """Return the decisions on some of the samples; the others count as samples without objects."""
         return self.take(chosen[self.samples])._replace(objects=self.objects * chosen[:, None])
 
-    def take(self, index: Bool[np.ndarray, " n"]) -> "Decisions":
-        """Return some of the decisions, of the same samples."""
+    def take(self, index: Bool[np.ndarray, " n"] | Int[np.ndarray, " m"]) -> "Decisions":
+        """Return some of the decisions by flag or by index, of the same samples."""
         return Decisions(self.samples[index], self.labels[index], self.scores[index], self.hit[index], self.objects)
 
 
