@@ -190,8 +190,11 @@ def measure(
         figures[:, 1:] += scatter[:, np.arange(figures.shape[1] - 1) % len(each)]
         figures = figures.clip(0, 1)
     by_class = [np.bincount(decisions.labels[each], minlength=classes) for each in (found, chosen)]
+    precision, recall, f1 = map(percentile_interval, figures)
     return Measured(
-        *map(percentile_interval, figures),
+        precision,
+        recall,
+        f1,
         _fraction(by_class[0], by_class[1]),
         _fraction(by_class[0], decisions.objects.sum(axis=0)),
     )

@@ -29,7 +29,7 @@ LISTS = st.lists(st.tuples(st.integers(0, 10), st.booleans()), min_size=1, max_s
 def f1_at(scores: np.ndarray, hit: np.ndarray, objects: int, limit: float) -> float:
     """Return the F1 of the decisions from a score on, counted one by one."""
     above = [correct for score, correct in zip(scores, hit, strict=True) if score >= limit]
-    return 2 * sum(above) / (len(above) + objects)
+    return float(2 * sum(above) / (len(above) + objects))
 
 
 @given(LISTS, st.integers(0, 5))
@@ -97,7 +97,8 @@ def test_a_class_with_few_objects_has_the_threshold_of_all_classes() -> None:
     found = choose(decisions(objects, rows))
     assert found is not None
     assert found.classes.tolist() == pytest.approx([0.7, 0.3])
-    assert (found.own.tolist(), found.pooled) == ([True, False], pytest.approx(0.3))
+    assert found.own.tolist() == [True, False]
+    assert found.pooled == pytest.approx(0.3)
 
 
 def test_a_class_whose_objects_are_never_found_has_the_threshold_of_all_classes() -> None:

@@ -17,7 +17,7 @@ from polyhead.plotting.draw import CONFIDENT
 from polyhead.run import Run
 from polyhead.workflows import measure as measuring
 from polyhead.workflows import train as training
-from polyhead.workflows.evaluate import reopen
+from polyhead.workflows.evaluate import reopen, score_split
 from polyhead.workflows.explain import Explainer
 from polyhead.workflows.mistakes import find_mistakes
 from polyhead.workflows.operating import describe_point, lowest_score, stored_points
@@ -181,7 +181,7 @@ def test_a_run_that_is_killed_between_val_and_test_has_the_same_point(
 ) -> None:
     recipe = {**RECIPE, "runs": str(tmp_path)}
     whole = training.train(recipe, ["name=whole"], show=lambda _: None)
-    score = measuring.score_split
+    score = score_split
 
     def killed(model: Any, tasks: Any, split: str, run: Run) -> dict[str, Any]:
         if split == "test":
