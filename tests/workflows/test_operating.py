@@ -72,7 +72,7 @@ def test_points_are_chosen_on_val_stored_and_measured_on_both_splits(run: Run) -
 
 def test_predictions_explanations_and_mistakes_use_the_thresholds_of_the_classes(run: Run, tmp_path: Path) -> None:
     names = checkpoint.load(run.best).tasks["det"]["names"]
-    found = load(run.folder).predict(photos(), "det", conf=0)
+    found = load(run.folder).predict(photos(), "det", conf=0.0)
     scores = torch.cat([each.prediction.scores for each in found])
     first, second = scores.quantile(0.5).item(), scores.quantile(0.8).item()
     thresholds = [first if number % 2 else second for number in range(len(names))]
@@ -86,7 +86,7 @@ def test_predictions_explanations_and_mistakes_use_the_thresholds_of_the_classes
     shown = [list(zip(each.labels, each.scores, strict=True)) for each in predictor.predict(photos(), "det")]
     assert shown == expected
     assert 0 < sum(map(len, shown)) < len(scores)
-    assert [len(each) for each in predictor.predict(photos(), "det", conf=0)] == [len(each) for each in found]
+    assert [len(each) for each in predictor.predict(photos(), "det", conf=0.0)] == [len(each) for each in found]
     forward = Explainer(predictor, "det", trust=False).run(photos()[0])
     assert len(forward.items) == len(shown[0])
     gallery = find_mistakes(run, "det", most=1, trust=False, out=tmp_path / "gallery", show=lambda _: None)
