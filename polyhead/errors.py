@@ -50,6 +50,33 @@ class Problem(NamedTuple):
         return one_line(f"{self.where}: {self.what}; {self.remedy}")
 
 
+class Finding(NamedTuple):
+    """What a check of the data found.
+
+    Attributes:
+        check: short name of the check, which ``docs/data.md`` lists.
+        problem: where it is, what is wrong and what to do.
+        stops: whether it is an error, which stops a training, and not a warning.
+    """
+
+    check: str
+    problem: Problem
+    stops: bool = False
+
+    @property
+    def what(self) -> str:
+        """What is wrong."""
+        return self.problem.what
+
+    @property
+    def remedy(self) -> str:
+        """What the user can do about it."""
+        return self.problem.remedy
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.problem}"
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C while a run was being trained; it can be resumed."""
 
@@ -97,7 +124,7 @@ class DataError(PolyheadError):
         super().__init__("\n".join(lines))
 
 
-def summarize(problems: Sequence[Problem]) -> list[str]:
+def summarize(problems: Sequence[Problem | Finding]) -> list[str]:
     """Return numbered lines for problems.
 
     Problems that differ only in their location, in numbers and in quoted names are of one kind; a few of each kind are

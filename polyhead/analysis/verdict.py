@@ -18,6 +18,9 @@ from polyhead.metrics.error_facts import WORTH
 FEW_IMAGES = 10
 """With fewer images than this, the percentiles of a bootstrap are meaningless: there is almost nothing to resample."""
 
+DOUBTFUL = ("same-folder", "split-copies", "near-split-copies")
+"""Checks of the data whose warnings mean that scores may be too good."""
+
 BARELY = 0.05
 """With less skill than this, a model is not praised for being better than the dummy baseline."""
 
@@ -39,6 +42,7 @@ def verdict(results: Mapping[str, Any]) -> str:
             * ``errors``: :meth:`polyhead.metrics.box_errors.Errors.summary`;
             * ``confusions``: ``[target class, predicted class, fraction of the target class]``, most frequent first;
             * ``train_objects``: training objects of each class; or ``train_images``: training images that show it;
+            * ``warnings``: what the checks of the data found, by check;
             * ``history``: the fields of :class:`polyhead.analysis.learning_curves.Curves`;
             * ``regularization``: the settings against overfitting, a text each.
 
@@ -52,9 +56,12 @@ def verdict(results: Mapping[str, Any]) -> str:
         facts = [] if kind is None else kind.facts(known)
         faults = [] if kind is None else confusions.faults(known, kind.counted)
         causes = faults or _learning_curves(known, kind)  # faults of the data shape the curves, too
+        doubts = [
+            f"Warning of the data: {known['warnings'][each]}." for each in DOUBTFUL if each in known.get("warnings", {})
+        ]
         point = operating.sentences(known.get("operating", {}), known.get("split", "test"))
-        sentences = [*_score(known, kind), *_zero_shot(known, kind), *point, *facts, *_selection(known), *causes]
-        sentences += _wide(known, kind)
+        sentences = [*_score(known, kind), *doubts, *_zero_shot(known, kind), *point, *facts, *_selection(known)]
+        sentences += [*causes, *_wide(known, kind)]
         lines += [f"{task}:", *(f"  {sentence}" for sentence in sentences or ["No results."])]
     return "\n".join(lines)
 

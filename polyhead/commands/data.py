@@ -8,7 +8,7 @@ from polyhead.commands import data_card, data_split, label_errors
 from polyhead.commands.init import EPILOG
 from polyhead.config.overrides import separate
 from polyhead.data.formats.settings import parse_settings
-from polyhead.errors import DataError, PolyheadError, counted, one_line, suggest
+from polyhead.errors import DataError, PolyheadError, counted, one_line, suggest, summarize
 from polyhead.paths import DATA, cache
 
 OWN_OPTIONS = {
@@ -102,7 +102,7 @@ def _get(given: argparse.Namespace) -> None:
 
 def _check(given: argparse.Namespace) -> None:
     """Print what a folder holds, or raise an error with its problems."""
-    from polyhead.workflows.examine import describe, examine, left_out_lines
+    from polyhead.workflows.examine import describe, examine, left_out_lines, warnings
 
     examined = examine(given.folder, given.reader, given.settings)
     asked = given.settings.get("on_bad") == "skip"
@@ -115,6 +115,10 @@ def _check(given: argparse.Namespace) -> None:
             "'polyhead init' writes a recipe that leaves these images out." if examined.skipped else ""
         )
         raise DataError(given.folder, problems, hint)
+    if found := warnings(examined.layout):
+        print(f"{counted(len(found), 'warning')}, which do not stop a training (docs/data.md)")
+        for line in summarize(found):
+            print(one_line(line))
     print(f"no problems found: all {'other ' if asked else ''}images can be read, all annotations are valid")
     if given.labels is not None:
         label_errors.show(given, examined.layout)

@@ -21,7 +21,7 @@ from polyhead.contracts.label_errors import ChecksLabels
 from polyhead.contracts.operating import Operated
 from polyhead.contracts.reader import Reader
 from polyhead.contracts.score import Bootstrap, Counts, Score
-from polyhead.errors import PolyheadError
+from polyhead.errors import Finding, PolyheadError
 from polyhead.types import Marks, Meta, ShownClass, Size, TaskInfo
 
 
@@ -231,6 +231,11 @@ class Kind(Explainable, Operated, ChecksLabels, InCard):
     def info(self, targets: Targets, categories: Sequence[int | str]) -> TaskInfo:
         """Return what a head is built from: names, the data's own ids of the classes, and statistics of the targets."""
         return TaskInfo(targets.names, list(categories))
+
+    # pylint: disable-next=unused-argument  # kinds with positions use them
+    def check(self, targets: Targets, places: Sequence[str]) -> list[Finding]:
+        """Return what is odd about targets; by default nothing. ``places`` are the files or ids of the samples."""
+        return []
 
     # Scores
 

@@ -12,7 +12,11 @@ from typing import Any, ClassVar, NamedTuple
 from torch import Tensor
 
 from polyhead.contracts.card import CardFacts
+from polyhead.errors import Finding
 from polyhead.types import Inputs, InputSpec, Sample, Size
+
+Facts = Mapping[str, Any]
+"""What :meth:`Modality.inspect` observes of one raw input, in plain types that JSON holds."""
 
 Partner = Callable[[], Sample]
 """Returns a random other decoded sample of the same training set, a new one at each call."""
@@ -170,6 +174,25 @@ class Modality(ABC):
     def card_facts(self, raws: Iterable[Any], plot: Path) -> CardFacts:
         """Return what a data card says of raw inputs; by default nothing. A plot of them may be written to ``plot``."""
         return CardFacts()
+
+    # pylint: disable-next=unused-argument  # inputs in files use it
+    def inspect(self, raw: Any) -> Facts:
+        """Read a raw input whole, before the modality is fitted, and return facts for the checks; by default none.
+
+        Raises:
+            InvalidFileError: when its file cannot be read.
+        """
+        return {}
+
+    # pylint: disable-next=unused-argument  # as above
+    def check(self, facts: Mapping[str, Facts]) -> list[Finding]:
+        """Return what is odd about the inputs of a data set, by their files; by default nothing."""
+        return []
+
+    # pylint: disable-next=unused-argument  # as above
+    def near_copies(self, facts: Sequence[Facts]) -> list[list[int]]:
+        """Return the groups of inputs that are the same or almost, as ascending indices; by default none."""
+        return []
 
     @abstractmethod
     def sources(self, source: Any) -> Iterator[Source]:

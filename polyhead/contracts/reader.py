@@ -6,13 +6,13 @@ user's data.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
 
-from polyhead.errors import InvalidFileError, Problem
+from polyhead.errors import Finding, InvalidFileError, Problem
 from polyhead.types import Entry, Meta, Sample, ShownClass, TaskInfo
 
 
@@ -28,6 +28,7 @@ class Reader(ABC):
         problems: all faults found in the annotations. A reader with problems must not be used for training.
         skipped: problems whose samples ``on_bad="skip"`` left out; they are counted and listed in the run.
         notes: what the reader assumed or left out, one sentence each, which users should know.
+        findings: what its format makes suspicious, as warnings.
         left_out: number of samples (and of annotations without a sample) that ``skipped`` refers to.
         on_bad: ``"stop"`` at a fault, or ``"skip"`` the sample.
         cap: maximum fraction of the samples that may be skipped.
@@ -47,6 +48,7 @@ class Reader(ABC):
     problems: list[Problem]
     skipped: list[Problem]
     notes: Sequence[str] = ()
+    findings: Sequence[Finding] = ()
     left_out: int = 0
     on_bad: str = "stop"
     cap: float = 0.1
@@ -91,10 +93,17 @@ class Reader(ABC):
         """Return what a sample shows besides its target, by which splits and exemplars are balanced too."""
         return set()
 
-    def verify(self, index: int) -> Problem | None:
-        """Return why a sample cannot be read, which only opening its files shows; None if it can."""
+    def verify(self, index: int, inspect: Callable[[Any], object] | None = None) -> Problem | None:
+        """Return why a sample cannot be read, which only opening its files shows; None if it can.
+
+        Args:
+            index: the sample.
+            inspect: reads the raw input whole and raises InvalidFileError; it replaces the reader's own way to do so.
+        """
         try:
-            self[index]  # reading is the check
+            sample = self[index]  # reading is the check
+            if inspect is not None:
+                inspect(sample.input)
         except InvalidFileError as error:
             return error.problem
         return None
@@ -119,7 +128,8 @@ class Wrapped(Reader, ABC):
         self.names, self.categories, self.license = reader.names, reader.categories, reader.license
         self.problems, self.skipped, self.left_out = reader.problems, reader.skipped, reader.left_out
         self.on_bad, self.cap, self.digest = reader.on_bad, reader.cap, reader.digest
-        self.background, self.stored, self.notes = reader.background, reader.stored, reader.notes
+        self.background, self.stored = reader.background, reader.stored
+        self.notes, self.findings = reader.notes, reader.findings
 
     def bind(self, kind: Any, modality: Any) -> None:
         """Pass the kind and the modality on."""
@@ -156,6 +166,6 @@ class Subset(Wrapped):
         """Return what a sample of the subset shows besides its target."""
         return self.reader.also_shows(self.indices[index])
 
-    def verify(self, index: int) -> Problem | None:
+    def verify(self, index: int, inspect: Callable[[Any], object] | None = None) -> Problem | None:
         """Return why a sample of the subset cannot be read."""
-        return self.reader.verify(self.indices[index])
+        return self.reader.verify(self.indices[index], inspect)

@@ -1,30 +1,80 @@
 """Find all problems of a data set before anything is trained."""
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
+from polyhead.contracts.modality import Facts, Modality
 from polyhead.contracts.reader import Reader, Subset
+from polyhead.data.checks.results import store, stored
 from polyhead.data.formats.recognize import DatasetLayout
 from polyhead.data.splits.make import class_difference
-from polyhead.errors import DataError, PolyheadError, Problem
-from polyhead.paths import cache
+from polyhead.errors import DataError, Problem
 from polyhead.types import IGNORED
 
 FINGERPRINT = "2:"
 """Version of the digests of :func:`fingerprint`."""
 
 
-def check(reader: Reader) -> list[Problem]:
+class Inspection(NamedTuple):
+    """What reading all samples of a data set has shown.
+
+    Attributes:
+        problems: why samples cannot be read, by index.
+        facts: what the modality observed of each input that can be read, by its file.
+    """
+
+    problems: dict[int, Problem]
+    facts: dict[str, Facts]
+
+
+def inspect(reader: Reader, modality: Modality | None = None) -> Inspection:
+    """Read the samples of a data set that are in files, or look up what reading them has shown before.
+
+    Samples that could not be read are read again: what was wrong may be a permission or a missing package.
+
+    Args:
+        reader: any reader.
+        modality: observes the inputs; without one, there are no facts.
+    """
+    indices = [index for index in range(len(reader)) if reader.entry(index).files]
+    if not indices:
+        return Inspection({}, {})
+    if modality is not None and type(modality).inspect is Modality.inspect:
+        modality = None  # it observes nothing, so the reader reads inputs in its own way
+    key = f"{_state(reader)}-{modality.name if modality else 'none'}"
+    known = stored(key)
+    facts: dict[int, Facts] = {int(index): each for index, each in (known or {}).items()}
+    new = [index for index in indices if index not in facts]
+    if not new:
+        return Inspection({}, _by_file(reader, facts))
+
+    def look(index: int) -> tuple[Problem | None, Facts]:
+        found: list[Facts] = []
+        problem = reader.verify(index, (lambda raw: found.append(modality.inspect(raw))) if modality else None)
+        return problem, found[0] if found else {}
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        looked = dict(zip(new, pool.map(look, new), strict=True))
+    facts |= {index: found for index, (problem, found) in looked.items() if problem is None}
+    store(key, {str(index): each for index, each in facts.items()})
+    return Inspection(
+        {index: problem for index, (problem, _) in looked.items() if problem is not None}, _by_file(reader, facts)
+    )
+
+
+def check(reader: Reader, modality: Modality | None = None) -> list[Problem]:
     """Return all problems of a data set: those in its annotations, and the images that cannot be decoded."""
-    return [*reader.problems, *_undecodable(reader).values()]
+    return [*reader.problems, *inspect(reader, modality).problems.values()]
 
 
-def check_layout(layout: DatasetLayout) -> list[Problem]:
-    """Return all problems of the splits of a folder, without duplicates, and of their class names together."""
-    problems = [problem for reader in layout.splits.values() for problem in check(reader)]
+def check_layout(layout: DatasetLayout, modality: Modality | None = None) -> list[Problem]:
+    """Return all problems of the splits of a folder, without duplicates, and of the splits together."""
+    problems = [problem for reader in layout.splits.values() for problem in check(reader, modality)]
+    problems += shared_files(layout.splits)
     for split, reader in layout.splits.items():
         if difference := class_difference(split, layout.classes, reader.names):
             where = str(layout.init_args[split].get("annotations", layout.init_args[split]["root"]))
@@ -67,18 +117,31 @@ def empty_masks(reader: Reader) -> Problem | None:
     return Problem(where, what, remedy)
 
 
-def require_valid(reader: Reader, name: str) -> Reader:
+def shared_files(splits: Mapping[str, Reader]) -> list[Problem]:
+    """Return a problem for each file that lies in two splits."""
+    seen: dict[str, str] = {}
+    problems = []
+    for split, reader in splits.items():
+        for path in {entry.path: None for entry in map(reader.entry, range(len(reader))) if entry.path}:
+            if (other := seen.setdefault(path, split)) != split:
+                what = f"the file is in both {other} and {split}, and a score on training data means nothing"
+                problems.append(Problem(path, what, "leave it in one split"))
+    return problems
+
+
+def require_valid(reader: Reader, name: str, inspection: Inspection | None = None) -> Reader:
     """Return a reader of valid images: the same reader, or with ``on_bad="skip"`` one without undecodable images.
 
     Args:
         reader: any reader.
         name: name of the data set, for the report.
+        inspection: what reading its samples has shown; if None, they are read.
 
     Raises:
         DataError: with every problem, if the reader stops at problems, would have to skip more than its ``cap``, or has
             no valid image.
     """
-    broken = _undecodable(reader)
+    broken = (inspection or inspect(reader)).problems
     if not reader.problems and not broken:
         return reader
     total = len(reader) + reader.left_out
@@ -105,29 +168,6 @@ def fingerprint(reader: Reader) -> str:
     return FINGERPRINT + digest.hexdigest()
 
 
-def _undecodable(reader: Reader) -> dict[int, Problem]:
-    """Return the problem of each image that cannot be read, by index.
-
-    If all images can be read, the result is cached until the size or the time of a file changes.
-    """
-    checked: Path | None = None
-    with suppress(PolyheadError):  # without a home folder the check is only repeated
-        checked = cache("POLYHEAD_CHECKED") / _state(reader)
-    if checked is not None and checked.is_file():
-        return {}
-
-    indices = [index for index in range(len(reader)) if reader.entry(index).files]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        problems = {
-            index: problem for index, problem in zip(indices, pool.map(reader.verify, indices), strict=True) if problem
-        }
-    if checked is not None and not problems:
-        with suppress(OSError):  # without a writable cache the check is only repeated
-            checked.parent.mkdir(parents=True, exist_ok=True)
-            checked.touch()
-    return problems
-
-
 def _state(reader: Reader) -> str:
     """Return a digest of all that decoding depends on: annotations, and paths, sizes and times of the files."""
     digest = blake2b(fingerprint(reader).encode(), digest_size=16)
@@ -136,3 +176,7 @@ def _state(reader: Reader) -> str:
             changed = path.stat().st_mtime_ns if path.is_file() else 0
             digest.update(repr((str(path), changed)).encode())
     return digest.hexdigest()
+
+
+def _by_file(reader: Reader, facts: dict[int, Facts]) -> dict[str, Facts]:
+    return {reader.entry(index).path: each for index, each in facts.items()}

@@ -15,6 +15,7 @@ from polyhead.contracts.label_errors import LabelError
 from polyhead.contracts.operating import Conf, Decisions
 from polyhead.contracts.score import Columns, Score
 from polyhead.kinds.box_card import BoxCard
+from polyhead.kinds.box_checks import BoxChecks
 from polyhead.kinds.box_decisions import box_decisions, reach
 from polyhead.kinds.box_mistakes import box_mistakes
 from polyhead.kinds.box_statistics import object_counts, relative_boxes
@@ -56,7 +57,7 @@ NOTE = f"({FREQUENT}+): classes with at least {FREQUENT} test objects"
 _FOUND: store.ColumnTypes = {"boxes": ("f", (4,)), "scores": ("f", ()), "labels": ("i", ())}
 
 
-class Detection(BoxCard, Kind):
+class Detection(BoxChecks, BoxCard, Kind):
     """The kind of a task whose head predicts boxes with a class and a score."""
 
     title = "detection"

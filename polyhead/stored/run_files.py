@@ -23,7 +23,18 @@ MANIFEST = {
     "parameters?": {str: int},
     "kinds?": {str: str},
     # an evaluation on other data has the folder of the data, and one split
-    "data?": ({str: {"fingerprint?": {str: str}, "names?": [str], "license?": str, "skipped?": [str]}}, str),
+    "data?": (
+        {
+            str: {
+                "fingerprint?": {str: str},
+                "names?": [str],
+                "license?": str,
+                "skipped?": [str],
+                "warnings?": {str: str},
+            }
+        },
+        str,
+    ),
     "split?": str,
     "splits?": {str: {str: [str]}},
     "batch?": {str: int},

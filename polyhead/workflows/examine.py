@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 
 from polyhead.boxes.nms import MAX_DETECTIONS
 from polyhead.contracts.kind import Kind, Targets
+from polyhead.contracts.modality import Facts, Modality
 from polyhead.contracts.reader import Reader
 from polyhead.data import doctor
+from polyhead.data.checks.run import findings
 from polyhead.data.formats.left_out import left_out
 from polyhead.data.formats.recognize import FORMATS, DatasetLayout, recognize
 from polyhead.data.formats.settings import settings_of
-from polyhead.errors import DataError, Problem, counted, few, summarize
+from polyhead.errors import DataError, Finding, Problem, counted, few, summarize
 from polyhead.kinds import kind_of
 from polyhead.modalities import modality_of
 from polyhead.paths import find
@@ -57,7 +59,7 @@ def examine(folder: str | Path, reader: str | None = None, settings: Mapping[str
     layout = recognize(folder, reader, given)
     if given.get("on_bad") == "skip":
         return _without_invalid(layout)
-    problems = doctor.check_layout(layout)
+    problems = doctor.check_layout(layout, _modality(layout))
     if not problems or "on_bad" not in settings_of(FORMATS[layout.reader].reader):
         return Examined(layout, problems, [])
     lenient = _without_invalid(recognize(folder, layout.reader, {**given, "on_bad": "skip", "cap": 1.0}))
@@ -77,13 +79,50 @@ def examine(folder: str | Path, reader: str | None = None, settings: Mapping[str
 
 def _without_invalid(layout: DatasetLayout) -> Examined:
     """Return a layout whose readers skip problems, without the images that cannot be decoded, or its problems."""
+    modality = _modality(layout)
     try:
-        splits = {split: doctor.require_valid(reader, split) for split, reader in layout.splits.items()}
+        splits = {
+            split: doctor.require_valid(reader, split, doctor.inspect(reader, modality))
+            for split, reader in layout.splits.items()
+        }
     except DataError as error:
         return Examined(layout, error.problems, [])
     valid = layout._replace(splits=splits)
     skipped = [problem for reader in splits.values() for problem in reader.skipped]
-    return Examined(valid, doctor.check_layout(valid), list(dict.fromkeys(skipped)))
+    return Examined(valid, doctor.check_layout(valid, modality), list(dict.fromkeys(skipped)))
+
+
+class FolderData(NamedTuple):
+    """The data of a folder, for the checks (:class:`polyhead.data.checks.data_set.DataSet`)."""
+
+    name: str
+    kind: Kind
+    modality: Modality
+    license: str
+    readers: Mapping[str, Reader]
+    facts: Mapping[str, Facts]
+    every: Mapping[str, Targets]
+
+    def targets(self, split: str) -> Targets:
+        """Return the targets of a split."""
+        return self.every[split]
+
+
+def warnings(layout: DatasetLayout) -> list[Finding]:
+    """Return what the checks find in the valid data of a folder; its images were read before."""
+    modality, kind = _modality(layout), kind_of(layout.splits["train"].kind)
+    facts = {
+        path: found
+        for reader in layout.splits.values()
+        for path, found in doctor.inspect(reader, modality).facts.items()
+    }
+    targets = {split: Targets.of(kind, reader) for split, reader in layout.splits.items()}
+    data = FolderData("TASK", kind, modality, layout.splits["train"].license, layout.splits, facts, targets)
+    return findings([data])["TASK"]
+
+
+def _modality(layout: DatasetLayout) -> Modality:
+    return modality_of(layout.splits["train"].modality)
 
 
 def _with_cap(arguments: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
@@ -115,7 +154,7 @@ def _remarks(layout: DatasetLayout) -> Sequence[str]:
     """Return what the modality says of some of the raw training inputs."""
     reader = layout.splits["train"]
     step = max(1, len(reader) // SAMPLED)
-    return modality_of(reader.modality).remarks(reader.raw(index) for index in range(0, len(reader), step))
+    return _modality(layout).remarks(reader.raw(index) for index in range(0, len(reader), step))
 
 
 def many_objects(kind: Kind, targets: Mapping[str, Targets]) -> list[str]:

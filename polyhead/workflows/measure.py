@@ -122,6 +122,7 @@ def measure(
         forgetting.heat_map(score_history(rows, kinds_of_run(run)), title, run.plots / "stages.png")
     schedules = run.read_manifest().get("schedules", [])
     for name, numbers in results["tasks"].items():
+        numbers["warnings"] = run.read_manifest().get("data", {}).get(name, {}).get("warnings")
         numbers["history"] = learning_curves.history(rows, name, tasks[name].kind, schedules)._asdict()
         numbers["regularization"] = regularization(run, name, numbers["history"]["stage"])
     text = verdict.verdict(results)

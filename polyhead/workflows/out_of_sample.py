@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from polyhead.contracts.reader import Reader
-from polyhead.data.duplicates import content_keys
+from polyhead.data.checks.duplicates import content_keys
 from polyhead.data.splits.make import SPLITS
 from polyhead.errors import PolyheadError
 from polyhead.paths import studies

@@ -11,8 +11,10 @@ from torch import nn
 from polyhead.config import recipe
 from polyhead.config.recipe import Parts
 from polyhead.contracts.network import Head
+from polyhead.data.checks.run import findings, shortened
 from polyhead.data.doctor import empty_masks
-from polyhead.data.loading.source import TaskData, overlapping_splits
+from polyhead.data.loading.overlap import overlapping_splits
+from polyhead.data.loading.source import TaskData
 from polyhead.data.loading.streams import Collate
 from polyhead.engine.fit import build_heads, check_stage
 from polyhead.engine.mirror import check_url
@@ -29,6 +31,9 @@ from polyhead.workflows.tasks import open_tasks
 DESTROYS = 5
 """How many times :data:`PRETRAINED_LR`, for batches of 8, undoes within a few steps what pretrained weights know."""
 
+ALREADY_LOGGED = {"absent-classes", "no-objects", "split-copies", "task-copies"}
+"""Checks whose findings the log has anyway, as numbers of images and classes."""
+
 
 class Ready(NamedTuple):
     """The inputs of a training.
@@ -36,7 +41,8 @@ class Ready(NamedTuple):
     Attributes:
         parts: the built parts of the recipe; the model has all its heads.
         tasks: the opened data of each task.
-        remarks: lines for the log: the number of parameters, and warnings.
+        remarks: lines for the log: the number of parameters, and warnings. What the checks of the data found is also in
+            the tasks.
     """
 
     parts: Parts
@@ -56,6 +62,7 @@ def prepare(parts: Parts) -> Ready:
     if parts.settings.mirror is not None:
         check_url(parts.settings.mirror)
     tasks = open_tasks(parts.sources, parts.model.size, parts.settings.seed, largest=largest_side(parts.stages))
+    checked = _check_data(tasks)
     absent = [line for name, task in tasks.items() for line in _check_annotated(f"data.{name}", task)]
     build_heads(parts.model, tasks, parts.settings.seed)
     _check_heads(parts.model, tasks)
@@ -73,7 +80,19 @@ def prepare(parts: Parts) -> Ready:
             check_sizes(parts.model, [tasks[name] for name in stage.tasks or tasks], stage.sizes, f"stages.{number}")
     counted = _check_parameters(count_parameters(parts.model), parts.settings.max_parameters)
     warnings = [*_forgetting_warnings(parts, tasks), *_rate_warnings(parts, tasks)]
-    return Ready(parts, tasks, [counted, *absent, *overlapping_splits(tasks), *warnings])
+    return Ready(parts, tasks, [counted, *absent, *overlapping_splits(tasks), *checked, *warnings])
+
+
+def _check_data(tasks: Mapping[str, TaskData]) -> list[str]:
+    """Run the checks of the data, store in the tasks what they find, and return a line for each check."""
+    fresh = [task for task in tasks.values() if not task.stored]  # exemplars were checked with their data
+    lines = []
+    for name, found in findings(fresh).items():
+        tasks[name].warnings = dict(shortened(found))
+        logged = {check: line for check, line in tasks[name].warnings.items() if check not in ALREADY_LOGGED}
+        short = [f"{name}: {check}: {line}" for check, line in logged.items()]
+        lines += [*short, f"{name}: 'polyhead data check FOLDER' lists all warnings"] if short else []
+    return lines
 
 
 def build(config: Mapping[str, Any]) -> Parts:

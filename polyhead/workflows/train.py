@@ -110,7 +110,7 @@ def train_parts(
     Args:
         parts: the model, data and stages.
         show: receives the lines to print.
-        config: the resolved recipe that they were built from; None if they were built in Python.
+        config: the resolved recipe they were built from; None if they were built in Python.
         notes: further entries of the run's manifest.
     """
     parts, tasks, remarks = prepare(parts)
@@ -318,6 +318,7 @@ def describe_run(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
             "names": task.names,
             "license": task.license,
             "skipped": [str(problem) for problem in task.skipped],
+            "warnings": task.warnings,
         }
         for name, task in tasks.items()
     }

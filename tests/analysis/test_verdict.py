@@ -37,6 +37,12 @@ def test_score_with_all_numbers() -> None:
     assert sentences == "person:\n  AP50 0.910 on 50 test images (90 % interval 0.880 to 0.940)."
 
 
+def test_warnings_of_the_data_that_make_scores_doubtful_are_repeated() -> None:
+    found = {"same-folder": "data.yaml: the same 8 images are named for train and val", "license": "unknown"}
+    assert say(score=0.5, warnings=found) == f"person:\n  score 0.500.\n  Warning of the data: {found['same-folder']}."
+    assert say(score=0.5, warnings={"license": "unknown"}) == say(score=0.5, warnings=None) == say(score=0.5)
+
+
 def test_score_alone() -> None:
     assert say(score=0.5) == "person:\n  score 0.500."
 

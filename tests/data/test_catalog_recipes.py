@@ -15,7 +15,7 @@ from polyhead.config import recipe
 from polyhead.contracts.coco_names import COCO_NAMES
 from polyhead.data import catalog
 from polyhead.data.catalog import CATALOG
-from polyhead.data.loading.source import overlapping_splits
+from polyhead.data.loading.overlap import overlapping_splits
 from polyhead.data.readers.voc import CLASSES
 from polyhead.data.splits.make import SPLITS
 from polyhead.paths import RECIPES

@@ -1,5 +1,6 @@
 """Warnings before a training starts: stages that would forget earlier tasks."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from builders.error_kind import MeanError
 from torch import nn
 from torch.utils.data import TensorDataset
 
+from benchmarks.faulty_data import FAULTS, clean, write
 from polyhead.config import recipe
 from polyhead.config.recipe import Parts
 from polyhead.config.settings import Settings
@@ -21,6 +23,7 @@ from polyhead.types import Pyramid, PyramidSpec, TaskInfo
 from polyhead.workflows.own_task import Task
 from polyhead.workflows.preflight import _check_annotated, build, prepare
 from polyhead.workflows.tasks import open_task
+from polyhead.workflows.train import describe_run
 
 SCENES = {"reader": "scenes", "count": 8, "size": 64, "val": {"count": 4, "seed": 1}, "test": {"count": 4, "seed": 2}}
 NETWORK = {"backbone": "test_resnet", "size": 64, "middle": 8, "width": 8, "depth": 1}
@@ -64,6 +67,23 @@ def stage_warnings(second: dict[str, Any]) -> list[str]:
     config = recipe.resolve({"model": model, "data": {"a": SCENES, "b": SCENES}, "stages": stages}, [], "run")
     ready = prepare(build(config))
     return [remark for remark in ready.remarks if remark.startswith("stages.")]
+
+
+def test_the_data_is_checked_and_the_findings_are_stored(tmp_path: Path) -> None:
+    data = clean()
+    FAULTS["same folder as val"].plant(data, 2)
+    FAULTS["exact copy"].plant(data, 2)
+    write(data, "yolo", tmp_path)
+    model = {"class_path": "unified", "init_args": {"heads": {"a": "detect"}, **NETWORK}}
+    source = {"reader": {"reader": "yolo", "root": str(tmp_path)}, "license": "MIT", "workers": 0}
+    config = {"model": model, "data": {"a": source}, "stages": [{"epochs": 1}]}
+    parts, tasks, remarks = prepare(build(recipe.resolve(config, [], "run")))
+    lines = [line.split(": ")[1] for line in remarks if line.startswith("a: ") and "FOLDER" not in line]
+    assert "same-folder" in lines
+    assert len(lines) == len(set(lines)), "a line for each check"
+    warnings = describe_run(parts, tasks)["data"]["a"]["warnings"]
+    assert "the same 28 images are named for train and val" in warnings["same-folder"]
+    assert {"copies", "split-copies"} & warnings.keys()
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,8 @@ NOT_READ = frozenset(
 INSTALL_HEIC = "install it with: pip install 'polyhead[heic]'"
 Image.init()  # before this call Pillow knows only the most common formats
 
+THUMBNAIL = 32
+"""Height and width of the thumbnails by which images are compared."""
 TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -137,14 +139,49 @@ def read_sized(file: ImageFile, bits: int = 16) -> tv.Image:
         InvalidFileError: if the image cannot be read, or does not have the expected size.
     """
     image = read_image(file.path, bits)  # [3, h, w]
-    if file.size is not None and tuple(image.shape[1:]) != file.size:
+    _require_size(file, (image.shape[1], image.shape[2]))
+    return image
+
+
+def _require_size(file: ImageFile, size: Size) -> None:
+    """Check that an image has the expected size.
+
+    Raises:
+        InvalidFileError: if it has not.
+    """
+    if file.size is not None and size != file.size:
         what = (
-            f"expected {file.size[1]} x {file.size[0]} pixels as in its annotation, got {image.shape[2]} x "
-            f"{image.shape[1]} (after EXIF rotation)"
+            f"expected {file.size[1]} x {file.size[0]} pixels as in its annotation, got {size[1]} x "
+            f"{size[0]} (after EXIF rotation)"
         )
         remedy = "correct the size in the annotation; if only the EXIF rotation differs, save the image rotated"
         raise InvalidFileError(file.path, what, remedy)
-    return image
+
+
+def inspect_image(file: ImageFile, bits: int = 16) -> tuple[Size, str, UInt8[np.ndarray, "32 32"]]:
+    """Read an image whole, and return its upright size, the form of its pixels, and a gray thumbnail.
+
+    A JPEG file is decoded at a lower resolution, which is faster; damage in it is found all the same.
+
+    Raises:
+        InvalidFileError: as :func:`read_sized`.
+    """
+    with _opened(file.path) as image:
+        (width, height), form, orientation = image.size, _form(image), _orientation(image)
+        image.draft("L", (4 * THUMBNAIL, 4 * THUMBNAIL))
+        gray = _upright(to_rgb(image, file.path, bits).convert("L"), orientation)
+        size = (width, height) if orientation >= FIRST_SIDEWAYS else (height, width)
+        _require_size(file, size)
+        return size, form, np.array(gray.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
+
+
+def _form(image: Image.Image) -> str:
+    """Return what the pixels of an image are, from its header: such as ``color``, ``gray`` or ``CMYK``."""
+    if image.mode.startswith(("I", "F")):
+        return "16 bits"
+    if image.has_transparency_data:
+        return "transparent"
+    return {"1": "gray", "L": "gray", "RGB": "color", "P": "color"}.get(image.mode, image.mode)
 
 
 def is_size(height: int, width: int) -> bool:

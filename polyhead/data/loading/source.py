@@ -3,17 +3,15 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
 from polyhead.contracts.kind import Kind, Targets
-from polyhead.contracts.modality import Modality
+from polyhead.contracts.modality import Facts, Modality
 from polyhead.contracts.reader import Reader, Subset
 from polyhead.contracts.sizes import SideAt
 from polyhead.data.augment.base import Augmentation
-from polyhead.data.doctor import require_valid
-from polyhead.data.duplicates import content_keys, image_paths
+from polyhead.data.doctor import inspect, require_valid
 from polyhead.data.loading.balance import Repeat, Weighting, class_weights, repeat_factors
 from polyhead.data.loading.cache import GIB, Cached
 from polyhead.data.loading.stored_splits import check_stored
@@ -104,6 +102,10 @@ def check_settings(settings: Mapping[str, Any]) -> None:
 class TaskData:
     """An opened source: three disjoint splits of valid data, and their loaders.
 
+    Attributes:
+        facts: what the modality observed of each input in a file, by the file.
+        warnings: a line for each check of the data that found something (:mod:`polyhead.data.checks.run`).
+
     Args:
         name: name of the task.
         source: the settings.
@@ -137,7 +139,12 @@ class TaskData:
         given |= {split: reader for split, reader in (("val", source.val), ("test", source.test)) if reader is not None}
         for reader in given.values():
             reader.bind(kind, modality)
-        given = {split: require_valid(reader, f"data.{name} ({split})") for split, reader in given.items()}
+        self.facts: dict[str, Facts] = {}
+        self.warnings: dict[str, str] = {}
+        for split, reader in given.items():
+            inspection = inspect(reader, modality)
+            given[split] = require_valid(reader, f"data.{name} ({split})", inspection)
+            self.facts |= inspection.facts
         for split, reader in given.items():
             check_names(f"data.{name}", split, source.reader.names, reader.names)
         self.skipped = list(dict.fromkeys(problem for reader in given.values() for problem in reader.skipped))
@@ -311,40 +318,3 @@ class HeldOut(TaskData):
         self.readers = dict.fromkeys(SPLITS, reader)
         self._targets = {}
         self.names, self.categories = reader.names, reader.categories
-
-
-def overlapping_splits(tasks: Mapping[str, TaskData]) -> list[str]:
-    """Return a warning for each split whose images are also trained on.
-
-    Reported are test images that the same or another task trains on, and val images that the same task trains on.
-    Copies in other files count. One file in two splits of a task is an error instead
-    (:func:`polyhead.data.splits.make.make_splits`).
-    """
-    stored = {name for name, task in tasks.items() if task.stored}
-    keys = content_keys(
-        {
-            (name, split): image_paths(map(task.readers[split].entry, range(len(task.readers[split]))))
-            for name, task in tasks.items()
-            for split in SPLITS
-        }
-    )
-    warnings = []
-    for name, task in tasks.items():
-        for other, split in product(tasks, ("test", "val")):
-            shared = keys[name, split] & keys[other, "train"]
-            if not shared or (split == "val" and other != name):
-                continue
-            if other == name:
-                overlap = (
-                    "copies of its own training images, so scores on them mean little. Remove them from one split."
-                )
-            elif {name, other} & stored:  # exemplars are never split, so the other data set must change
-                owner = name if other in stored else other
-                overlap = f"training images of {other}. Remove them from the data of {owner}."
-            else:
-                overlap = (
-                    f"training images of {other}. Use data.*.split.by=image to put an image in the same split of every "
-                    "data set that is split automatically."
-                )
-            warnings.append(f"{name}: {len(shared)} of {len(task.readers[split])} {split} images are {overlap}")
-    return warnings

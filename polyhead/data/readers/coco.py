@@ -11,7 +11,7 @@ from polyhead.data.io.split_names import split_of, split_of_path
 from polyhead.data.readers.coco_categories import Entry, category_names, groups, is_id
 from polyhead.data.readers.coco_files import first_ten, image_folder, load_coco, only_json
 from polyhead.data.readers.in_memory import Box, InMemoryReader, Issues, Record, check_box
-from polyhead.errors import InvalidFileError, PolyheadError, Problem, suggest
+from polyhead.errors import Finding, InvalidFileError, PolyheadError, Problem, suggest
 from polyhead.paths import find
 from polyhead.types import Size
 
@@ -55,6 +55,8 @@ class Coco(InMemoryReader):
         _require_same_categories(documents)
         issues = Issues()
         entries, notes = self._without_groups(folder, documents, classes)
+        remedy = "remove it from the file, so that other programs do not count it as a class"
+        self.findings = [Finding("group-category", Problem(str(self.file), note, remedy)) for note in notes]
         names, labels = self._classes(entries, classes, issues)
         self._known = not issues.problems  # else the ids of annotations may be those of a faulty category
         records: dict[str, Record | None] = {}

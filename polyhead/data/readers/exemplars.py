@@ -6,7 +6,7 @@ targets, and its modality the inputs.
 
 import json
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -109,11 +109,11 @@ class ExemplarReader(Reader):
         """Return what else the sample showed when it was stored."""
         return {(str(where), int(label)) for where, label in self.entries[index]["also_shows"]}
 
-    def verify(self, index: int) -> Problem | None:
+    def verify(self, index: int, inspect: Callable[[Any], object] | None = None) -> Problem | None:
         """Return why a stored sample cannot be read."""
         assert self._modality is not None, "call bind() first"
         try:
-            self._modality.decode(self.raw(index))
+            (inspect or self._modality.decode)(self.raw(index))
             target = self.target(index)
             assert self._kind is not None, "call bind() first"
             self._kind.as_target(target, None, self.names)

@@ -1,6 +1,6 @@
 """Merge several data sets into one that has the classes of all and notes which classes each image was annotated for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -66,6 +66,7 @@ class Merge(Reader):
         self._indices = [(part, index) for part, reader in parts.items() for index in range(len(reader))]
         self.problems = [problem for reader in parts.values() for problem in reader.problems]
         self.skipped = [problem for reader in parts.values() for problem in reader.skipped]
+        self.findings = [finding for reader in parts.values() for finding in reader.findings]
         self.left_out = sum(reader.left_out for reader in parts.values())
         self.on_bad = "skip" if all(reader.on_bad == "skip" for reader in parts.values()) else "stop"
         self.cap = min(reader.cap for reader in parts.values())
@@ -100,10 +101,10 @@ class Merge(Reader):
         for reader in self.parts.values():
             reader.bind(kind, modality)
 
-    def verify(self, index: int) -> Problem | None:
+    def verify(self, index: int, inspect: Callable[[Any], object] | None = None) -> Problem | None:
         """Return why one image cannot be read."""
         part, inner = self._indices[index]
-        return self.parts[part].verify(inner)
+        return self.parts[part].verify(inner, inspect)
 
     def __getitem__(self, index: int) -> Sample:
         """Return the sample of a part with merged labels."""

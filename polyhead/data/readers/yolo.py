@@ -15,7 +15,7 @@ from polyhead.data.io.split_names import SPLITS
 from polyhead.data.readers.in_memory import Box, InMemoryReader, Issues, Record, check_box
 from polyhead.data.readers.yolo_layout import YoloLayout, looks_like_labels, yolo_layout
 from polyhead.data.readers.yolo_names import BOX_COLUMNS, is_class_file
-from polyhead.errors import InvalidFileError, PolyheadError, Problem, suggest
+from polyhead.errors import Finding, InvalidFileError, PolyheadError, Problem, few, suggest
 from polyhead.paths import find
 from polyhead.types import Size
 
@@ -95,6 +95,7 @@ class Yolo(InMemoryReader):
             remedy = "add labels/NAME.txt for each images/NAME.jpg, in the same subfolders"
             issues.add(None, Problem(str(folder), what, remedy))
         self.notes = [*layout.notes, *self._form_notes(split)]
+        self.findings = _same_images(layout, split)
         if without:
             images = f"{without} of {len(records)} images have"
             self.notes.append(f"{split}: {images} no label file and count as images without objects")
@@ -148,6 +149,19 @@ class Yolo(InMemoryReader):
             else:
                 issues.add(image_id, Problem(where, *found))
         return record
+
+
+def _same_images(layout: YoloLayout, split: str) -> list[Finding]:
+    """Return a warning for each other split that has the images of this training split, and is therefore not used."""
+    others = [name for name, images in layout.splits.items() if name != split and images == layout.splits[split]]
+    if split != "train" or not others:
+        return []
+    what = (
+        f"the same {len(layout.splits[split])} images are named for train and {few(others)}, so scores on them are "
+        "scores on training data"
+    )
+    remedy = "give each split its own images; here the others are split off from train"
+    return [Finding("same-folder", Problem(str(layout.description.path), what, remedy))]
 
 
 def parse_line(columns: list[str], size: Size, classes: int, keypoint_columns: int) -> YoloObject | tuple[str, str]:

@@ -6,7 +6,7 @@ from itertools import combinations
 
 from polyhead.contracts.kind import Kind
 from polyhead.contracts.reader import Reader
-from polyhead.data.duplicates import content_keys, image_paths
+from polyhead.data.checks.duplicates import content_keys, image_paths
 from polyhead.data.readers.merge import merge_splits
 from polyhead.data.splits.stratify import check_fractions, read_list, split, split_by_image, subset
 from polyhead.errors import PolyheadError, SettingError, few, suggest

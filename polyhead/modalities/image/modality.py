@@ -12,14 +12,15 @@ from torch import Tensor
 from torchvision import tv_tensors as tv
 
 from polyhead.contracts.card import CardFacts
-from polyhead.contracts.modality import Modality, Perturbed, Source
+from polyhead.contracts.modality import Facts, Modality, Perturbed, Source
 from polyhead.contracts.sizes import LARGEST
 from polyhead.data.augment.transforms import Eval, fit_of, train_transform
 from polyhead.data.geometry.plane import ImageMeta
 from polyhead.data.io.images import ImageFile, read_sized, used_bits
-from polyhead.errors import InvalidFileError, PolyheadError, SettingError
+from polyhead.errors import Finding, InvalidFileError, PolyheadError, SettingError
 from polyhead.modalities.image.attribution import hidden_and_shown, on_image
 from polyhead.modalities.image.card import card_facts
+from polyhead.modalities.image.checks import check_images, facts_of, groups_of_copies
 from polyhead.modalities.image.sources import image_of, image_sources, unread
 from polyhead.modalities.image.transforms import EvalImage, TrainImage
 from polyhead.plotting.heat import heat
@@ -108,6 +109,18 @@ class Image(Modality):
     def cached_bytes(self, decoded: Tensor) -> int | None:
         """Return the bytes of the pixels."""
         return int(decoded.nbytes)
+
+    def inspect(self, raw: ImageFile | Tensor) -> Facts:
+        """Return the size, the form of the pixels and a thumbnail of an image file; nothing of pixels."""
+        return facts_of(raw, self.bits) if isinstance(raw, ImageFile) else {}
+
+    def check(self, facts: Mapping[str, Facts]) -> list[Finding]:
+        """Return images with odd sizes, other channels than most, or nothing on them."""
+        return check_images(facts)
+
+    def near_copies(self, facts: Sequence[Facts]) -> list[list[int]]:
+        """Return the groups of images that are the same, or almost (:mod:`polyhead.data.checks.near_copies`)."""
+        return groups_of_copies(facts)
 
     def sources(self, source: Any) -> Iterator[Source]:
         """Yield the images of a file, a folder, a pattern, or pixels (:mod:`polyhead.modalities.image.sources`)."""

@@ -14,7 +14,8 @@ from polyhead.contracts.reader import Reader, Subset
 from polyhead.data.augment.base import Augmentation
 from polyhead.data.augment.yolov4 import Yolov4
 from polyhead.data.loading.balance import class_weights
-from polyhead.data.loading.source import Source, overlapping_splits
+from polyhead.data.loading.overlap import overlapping_splits
+from polyhead.data.loading.source import Source
 from polyhead.data.loading.streams import Steps
 from polyhead.data.readers.coco import Coco
 from polyhead.data.readers.exemplars import ExemplarReader, save_exemplars
