@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from polyhead.contracts.analyzed import Analyzable
 from polyhead.contracts.card import InCard
 from polyhead.contracts.explained import Explainable
 from polyhead.contracts.label_errors import ChecksLabels
@@ -102,7 +103,7 @@ def reduced(targets: Targets, sample_id: str, prediction: Any) -> Any:
     return targets.kind.reduce(prediction, partial(targets.__getitem__, sample_id), targets.names)
 
 
-class Kind(Explainable, Operated, ChecksLabels, InCard):
+class Kind(Explainable, Operated, Analyzable, ChecksLabels, InCard):
     """What a task predicts: its targets, predictions, scores, files and drawings.
 
     Targets and predictions are named tuples of tensors. A kind has no settings and no state.

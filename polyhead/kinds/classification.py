@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from polyhead.contracts.analyzed import Cases
 from polyhead.contracts.explained import Item, Mistake
 from polyhead.contracts.kind import Targets, Tested
 from polyhead.contracts.label_errors import LabelError
@@ -230,9 +231,19 @@ class Classification(StatisticsKind):
     def plot_results(self, tested: Tested, subject: str, file: Callable[[str], Path]) -> list[Path]:
         """Plot the confusion matrix."""
         assert isinstance(tested, TestedLabels)
+        title = f"confusion\n{subject}"
+        return [confusion_matrix(self.confusion(tested), tested.names, file("confusion_matrix"), title)]
+
+    def confusion(self, tested: "TestedLabels") -> Int[np.ndarray, "c c"]:
+        """Count the samples by class and most probable class."""
         matrix = np.zeros((len(tested.names), len(tested.names)), dtype=np.int64)
-        np.add.at(matrix, (tested.true, tested.probabilities.argmax(axis=1)), 1)
-        return [confusion_matrix(matrix, tested.names, file("confusion_matrix"), f"confusion\n{subject}")]
+        np.add.at(matrix, (tested.true, tested.best), 1)
+        return matrix
+
+    def cases(self, tested: "TestedLabels") -> list[Cases]:
+        """Return the samples, wrong where another class is the most probable one."""
+        samples = np.arange(len(tested.true))
+        return [Cases("wrong classes", "samples", samples, tested.best != tested.true, tested.true, {})]
 
 
 class TestedLabels(TestedStatistics):
@@ -249,6 +260,12 @@ class TestedLabels(TestedStatistics):
     ) -> None:
         super().__init__(kind, task, names, ids, _statistics(true, probabilities), true)
         self.probabilities, self.true = probabilities, true
+
+    @property
+    def best(self) -> Int[np.ndarray, " n"]:
+        """The most probable class of each sample."""
+        best: Int[np.ndarray, " n"] = self.probabilities.argmax(axis=1)
+        return best
 
 
 def _statistics(true: Int[np.ndarray, " n"], probabilities: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n k"]:

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from polyhead.boxes.overlap import pairwise_iou
+from polyhead.contracts.analyzed import Cases, Gains
 from polyhead.contracts.explained import Item, Mistake
 from polyhead.contracts.kind import Kind, Targets, Tested
 from polyhead.contracts.label_errors import LabelError
 from polyhead.contracts.operating import Conf, Decisions
 from polyhead.contracts.score import Columns, Score
+from polyhead.kinds import box_results
 from polyhead.kinds.box_card import BoxCard
 from polyhead.kinds.box_checks import BoxChecks
 from polyhead.kinds.box_decisions import box_decisions, reach
@@ -25,15 +27,12 @@ from polyhead.kinds.targets import boxes_of
 from polyhead.metrics import confusions, error_facts, store
 from polyhead.metrics.box_errors import CONFIDENT, LOWER, count_errors
 from polyhead.metrics.coco import FREQUENT, coco
-from polyhead.metrics.curves import confusion, curves
 from polyhead.metrics.dummy import dummy_predictions
 from polyhead.metrics.intervals import LEVEL, intervals
-from polyhead.metrics.matching import average_precision, match
 from polyhead.metrics.pooled import TestedBoxes
 from polyhead.metrics.stored_targets import load_targets, save_targets, targets_path
 from polyhead.metrics.voc import voc
 from polyhead.plotting import box_plots, draw
-from polyhead.plotting.figures import confusion_matrix
 from polyhead.types import BoxBatch, Boxes, Detections, Marks, Meta, ShownClass, Size, TaskInfo
 
 TOP = 300
@@ -338,13 +337,16 @@ class Detection(BoxChecks, BoxCard, Kind):
     def plot_results(self, tested: Tested, subject: str, file: Callable[[str], Path]) -> list[Path]:
         """Plot precision over recall, F1 over the score threshold, and the confusion matrix."""
         assert isinstance(tested, TestedBoxes)
-        targets, found, names = tested.targets, tested.predictions, tested.names
-        matches = match(targets, found, names, np.array([0.5]))
-        steps, ap50 = curves(matches), average_precision(matches)[0, 0]
-        matrix = confusion(targets, found, names, CONFIDENT)
-        title = f"confusion, IoU 0.5, score {CONFIDENT} and above\n{subject}"
-        return [
-            box_plots.precision_recall(steps.recall, steps.precision, ap50, names, subject, file("pr_curve")),
-            box_plots.f1(steps.thresholds, steps.f1, names, subject, file("f1_curve")),
-            confusion_matrix(matrix, names, file("confusion_matrix"), title),
-        ]
+        return box_results.plots(tested, subject, file)
+
+    def confusion(self, tested: TestedBoxes) -> np.ndarray:
+        """Count objects by their class and that of the detection that matches, with a score of at least .25."""
+        return box_results.confusions(tested)
+
+    def cases(self, tested: TestedBoxes) -> list[Cases]:
+        """Return the objects and the detections with a score of at least .25."""
+        return box_results.cases(tested)
+
+    def gains(self, tested: TestedBoxes, weights: np.ndarray) -> Gains:
+        """Return the gains of TIDE's types of error."""
+        return box_results.gains(tested, weights)

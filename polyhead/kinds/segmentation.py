@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
+from polyhead.contracts.analyzed import Cases
 from polyhead.contracts.explained import Item, Mistake
 from polyhead.contracts.kind import Targets, Tested
 from polyhead.contracts.operating import Conf
@@ -21,6 +22,7 @@ from polyhead.contracts.score import Columns, Counts, Score
 from polyhead.data.io.images import read_classes
 from polyhead.errors import PolyheadError
 from polyhead.kinds.mask_card import MaskCard
+from polyhead.kinds.mask_cases import region_cases
 from polyhead.kinds.mask_mistakes import bounding_box, mask_mistakes
 from polyhead.kinds.statistics import StatisticsKind, TestedStatistics
 from polyhead.kinds.targets import class_mask
@@ -284,11 +286,20 @@ class Segmentation(MaskCard, StatisticsKind):
         assert isinstance(tested, TestedMasks)
         scores = masks.masks([PixelCounts(torch.from_numpy(each)) for each in tested.pixels], tested.names)
         title = f"mIoU {scores.miou:.3f}, without background {scores.miou_foreground:.3f}\n{subject}"
-        pixels = tested.pixels.sum(axis=0)  # [n, c, c + 1] -> [c, c + 1]
+        matrix = self.confusion(tested)
         return [
             iou_bars(scores.iou, title, file("iou")),
-            confusion_matrix(pixels, tested.names, file("confusion_matrix"), f"confusion of pixels\n{subject}"),
+            confusion_matrix(matrix, tested.names, file("confusion_matrix"), f"confusion of pixels\n{subject}"),
         ]
+
+    def confusion(self, tested: "TestedMasks") -> Int[np.ndarray, "c d"]:
+        """Count the pixels by class and predicted class; the last column is for pixels without a prediction."""
+        counts: Int[np.ndarray, "c d"] = tested.pixels.sum(axis=0)  # [n, c, c + 1] -> [c, c + 1]
+        return counts
+
+    def cases(self, tested: "TestedMasks") -> list[Cases]:
+        """Return the regions of each annotated class of each image, wrong where their IoU is below .5."""
+        return [region_cases(tested.pixels)]
 
 
 class TestedMasks(TestedStatistics):
