@@ -20,6 +20,8 @@ Facts = Mapping[str, Any]
 
 Partner = Callable[[], Sample]
 """Returns a random other decoded sample of the same training set, a new one at each call."""
+Change = Callable[[Any, int], Any]
+"""Returns a changed copy of a decoded input of the same size; the number is the seed of random choices."""
 
 
 class TrainTransform(ABC):
@@ -213,6 +215,15 @@ class Modality(ABC):
     @abstractmethod
     def load(self, entry: Mapping[str, Any], folder: Path) -> Any:
         """Return the raw input that :meth:`save` wrote."""
+
+    # pylint: disable-next=unused-argument  # images use it
+    def facts(self, decoded: Any) -> Mapping[str, float]:
+        """Return numbers about a decoded input that errors may depend on, such as its brightness; by default none."""
+        return {}
+
+    def changes(self) -> Mapping[str, Change]:
+        """Return changes of an input that must not change its target, to measure robustness; by default none."""
+        return {}
 
     def draw(self, decoded: Any) -> Any:
         """Return a decoded input as a PIL image; None, the default, if it cannot be drawn."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision import tv_tensors as tv
 
 from polyhead.contracts.card import CardFacts
-from polyhead.contracts.modality import Facts, Modality, Perturbed, Source
+from polyhead.contracts.modality import Change, Facts, Modality, Perturbed, Source
 from polyhead.contracts.sizes import LARGEST
 from polyhead.data.augment.transforms import Eval, fit_of, train_transform
 from polyhead.data.geometry.plane import ImageMeta
@@ -20,7 +20,9 @@ from polyhead.data.io.images import ImageFile, read_sized, used_bits
 from polyhead.errors import Finding, InvalidFileError, PolyheadError, SettingError
 from polyhead.modalities.image.attribution import hidden_and_shown, on_image
 from polyhead.modalities.image.card import card_facts
+from polyhead.modalities.image.changes import CHANGES
 from polyhead.modalities.image.checks import check_images, facts_of, groups_of_copies
+from polyhead.modalities.image.facts import image_facts
 from polyhead.modalities.image.sources import image_of, image_sources, unread
 from polyhead.modalities.image.transforms import EvalImage, TrainImage
 from polyhead.plotting.heat import heat
@@ -164,6 +166,14 @@ class Image(Modality):
         """Return the stored image file."""
         size = entry["size"]
         return ImageFile(str(folder / str(entry["files"][0])), None if size is None else (int(size[0]), int(size[1])))
+
+    def facts(self, decoded: Tensor) -> dict[str, float]:
+        """Return brightness, contrast, side and aspect (:mod:`polyhead.modalities.image.facts`)."""
+        return image_facts(decoded)
+
+    def changes(self) -> dict[str, Change]:
+        """Return blur, noise, JPEG and changes of light (:mod:`polyhead.modalities.image.changes`)."""
+        return CHANGES
 
     def draw(self, decoded: Tensor) -> Pillow.Image:
         """Return the image for drawing."""
