@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from polyhead.nets.model import Model
     from polyhead.run import Run
     from polyhead.workflows.card.write import data_card
+    from polyhead.workflows.errors import analyze_errors
     from polyhead.workflows.extend import extend
     from polyhead.workflows.lr_find import lr_find
     from polyhead.workflows.measure import evaluate
@@ -34,6 +35,7 @@ _NAMES = {
     "Run": ("polyhead.run", "Run"),
     "Stage": ("polyhead.engine.stage", "Stage"),
     "Task": ("polyhead.workflows.own", "Task"),
+    "analyze_errors": ("polyhead.workflows.errors", "analyze_errors"),
     "compare": ("polyhead.analysis.table", "compare"),
     "data_card": ("polyhead.workflows.card.write", "data_card"),
     "data_split": ("polyhead.workflows.write_split", "data_split"),
@@ -57,6 +59,7 @@ __all__ = [
     "Run",
     "Stage",
     "Task",
+    "analyze_errors",
     "compare",
     "data_card",
     "data_split",

@@ -31,6 +31,7 @@ COMMANDS = {
     "predict": ("polyhead.commands.predict", "predict on images; write drawn images, JSON or CSV"),
     "explain": ("polyhead.commands.explain", "draw what predictions depend on, and whether to trust that"),
     "mistakes": ("polyhead.commands.mistakes", "draw the worst mistakes of each type with explanations"),
+    "errors": ("polyhead.commands.errors", "show where a run is wrong, what that costs, and how robust it is"),
     "app": ("polyhead.commands.app", "show a model on a page in the browser, or as a Hugging Face Space"),
     "compare": ("polyhead.commands.compare", "compare runs in one table: scores, paired differences, intervals"),
     "extend": ("polyhead.commands.extend", "add a task to a trained run without the data of its earlier tasks"),

@@ -28,9 +28,10 @@ from torch.nn import functional as F
 import polyhead
 from polyhead import checkpoint
 from polyhead.contracts import classes
+from polyhead.contracts.analyzed import Cases
 from polyhead.contracts.explained import Mistake
 from polyhead.contracts.kind import Targets, Tested
-from polyhead.contracts.modality import EvalTransform, Modality, Partner, Source, TrainTransform
+from polyhead.contracts.modality import Change, EvalTransform, Modality, Partner, Source, TrainTransform
 from polyhead.contracts.network import Backbone, Head
 from polyhead.contracts.operating import Conf
 from polyhead.contracts.reader import Reader
@@ -172,6 +173,10 @@ class TwoNumbers(StatisticsKind):
                 found.append(Mistake(f"wrong {names[number]}", caption, error / (1 + error), number))
         return found
 
+    def cases(self, tested: TestedStatistics) -> list[Cases]:
+        samples, wrong = np.arange(len(tested.ids)), tested.statistics[:, 1] == 0
+        return [Cases("numbers beyond 1", "texts", samples, wrong, np.zeros_like(samples), {})]
+
 
 def numbers_of(target: np.ndarray, found: np.ndarray) -> Float[np.ndarray, "n k"]:
     """Return of each sample the error, whether both numbers are within 1, and 1."""
@@ -216,6 +221,12 @@ class Words(Modality):
 
     def lengths(self, inputs: Iterable[str]) -> list[int]:
         return [len(text.split()) for text in inputs]
+
+    def facts(self, decoded: Tensor) -> dict[str, float]:
+        return {"words": float(len(decoded)), "unknown words": float((decoded == 1).sum())}
+
+    def changes(self) -> dict[str, Change]:
+        return {"reversed": lambda decoded, _: decoded.flip(0)}
 
     def sources(self, source: Any) -> Iterator[Source]:
         for entry in source if isinstance(source, list) else [source]:
@@ -426,6 +437,18 @@ def test_mistakes_are_ranked_and_explained_without_drawings(folder: Path) -> Non
     assert all(each["file"] is None and each["explanation"]["item"].startswith("weight") for each in worst)
     assert all(each["caption"] in printed for each in worst)
     assert [path.name for path in (folder / "runs/toy/mistakes").iterdir()] == ["mistakes.json"]
+
+
+def test_errors_depend_on_the_facts_of_the_modality(folder: Path) -> None:
+    printed = succeed(folder, "errors", "runs/toy", "--split", "val", "--robustness")
+    entry = json.loads((folder / "runs/toy/errors/errors.json").read_text())["tasks"]["animals"]
+    wrong = entry["wrong"]["numbers beyond 1"]
+    assert wrong["cases"] == entry["images"] == 60
+    assert f"numbers beyond 1: {wrong['fraction'][0]:.3f}" in printed
+    assert "words" in entry["curves"]
+    assert entry["gains"]["types"] == {}
+    assert [row["change"] for row in entry["robustness"]] == ["", "reversed"]
+    assert "changed by reversed" in printed
 
 
 def test_explain_takes_the_texts_of_the_run_without_a_source(folder: Path) -> None:

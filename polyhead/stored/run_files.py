@@ -73,6 +73,22 @@ MISTAKES = {
     "mistakes": [{"file": _OPTIONAL_TEXT, "task": str, "type": str, "caption": str}],
 }
 
+_PART = [_SCORE]
+ERRORS = {
+    "split": str,
+    "tasks": {
+        str: {
+            "images": int,
+            "wrong": {str: {"cases": int, "fraction": _PART}},
+            "slices": {
+                "tried": [{"of": str, "slice": str, "cases": int, "images": int, "difference": _PART, "p": float}],
+                "left_out": [str],
+            },
+            "robustness": [{"change": str, "score": _PART, "difference": _PART}],
+        }
+    },
+}
+
 
 def read_manifest(path: Path) -> dict[str, Any]:
     """Read ``manifest.json``; empty if the run has none.
@@ -102,6 +118,15 @@ def read_mistakes(path: Path) -> dict[str, Any]:
         PolyheadError: if it is damaged.
     """
     return read_json(path, MISTAKES, f"'polyhead mistakes {path.parent.parent}' writes it again.")
+
+
+def read_errors(path: Path) -> dict[str, Any]:
+    """Read ``errors.json``; empty if there is none.
+
+    Raises:
+        PolyheadError: if it is damaged.
+    """
+    return read_json(path, ERRORS, f"'polyhead errors {path.parent.parent}' writes it again.")
 
 
 def read_epochs(path: Path) -> list[dict[str, str]]:

@@ -24,7 +24,7 @@ def scored_by_tidecv(case: Case) -> tuple[float, dict[str, float]]:
     for number, (image_id, each) in enumerate(case.targets.items()):
         annotated.add_image(number, image_id)
         for box, label, ignore in zip(each.boxes, each.labels.tolist(), each.ignore.tolist(), strict=True):
-            add = annotated.add_ignore_region if ignore else annotated.add_ground_truth
+            add = getattr(annotated, "add_ignore_region" if ignore else "add_ground_truth")
             add(number, label, box=xywh(box))
         found = case.predictions.get(image_id, NOTHING)
         for box, score, label in zip(found.boxes, found.scores.tolist(), found.labels.tolist(), strict=True):

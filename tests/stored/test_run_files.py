@@ -8,7 +8,7 @@ import pytest
 
 from polyhead.errors import PolyheadError
 from polyhead.run import Run, write_json, write_rows
-from polyhead.stored.run_files import read_mistakes
+from polyhead.stored.run_files import read_errors, read_mistakes
 
 ROWS = [{"stage": 0, "epoch": 1, "time": 1.5, "val/a/accuracy": 0.5}, {"stage": 1, "epoch": 1, "time": 2.5}]
 MANIFEST = {"seed": 0, "splits": {"a": {"train": ["x"], "val": []}}, "git": None, "precision": "32-true"}
@@ -124,3 +124,17 @@ def test_a_gallery_of_mistakes_is_read_or_refused(tmp_path: Path) -> None:
     write_json(path, {**content, "mistakes": [{**entry, "caption": 7}]})
     with pytest.raises(PolyheadError, match=rf"mistakes\.json.*'polyhead mistakes {tmp_path}' writes it again\.$"):
         read_mistakes(path)
+
+
+def test_an_error_analysis_is_read_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "errors" / "errors.json"
+    assert read_errors(path) == {}
+    path.parent.mkdir()
+    wrong = {"wrong classes": {"cases": 3, "fraction": [0.5, None, None]}}
+    slices: dict[str, Any] = {"tried": [], "left_out": ["wrong classes: class a"]}
+    entry = {"images": 3, "wrong": wrong, "slices": slices, "robustness": []}
+    write_json(path, {"split": "test", "tasks": {"a": entry}})
+    assert read_errors(path)["tasks"] == {"a": entry}
+    write_json(path, {"split": "test", "tasks": {"a": {**entry, "images": "3"}}})
+    with pytest.raises(PolyheadError, match=rf"errors\.json.*'polyhead errors {tmp_path}' writes it again\.$"):
+        read_errors(path)
