@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from polyhead.boxes.overlap import box_area, intersection
-from polyhead.contracts.analyzed import Cases, Gains
+from polyhead.contracts.analyzed import Analyzable, Cases, Gains
+from polyhead.contracts.kind import Tested
 from polyhead.metrics.box_errors import CONFIDENT, image_errors
 from polyhead.metrics.curves import confusion, curves
 from polyhead.metrics.matching import average_precision, match
@@ -85,3 +86,24 @@ def _cases(title: str, unit: str, rows: Float[Tensor, "n k"], facts: tuple[str, 
     samples, wrong, labels, *values = rows.numpy().T
     table = dict(zip(facts, values, strict=True))
     return Cases(title, unit, samples.astype(np.int64), wrong.astype(np.bool_), labels.astype(np.int64), table)
+
+
+class BoxResults(Analyzable):
+    """The results of a detection task."""
+
+    def plot_results(self, tested: Tested, subject: str, file: Callable[[str], Path]) -> list[Path]:
+        """Plot precision over recall, F1 over the score threshold, and the confusion matrix."""
+        assert isinstance(tested, TestedBoxes)
+        return plots(tested, subject, file)
+
+    def confusion(self, tested: TestedBoxes) -> np.ndarray:
+        """Count objects by their class and that of the detection that matches, with a score of at least .25."""
+        return confusions(tested)
+
+    def cases(self, tested: TestedBoxes) -> list[Cases]:
+        """Return the objects and the detections with a score of at least .25."""
+        return cases(tested)
+
+    def gains(self, tested: TestedBoxes, weights: np.ndarray) -> Gains:
+        """Return the gains of TIDE's types of error."""
+        return gains(tested, weights)

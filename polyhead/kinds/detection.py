@@ -1,6 +1,6 @@
 """Detection: the boxes and classes of objects. Targets are gathered as they are, by image id."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,16 @@ import torch
 from torch import Tensor
 
 from polyhead.boxes.overlap import pairwise_iou
-from polyhead.contracts.analyzed import Cases, Gains
 from polyhead.contracts.explained import Item, Mistake
 from polyhead.contracts.kind import Kind, Targets, Tested
 from polyhead.contracts.label_errors import LabelError
 from polyhead.contracts.operating import Conf, Decisions
 from polyhead.contracts.score import Columns, Score
-from polyhead.kinds import box_results
 from polyhead.kinds.box_card import BoxCard
 from polyhead.kinds.box_checks import BoxChecks
 from polyhead.kinds.box_decisions import box_decisions, reach
 from polyhead.kinds.box_mistakes import box_mistakes
+from polyhead.kinds.box_results import BoxResults
 from polyhead.kinds.box_statistics import object_counts, relative_boxes
 from polyhead.kinds.label_errors import box_label_errors
 from polyhead.kinds.original_boxes import have_area, original_boxes
@@ -56,7 +55,7 @@ NOTE = f"({FREQUENT}+): classes with at least {FREQUENT} test objects"
 _FOUND: store.ColumnTypes = {"boxes": ("f", (4,)), "scores": ("f", ()), "labels": ("i", ())}
 
 
-class Detection(BoxChecks, BoxCard, Kind):
+class Detection(BoxChecks, BoxCard, BoxResults, Kind):
     """The kind of a task whose head predicts boxes with a class and a score."""
 
     title = "detection"
@@ -333,20 +332,3 @@ class Detection(BoxChecks, BoxCard, Kind):
         """Plot how many objects each class has, where their centers are and how large they are."""
         counts = np.array(object_counts(targets))
         return box_plots.objects(counts, relative_boxes(targets), targets.names, task, len(targets), path)
-
-    def plot_results(self, tested: Tested, subject: str, file: Callable[[str], Path]) -> list[Path]:
-        """Plot precision over recall, F1 over the score threshold, and the confusion matrix."""
-        assert isinstance(tested, TestedBoxes)
-        return box_results.plots(tested, subject, file)
-
-    def confusion(self, tested: TestedBoxes) -> np.ndarray:
-        """Count objects by their class and that of the detection that matches, with a score of at least .25."""
-        return box_results.confusions(tested)
-
-    def cases(self, tested: TestedBoxes) -> list[Cases]:
-        """Return the objects and the detections with a score of at least .25."""
-        return box_results.cases(tested)
-
-    def gains(self, tested: TestedBoxes, weights: np.ndarray) -> Gains:
-        """Return the gains of TIDE's types of error."""
-        return box_results.gains(tested, weights)
