@@ -34,9 +34,10 @@ class Row(NamedTuple):
         scores: ``{metric: [value, low, high]}``.
         metric: the score that the next three are of.
         spread: standard deviation of the metric over the seeds; None for one seed.
-        difference: ``[value, low, high]`` of the metric minus that of the first row; None in the first row.
-        relative: the difference as a fraction of the first row's metric; where lower is better, the difference of the
-            skills as a fraction of the first row's skill. None in the first row, where lower is better and the metric
+        difference: ``[value, low, high]`` of the metric minus that of the reference, which is the first row unless
+            another one is named; None in the reference.
+        relative: the difference as a fraction of the reference's metric; where lower is better, the difference of the
+            skills as a fraction of the reference's skill. None in the reference, where lower is better and the metric
             is not the main one (of which alone the dummy baseline is known), and where that is not above 0 on all
             images or on more than :data:`MAX_UNDEFINED` of the resamples.
         parameters: total over all networks of the row; folds of one network are averaged. None where the runs do not
@@ -93,69 +94,79 @@ def rows_of(rows: Any) -> Rows:
 
 
 def compare(
-    rows: Mapping[str, Any], metric: str | None = None, split: str = "test", task: str | None = None
+    rows: Mapping[str, Any],
+    metric: str | None = None,
+    split: str = "test",
+    task: str | None = None,
+    reference: str | None = None,
 ) -> list[Row]:
     """Score every row on the same resamples of the same images, and of its seeds.
 
     Args:
-        rows: the runs of each row, at least one (:func:`rows_of`); differences are relative to the first. Rows with the
-            same number of seeds are paired seed by seed.
+        rows: the runs of each row, at least one (:func:`rows_of`). Rows with the same number of seeds are paired seed
+            by seed.
         metric: the score that differences are of (:attr:`polyhead.contracts.kind.Kind.measures`); None takes the first
             of its kind of task.
         split: which stored predictions to read.
         task: the only task to compare; None pools the tasks of a run.
+        reference: name of the row that differences are to; None takes the first.
 
     Raises:
-        PolyheadError: when a run was not evaluated, or two runs were not tested on the same targets.
+        PolyheadError: when a run was not evaluated, two runs were not tested on the same targets, or there is no such
+            row.
 
     Example:
         >>> [row.name for row in polyhead.compare({"one": "runs/small", "other": "runs/small"}, task="fruit")]
         ['one', 'other']
     """
     rows = rows_of(rows)
+    reference = next(iter(rows)) if reference is None else reference
+    if reference not in rows:
+        raise PolyheadError(f"there is no row {reference!r} to compare with{suggest(reference, rows)}")
     tested = {
         name: [
             join_tasks([part for folder in seed for part in read_predictions(folder, split, task)]) for seed in seeds
         ]
         for name, seeds in rows.items()
     }
-    reference = next(iter(tested.values()))[0]
+    first = next(iter(tested.values()))[0]
     for name, seeds in tested.items():
         for number, other in enumerate(seeds):
             label = name if len(seeds) == 1 else f"{name} ({number + 1})"
-            check_same_targets(reference, other, (next(iter(rows)), label))
-    scores = {each.name: each for each in reference.kind.measures}
+            check_same_targets(first, other, (next(iter(rows)), label))
+    scores = {each.name: each for each in first.kind.measures}
     metric = metric or next(iter(scores))
     if metric not in scores:
-        raise PolyheadError(f"tasks of {reference.kind.title} have no metric {metric!r}{suggest(metric, scores)}")
-    size = reference.counts()
+        raise PolyheadError(f"tasks of {first.kind.title} have no metric {metric!r}{suggest(metric, scores)}")
+    size = first.counts()
     # Where all classes are frequent, the scores of the frequent ones alone would be the same again.
     measures = [name for name, each in scores.items() if size.rare or name == metric or not each.frequent_only]
-    has_skill = metric == reference.kind.main.name and not scores[metric].higher_is_better
-    dummy = _dummy_of(rows, split, reference.task) if has_skill else None
+    has_skill = metric == first.kind.main.name and not scores[metric].higher_is_better
+    dummy = _dummy_of(rows, split, first.task) if has_skill else None
     weights = bootstrap_weights(size.images)  # [b, p]
-    result: list[Row] = []
-    first: Float[np.ndarray, " b"] | None = None
+    single, resampled = {}, {}
     for name, seeds in tested.items():
-        runs = [seed.bootstrap(reference) for seed in seeds]
-        single = {each: np.stack([run(each, weights) for run in runs]) for each in measures}  # [seeds, b]
-        resampled = {each: mean_over_runs(samples) for each, samples in single.items()}  # [b]
+        runs = [seed.bootstrap(first) for seed in seeds]
+        single[name] = {each: np.stack([run(each, weights) for run in runs]) for each in measures}  # [seeds, b]
+        resampled[name] = {each: mean_over_runs(samples) for each, samples in single[name].items()}  # [b]
+    result: list[Row] = []
+    for name, samples in resampled.items():
         difference = relative = None
-        if first is not None:
-            difference = list(percentile_interval(resampled[metric] - first))
-            relative = _relative(resampled[metric], first, scores[metric], dummy)
-        first = resampled[metric] if first is None else first
+        if name != reference:
+            difference = list(percentile_interval(samples[metric] - resampled[reference][metric]))
+            relative = _relative(samples[metric], resampled[reference][metric], scores[metric], dummy)
+        spread = float(single[name][metric][:, 0].std(ddof=1)) if len(tested[name]) > 1 else None
         result.append(
             Row(
                 name,
-                reference.kind.name,
-                len(seeds),
+                first.kind.name,
+                len(tested[name]),
                 size.images,
                 size.objects,
                 size.classes,
-                {each: list(percentile_interval(samples)) for each, samples in resampled.items()},
+                {each: list(percentile_interval(values)) for each, values in samples.items()},
                 metric,
-                float(single[metric][:, 0].std(ddof=1)) if len(runs) > 1 else None,
+                spread,
                 difference,
                 relative,
                 *costs(
@@ -168,28 +179,31 @@ def compare(
 
 
 def _relative(
-    samples: Float[np.ndarray, " b"], first: Float[np.ndarray, " b"], score: Score, dummy: float | None
+    samples: Float[np.ndarray, " b"], reference: Float[np.ndarray, " b"], score: Score, dummy: float | None
 ) -> list[float] | None:
-    """Return the difference as a fraction of the first row's metric, or None where too often that is not defined.
+    """Return the difference as a fraction of the reference's metric, or None where too often that is not defined.
 
     Where lower is better, metrics are replaced by skills; the dummy baseline is the same on all resamples.
     """
     if not score.higher_is_better:
         if dummy is None or dummy == score.best:
             return None
-        samples, first = ((each - dummy) / (score.best - dummy) for each in (samples, first))
-    fractions = np.divide(samples - first, first, out=np.full_like(first, np.nan), where=first > 0)
+        samples, reference = ((each - dummy) / (score.best - dummy) for each in (samples, reference))
+    fractions = np.divide(samples - reference, reference, out=np.full_like(reference, np.nan), where=reference > 0)
     defined = not np.isnan(fractions[0]) and np.isnan(fractions).mean() <= MAX_UNDEFINED
     return list(percentile_interval(fractions)) if defined else None
 
 
-def by_task(rows: Rows, metric: str | None = None, split: str = "test") -> dict[str, list[Row]]:
+def by_task(
+    rows: Rows, metric: str | None = None, split: str = "test", reference: str | None = None
+) -> dict[str, list[Row]]:
     """Make a table for each task, for tasks that cannot be pooled; of a row's runs, those that have the task.
 
     Args:
         rows: as for :func:`compare`.
         metric: the score that differences are of, where the task has it; else the main score of its kind.
         split: which stored predictions to read.
+        reference: as for :func:`compare`.
 
     Raises:
         PolyheadError: as :func:`compare`, and when a row has no run of a task that another row has.
@@ -206,7 +220,7 @@ def by_task(rows: Rows, metric: str | None = None, split: str = "test") -> dict[
             raise PolyheadError(
                 f"{', '.join(lacking)}: no run was tested on task {task!r}, but runs of other rows were"
             )
-        tables[task] = compare(with_task, study_metric(with_task, metric, split, task), split, task)
+        tables[task] = compare(with_task, study_metric(with_task, metric, split, task), split, task, reference)
     return tables
 
 
@@ -235,12 +249,19 @@ def _dummy_baselines(folders: Sequence[str], split: str, task: str | None) -> di
     return {name: fmean(values) for name, values in scores.items()}
 
 
-def text(rows: Sequence[Row]) -> str:
-    """Format the table as text, with a note on what its intervals mean."""
+def reference_of(rows: Sequence[Row]) -> str:
+    """Return the name of the row that the differences are to."""
+    return next(row.name for row in rows if row.difference is None)
+
+
+def cells(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """Return the texts of each column by its title; columns that are empty are left out."""
     measures = list(rows[0].scores)
     kind = kind_of(rows[0].kind)
     shown = {each.name: each for each in kind.measures if each.name in measures}
     title = shown[rows[0].metric].title
+    reference = reference_of(rows)
+    versus = "first row" if reference == rows[0].name else one_line(reference)
     columns: dict[str, list[str]] = {
         "run": [one_line(row.name) for row in rows],
         "seeds": [str(row.seeds) for row in rows],
@@ -248,24 +269,35 @@ def text(rows: Sequence[Row]) -> str:
         "objects": [str(row.objects) if kind.counts_objects else "" for row in rows],
         **{shown[each].title: [_triple(row.scores[each]) for row in rows] for each in measures},
         f"{title} sd": ["-" if row.spread is None else f"{row.spread:.3f}" for row in rows],
-        f"{title} vs. first row": [_triple(row.difference, "+z.3f") if row.difference else "-" for row in rows],
+        f"{title} vs. {versus}": [_triple(row.difference, "+z.3f") if row.difference else "-" for row in rows],
         "relative": [_triple(row.relative, "+z.1%") if row.relative else "" for row in rows],
         "parameters": [f"{row.parameters / 1e6:.2f} M" if row.parameters else "" for row in rows],
         "training": [f"{row.minutes:.1f} min" if row.minutes else "" for row in rows],
         "inference": [f"{row.milliseconds:.0f} ms" if row.milliseconds else "" for row in rows],
     }
-    columns = {name: cells for name, cells in columns.items() if any(cells)}
-    widths = [max(len(name), *map(len, cells)) for name, cells in columns.items()]
-    lines = [list(columns), *(list(cells) for cells in zip(*columns.values(), strict=True))]
-    table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return {name: column for name, column in columns.items() if any(column)}
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """Return what the intervals of a table mean, and the scores of the dummy baselines, as lines."""
     resamples = bootstrap_weights(1).shape[0] - 1
     several = any(row.seeds > 1 for row in rows)
     resampled = "seeds and images" if several else "the images"
     note = f"[low, high]: {LEVEL:.0%} interval, {resamples} resamples of {resampled}, the same for all runs"
     if several:
         note += "; scores are means over seeds, sd is between seeds"
-    note += "".join(f"; {text}" for text in dict.fromkeys(each.note for each in shown.values() if each.note))
-    return "\n".join([*table, note, *_dummy_text(rows)])
+    shown = [each for each in kind_of(rows[0].kind).measures if each.name in rows[0].scores]
+    note += "".join(f"; {text}" for text in dict.fromkeys(each.note for each in shown if each.note))
+    return [note, *_dummy_text(rows)]
+
+
+def text(rows: Sequence[Row]) -> str:
+    """Format the table as text, with a note on what its intervals mean."""
+    columns = cells(rows)
+    widths = [max(len(name), *map(len, column)) for name, column in columns.items()]
+    lines = [list(columns), *(list(line) for line in zip(*columns.values(), strict=True))]
+    table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join([*table, *notes(rows)])
 
 
 def _dummy_text(rows: Sequence[Row]) -> list[str]:

@@ -5,9 +5,8 @@ from pathlib import Path
 from polyhead.cli import Parser
 from polyhead.config import overrides
 from polyhead.contracts.classes import allow
-from polyhead.run import write_json, write_text
 
-_OWN = ("--table", "--runs", "--metric", "--allow", "--help", "-h")
+_OWN = ("--table", "--runs", "--metric", "--jobs", "--minutes", "--allow", "--help", "-h")
 
 
 def parser() -> Parser:
@@ -22,8 +21,17 @@ def parser() -> Parser:
     command.add_argument("--table", action="store_true", help="only print the table of the finished runs")
     command.add_argument("--runs", default="runs", metavar="DIR", help="parent of the study's folder (default: runs)")
     command.add_argument("--metric", help="metric of the differences, such as ap or accuracy (default: the study's)")
+    add_limits(command)
     command.add_allow()
     return command
+
+
+def add_limits(command: Parser) -> None:
+    """Add ``--jobs`` and ``--minutes``, for commands that train several runs."""
+    command.add_argument("--jobs", type=int, default=1, metavar="N", help="train N runs at once (default: 1)")
+    command.add_argument(
+        "--minutes", type=float, metavar="M", help="start no run after M minutes; the same command goes on later"
+    )
 
 
 def main(argv: list[str]) -> int:
@@ -32,26 +40,18 @@ def main(argv: list[str]) -> int:
     given = parser().parse_args(words)
     allow(given.allow)
     from polyhead.workflows import study
+    from polyhead.workflows.budget import Budget
 
+    budget = Budget(given.minutes)
     loaded = study.load(given.study)
     if given.metric:
         study.check_metric("--metric", given.metric)
     plan = study.plan(loaded, changes, given.runs)
     if not given.table:
-        study.train_missing(plan)
-    from polyhead.analysis import table
+        from polyhead.workflows.study_runs import train_missing
 
-    folders = study.run_folders(plan)
-    metric = given.metric or loaded.metric
-    if loaded.tables == "tasks":
-        tables = table.by_task(folders, metric)
-        text = "\n\n".join(f"task {task}\n{table.text(rows)}" for task, rows in tables.items())
-    else:
-        tables = {"": table.compare(folders, metric or table.study_metric(folders))}
-        text = table.text(tables[""])
-    folder = Path(given.runs) / loaded.name
-    write_text(folder / "table.txt", text + "\n")
-    rows = [{**row._asdict(), "task": task, "runs": folders[row.name]} for task, rows in tables.items() for row in rows]
-    write_json(folder / "table.json", {"study": loaded.name, "rows": rows})
-    print(text)
+        train_missing(plan, jobs=given.jobs, budget=budget)
+    from polyhead.workflows.study_table import tables_of, write_tables
+
+    print(write_tables(loaded, plan, tables_of(loaded, plan, given.metric), Path(given.runs) / loaded.name))
     return 0

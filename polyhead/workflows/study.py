@@ -1,8 +1,7 @@
 """Studies: a base recipe, its variations and seeds, trained as runs and compared in one table."""
 
 import json
-import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from polyhead.data.io.yaml_files import load_yaml
 from polyhead.errors import PolyheadError, suggest
 from polyhead.kinds import KINDS, kind_of
 from polyhead.paths import studies
-from polyhead.run import Run, is_partial
+from polyhead.run import Run
 
 RESERVED = {
     "seed": "the study sets from its 'seeds'",
@@ -23,7 +22,7 @@ RESERVED = {
     "runs": "is set with --runs DIR",
 }
 """Settings that a study sets for each of its runs, and how."""
-_KEYS = ("base", "variations", "seeds", "folds", "metric", "tables")
+_KEYS = ("base", "changes", "variations", "reference", "seeds", "folds", "metric", "tables", "note")
 
 
 class Study(NamedTuple):
@@ -33,7 +32,7 @@ class Study(NamedTuple):
         name: name of the study, and of the folder of its runs.
         base: path of the base recipe (relative to the study file if it exists there), or the name of one that ships.
         variations: for each row of the table a list of partial recipes to merge into the base, one per run. The tasks
-            of all runs of a variation make up its row.
+            of all runs of a variation make up its row. The key ``changes`` of a partial recipe holds overrides.
         seeds: each variation is trained with each seed.
         folds: number of cross-validation folds; each is the test set once per seed. None uses the splits of the recipe.
         metric: metric of the differences (:attr:`polyhead.contracts.kind.Kind.measures`); None uses the main score of
@@ -41,6 +40,9 @@ class Study(NamedTuple):
         tables: ``pooled`` makes one table over all tasks, ``tasks`` one table per task.
         folders: the folder of the study file, in which relative paths are looked up after that of the base recipe;
             empty for a study that ships.
+        changes: overrides ``key=value`` of every run, applied before those of its variation.
+        reference: name of the variation that differences are to; None takes the first.
+        note: a line below the table.
     """
 
     name: str
@@ -51,6 +53,9 @@ class Study(NamedTuple):
     metric: str | None
     tables: str = "pooled"
     folders: Sequence[Path] = ()
+    changes: Sequence[str] = ()
+    reference: str | None = None
+    note: str | None = None
 
 
 class Member(NamedTuple):
@@ -95,16 +100,7 @@ def load(study: str | Path) -> Study:
     given = check_keys(load_yaml(path), _KEYS, f"the study {path.name}")
     if not is_folder_name(path.stem):
         raise PolyheadError(f"{path}: the runs of the study are in a folder of its name. Rename the file.")
-    variations = _require(given, "variations", dict, path)
-    named = check_names(variations, f"{path}: variations")
-    rows = {name: list(parts) if isinstance(parts, list) else [parts or {}] for name, parts in named.items()}
-    for name, parts in rows.items():
-        if Path(name).name != name or not is_folder_name(f"{name}.seed") or "\\" in name:
-            raise PolyheadError(f"{path}: variations.{name}: the name is used for folders. Use a name without slashes.")
-        if not parts or not all(isinstance(part, dict) for part in parts):
-            raise PolyheadError(
-                f"{path}: variations.{name}: expected settings to merge into the base, or a list of them; got {parts!r}"
-            )
+    rows = _rows(given, path)
     seeds = given.get("seeds", [0])
     if not isinstance(seeds, list) or not seeds or not all(map(_is_int, seeds)):
         raise PolyheadError(f"{path}: seeds: expected a list of whole numbers, got {seeds!r}")
@@ -119,10 +115,38 @@ def load(study: str | Path) -> Study:
     tables = given.get("tables", "pooled")
     if tables not in ("pooled", "tasks"):
         raise PolyheadError(f"{path}: tables: expected pooled or tasks, got {tables!r}")
+    reference, note = given.get("reference"), given.get("note")
+    if reference is not None and reference not in rows:
+        raise PolyheadError(f"{path}: reference: there is no variation {reference!r}{suggest(str(reference), rows)}")
+    if note is not None and not isinstance(note, str):
+        raise PolyheadError(f"{path}: note: expected a text, got {note!r}")
     base = str(_require(given, "base", str, path))
     local = path.parent / base
     base = str(local) if local.is_file() else base
-    return Study(path.stem, base, rows, seeds, folds, metric, tables, files.recipe_folders(path))
+    changes = _check_texts(given.get("changes", []), f"{path}: changes")
+    folders = files.recipe_folders(path)
+    return Study(path.stem, base, rows, seeds, folds, metric, tables, folders, changes, reference, note)
+
+
+def _rows(given: Mapping[str, Any], path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return the partial recipes of each variation.
+
+    Raises:
+        PolyheadError: when a name cannot be used for folders, or a variation has another type.
+    """
+    variations = _require(given, "variations", dict, path)
+    named = check_names(variations, f"{path}: variations")
+    rows = {name: list(parts) if isinstance(parts, list) else [parts or {}] for name, parts in named.items()}
+    for name, parts in rows.items():
+        if Path(name).name != name or not is_folder_name(f"{name}.seed") or "\\" in name:
+            raise PolyheadError(f"{path}: variations.{name}: the name is used for folders. Use a name without slashes.")
+        if not parts or not all(isinstance(part, dict) for part in parts):
+            raise PolyheadError(
+                f"{path}: variations.{name}: expected settings to merge into the base, or a list of them; got {parts!r}"
+            )
+        for part in parts:
+            _check_texts(part.get("changes", []), f"{path}: variations.{name}.changes")
+    return rows
 
 
 def check_metric(where: str, metric: object) -> None:
@@ -141,16 +165,18 @@ def plan(study: Study, changes: Sequence[str] = (), runs: str | Path = "runs") -
 
     Args:
         study: the study.
-        changes: overrides ``key=value`` of every run.
+        changes: overrides ``key=value`` of every run, applied last.
         runs: the parent of the study's folder.
 
     Raises:
         PolyheadError: when a recipe is wrong, or sets something that the study sets for each run.
     """
     result: Plan = {}
-    _check_reserved(study, [change.partition("=")[0] for change in changes], "the command line")
+    _check_reserved(study, _keys(changes), "the command line")
+    _check_reserved(study, _keys(study.changes), "the key 'changes'")
     for name, parts in study.variations.items():
-        _check_reserved(study, [key for part in parts for key in part], f"variation {name!r}")
+        own = [key for part in parts for key in (*part, *_keys(part.get("changes", [])))]
+        _check_reserved(study, own, f"variation {name!r}")
         result[name] = []
         for seed in study.seeds:
             members: list[Member] = []
@@ -183,9 +209,11 @@ def _member(
     own = [f"seed={seed}", f"name={json.dumps(folder.name)}", f"runs={json.dumps(str(folder.parent))}"]
     if study.folds is not None:
         own += [f"data.*.split.folds={study.folds}", f"data.*.split.fold={fold}"]
+    own = [*study.changes, *part.get("changes", []), *changes, *own]
+    patch = {key: value for key, value in part.items() if key != "changes"}
     try:
         searched = [*files.recipe_folders(recipe.find(study.base)), *study.folders]
-        return Member(folder, recipe.load(study.base, [*changes, *own], part, study.folders), searched)
+        return Member(folder, recipe.load(study.base, own, patch, study.folders), searched)
     except PolyheadError as error:
         raise PolyheadError(f"study {study.name}, variation {name!r}: {error}") from error
 
@@ -206,54 +234,6 @@ def _check_same_tasks(study: Study, planned: Plan) -> None:
             )
 
 
-def train_missing(plan: Plan, show: Callable[[str], None] = print) -> None:
-    """Train every run that is not finished; interrupted runs are resumed.
-
-    Raises:
-        PolyheadError: before any training, when a folder contains a run with other settings, or a run cannot be
-            trained.
-    """
-    from polyhead.workflows import train
-    from polyhead.workflows.preflight import build, prepare
-
-    members = [member for seeds in plan.values() for seed in seeds for member in seed]
-    for member in members:
-        remove_leftovers(member.folder)
-        _check_settings(member)
-    for name, seeds in plan.items():
-        for member in seeds[0]:
-            if not Run(member.folder).config.is_file():
-                try:
-                    files.require(member.config, member.searched)
-                    prepare(build(member.config))
-                except PolyheadError as error:
-                    raise PolyheadError(f"variation {name!r}: {error}") from error
-    for number, member in enumerate(members, 1):
-        if not member.finished:
-            show(f"run {number} of {len(members)}: {member.folder}")
-            if Run(member.folder).config.is_file():
-                train.resume(member.folder, show)
-            else:
-                train.train(member.config, show=show)
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove the folder of a run that was killed before its recipe was written, which holds nothing of use.
-
-    Raises:
-        PolyheadError: if the run was not killed, but has just been started by another process.
-    """
-    run = Run(folder)
-    begun = [run.manifest.name, run.config.name]
-    files = [path for path in folder.rglob("*") if not path.is_dir()]
-    if folder.is_dir() and all(
-        path in (run.manifest, run.lock, run.write_lock) or is_partial(path, begun) for path in files
-    ):
-        with run.locked():
-            pass
-        shutil.rmtree(folder)
-
-
 def run_folders(plan: Plan) -> dict[str, list[list[str]]]:
     """Return the folders of each row, for :func:`polyhead.analysis.table.compare`.
 
@@ -268,8 +248,29 @@ def run_folders(plan: Plan) -> dict[str, list[list[str]]]:
             "'polyhead study' without --table."
         )
     for member in (member for seeds in plan.values() for seed in seeds for member in seed):
-        _check_settings(member)
+        check_settings(member)
+    return folders_of(plan)
+
+
+def folders_of(plan: Plan) -> dict[str, list[list[str]]]:
+    """Return the run folders of each row, by seed."""
     return {name: [[str(member.folder) for member in seed] for seed in seeds] for name, seeds in plan.items()}
+
+
+def _keys(changes: Iterable[str]) -> list[str]:
+    """Return the keys of overrides."""
+    return [change.partition("=")[0] for change in changes]
+
+
+def _check_texts(given: object, where: str) -> list[str]:
+    """Check that overrides are a list of texts, and return them.
+
+    Raises:
+        PolyheadError: when they are not.
+    """
+    if not isinstance(given, list) or not all(isinstance(change, str) for change in given):
+        raise PolyheadError(f"{where}: expected a list of overrides such as [lr=0.001], got {given!r}")
+    return given
 
 
 def _is_int(value: object) -> bool:
@@ -288,7 +289,7 @@ def _check_reserved(study: Study, keys: Iterable[str], where: str) -> None:
             raise PolyheadError(f"study {study.name}: {where} sets {key!r}, which {RESERVED[key]}")
 
 
-def _check_settings(member: Member) -> None:
+def check_settings(member: Member) -> None:
     """Check that the folder of a run is free, or contains a run with the same settings.
 
     Raises:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from builders.pretended_runs import pretend
 from builders.split_targets import split_targets
 
 from polyhead import cli
@@ -18,9 +19,9 @@ from polyhead.config.overrides import merge
 from polyhead.errors import PolyheadError
 from polyhead.paths import studies
 from polyhead.run import Run, partial_path, write_json, write_text
-from polyhead.types import Boxes, ClassLabel, Detections, Labels
+from polyhead.types import ClassLabel, Labels
 from polyhead.workflows import study
-from polyhead.workflows.study import Plan
+from polyhead.workflows.study_runs import remove_leftovers
 
 BASE = """\
 # a small recipe
@@ -48,28 +49,6 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "heads.yaml"
 
 
-def pretend(plan: Plan, names: tuple[str, ...] = ("a", "b")) -> None:
-    """Write the files of finished runs, of which the second row has worse predictions."""
-    for row, seeds in enumerate(plan.values()):
-        for member in (member for seed in seeds for member in seed):
-            run = Run.create(member.folder.parent, member.folder.name)
-            write_text(run.config, recipe.dump(member.config))
-            for task in member.config["data"]:
-                targets, predictions = {}, {}
-                for index in range(6):
-                    generator = torch.Generator().manual_seed(index)
-                    boxes = torch.tensor([[5.0, 5, 30, 30], [40, 40, 60, 62]])
-                    flags = torch.zeros(2, dtype=torch.bool)
-                    labels = torch.tensor([0, 1])
-                    targets[f"p{index}"] = Boxes(boxes, labels, flags, torch.ones(2), torch.ones(2).bool(), (64, 64))
-                    noise = (1 + 4 * row) * torch.randn(2, 4, generator=generator)
-                    predictions[f"p{index}"] = Detections(boxes + noise, torch.rand(2, generator=generator), labels)
-                split = split_targets("detection", [f"{task} {name}" for name in names], targets)
-                split.kind.save(run.predictions_path("test", task), split, predictions)
-            write_json(run.results_json, {"test": {"tasks": {}}})
-            run.update_manifest(finished="2026-01-01T00:00:00+0000")
-
-
 def test_the_plan_names_every_run(files: Path) -> None:
     plan = study.plan(study.load(files), ["epochs=3"])
     assert list(plan) == ["joint", "single"]
@@ -87,6 +66,30 @@ def test_the_plan_names_every_run(files: Path) -> None:
         ["signs"],
     ]
     assert shapes.config["data"]["shapes"] == joint.config["data"]["shapes"]
+
+
+def test_overrides_apply_in_order_of_the_study_the_variation_and_the_command_line(files: Path) -> None:
+    text = files.read_text().replace("joint: {}", "joint: {changes: [lr=0.2, batch=2]}")
+    files.write_text(f"changes: [lr=0.1, epochs=5, batch=1]\n{text}")
+    planned = study.plan(study.load(files), ["batch=3"])
+    joint, single = planned["joint"][0][0].config, planned["single"][0][0].config
+    assert [config["stages"][0]["lr"] for config in (joint, single)] == [0.2, 0.1]
+    assert [config["stages"][0]["epochs"] for config in (joint, single)] == [5, 5]
+    assert [config["data"]["shapes"]["batch"] for config in (joint, single)] == [3, 3]
+
+
+def test_differences_are_to_the_row_that_is_named(files: Path) -> None:
+    plan = study.plan(study.load(files))
+    pretend(plan)
+    rows = study.run_folders(plan)
+    forward, backward = table.compare(rows), table.compare(rows, reference="single")
+    assert [row.difference is None for row in backward] == [False, True]
+    assert forward[1].difference is not None
+    value, low, high = forward[1].difference
+    assert backward[0].difference == pytest.approx([-value, -high, -low], abs=1e-3)
+    assert "AP50 vs. single" in table.text(backward)
+    with pytest.raises(PolyheadError, match=r"^there is no row 'singel' to compare with; did you mean 'single'\?$"):
+        table.compare(rows, reference="singel")
 
 
 def test_folds_test_each_fold_of_every_task(files: Path) -> None:
@@ -124,22 +127,22 @@ def test_costs_of_models_add_up_and_those_of_folds_are_averaged(files: Path) -> 
 def test_leftovers_of_a_run_that_was_killed_at_once_are_removed(files: Path) -> None:
     member = study.plan(study.load(files))["joint"][0][0]
     (member.folder / "weights").mkdir(parents=True)
-    study.remove_leftovers(member.folder)
+    remove_leftovers(member.folder)
     assert not member.folder.exists()
     (member.folder / "weights").mkdir(parents=True)
     (member.folder / "manifest.json").write_text("{}\n")
-    study.remove_leftovers(member.folder)
+    remove_leftovers(member.folder)
     assert not member.folder.exists()
     run = Run.create(member.folder.parent, member.folder.name)
     with run.locked():
         run.update_manifest(seed=0)
         for file in (run.manifest, run.config):
             partial_path(file).write_text("half")
-    study.remove_leftovers(member.folder)
+    remove_leftovers(member.folder)
     assert not member.folder.exists()
     (member.folder / "weights").mkdir(parents=True)
     (member.folder / "config.yaml").write_text("seed: 0\n")
-    study.remove_leftovers(member.folder)
+    remove_leftovers(member.folder)
     assert member.folder.exists()
 
 
@@ -281,6 +284,16 @@ def test_a_study_is_trained_and_resumed(files: Path, capsys: pytest.CaptureFixtu
         ),
         ("joint:", "a/b:", "variations.a/b: the name is used for folders. Use a name without slashes."),
         ("joint: {}", "joint: [3]", "variations.joint: expected settings to merge into the base, or a list of them"),
+        ("joint: {}", "joint: {changes: lr=3}", "variations.joint.changes: expected a list of overrides such as [lr=0"),
+        ("joint: {}", "joint: {changes: [seed=3]}", "variation 'joint' sets 'seed', which the study sets from its"),
+        ("seeds: [0, 1]", "changes: [runs=x]", "the key 'changes' sets 'runs', which is set with --runs DIR"),
+        (
+            "seeds: [0, 1]",
+            "changes: {lr: 3}",
+            "changes: expected a list of overrides such as [lr=0.001], got {'lr': 3}",
+        ),
+        ("seeds: [0, 1]", "reference: jiont", "reference: there is no variation 'jiont'; did you mean 'joint'?"),
+        ("seeds: [0, 1]", "note: [a]", "note: expected a text, got ['a']"),
         ("variations:", "variations: 3 #", "is not valid YAML"),
         ("variations:", "seeds: [3]\nvariations:", "the key 'seeds' is given twice, first on line "),
         ("{data: {signs: null}}", "{dat: {}}", "unknown key 'dat' of the recipe; did you mean 'data'"),
