@@ -10,8 +10,6 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import polyhead
 from polyhead import checkpoint
 from polyhead.analysis import forgetting, plots
@@ -40,9 +38,11 @@ from polyhead.workflows.batch_size import auto_batches, set_batches
 from polyhead.workflows.card.write import run_card
 from polyhead.workflows.evaluate import changed
 from polyhead.workflows.git_state import git_state
+from polyhead.workflows.hardware import hardware
 from polyhead.workflows.measure import measure
 from polyhead.workflows.preflight import build, count_parameters, prepare, resolved
 from polyhead.workflows.schedule_plot import draw_schedule, schedule_file
+from polyhead.workflows.scope import WHOLE, Scope
 from polyhead.workflows.tasks import open_tasks
 from polyhead.workflows.zero_shot import store_zero_shot
 
@@ -104,6 +104,7 @@ def train_parts(
     show: Callable[[str], None] = print,
     config: Mapping[str, Any] | None = None,
     notes: Mapping[str, Any] | None = None,
+    scope: Scope = WHOLE,
 ) -> Run:
     """Train the objects that a recipe describes, in a new run folder; see :func:`train`.
 
@@ -112,6 +113,7 @@ def train_parts(
         show: receives the lines to print.
         config: the resolved recipe they were built from; None if they were built in Python.
         notes: further entries of the run's manifest.
+        scope: what the training does besides training.
     """
     parts, tasks, remarks = prepare(parts)
     batches = auto_batches(parts, tasks)
@@ -134,7 +136,7 @@ def train_parts(
                 log(f"{name}: {line}")
         for line in remarks:
             log(line)
-        return finish(parts, tasks, run, log, config)
+        return finish(parts, tasks, run, log, config, scope)
 
 
 def task_remarks(task: TaskData) -> list[str]:
@@ -157,7 +159,11 @@ def resume(folder: str | Path, show: Callable[[str], None] = print) -> Run:
 
 @standard_defaults()
 def resume_parts(
-    parts: Parts, run: Run, show: Callable[[str], None] = print, config: Mapping[str, Any] | None = None
+    parts: Parts,
+    run: Run,
+    show: Callable[[str], None] = print,
+    config: Mapping[str, Any] | None = None,
+    scope: Scope = WHOLE,
 ) -> Run:
     """Resume a run with the objects that it was started with; see :func:`train_parts`."""
     splits = run.read_manifest().get("splits")
@@ -173,7 +179,7 @@ def resume_parts(
             log(f"starting {run.folder} again from the beginning")
         for line in changed(run, tasks):
             log(line)
-        finish(parts, tasks, run, log, config)
+        finish(parts, tasks, run, log, config, scope)
         if "splits" not in run.read_manifest():  # it was damaged, and deleted
             run.update_manifest(**describe_run(parts, tasks))
         return run
@@ -186,11 +192,16 @@ def _all_epochs_trained(run: Run, stage: Stage, number: int) -> bool:
 
 
 def finish(
-    parts: Parts, tasks: dict[str, TaskData], run: Run, log: Log, config: Mapping[str, Any] | None = None
+    parts: Parts,
+    tasks: dict[str, TaskData],
+    run: Run,
+    log: Log,
+    config: Mapping[str, Any] | None = None,
+    scope: Scope = WHOLE,
 ) -> Run:
     """Plot the data, train the model, evaluate its best weights on val and once on test, and store exemplars.
 
-    An interrupted training resumes where it stopped.
+    An interrupted training resumes where it stopped. A run that is not evaluated on test stores no samples of it.
     """
     for task in tasks.values():
         plots.data(run, task)
@@ -225,10 +236,13 @@ def finish(
         seed=parts.settings.seed,
         precision=run.read_manifest().get("precision", parts.settings.precision),
         progress=Progress(log, len(parts.stages)),
-        after_saving=[] if mirror is None else [mirror],
+        after_saving=[*([] if mirror is None else [mirror]), *scope.callbacks],
     )
     checkpoint.fill(parts.model, checkpoint.load(run.best).state, run.best)
-    measure(parts.model, tasks, run, ("val", "test"), log, parts.settings)
+    measure(parts.model, tasks, run, scope.splits, log, parts.settings)
+    if "test" not in scope.splits:
+        run.update_manifest(finished=time.strftime(TIME))
+        return run
     if parts.settings.max_drop is not None and len(parts.stages) > 1:
         metrics = {name: ranked_title(task.kind) for name, task in tasks.items()}
         images = {name: len(task.ids("val")) for name, task in tasks.items()}
@@ -322,7 +336,6 @@ def describe_run(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
         }
         for name, task in tasks.items()
     }
-    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "command": sys.argv,
         "started": time.strftime(TIME),
@@ -333,18 +346,10 @@ def describe_run(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
             "python": platform.python_version(),
             **{name: version(name) for name in LIBRARIES},
         },
-        "hardware": {"machine": platform.platform(), "cpu": _cpu(), "threads": torch.get_num_threads(), "gpu": cuda},
+        "hardware": hardware(),
         "git": git_state(Path()),
         "parameters": count_parameters(parts.model),
         "data": data,
         "splits": {name: {split: task.ids(split) for split in SPLITS} for name, task in tasks.items()},
         "links": parts.settings.links,
     }
-
-
-def _cpu() -> str:
-    """Return the name of the processor from Linux, else from Python."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
