@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from polyhead.run import Run
     from polyhead.workflows.card.write import data_card
     from polyhead.workflows.errors import analyze_errors
+    from polyhead.workflows.ablate import ablate
     from polyhead.workflows.extend import extend
     from polyhead.workflows.lr_find import lr_find
     from polyhead.workflows.measure import evaluate
@@ -36,6 +37,7 @@ _NAMES = {
     "Stage": ("polyhead.engine.stage", "Stage"),
     "Task": ("polyhead.workflows.own", "Task"),
     "analyze_errors": ("polyhead.workflows.errors", "analyze_errors"),
+    "ablate": ("polyhead.workflows.ablate", "ablate"),
     "compare": ("polyhead.analysis.table", "compare"),
     "data_card": ("polyhead.workflows.card.write", "data_card"),
     "data_split": ("polyhead.workflows.write_split", "data_split"),
@@ -60,6 +62,7 @@ __all__ = [
     "Stage",
     "Task",
     "analyze_errors",
+    "ablate",
     "compare",
     "data_card",
     "data_split",

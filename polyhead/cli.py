@@ -36,6 +36,7 @@ COMMANDS = {
     "compare": ("polyhead.commands.compare", "compare runs in one table: scores, paired differences, intervals"),
     "extend": ("polyhead.commands.extend", "add a task to a trained run without the data of its earlier tasks"),
     "study": ("polyhead.commands.study", "train variations of a recipe with several seeds and compare them"),
+    "ablate": ("polyhead.commands.ablate", "vary settings of a recipe, or search for the best ones, as a study"),
 }
 ALIASES = {"val": "evaluate"}
 RENAMED_OPTIONS = {"--beside": "--compare"}
@@ -167,7 +168,7 @@ def _stoppable() -> Iterator[None]:
 
 def _how_to_resume(words: list[str], stop: KeyboardInterrupt) -> str:
     """Return how an interrupted command is resumed; nothing where there is no run yet."""
-    if words[:1] == ["study"]:
+    if words[:1] in (["study"], ["ablate"]):
         return "; resume with the same command"
     return f"; resume with 'polyhead train --resume {quote(stop.folder)}'" if isinstance(stop, Interrupted) else ""
 

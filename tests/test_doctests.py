@@ -10,7 +10,7 @@ import torch
 import polyhead
 
 ROOT = Path(polyhead.__file__).parent
-TRAINING = ["train", "evaluate", "load", "predict", "compare", "analyze_errors", "extend", "fit"]
+TRAINING = ["train", "evaluate", "load", "predict", "compare", "analyze_errors", "extend", "fit", "ablate"]
 """Public functions, in this order: the examples of later ones use the run of the first."""
 
 

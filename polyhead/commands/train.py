@@ -17,8 +17,9 @@ key=value (or --key value) overrides a setting of the recipe, for example:
 
   stages.0.epochs=5   data.person.batch=4   model.size=512
 
-Short keys: epochs, lr, optimizer, patience (for recipes with one stage),
-batch, workers (of all tasks), imgsz (model.size).
+Short keys: epochs, lr, optimizer, patience, weight_decay (for recipes with
+one stage), batch, workers, transforms (of all tasks), imgsz (model.size),
+dropout (model.dropout, of classifiers).
 """
 
 

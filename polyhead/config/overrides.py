@@ -17,8 +17,11 @@ ALIASES = {
     "batch": "data.*.batch",
     "workers": "data.*.workers",
     "imgsz": "model.size",
+    "weight_decay": "stages.0.weight_decay",
+    "transforms": "data.*.transforms",
+    "dropout": "model.dropout",
 }
-"""Short keys that are common in other detection tools. Those of a stage need a recipe with one stage."""
+"""Short keys that are common in other tools. Those of a stage need a recipe with one stage."""
 
 TEXTS = ("name", "runs")
 """Settings that are texts, whatever YAML would read."""
