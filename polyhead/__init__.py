@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from polyhead.nets.heads.classify import Classify
     from polyhead.nets.model import Model
     from polyhead.run import Run
+    from polyhead.workflows.ablate import ablate
     from polyhead.workflows.card.write import data_card
     from polyhead.workflows.errors import analyze_errors
-    from polyhead.workflows.ablate import ablate
     from polyhead.workflows.extend import extend
     from polyhead.workflows.lr_find import lr_find
     from polyhead.workflows.measure import evaluate
@@ -61,8 +61,8 @@ __all__ = [
     "Run",
     "Stage",
     "Task",
-    "analyze_errors",
     "ablate",
+    "analyze_errors",
     "compare",
     "data_card",
     "data_split",

@@ -21,6 +21,7 @@ from polyhead.run import Run, plain, write_text
 from polyhead.workflows import train
 from polyhead.workflows.evaluate import score_split
 from polyhead.workflows.predict import load
+from polyhead.workflows.run_exemplars import EXEMPLAR_FRACTION
 from polyhead.workflows.tasks import open_task, open_tasks
 
 NOT_INHERITED = ("weights", "loss_weighting", "epoch_scale", "warmup", "accumulate")
@@ -136,7 +137,7 @@ def extended_recipe(earlier: Run, task: str, data: Mapping[str, Any], changes: S
         if not all((folder / FILE).is_file() for folder in folders.values()):
             tasks[name] = _original(earlier, name, known)
             images = len(earlier.read_manifest()["splits"][name]["train"])
-            count = max(count, ceil(train.EXEMPLAR_FRACTION * images))
+            count = max(count, ceil(EXEMPLAR_FRACTION * images))
             continue
         readers = {split: {"reader": "exemplars", "root": str(folder.resolve())} for split, folder in folders.items()}
         tasks[name] = {"reader": readers.pop("train"), **readers}

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,8 @@ from polyhead.config.overrides import listed
 from polyhead.config.recipe import Parts
 from polyhead.data.doctor import fingerprint
 from polyhead.data.loading.source import TaskData
-from polyhead.data.readers.exemplars import ExemplarReader, save_exemplars, with_exemplars
+from polyhead.data.readers.exemplars import with_exemplars
 from polyhead.data.splits.make import SPLITS
-from polyhead.engine.continual.exemplars import balanced_indices, shuffled_indices
 from polyhead.engine.fit import build_heads, fit
 from polyhead.engine.mirror import Mirror
 from polyhead.engine.progress import Log, Progress
@@ -32,7 +30,6 @@ from polyhead.errors import counted, few, summarize
 from polyhead.metrics.forgetting import ranked_title, score_history
 from polyhead.nets.precision import resolve, standard_defaults
 from polyhead.plotting.draw import save_jpeg
-from polyhead.rng import derive_seed
 from polyhead.run import Run, write_text
 from polyhead.workflows.batch_size import auto_batches, set_batches
 from polyhead.workflows.card.write import run_card
@@ -41,6 +38,7 @@ from polyhead.workflows.git_state import git_state
 from polyhead.workflows.hardware import hardware
 from polyhead.workflows.measure import measure
 from polyhead.workflows.preflight import build, count_parameters, prepare, resolved
+from polyhead.workflows.run_exemplars import save_exemplars_of_run
 from polyhead.workflows.schedule_plot import draw_schedule, schedule_file
 from polyhead.workflows.scope import WHOLE, Scope
 from polyhead.workflows.tasks import open_tasks
@@ -50,14 +48,8 @@ LIBRARIES = ("torch", "torchvision", "lightning", "timm", "numpy")
 TIME = "%Y-%m-%dT%H:%M:%S%z"
 SAMPLES = 4
 """Test images of each task that a run stores to show them."""
-EXEMPLAR_FRACTION = 0.1
-"""Fraction of the training images of each task that a run stores for replay."""
 EXEMPLAR_MIB = 16.0
 """Default of ``exemplar_mib`` for a run of several tasks. A run of one task copies no images unless asked to."""
-MIN_PROBE_TEST = 50
-"""Test images of a task below which its forgetting cannot be measured reliably."""
-PROBE_IMAGES = 200
-"""Maximum of val images, and of test images, of each task that a run stores for later evaluation."""
 
 
 @standard_defaults()
@@ -262,57 +254,6 @@ def finish(
     if mirror is not None and mirror.copy():
         log(f"mirror: {mirror.target} has all files of the run")
     return run
-
-
-def save_exemplars_of_run(
-    run: Run, tasks: Mapping[str, TaskData], limit: float, seed: int, log: Callable[[str], None]
-) -> None:
-    """Save the images that 'polyhead extend' needs of each task: exemplars to replay, val and test images to score.
-
-    Training images are a class-balanced tenth; val and test images are up to :data:`PROBE_IMAGES` random ones each. Of
-    a task that was itself read from exemplars, all are saved.
-
-    Args:
-        run: the run.
-        tasks: its tasks.
-        limit: maximum size in MiB for each task and split; 0 saves nothing.
-        seed: seed of the run.
-        log: receives a line per task.
-    """
-    if limit <= 0:
-        return
-    for name, task in tasks.items():
-        counts = []
-        for split in SPLITS:
-            folder = run.exemplar_folder(split, name)
-            indices = _exemplar_indices(task, split, derive_seed(seed, "kept", name, split))  # part of the random key
-            reader, terms = task.readers[split], task.license
-            count = save_exemplars(reader, indices, folder, task.kind, task.modality, limit, terms, task.info)
-            counts.append(f"{count} {split}")
-        license_text = task.license or f"license unknown; set data.{name}.license"
-        log(f"{name}: saved {', '.join(counts)} images for later tasks ({license_text})")
-        count = len(ExemplarReader(run.exemplar_folder("test", name)))
-        if count < MIN_PROBE_TEST:
-            log(
-                f"{name}: only {count} test images to measure forgetting by later tasks; at least {MIN_PROBE_TEST} are "
-                "recommended"
-            )
-
-
-def _exemplar_indices(task: TaskData, split: str, seed: int) -> list[int]:
-    """Return the indices of the images of a split to save, the most important first."""
-    reader = task.readers[split]
-    if task.stored:
-        return list(range(len(reader)))  # in the order in which they were selected
-    if split == "train":
-        indices = balanced_indices(task.shown_classes(split), len(reader), seed)
-        count = ceil(EXEMPLAR_FRACTION * len(reader))
-    else:  # not balanced: scores must agree with those on the whole split
-        indices = shuffled_indices(len(reader), seed)
-        count = PROBE_IMAGES
-    has_content = task.kind.has_content(task.targets(split))
-    first = next((index for index in indices if has_content[index]), indices[0])  # the first is saved whatever its size
-    return [first, *(index for index in indices if index != first)][:count]
 
 
 def _save_samples(run: Run, tasks: Mapping[str, TaskData]) -> None:

@@ -24,6 +24,7 @@ from polyhead.types import Boxes, ClassLabel, Mask
 from polyhead.workflows import train as training
 from polyhead.workflows.evaluate import score_split
 from polyhead.workflows.measure import evaluate
+from polyhead.workflows.run_exemplars import save_exemplars_of_run
 from polyhead.workflows.tasks import open_tasks
 
 SCENES = {"reader": "scenes", "count": 8, "size": 64, "val": {"count": 4, "seed": 1}, "test": {"count": 4, "seed": 2}}
@@ -108,7 +109,7 @@ def test_a_mapping_is_resolved_like_a_file_and_wrong_arguments_are_named(monkeyp
 def test_replayed_images_are_class_balanced_and_probe_images_are_not(tmp_path: Path) -> None:
     task = opened("rare", [Rare(400, seed) for seed in range(3)], 32)
     run = Run.create(tmp_path, "run")
-    training.save_exemplars_of_run(run, {"rare": task}, 16.0, 0, print)
+    save_exemplars_of_run(run, {"rare": task}, 16.0, 0, print)
     fractions = {}
     for split, count in (("train", 40), ("val", 200), ("test", 200)):
         reader = saved(run, split, task)
@@ -123,7 +124,7 @@ def test_the_dummy_baseline_of_an_earlier_task_predicts_its_most_frequent_class(
     """The replayed images show both classes equally often, so either could be taken for the most frequent one."""
     task = opened("rare", [Rare(40, seed) for seed in range(3)], 32)
     earlier, later = Run.create(tmp_path, "earlier"), Run.create(tmp_path, "later")
-    training.save_exemplars_of_run(earlier, {"rare": task}, 16.0, 0, print)
+    save_exemplars_of_run(earlier, {"rare": task}, 16.0, 0, print)
     stored = opened("rare", [ExemplarReader(earlier.exemplar_folder(split, "rare")) for split in SPLITS], 32)
     model = classifier("test_resnet", size=32).build({"rare": task.info})
     baselines = [
@@ -138,7 +139,7 @@ def test_the_dummy_baseline_of_an_earlier_detector_has_the_boxes_of_the_training
     """The boxes of the test images would be a baseline that has seen the annotations."""
     task = opened("signs", [Scenes(40, "signs", size=48, seed=seed) for seed in range(3)], 48)
     earlier, later = Run.create(tmp_path, "earlier"), Run.create(tmp_path, "later")
-    training.save_exemplars_of_run(earlier, {"signs": task}, 16.0, 0, print)
+    save_exemplars_of_run(earlier, {"signs": task}, 16.0, 0, print)
     stored = opened("signs", [ExemplarReader(earlier.exemplar_folder(split, "signs")) for split in SPLITS], 48)
     model = ssd300("test_resnet", size=48).build({"signs": task.info})
     baseline = score_split(model, {"signs": stored}, "test", later)["tasks"]["signs"]["dummy_baseline"]
@@ -151,7 +152,7 @@ def test_the_first_image_that_is_saved_has_objects(tmp_path: Path) -> None:
     task = opened("signs", [Sparse(60, "signs", size=48, seed=seed) for seed in range(3)], 48)
     for seed in range(5):
         run = Run.create(tmp_path, f"run{seed}")
-        training.save_exemplars_of_run(run, {"signs": task}, 0.001, seed, print)
+        save_exemplars_of_run(run, {"signs": task}, 0.001, seed, print)
         for split in ("val", "test"):
             reader = saved(run, split, task)
             assert len(reader) == 1
@@ -172,7 +173,7 @@ def test_the_first_mask_that_is_saved_has_objects(tmp_path: Path) -> None:
     task = opened("seg", [Bare(12, "fruit", size=48, seed=seed, target="masks") for seed in range(3)], 48)
     for seed in range(3):
         run = Run.create(tmp_path, f"run{seed}")
-        training.save_exemplars_of_run(run, {"seg": task}, 0.001, seed, print)
+        save_exemplars_of_run(run, {"seg": task}, 0.001, seed, print)
         for split in SPLITS:
             reader = saved(run, split, task)
             assert len(reader) == 1
