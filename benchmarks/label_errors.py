@@ -226,18 +226,23 @@ def cleanlab_boxes(
     given: dict[str, Any] = {"labels": labels, "predictions": found}
     overlooked = rank.compute_overlooked_box_scores(**given)
     located, swapped = rank.compute_badloc_box_scores(**given), rank.compute_swap_box_scores(**given)
-    errors = []
-    for (image, own, classes_, each), new, far, other in zip(rows, overlooked, located, swapped, strict=True):
-        for number in np.flatnonzero(~np.isnan(new)):
-            suggested, score = names[int(each.labels[number])], float(each.scores[number])
-            errors.append(
-                LabelError(image, TYPES[0], 1 - float(new[number]), "", suggested, score, found=each.boxes[number])
-            )
+    errors: list[LabelError] = []
+    for (image, own, given_classes, each), new, far, other in zip(rows, overlooked, located, swapped, strict=True):
+        errors += _overlooked(image, each, new, names)
         for box, quality in enumerate(np.minimum(far, other)):
             if quality < 1:
                 kind = TYPES[1 if far[box] <= other[box] else 2]
-                errors.append(LabelError(image, kind, 1 - quality, names[int(classes_[box])], "", 0.0, own[box]))
+                errors.append(LabelError(image, kind, 1 - quality, names[int(given_classes[box])], "", 0.0, own[box]))
     return sorted(errors, key=lambda error: -error.score)
+
+
+def _overlooked(
+    image: str, found: Detections, quality: Float[np.ndarray, " n"], names: Sequence[str]
+) -> Iterable[LabelError]:
+    """Yield the predictions that cleanlab calls overlooked, whose quality is not NaN."""
+    for number in np.flatnonzero(~np.isnan(quality)):
+        suggested, score = names[int(found.labels[number])], float(found.scores[number])
+        yield LabelError(image, TYPES[0], 1 - float(quality[number]), "", suggested, score, found=found.boxes[number])
 
 
 def classes(weights: str, seeds: int) -> Iterable[str]:

@@ -108,12 +108,12 @@ class Head(nn.Module, ABC):
         """
         return {}
 
+    # pylint: disable-next=unused-argument  # heads with anchors use them
     def matched(self, raw: Any, batch: Batch) -> SumCount | None:
         """Return how many objects of a batch the head is trained to find, and how many there are.
 
         By default None: the head predicts no objects.
         """
-        del raw, batch
         return None
 
     def distill(self, raw: Any, teacher: Any, temperature: float) -> dict[str, Tensor]:

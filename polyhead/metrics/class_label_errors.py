@@ -29,6 +29,6 @@ def contradicted(
     reached = np.where(probabilities >= thresholds, probabilities, -1.0)  # [n, c]
     confident = reached.argmax(axis=1)  # [n]
     disagree = (confident != labels) & (probabilities.argmax(axis=1) != labels)  # [n]
-    wrong = np.flatnonzero(disagree & (reached.max(axis=1, initial=-1.0) >= 0))  # [k]
+    wrong = np.flatnonzero(disagree & (reached.max(axis=1) >= 0))  # [k]
     order = wrong[np.argsort(own[wrong], kind="stable")]  # [k]
     return order, confident[order]

@@ -154,7 +154,7 @@ def _open(source: str | Path, changes: Sequence[str], varied: Sequence[Factor], 
         study_name="search", storage=where, sampler=_sampler(0, ""), pruner=pruner
     )
     begun = study.user_attrs["described"]
-    changed = [key for key in described if not files.same(begun.get(key), described[key], ())]
+    changed = [key for key, value in described.items() if not files.same(begun.get(key), value, ())]
     if changed:
         names = " and ".join(
             {"base": "another recipe or other overrides", "vary": "another --vary"}[k] for k in changed

@@ -77,7 +77,7 @@ def _start(member: Member, threads: int) -> _Job:
     """Start a process that trains a run (:mod:`polyhead.workflows.study_job`)."""
     errors = TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  # closed when its process has ended
     path = os.pathsep.join(folder for folder in sys.path if folder)  # packages of the user are found there, too
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # pylint: disable=consider-using-with  # it ends after this function
         [sys.executable, "-m", "polyhead.workflows.study_job"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,

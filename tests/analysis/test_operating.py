@@ -116,7 +116,7 @@ def test_the_verdict_quotes_the_figures() -> None:
         "At the operating point, scores from 0.30 (chosen on val for the best F1): precision 1.000 [1.000, 1.000]"
     )
     assert line == f"{expected}, recall 1.000 [1.000, 1.000] on test."
-    assert sentences({}, "test") == []
+    assert not sentences({}, "test")
     undefined = {**numbers, "precision": [None, None, None], "goal": {"precision": 0.9}, "cross_fitted": True}
     (line,) = sentences(undefined, "val")
     expected = "At the operating point, scores from 0.30 (chosen on val for a precision of 0.9): precision not defined"

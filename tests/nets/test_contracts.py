@@ -233,14 +233,14 @@ def test_the_weight_of_a_class_changes_the_loss_of_its_objects_only(part: type[H
     channels = [16] * 3 if part in SAME_WIDTH else CHANNELS
     spec = PyramidSpec(list(channels), list(STRIDES))
     features, targets = pyramid(SIZES[0], channels=channels), batch(part.kind, SIZES[0], 12)
-    sums = {}
-    for weights in ({}, {"cat": 3.0}, {"cat": 5.0}, {"absent": 9.0}):
+
+    def loss(**weights: float) -> float:
         torch.manual_seed(0)
         head = make(spec, TaskInfo(list(NAMES), weights=weights)).train()
-        losses = head.losses(head(features), targets)
-        sums[repr(weights)] = sum(float(each.sum.detach()) for each in losses.values())
         assert "class_weights" not in head.state_dict()
-    plain, three, five, other = sums.values()
+        return sum(float(each.sum.detach()) for each in head.losses(head(features), targets).values())
+
+    plain, three, five, other = loss(), loss(cat=3.0), loss(cat=5.0), loss(absent=9.0)
     assert five - plain == pytest.approx(2 * (three - plain), rel=1e-3)  # linear in the weight
     assert three > plain * 1.001
     assert other == plain

@@ -40,27 +40,29 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "mine.yaml"
 
 
-def test_an_ablation_is_a_study_that_study_runs_as_well(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("base")
+def test_an_ablation_is_a_study_that_study_runs_as_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["ablate", "mine.yaml", *LR, "--seeds", "1", "batch=4"]) == 0
     shown = capsys.readouterr().out
     assert "lr=0.003: these are the settings of the base, so it is not a variation" in shown
     file = Path("runs/mine_ablation.yaml")
-    written = yaml.safe_load(file.read_text())
+    written = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert list(written["variations"]) == ["short", "base", "lr=0.001", "lr=0.0001", "transforms=light"]
     folders = [Path("runs/mine_ablation") / f"{name}.seed0" for name in written["variations"]]
-    configs = [yaml.safe_load((folder / "config.yaml").read_text()) for folder in folders]
+    configs = [yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")) for folder in folders]
     assert [config["stages"][0]["epochs"] for config in configs] == [2, 20, 20, 20, 20]
     assert [config["stages"][0]["lr"] for config in configs] == [0.003, 0.003, 0.001, 0.0001, 0.003]
     assert {config["data"]["shapes"]["batch"] for config in configs} == {4}
     assert configs[-1]["data"]["shapes"]["transforms"] == "light"
-    table = Path("runs/mine_ablation/table.txt").read_text()
+    table = Path("runs/mine_ablation/table.txt").read_text(encoding="utf-8")
     assert table in shown
     assert cli.main(["study", str(file)]) == 0
     assert capsys.readouterr().out == table
-    assert Path("runs/mine_ablation/table.txt").read_text() == table
+    assert Path("runs/mine_ablation/table.txt").read_text(encoding="utf-8") == table
 
 
-def test_differences_are_to_the_base_in_all_forms_of_the_table(base: Path) -> None:
+@pytest.mark.usefixtures("base")
+def test_differences_are_to_the_base_in_all_forms_of_the_table() -> None:
     table = polyhead.ablate("mine.yaml", {"lr": [1e-3], "batch": [4]}, seeds=2, show=lambda line: None)
     assert list(table["run"]) == ["short", "base", "lr=0.001", "batch=4"]
     assert list(table["seeds"]) == [2] * 4
@@ -69,30 +71,36 @@ def test_differences_are_to_the_base_in_all_forms_of_the_table(base: Path) -> No
     assert table["difference_low"][3] <= table["difference"][3] <= table["difference_high"][3]
     folder = Path("runs/mine_ablation")
     pd.testing.assert_frame_equal(pd.read_csv(folder / "table.csv"), table, check_dtype=False)
-    rows = json.loads((folder / "table.json").read_text())["rows"]
+    rows = json.loads((folder / "table.json").read_text(encoding="utf-8"))["rows"]
     assert [row["difference"] is None for row in rows] == [False, True, False, False]
-    head, _, short, *_ = (folder / "table.md").read_text().splitlines()
+    head, _, short, *_ = (folder / "table.md").read_text(encoding="utf-8").splitlines()
     assert "| AP50 vs. base |" in head
     assert short.startswith("| short | 2 |")
-    assert ablate.ADVICE in (folder / "table.txt").read_text()
-    assert ablate.ADVICE in (folder / "table.md").read_text()
+    assert ablate.ADVICE in (folder / "table.txt").read_text(encoding="utf-8")
+    assert ablate.ADVICE in (folder / "table.md").read_text(encoding="utf-8")
     colors = np.asarray(Image.open(folder / "effects.png").convert("RGB")).reshape(-1, 3)
     assert len(np.unique(colors, axis=0)) > 3
 
 
-def test_a_grid_has_all_combinations_but_that_of_the_base(base: Path) -> None:
+@pytest.mark.usefixtures("base")
+def test_a_grid_has_all_combinations_but_that_of_the_base() -> None:
     words = ["--vary", "lr=0.003,0.001", "--vary", "batch=8,4", "--grid", "--seeds", "1", "--name", "all"]
     assert cli.main(["ablate", "mine.yaml", *words]) == 0
-    written = yaml.safe_load(Path("runs/all.yaml").read_text())
+    written = yaml.safe_load(Path("runs/all.yaml").read_text(encoding="utf-8"))
     assert list(written["variations"])[2:] == ["lr=0.003,batch=4", "lr=0.001,batch=8", "lr=0.001,batch=4"]
 
 
-def test_no_short_row_where_it_would_be_the_base(base: Path) -> None:
+@pytest.mark.usefixtures("base")
+def test_no_short_row_where_it_would_be_the_base() -> None:
     assert cli.main(["ablate", "mine.yaml", "--vary", "lr=0.1", "--seeds", "1", "epochs=1"]) == 0
-    assert list(yaml.safe_load(Path("runs/mine_ablation.yaml").read_text())["variations"]) == ["base", "lr=0.1"]
+    assert list(yaml.safe_load(Path("runs/mine_ablation.yaml").read_text(encoding="utf-8"))["variations"]) == [
+        "base",
+        "lr=0.1",
+    ]
 
 
-def test_tasks_have_a_table_each(base: Path) -> None:
+@pytest.mark.usefixtures("base")
+def test_tasks_have_a_table_each() -> None:
     two = BASE.replace("data:\n", "data:\n  signs: {reader: scenes, domain: signs, count: 8, size: 64}\n")
     base.write_text(two)
     table = polyhead.ablate("mine.yaml", {"lr": [1e-3]}, ["epochs=1"], seeds=1, show=lambda line: None)
@@ -112,13 +120,12 @@ def test_tasks_have_a_table_each(base: Path) -> None:
     ]
 
 
-def test_another_study_of_this_name_is_refused_and_the_same_goes_on(
-    base: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.usefixtures("base")
+def test_another_study_of_this_name_is_refused_and_the_same_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["ablate", "mine.yaml", "--vary", "lr=0.1", "--seeds", "1"]) == 0
-    first = Path("runs/mine_ablation/table.txt").read_text()
+    first = Path("runs/mine_ablation/table.txt").read_text(encoding="utf-8")
     assert cli.main(["ablate", "mine.yaml", "--vary", "lr=0.1", "--seeds", "1"]) == 0
-    assert Path("runs/mine_ablation/table.txt").read_text() == first
+    assert Path("runs/mine_ablation/table.txt").read_text(encoding="utf-8") == first
     capsys.readouterr()
     assert cli.main(["ablate", "mine.yaml", "--vary", "lr=0.1", "--seeds", "2"]) == 2
     assert capsys.readouterr().err == (
@@ -152,14 +159,16 @@ def test_another_study_of_this_name_is_refused_and_the_same_goes_on(
         ),
     ],
 )
+@pytest.mark.usefixtures("base")
 def test_mistakes_are_named_before_any_training(
-    base: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+    capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
     assert cli.main(["ablate", "mine.yaml", *words]) == 2
     assert capsys.readouterr().err.startswith(f"polyhead: error: {message}")
     assert not Path("runs/mine_ablation").exists()
 
 
-def test_changes_are_a_list(base: Path) -> None:
+@pytest.mark.usefixtures("base")
+def test_changes_are_a_list() -> None:
     with pytest.raises(PolyheadError, match=re.escape("changes: expected a list such as ['epochs=1'], got 'epochs=1'")):
         polyhead.ablate("mine.yaml", {"lr": [0.1]}, "epochs=1")

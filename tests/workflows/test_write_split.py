@@ -41,12 +41,14 @@ def test_a_stored_split_is_the_split_that_a_recipe_makes(folder: Path, lists: di
 
 
 def test_the_record_counts_what_is_in_the_lists(folder: Path, tmp_path: Path) -> None:
-    record = json.loads(data_split(folder, tmp_path / "out", 0.25, 0.25, seed=3, show=lambda line: None).read_text())
+    record = json.loads(
+        data_split(folder, tmp_path / "out", 0.25, 0.25, seed=3, show=lambda line: None).read_text(encoding="utf-8")
+    )
     assert record["samples"] == {"train": 20, "val": 10, "test": 10}
     assert (record["seed"], record["method"], record["reader"]) == (3, "stratified by class", "yolo")
     targets = {entry.id: entry for entry in map(Yolo(folder).entry, range(40))}
     for split in SPLITS:
-        ids = (tmp_path / "out" / f"{split}.txt").read_text().split()
+        ids = (tmp_path / "out" / f"{split}.txt").read_text(encoding="utf-8").split()
         assert ids == sorted(ids)
         assert len(ids) == record["samples"][split]
         shown = sum("0" in {line[0] for line in _labels(targets[each].path)} for each in ids)
@@ -54,17 +56,20 @@ def test_the_record_counts_what_is_in_the_lists(folder: Path, tmp_path: Path) ->
 
 
 def _labels(image: str) -> list[str]:
-    return Path(image.replace("images", "labels")).with_suffix(".txt").read_text().splitlines()
+    return Path(image.replace("images", "labels")).with_suffix(".txt").read_text(encoding="utf-8").splitlines()
 
 
 def test_the_same_seed_writes_the_same_files(folder: Path, tmp_path: Path) -> None:
     for out, seed in (("one", 1), ("two", 1), ("three", 2)):
         data_split(folder, tmp_path / out, seed=seed, show=lambda line: None)
-    files = {out: {path.name: path.read_text() for path in (tmp_path / out).iterdir()} for out in ("one", "two")}
+    files = {
+        out: {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / out).iterdir()}
+        for out in ("one", "two")
+    }
     assert files["one"] == files["two"]
     assert set(files["one"]) == {"train.txt", "val.txt", "test.txt", "split.json"}
-    assert (tmp_path / "three/val.txt").read_text() != files["one"]["val.txt"]
-    assert (tmp_path / "three/test.txt").read_text() == files["one"]["test.txt"]
+    assert (tmp_path / "three/val.txt").read_text(encoding="utf-8") != files["one"]["val.txt"]
+    assert (tmp_path / "three/test.txt").read_text(encoding="utf-8") == files["one"]["test.txt"]
 
 
 def test_groups_stay_together_from_the_command_line(
@@ -72,8 +77,11 @@ def test_groups_stay_together_from_the_command_line(
 ) -> None:
     words = ["data", "split", str(folder), "--out", str(tmp_path / "out"), "--group", r"(\d)$", "--val", "0.2"]
     assert cli.main(words) == 0
-    record = json.loads((tmp_path / "out/split.json").read_text())
-    last = {split: {line[-1] for line in (tmp_path / "out" / f"{split}.txt").read_text().split()} for split in SPLITS}
+    record = json.loads((tmp_path / "out/split.json").read_text(encoding="utf-8"))
+    last = {
+        split: {line[-1] for line in (tmp_path / "out" / f"{split}.txt").read_text(encoding="utf-8").split()}
+        for split in SPLITS
+    }
     assert sum(map(len, last.values())) == len(set.union(*last.values())) == sum(record["groups"].values())
     shown = capsys.readouterr().out
     assert f"val: {record['samples']['val']} samples" in shown
@@ -106,7 +114,7 @@ def test_more_splits_than_groups_are_refused(folder: Path, tmp_path: Path) -> No
 
 def test_a_changed_list_is_noticed(folder: Path, lists: dict[str, int | float | str]) -> None:
     path = Path(str(lists["val"]))
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]), encoding="utf-8")
     with pytest.raises(PolyheadError, match=r"val\.txt: the list is not the one that was written with split\.json"):
         opened(folder, lists)
 
@@ -131,7 +139,7 @@ def test_changed_samples_are_noticed(folder: Path, lists: dict[str, int | float 
 def test_changed_annotations_leave_a_split_valid_but_are_noticed(
     folder: Path, lists: dict[str, int | float | str]
 ) -> None:
-    label = next(path for path in sorted((folder / "labels/train").iterdir()) if path.read_text())
+    label = next(path for path in sorted((folder / "labels/train").iterdir()) if path.read_text(encoding="utf-8"))
     label.write_text("")
     (note,) = [line for line in opened(folder, lists).notes if "split.json" in line]
     assert note.startswith("the annotations or classes are not those that")
@@ -144,12 +152,12 @@ def test_boxes_and_masks_of_the_same_images_can_share_a_split(
         label.write_text("0 0.1 0.1 0.9 0.1 0.9 0.9 0.1 0.8\n")
     assert recognize(folder, "yolo_masks").reader == "yolo_masks"
     task = open_task("a", Source(YoloMasks(folder), split=lists), 0)
-    assert task.ids("val") == Path(str(lists["val"])).read_text().split()
+    assert task.ids("val") == Path(str(lists["val"])).read_text(encoding="utf-8").split()
 
 
 def test_lists_without_a_record_are_used_as_they_are(folder: Path, lists: dict[str, int | float | str]) -> None:
     path = Path(str(lists["val"]))
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]), encoding="utf-8")
     (path.parent / "split.json").unlink()
     assert len(opened(folder, lists).ids("val")) == 5
 

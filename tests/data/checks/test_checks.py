@@ -52,7 +52,7 @@ def test_copies_within_and_across_splits_and_tasks(photos: Photos) -> None:
     }
 
 
-def test_a_copy_with_other_bytes_is_a_near_copy(photos: Photos, tmp_path: Path) -> None:
+def test_a_copy_with_other_bytes_is_a_near_copy(photos: Photos) -> None:
     train = photos("a", [0, 1])
     pixels = np.asarray(Pillow.open(train.entry(0).path))
     val = photos("b", [2, 3])

@@ -70,7 +70,7 @@ def records(dataset: Any, name: str) -> list[dict[str, Any]]:
 def test_a_card_says_what_the_data_has(boxes: Path, tmp_path: Path) -> None:
     lines: list[str] = []
     card = data_card(boxes, tmp_path / "card", show=lines.append)
-    text = card.read_text()
+    text = card.read_text(encoding="utf-8")
     targets = [
         Yolo(boxes, split).target(index) for split in ("train", "val") for index in range(len(Yolo(boxes, split)))
     ]
@@ -108,7 +108,7 @@ def test_a_croissant_of_boxes_is_valid_and_loads(boxes: Path, tmp_path: Path) ->
             target, rows = reader.target(index), [row for row in found if row["sample"] == reader.entry(index).id]
             assert [reader.names[label] for label in target.labels] == [row["label"] for row in rows]
             np.testing.assert_allclose([row["box"] for row in rows] or np.zeros((0, 4)), target.boxes, atol=0.01)
-    described = json.loads((published / "croissant.json").read_text())
+    described = json.loads((published / "croissant.json").read_text(encoding="utf-8"))
     assert all(each["sha256"] for each in described["distribution"] if each["@type"] == "cr:FileObject")
     formats = [field["source"].get("format") for each in described["recordSet"] for field in each["field"]
                if field["dataType"] == "cr:BoundingBox"]  # fmt: skip
@@ -130,14 +130,14 @@ def _published(data: Path, folder: Path) -> Path:
 def test_with_all_answers_nothing_is_open_and_croissant_has_no_warning(boxes: Path, tmp_path: Path) -> None:
     card = tmp_path / "card"
     data_card(boxes, card, show=quiet)
-    assert yaml.safe_load((card / "answers.yaml").read_text()) == dict.fromkeys(QUESTIONS, "")
+    assert yaml.safe_load((card / "answers.yaml").read_text(encoding="utf-8")) == dict.fromkeys(QUESTIONS, "")
     (card / "answers.yaml").write_text(yaml.safe_dump(ANSWERS))
     lines: list[str] = []
-    text = data_card(boxes, card, show=lines.append).read_text()
+    text = data_card(boxes, card, show=lines.append).read_text(encoding="utf-8")
     assert open_questions(text) == []
     assert "open" not in lines[-1]
     assert "An answer." in text
-    assert yaml.safe_load((card / "answers.yaml").read_text()) == ANSWERS
+    assert yaml.safe_load((card / "answers.yaml").read_text(encoding="utf-8")) == ANSWERS
     dataset, issues = loaded(_published(boxes, tmp_path))
     assert not issues
     assert dataset.metadata.data_limitations
@@ -152,7 +152,7 @@ def test_a_croissant_of_masks_loads_them(tmp_path: Path) -> None:
             (data / folder).mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels.numpy()).save(data / folder / f"{index}.png")
     (data / "classes.txt").write_text("\n".join(Scenes(1).names))
-    text = data_card(data, tmp_path / "card", show=quiet).read_text()
+    text = data_card(data, tmp_path / "card", show=quiet).read_text(encoding="utf-8")
     assert re.search(r"\d+% of the pixels that are not ignored are background", text)
     dataset, _ = loaded(_published(data, tmp_path))
     for row in records(dataset, "targets"):
@@ -169,7 +169,9 @@ def test_classes_of_images_have_a_card_too(tmp_path: Path) -> None:
     copy = next(path for path in (tmp_path / "times/test").iterdir()) / "copy.png"
     copy.write_bytes(first.read_bytes())
     card = data_card(tmp_path / "times", tmp_path / "card", show=quiet)
-    assert "2 files are copies of each other (1 different file, 1 of them in several splits" in card.read_text()
+    assert "2 files are copies of each other (1 different file, 1 of them in several splits" in card.read_text(
+        encoding="utf-8"
+    )
     with (card.parent / "annotations.csv").open() as file:
         rows = {row["sample"]: row["label"] for row in csv.DictReader(file)}
     assert len(rows) == 37
@@ -179,7 +181,7 @@ def test_classes_of_images_have_a_card_too(tmp_path: Path) -> None:
 def test_an_edited_card_is_not_overwritten(boxes: Path, tmp_path: Path) -> None:
     card = data_card(boxes, tmp_path, show=quiet)
     data_card(boxes, tmp_path, show=quiet)
-    card.write_text(card.read_text().replace("## Biases", "## My biases"))
+    card.write_text(card.read_text(encoding="utf-8").replace("## Biases", "## My biases"))
     with pytest.raises(PolyheadError, match=r"data_card\.md was edited and is not overwritten"):
         data_card(boxes, tmp_path, show=quiet)
 
@@ -205,7 +207,7 @@ def test_each_task_of_a_recipe_has_its_part(
     counts = [f"data.*.{key}=12" for key in ("count", "val.count", "test.count")]
     assert cli.main(["data", "card", "demo", *counts]) == 0
     assert "wrote demo_card/data_card.md" in capsys.readouterr().out
-    text = Path("demo_card/data_card.md").read_text()
+    text = Path("demo_card/data_card.md").read_text(encoding="utf-8")
     assert re.findall(r"^# Data card: (\w+)", text, re.MULTILINE) == ["fruit", "signs"]
     assert "val and test come with the data" in text
     names = {path.name for path in Path("demo_card").iterdir()}
@@ -223,8 +225,8 @@ def test_a_training_writes_a_card_without_reading_inputs(
     monkeypatch.setattr(Yolo, "raw", read)
     run = Run.create(tmp_path, "run")
     run_card(run, [task], 0)
-    text = (run.folder / "data_card.md").read_text()
+    text = (run.folder / "data_card.md").read_text(encoding="utf-8")
     assert "val and test were split off from train (val: 0.25, test: 0.25), seed 0" in text
     (run.folder / "data_card.md").write_text("mine")
     run_card(run, [task], 0)
-    assert (run.folder / "data_card.md").read_text() == "mine"
+    assert (run.folder / "data_card.md").read_text(encoding="utf-8") == "mine"
