@@ -99,8 +99,7 @@ def test_no_short_row_where_it_would_be_the_base() -> None:
     ]
 
 
-@pytest.mark.usefixtures("base")
-def test_tasks_have_a_table_each() -> None:
+def test_tasks_have_a_table_each(base: Path) -> None:
     two = BASE.replace("data:\n", "data:\n  signs: {reader: scenes, domain: signs, count: 8, size: 64}\n")
     base.write_text(two)
     table = polyhead.ablate("mine.yaml", {"lr": [1e-3]}, ["epochs=1"], seeds=1, show=lambda line: None)
