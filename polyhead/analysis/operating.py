@@ -9,7 +9,16 @@ from polyhead.contracts.kind import Tested
 from polyhead.contracts.operating import Decisions, Point
 from polyhead.metrics.intervals import LEVEL
 from polyhead.metrics.labels import calibration_error
-from polyhead.metrics.operating import choose, cross_fitted, fit_temperature, measure, rechosen, shown
+from polyhead.metrics.operating import (
+    BEST_F1,
+    FIGURES,
+    choose,
+    cross_fitted,
+    fit_temperature,
+    measure,
+    rechosen,
+    shown,
+)
 
 
 def choose_point(tested: Tested, split: str, precision: float | None = None) -> Point | None:
@@ -53,7 +62,7 @@ def measure_point(tested: Tested, point: Point, split: str) -> dict[str, Any]:
     """
     numbers: dict[str, Any] = {
         "chosen_on": point.split,
-        "goal": "f1" if point.precision is None else {"precision": point.precision},
+        "goal": BEST_F1 if point.precision is None else {"precision": point.precision},
         "threshold": point.threshold,
     }
     before, after = tested.kind.decisions(tested), tested.kind.decisions(tested, point.temperature)
@@ -74,9 +83,7 @@ def _at_thresholds(decisions: Decisions, point: Point, names: list[str], chosen_
     columns = (point.thresholds, point.own, measured.class_precision.tolist(), measured.class_recall.tolist())
     keys = ("threshold", "own", "precision", "recall")
     return {
-        "precision": list(measured.precision),
-        "recall": list(measured.recall),
-        "f1": list(measured.f1),
+        **{name: list(getattr(measured, name)) for name in FIGURES},
         "level": LEVEL,
         "cross_fitted": chosen_here,
         "shown": float(reached.sum() / len(decisions.objects)),
@@ -92,10 +99,10 @@ def sentences(numbers: Mapping[str, Any], split: str) -> list[str]:
         split: the split that was evaluated.
     """
     found = []
-    if "f1" in numbers:
+    if BEST_F1 in numbers:
         goal = numbers["goal"]
-        aim = "the best F1" if goal == "f1" else f"a precision of {goal['precision']:g}"
-        figures = [f"{name} {_figure(*numbers[name])}" for name in ("precision", "recall")]
+        aim = "the best F1" if goal == BEST_F1 else f"a precision of {goal['precision']:g}"
+        figures = [f"{name} {_figure(*numbers[name])}" for name in FIGURES[:2]]
         how = ", cross-fitted" if numbers["cross_fitted"] else ""
         point = f"At the operating point, scores from {numbers['threshold']:.2f}"
         found = [f"{point} (chosen on {numbers['chosen_on']} for {aim}): {', '.join(figures)} on {split}{how}."]

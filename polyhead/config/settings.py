@@ -58,7 +58,7 @@ class Settings:
         Raises:
             SettingError: if it is not a precision.
         """
-        if self.operating == "f1":
+        if self.operating == Settings.operating:
             return None
         precision = self.operating.get("precision", 0.0) if isinstance(self.operating, dict) else 0.0
         if len(self.operating) != 1 or not 0 < precision < 1:

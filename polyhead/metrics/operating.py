@@ -19,11 +19,15 @@ from polyhead import rng
 from polyhead.contracts.operating import Decisions
 from polyhead.metrics.intervals import Interval, bootstrap_weights, percentile_interval
 
+FIGURES = ("precision", "recall", "f1")
+"""The figures of an operating point."""
+BEST_F1 = FIGURES[2]
+"""The goal where no precision is asked for."""
 FEW = 10
 """With fewer objects than this on val, a class gets the threshold of all classes."""
 FOLDS = 10
 """Parts that the samples are divided into for cross-fitting."""
-RECHOSEN = 200
+RECHOSEN = 100
 """Resamples on which thresholds are chosen again."""
 TEMPERATURES = (0.05, 20.0)
 """The lowest and the highest temperature."""

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from polyhead.config import recipe
+from polyhead.data.io.yaml_files import load_yaml
+from polyhead.engine.stage import Stage
 from polyhead.run import Run
 
 DROPOUTS = ("dropout", "drop_rate", "drop_path_rate")
@@ -20,9 +21,11 @@ def regularization(run: Run, task: str, stage: int) -> list[str]:
     """
     if not run.config.is_file():
         return []
-    config = recipe.load(run.config)
-    settings = config["stages"][stage]
-    transforms = config["data"][task]["transforms"]
+    config = load_yaml(run.config)  # resolved when the run was started
+    if not isinstance(config, dict) or stage >= len(config.get("stages", [])):
+        return []
+    settings = {**vars(Stage()), **config["stages"][stage]}
+    transforms = config["data"][task].get("transforms", "plain")
     name = transforms if isinstance(transforms, str) else transforms.get("preset", transforms.get("class_path"))
     texts = [f"transforms {name}"]
     if settings["weight_decay"]:

@@ -8,6 +8,7 @@ from polyhead.errors import InvalidFileError, Problem
 from polyhead.run import Run
 from polyhead.types import Sample
 from polyhead.workflows.evaluate import reopen
+from polyhead.workflows.operating import points_of
 from polyhead.workflows.predictor import Predictor
 
 
@@ -23,7 +24,7 @@ def open_run(run: Run, show: Callable[[str], None] = print) -> Opened:
     model, tasks = reopen(run, show)
     names = {name: task.names for name, task in tasks.items()}
     modalities = {name: task.modality for name, task in tasks.items()}
-    return Opened(Predictor(model, names, modalities, run.precision), tasks)
+    return Opened(Predictor(model, names, modalities, run.precision, points_of(run)), tasks)
 
 
 def samples(

@@ -51,7 +51,7 @@ def model_of(data: dict[str, TaskData]) -> Model:
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     made = Run.create(tmp_path, "run")
-    made.config.write_text("seed: 0\n")
+    made.config.write_text("seed: 0\nmodel: {}\ndata: {}\nstages: []\n")
     return made
 
 

@@ -31,7 +31,7 @@ Fault = Callable[[Path], list[str]]
 
 @pytest.fixture(autouse=True)
 def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "finish", lambda parts, tasks, run, log, config: run)
+    monkeypatch.setattr(train, "finish", lambda parts, tasks, run, *_: run)
 
 
 def lines_of(folder: Path, model: Model, source: Source, stage: Stage | None = None) -> list[str]:
