@@ -161,7 +161,7 @@ def cross_fitted(
 def rechosen(decisions: Decisions, precision: float | None = None) -> list[Bool[np.ndarray, " n"]]:
     """Return which decisions reach the thresholds that each of :data:`RECHOSEN` resamples of the samples chooses."""
     result = []
-    for counts in bootstrap_weights(decisions.objects.shape[0], RECHOSEN)[1:]:
+    for counts in bootstrap_weights(decisions.objects.shape[0])[1 : RECHOSEN + 1]:
         drawn = np.repeat(np.arange(decisions.scores.shape[0]), counts[decisions.samples])
         found = choose(decisions.take(drawn)._replace(objects=decisions.objects * counts[:, None]), precision)
         if found is not None:
