@@ -161,9 +161,10 @@ def cross_fitted(
 def rechosen(decisions: Decisions, precision: float | None = None) -> list[Bool[np.ndarray, " n"]]:
     """Return which decisions reach the thresholds that each of :data:`RECHOSEN` resamples of the samples chooses."""
     result = []
+    best_first = decisions.take(np.argsort(-decisions.scores, kind="stable"))  # what is sorted is sorted again quickly
     for counts in bootstrap_weights(decisions.objects.shape[0])[1 : RECHOSEN + 1]:
-        drawn = np.repeat(np.arange(decisions.scores.shape[0]), counts[decisions.samples])
-        found = choose(decisions.take(drawn)._replace(objects=decisions.objects * counts[:, None]), precision)
+        drawn = np.repeat(np.arange(decisions.scores.shape[0]), counts[best_first.samples])
+        found = choose(best_first.take(drawn)._replace(objects=decisions.objects * counts[:, None]), precision)
         if found is not None:
             result.append(shown(decisions, found.classes))
     return result

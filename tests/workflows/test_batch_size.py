@@ -56,21 +56,20 @@ def test_a_run_stores_the_batch_that_it_found_and_resumes_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines: list[str] = []
-    settings = [*SMALL, f"runs={tmp_path}", "data.fruit.batch=auto"]
-    run = train.train("demo", settings, show=lines.append)
-    batch = run.read_manifest()["batch"]
-    assert batch == {"fruit": 4}  # 40 samples are at least 8 steps
-    assert "data.fruit: batch: 4, the largest that fits" in lines
-    assert run.read_manifest()["schedules"][0]["batch"]["fruit"] == 4
-    seen = {}
+    seen: dict[str, int] = {}
 
     def finish(parts: object, tasks: dict[str, TaskData], run: Run, *_: object) -> Run:
         seen.update({name: task.batch for name, task in tasks.items()})
         return run
 
     monkeypatch.setattr(train, "finish", finish)
+    run = train.train("demo", [*SMALL, f"runs={tmp_path}", "data.fruit.batch=auto"], show=lines.append)
+    assert run.read_manifest()["batch"] == {"fruit": 4}  # 40 samples are at least 8 steps
+    assert "data.fruit: batch: 4, the largest that fits" in lines
+    assert seen == {"fruit": 4, "signs": 4}
+    seen.clear()
     train.resume(run.folder, lines.append)
-    assert seen["fruit"] == 4
+    assert seen == {"fruit": 4, "signs": 4}
 
 
 def test_two_samples_that_do_not_fit_stop_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from polyhead.data.synthetic.writers import write_coco
 from polyhead.errors import PolyheadError
 from polyhead.models import classifier, ssd300
 from polyhead.run import Run, write_text
-from polyhead.workflows import study
+from polyhead.workflows import label_error_files, study
 from polyhead.workflows.label_error_files import TABLE
 from polyhead.workflows.label_errors import find_label_errors
 
@@ -110,7 +110,8 @@ def test_each_run_of_a_study_judges_its_test_fold() -> None:
         find_label_errors({"train": Folder("pets")}, "folds.yaml", show=lambda _: None)
 
 
-def test_a_table_and_drawings_of_boxes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_and_drawings_of_boxes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_error_files, "DRAWN", 3)
     write_coco(Scenes(4, domain="shapes", size=96), "shapes")
     write(Path("x/weights/best.pt"), {"a": ["circle", "star"], "b": ["cow"]}, ssd300, **ARGUMENTS, width=32)
     shutil.copy("x/weights/best.pt", "alone.pt")

@@ -52,7 +52,7 @@ def test_the_smallest_values_are_valid() -> None:
 
 
 def test_class_weights_reach_the_head_and_repeats_the_stream() -> None:
-    source = Source(Scenes(300, size=32, rare="circle"), class_weights="balanced", repeat_factor="auto", workers=0)
+    source = Source(Scenes(150, size=32, rare="circle"), class_weights="balanced", repeat_factor="auto", workers=0)
     task = open_tasks({"own": source}, (32, 32), 0)["own"]
     info = task.info
     assert info.weights == class_weights(info.counts, "balanced")

@@ -85,15 +85,15 @@ def test_occluded_objects_are_ignored() -> None:
 
 
 def test_a_rare_class_is_drawn_a_twentieth_as_often_and_nothing_else_changes_where_it_is_absent() -> None:
-    plain, rare = Scenes(400, "signs", size=48), Scenes(400, "signs", size=48, rare="stop")
+    plain, rare = Scenes(200, "signs", size=32), Scenes(200, "signs", size=32, rare="stop")
     counts = [torch.zeros(len(plain.names)), torch.zeros(len(plain.names))]
-    for index in range(400):
+    for index in range(200):
         for scenes, count in zip((plain, rare), counts, strict=True):
             for each in scenes.scene(index).objects:
                 count[each.label] += 1
     stop = plain.names.index("stop")
     others = [label for label in range(len(plain.names)) if label != stop]
-    assert 0.01 < float(counts[1][stop] / counts[1][others].mean()) < 0.1
+    assert 0.01 < float(counts[1][stop] / counts[1][others].mean()) < 0.12
     assert float(counts[0][stop] / counts[0][others].mean()) > 0.7
     assert plain.digest != rare.digest
 
