@@ -114,8 +114,8 @@ def oxford_pets(folder: Path) -> None:
         write_image(folder / "images" / f"beagle_{number}.jpg")
         write_mask(folder / "annotations" / "trimaps" / f"beagle_{number}.png", classes=3, first=1)
         rows.append(f"beagle_{number} 1 2 1\n")
-    for name in ("list", "trainval", "test"):
-        (folder / "annotations" / f"{name}.txt").write_text("".join(rows), encoding="utf-8")
+    for name, part in {"list": rows, "trainval": rows[:2], "test": rows[2:]}.items():
+        (folder / "annotations" / f"{name}.txt").write_text("".join(part), encoding="utf-8")
 
 
 def cifar10(folder: Path) -> None:

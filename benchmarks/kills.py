@@ -33,7 +33,8 @@ from polyhead.errors import few
 
 CASES = Path(__file__).with_suffix(".yaml")
 WAYS = ("before", "after", "half")
-OTHER = {"log.txt", "manifest.json", "resume.ckpt", ".lock", "verdict.txt", "table.json", "table.txt"}
+TABLES = {f"table.{end}" for end in ("csv", "json", "md", "txt")}
+OTHER = {"log.txt", "manifest.json", "resume.ckpt", ".lock", "verdict.txt", *TABLES}
 """Files with times or names of folders, of which only the existence is compared; so is that of images."""
 LIMIT = 600.0
 """Seconds that a command may take."""

@@ -36,7 +36,6 @@ def draw(seed: int, images: int, most: int, ignored: float = 0.0) -> tuple[Dense
     return raw, BoxBatch(boxes, labels, ignore, torch.ones(images, CLASSES, dtype=torch.bool))
 
 
-# pylint: disable-next=too-many-locals  # one loop, as the paper describes it
 def match_slowly(raw: DensePredictions, batch: BoxBatch, image: int) -> list[int]:
     """Match the cells of one image target by target, as the paper describes it."""
     assert raw.objectness is not None

@@ -58,7 +58,7 @@ def test_a_run_stores_the_batch_that_it_found_and_resumes_with_it(
     lines: list[str] = []
     seen: dict[str, int] = {}
 
-    def finish(parts: object, tasks: dict[str, TaskData], run: Run, *_: object) -> Run:
+    def finish(_: object, tasks: dict[str, TaskData], run: Run, *__: object) -> Run:
         seen.update({name: task.batch for name, task in tasks.items()})
         return run
 

@@ -80,7 +80,9 @@ def light_load(_: str, changes: Sequence[str], **__: bool) -> dict[str, Any]:
     return {"stages": stages, "data": {"shapes": {"batch": int(given.get("batch", 8))}}}
 
 
-def find(folder: str, trials: int = TRIALS, budget: Budget = UNLIMITED, vary: list[str] = VARY) -> search.Searched:
+def find(
+    folder: str, trials: int = TRIALS, budget: Budget = UNLIMITED, vary: Sequence[str] = tuple(VARY)
+) -> search.Searched:
     """Search in a folder; nothing is printed."""
     file = Path(f"{folder}.yaml")
     return search.find_best("mine.yaml", [], factors(vary), trials, Path(folder), file, lambda line: None, budget)
@@ -92,9 +94,8 @@ def trials(folder: str) -> list[tuple[Any, ...]]:
     return [(trial.params, trial.value, trial.state.name, trial.intermediate_values) for trial in stored]
 
 
-def test_a_search_that_is_killed_tries_the_same_settings_and_counts_each_once(
-    base: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("base")
+def test_a_search_that_is_killed_tries_the_same_settings_and_counts_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipe, "load", light_load)
     monkeypatch.setattr(search, "_train", Trainer())
     whole = find("whole")
@@ -110,8 +111,9 @@ def test_a_search_that_is_killed_tries_the_same_settings_and_counts_each_once(
         assert trials(f"stopped{stop}") == trials("whole")
 
 
+@pytest.mark.usefixtures("base")
 def test_the_best_setting_on_val_is_tested_and_the_table_says_how_it_was_found(
-    base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(search, "_train", Trainer())
     monkeypatch.setattr(ablate, "train_missing", lambda plan, *_: pretend(plan))
@@ -120,7 +122,7 @@ def test_the_best_setting_on_val_is_tested_and_the_table_says_how_it_was_found(
     shown = capsys.readouterr().out
     stored = trials("runs/mine_search")
     best, score, *_ = max((trial for trial in stored if trial[2] == "COMPLETE"), key=lambda trial: trial[1])
-    written = yaml.safe_load(Path("runs/mine_search.yaml").read_text())
+    written = yaml.safe_load(Path("runs/mine_search.yaml").read_text(encoding="utf-8"))
     chosen = [f"lr={best['lr']:.3g}", f"batch={best['batch']}"]
     assert list(written["variations"].values())[2] == {"changes": chosen}
     assert list(written["variations"])[:2] == ["short", "base"]
@@ -131,7 +133,7 @@ def test_the_best_setting_on_val_is_tested_and_the_table_says_how_it_was_found(
         f"{failed}); the choice was made on val (best score {score:.3f}). Test was read once, for these rows only."
     )
     assert note in shown
-    assert note.replace("_", "\\_") in Path("runs/mine_search/table.md").read_text()
+    assert note.replace("_", "\\_") in Path("runs/mine_search/table.md").read_text(encoding="utf-8")
     assert cli.main([*words, "--search", "7"]) == 2
     assert capsys.readouterr().err == (
         "polyhead: error: runs/mine_search.yaml: this search has ended after 6 trials, and its choice was "
@@ -153,7 +155,8 @@ def test_a_trial_whose_loss_is_not_finite_is_counted_and_another_search_is_refus
         find("failed", 2, vary=["lr=0.06..0.09"])
 
 
-def test_no_trial_is_started_when_the_time_is_used_up(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("base")
+def test_no_trial_is_started_when_the_time_is_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipe, "load", light_load)
     monkeypatch.setattr(search, "_train", Trainer())
     find("short", 2)
@@ -164,7 +167,8 @@ def test_no_trial_is_started_when_the_time_is_used_up(base: Path, monkeypatch: p
     assert len(trials("short")) == 2
 
 
-def test_optuna_is_named_where_it_is_missing(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("base")
+def test_optuna_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(
         PolyheadError, match=r"^optuna is not installed\. Install it with: pip install 'polyhead\[sweep\]'"
@@ -182,6 +186,7 @@ def test_a_killed_training_is_resumed_and_no_trial_reads_test(base: Path) -> Non
         "from polyhead.workflows.budget import UNLIMITED; "
         f"search.find_best('mine.yaml', [], factors({vary}), 2, Path('killed'), Path('killed.yaml'), print, UNLIMITED)"
     )
+    # pylint: disable-next=consider-using-with  # it is killed below
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
     runs = [Run(f"killed/search/trial00{number}") for number in (1, 2)]
     deadline = time.monotonic() + 240

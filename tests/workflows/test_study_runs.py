@@ -73,6 +73,7 @@ def test_runs_in_processes_end_with_the_study_and_have_the_results_of_runs_in_tu
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = [sys.executable, "-m", "polyhead", "study", str(file), "--jobs", "2"]
+    # pylint: disable-next=consider-using-with  # it is killed below
     killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     runs = [Run(f"runs/two/{name}.seed0") for name in ("base", "slow")]
     deadline = time.monotonic() + 240

@@ -112,7 +112,7 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(what).split())
 
 
-class _Loader(yaml.SafeLoader):  # pylint: disable=too-many-ancestors  # PyYAML is built like this
+class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, with a limited depth."""
 
     def __init__(self, text: str) -> None:
