@@ -26,6 +26,7 @@ from polyhead.errors import PolyheadError
 from polyhead.kinds import stored_kind
 from polyhead.metrics.labels import calibration_error
 from polyhead.metrics.operating import (
+    FIGURES,
     Measured,
     at_temperature,
     choose,
@@ -35,8 +36,6 @@ from polyhead.metrics.operating import (
     rechosen,
     shown,
 )
-
-FIGURES = ("precision", "recall", "f1")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -20,7 +20,9 @@ def campaign(module: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("case", "count"), [("joint", 1), ("sequential", 1), ("workers", 1), ("study", 1)])
+@pytest.mark.parametrize(
+    ("case", "count"), [("single", 1), ("joint", 1), ("sequential", 1), ("workers", 1), ("study", 1)]
+)
 def test_killed_trainings_are_resumed_and_equal(case: str, count: int, tmp_path: Path) -> None:
     done = campaign("kills", str(tmp_path / "work"), "--kills", str(count), "--only", case)
     last = done.stdout.splitlines()[-1]
