@@ -12,7 +12,7 @@ PYTHON ?= python3
 TORCH ?= $(or $(patsubst .venv/torch-%,%,$(firstword $(wildcard .venv/torch-*))),locked)
 ARGS ?=
 # Not the extra heic: the wheels of pillow-heif contain x265, whose license is the GPL.
-EXTRAS := --extra app --extra supervision --extra sweep
+EXTRAS := --extra app --extra report --extra supervision --extra sweep --extra track
 
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --durations=10
 
