@@ -21,9 +21,14 @@ if TYPE_CHECKING:
     from polyhead.workflows.extend import extend
     from polyhead.workflows.lr_find import lr_find
     from polyhead.workflows.measure import evaluate
+    from polyhead.workflows.mistakes import find_mistakes
     from polyhead.workflows.own import Task, fit
     from polyhead.workflows.predict import load, predict
-    from polyhead.workflows.train import train
+    from polyhead.workflows.report.check import check_report
+    from polyhead.workflows.report.script import notebook
+    from polyhead.workflows.report.write import write_report
+    from polyhead.workflows.train import resume, train
+    from polyhead.workflows.train_or_resume import train_or_resume
     from polyhead.workflows.write_split import data_split
 
 __version__ = "0.1.0"
@@ -38,18 +43,24 @@ _NAMES = {
     "Task": ("polyhead.workflows.own", "Task"),
     "analyze_errors": ("polyhead.workflows.errors", "analyze_errors"),
     "ablate": ("polyhead.workflows.ablate", "ablate"),
+    "check_report": ("polyhead.workflows.report.check", "check_report"),
     "compare": ("polyhead.analysis.table", "compare"),
     "data_card": ("polyhead.workflows.card.write", "data_card"),
     "data_split": ("polyhead.workflows.write_split", "data_split"),
     "evaluate": ("polyhead.workflows.measure", "evaluate"),
     "extend": ("polyhead.workflows.extend", "extend"),
+    "find_mistakes": ("polyhead.workflows.mistakes", "find_mistakes"),
     "fit": ("polyhead.workflows.own", "fit"),
     "load": ("polyhead.workflows.predict", "load"),
     "lr_find": ("polyhead.workflows.lr_find", "lr_find"),
     "models": ("polyhead.models", ""),
+    "notebook": ("polyhead.workflows.report.script", "notebook"),
     "predict": ("polyhead.workflows.predict", "predict"),
+    "resume": ("polyhead.workflows.train", "resume"),
     "ssd300": ("polyhead.models", "ssd300"),
     "train": ("polyhead.workflows.train", "train"),
+    "train_or_resume": ("polyhead.workflows.train_or_resume", "train_or_resume"),
+    "write_report": ("polyhead.workflows.report.write", "write_report"),
 }
 """Module and name of each public name; ``models`` is a module itself."""
 
@@ -63,18 +74,24 @@ __all__ = [
     "Task",
     "ablate",
     "analyze_errors",
+    "check_report",
     "compare",
     "data_card",
     "data_split",
     "evaluate",
     "extend",
+    "find_mistakes",
     "fit",
     "load",
     "lr_find",
     "models",
+    "notebook",
     "predict",
+    "resume",
     "ssd300",
     "train",
+    "train_or_resume",
+    "write_report",
 ]
 
 

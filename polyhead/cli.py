@@ -32,6 +32,8 @@ COMMANDS = {
     "explain": ("polyhead.commands.explain", "draw what predictions depend on, and whether to trust that"),
     "mistakes": ("polyhead.commands.mistakes", "draw the worst mistakes of each type with explanations"),
     "errors": ("polyhead.commands.errors", "show where a run is wrong, what that costs, and how robust it is"),
+    "report": ("polyhead.commands.report", "write a notebook and a page about a run, or check them"),
+    "notebook": ("polyhead.commands.notebook", "write one notebook that trains a recipe and is its report"),
     "app": ("polyhead.commands.app", "show a model on a page in the browser, or as a Hugging Face Space"),
     "compare": ("polyhead.commands.compare", "compare runs in one table: scores, paired differences, intervals"),
     "extend": ("polyhead.commands.extend", "add a task to a trained run without the data of its earlier tasks"),

@@ -53,7 +53,7 @@ def parser() -> Parser:
 
 def main(argv: list[str]) -> int:
     """Train the variations, print the table, and return the exit code."""
-    words, changes = overrides.separate(_joined(argv), _OWN)
+    words, changes = overrides.separate(overrides.joined(argv, "--vary"), _OWN)
     given = parser().parse_args(words)
     allow(given.allow)
     varied = factors(given.vary)
@@ -75,9 +75,3 @@ def main(argv: list[str]) -> int:
     print(done.text)
     print(f"study: {done.file}; tables and plot: {done.folder}")
     return 0
-
-
-def _joined(argv: list[str]) -> list[str]:
-    """Join ``--vary`` with its value, which would be an override otherwise."""
-    words = iter(argv)
-    return [f"{word}={next(words, '')}" if word == "--vary" else word for word in words]

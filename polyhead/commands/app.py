@@ -1,6 +1,7 @@
 """``polyhead app``: a page in the browser to try a model, or a Space of it."""
 
 from polyhead.cli import Parser
+from polyhead.commands.links import add_links, links_of
 from polyhead.commands.space_options import add_options, run_space
 from polyhead.contracts.classes import allow
 from polyhead.errors import PolyheadError
@@ -17,9 +18,7 @@ def parser() -> Parser:
     command.add_argument("--port", type=int, help="port of the page (default: the first free one from 7860)")
     command.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines use it (default: 127.0.0.1)")
     command.add_argument("--open", action="store_true", help="open the page in the browser")
-    command.add_argument(
-        "--link", action="append", default=[], metavar="TITLE=URL", help="a link to show, such as code=https://..."
-    )
+    add_links(command)
     command.add_download()
     command.add_allow()
     add_options(command)
@@ -44,21 +43,3 @@ def main(argv: list[str]) -> int:
         page = build(download_missing(given.run, given.download), links)
         serve.launch(page, given.host, given.port, browser=given.open)
     return 0
-
-
-def links_of(given: list[str]) -> dict[str, str]:
-    """Return links by title.
-
-    Raises:
-        PolyheadError: if one is not ``TITLE=URL``.
-    """
-    from polyhead.config.names import check_links
-
-    links = {}
-    for each in given:
-        title, equals, address = each.partition("=")
-        if not equals:
-            raise PolyheadError(f"--link: expected TITLE=URL, such as code=https://example.org, got {each!r}")
-        links[title] = address
-    check_links(links)
-    return links

@@ -41,6 +41,16 @@ def listed(changes: Any) -> list[str]:
     return list(changes)
 
 
+def joined(argv: Iterable[str], option: str) -> list[str]:
+    """Join an option with its value, which would be an override otherwise.
+
+    >>> joined(["demo", "--vary", "lr=1,2"], "--vary")
+    ['demo', '--vary=lr=1,2']
+    """
+    words = iter(argv)
+    return [f"{word}={next(words, '')}" if word == option else word for word in words]
+
+
 def separate(argv: Sequence[str], own: Iterable[str]) -> tuple[list[str], list[str]]:
     """Split command-line arguments into those of the command and overrides ``key=value``.
 

@@ -115,6 +115,11 @@ class Modality(ABC):
     def spec(self) -> InputSpec:
         """Return what a backbone must know."""
 
+    def describe(self) -> str:
+        """Return what an input is, for people, such as ``image, 320 × 320``."""
+        size = self.spec().size
+        return self.name if size is None else f"{self.name}, {size[0]} × {size[1]}"
+
     def as_raw(self, value: Any) -> Any:
         """Return the raw input for what a plain data set gives; by default the same.
 

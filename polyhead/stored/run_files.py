@@ -22,6 +22,7 @@ MANIFEST = {
     "git?": ({"commit?": str, "changed?": bool}, None),
     "parameters?": {str: int},
     "kinds?": {str: str},
+    "inputs?": {str: str},
     # an evaluation on other data has the folder of the data, and one split
     "data?": (
         {

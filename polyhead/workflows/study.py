@@ -15,6 +15,7 @@ from polyhead.errors import PolyheadError, suggest
 from polyhead.kinds import KINDS, kind_of
 from polyhead.paths import studies
 from polyhead.run import Run
+from polyhead.workflows.run_settings import changed_settings
 
 RESERVED = {
     "seed": "the study sets from its 'seeds'",
@@ -303,12 +304,7 @@ def check_settings(member: Member) -> None:
                 "or delete it."
             )
         return
-    begun = recipe.load(config)
-    changed = [
-        key
-        for key in member.config
-        if key != "runs" and not files.same(begun.get(key), member.config[key], member.searched)
-    ]
+    changed = changed_settings(member.folder, member.config, member.searched)
     if changed:
         raise PolyheadError(
             f"run {str(member.folder)!r} was started with other settings ({', '.join(changed)}). Delete its folder, or "

@@ -1,10 +1,11 @@
 """The error analysis of a head in plain types, as a few lines, and as Markdown tables."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from polyhead.analysis.errors.analyze import Analysis
 from polyhead.analysis.errors.slices import FEWEST, LEVEL
+from polyhead.analysis.markdown import escape, table
 from polyhead.errors import counted, few, one_line
 
 SHOWN = 5
@@ -95,22 +96,22 @@ def markdown(run: str, content: Mapping[str, Any]) -> str:
     )
     for task, entry in content["tasks"].items():
         parts.append(f"## {task}\n\n{counted(entry['images'], 'image')}, {len(entry['unread'])} not read.")
-        parts.append(_table(("wrong", "cases", "fraction"), _wrong(entry)))
+        parts.append(table(("wrong", "cases", "fraction"), _wrong(entry)))
         gains = entry["gains"]
         if gains["types"]:
             types = [(n, gains["counts"].get(n, ""), _signed(gain)) for n, gain in gains["types"].items()]
             title = f"{gains['score']} is {_triple(gains['value'])}. What fixing all errors of one type would gain:"
-            parts += [title, _table(("type", "errors", f"gain of {gains['score']}"), types)]
+            parts += [title, table(("type", "errors", f"gain of {gains['score']}"), types)]
         if entry["confusions"]:
-            rows = [(true, other, f"{share:.1%}") for true, other, share in entry["confusions"]]
-            parts.append(_table(("true class", "predicted class", "of the true class"), rows))
+            rows = [(escape(true), escape(other), f"{share:.1%}") for true, other, share in entry["confusions"]]
+            parts.append(table(("true class", "predicted class", "of the true class"), rows))
         parts.append(_slice_table(entry["slices"]))
         if entry["robustness"]:
             changed = [
                 (row["change"] or "none", _triple(row["score"]), _signed(row["difference"]) if row["change"] else "")
                 for row in entry["robustness"]
             ]
-            parts.append(_table(("change of the inputs", entry["metric"], "difference"), changed))
+            parts.append(table(("change of the inputs", entry["metric"], "difference"), changed))
     return "\n\n".join(parts) + "\n"
 
 
@@ -122,7 +123,7 @@ def _slice_table(slices: Mapping[str, Any]) -> str:
     """Return the table of all slices that were tried, and the names of the others."""
     rows = [
         (
-            f"**{each['slice']}**" if each["worse"] else each["slice"],
+            f"**{escape(each['slice'])}**" if each["worse"] else escape(each["slice"]),
             each["of"],
             each["cases"],
             each["images"],
@@ -136,15 +137,9 @@ def _slice_table(slices: Mapping[str, Any]) -> str:
     header = ("slice", "wrong", "cases", "images", "fraction", "the rest", "difference", "p")
     left_out = few(slices["left_out"], len(slices["left_out"]) + 1, "; ") or "none"
     return (
-        f"{counted(len(rows), 'slice')} tried:\n\n{_table(header, rows)}\n\n"
+        f"{counted(len(rows), 'slice')} tried:\n\n{table(header, rows)}\n\n"
         f"Not tried, with fewer than {FEWEST} images inside or outside: {left_out}."
     )
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return a Markdown table."""
-    cells = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(one_line(str(cell)).replace('|', '&#124;') for cell in row)} |" for row in cells)
 
 
 def _largest(gains: Mapping[str, Sequence[float]]) -> list[tuple[str, Sequence[float]]]:

@@ -1,14 +1,15 @@
 """The text of a data card."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from polyhead.analysis.markdown import escape, table
+from polyhead.analysis.report.questions import MARK
 from polyhead.contracts.card import CardFacts
-from polyhead.errors import few, one_line
+from polyhead.errors import few
 from polyhead.workflows.card.facts import ClassCounts
-from polyhead.workflows.card.questions import MARK, QUESTIONS
+from polyhead.workflows.card.questions import QUESTIONS
 from polyhead.workflows.card.subject import Subject
 from polyhead.workflows.space.licenses import is_open
 
@@ -56,7 +57,7 @@ def card_text(known: Known) -> str:
         "## Samples and classes",
         *_counts(known),
         "## Features",
-        _table(["what", "value"], [[what, value] for what, value in facts.rows]) if facts.rows else "",
+        table(["what", "value"], [[escape(cell) for cell in row] for row in facts.rows]) if facts.rows else "",
         *_plots(facts),
         "## Annotation",
         *_asked(known, "annotation"),
@@ -75,15 +76,6 @@ def card_text(known: Known) -> str:
         *_asked(known, "maintenance"),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
-
-
-def escape(text: str) -> str:
-    r"""Escape what Markdown would read as markup, and line breaks.
-
-    >>> escape("a_b|c")
-    'a\\_b\\|c'
-    """
-    return re.sub(r"([\\`*_|<>\[\]#])", r"\\\1", one_line(text))
 
 
 def _introduction(known: Known) -> str:
@@ -121,7 +113,7 @@ def _counts(known: Known) -> list[str]:
     for split, targets in subject.targets.items():
         amount = [f"{sum(counts.amounts[split]):,}"] if has_unit else []
         splits.append([split, f"{len(targets):,}", f"{counts.empty[split]:,}", *amount])
-    found = [_table(["split", "samples", "without content", *unit], splits)]
+    found = [table(["split", "samples", "without content", *unit], splits)]
     if not counts.amounts:
         return found
     amounts, samples = counts.total(counts.amounts), counts.total(counts.samples)
@@ -132,23 +124,12 @@ def _counts(known: Known) -> list[str]:
         shares = [f"{amounts[label]:,}", f"{amounts[label] / total:.1%}"] if has_unit else []
         rows.append([subject.classes[label], *(f"{each[label]:,}" for each in counts.samples.values()), *shares])
     columns = ["class", *(f"{split} samples" for split in subject.targets), *unit, *(["share"] if has_unit else [])]
-    found.append(_table(columns, rows))
+    found.append(table(columns, [[escape(cell) for cell in row] for row in rows]))
     if left := order[MOST_CLASSES:]:
         found.append(
             f"{len(left)} more classes are shown by at most {max(samples[label] for label in left):,} samples."
         )
     return found
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table; numbers are aligned to the right."""
-    numeric = [all(re.fullmatch(r"[\d,.%]+", row[column]) for row in rows) for column in range(len(header))]
-    lines = [
-        header,
-        ["---:" if right else "---" for right in numeric],
-        *([escape(cell) for cell in row] for row in rows),
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _plots(facts: CardFacts) -> list[str]:

@@ -7,8 +7,6 @@ from polyhead.data.io.yaml_files import load_yaml
 from polyhead.errors import PolyheadError, suggest
 from polyhead.run import write_text
 
-MARK = "> **Question:**"
-"""The beginning of a line with an open question."""
 QUESTIONS = {
     "source": "Where does the data come from: who collected it, when, where and with which devices?",
     "creator": "Which person or organization created it?",
@@ -24,17 +22,6 @@ QUESTIONS = {
     "maintenance": "Who corrects mistakes in it, and where are they reported?",
 }
 """The question of each key of the file of answers."""
-
-
-def open_questions(text: str) -> list[str]:
-    r"""Return the questions of a card that are not answered.
-
-    Example:
-        >>> open_questions("# Data card: a\n> **Question:** Who?\nText\n")
-        ['Who?']
-    """
-    lines = (line.strip() for line in text.splitlines())
-    return [line.removeprefix(MARK).strip() for line in lines if line.startswith(MARK)]
 
 
 def read_answers(path: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from polyhead.analysis.report.questions import open_questions
 from polyhead.contracts.card import CardFacts
 from polyhead.data.loading.source import TaskData
 from polyhead.errors import PolyheadError, counted
@@ -15,7 +16,7 @@ from polyhead.run import Run, write_json, write_text
 from polyhead.workflows.card.croissant import croissant
 from polyhead.workflows.card.facts import class_counts, class_facts
 from polyhead.workflows.card.markdown import Known, card_text
-from polyhead.workflows.card.questions import open_questions, read_answers, write_questions
+from polyhead.workflows.card.questions import read_answers, write_questions
 from polyhead.workflows.card.subject import Subject, of_folder, of_recipe, of_task
 from polyhead.workflows.card.tables import copies, take_inventory, write_tables
 

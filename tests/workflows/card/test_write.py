@@ -20,7 +20,7 @@ from polyhead.data.synthetic.scenes import Scenes
 from polyhead.data.synthetic.writers import write_folder, write_yolo
 from polyhead.errors import PolyheadError
 from polyhead.run import Run
-from polyhead.workflows.card.questions import QUESTIONS, open_questions
+from polyhead.workflows.card.questions import QUESTIONS
 from polyhead.workflows.card.write import data_card, run_card
 from polyhead.workflows.tasks import open_task
 
