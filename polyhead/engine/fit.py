@@ -81,11 +81,7 @@ def fit(
     run_id = identity(run, state)
     within_first = state is not None and "loops" in state  # else the run is before the first step of a stage
     record(run, [plan_of(model, stage, tasks) for stage in stages], first, within=within_first)
-    run.update_manifest(
-        kinds={name: task.kind.name for name, task in tasks.items()},
-        inputs={name: task.modality.describe() for name, task in tasks.items()},
-        id=run_id,
-    )
+    run.update_manifest(kinds={name: task.kind.name for name, task in tasks.items()}, id=run_id)
     for number in range(first, len(stages)):
         within_stage = within_first and number == first
         if state is not None and number == first:

@@ -290,6 +290,7 @@ def describe_run(parts: Parts, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
         "hardware": hardware(),
         "git": git_state(Path()),
         "parameters": count_parameters(parts.model),
+        "inputs": {name: task.modality.describe() for name, task in tasks.items()},
         "data": data,
         "splits": {name: {split: task.ids(split) for split in SPLITS} for name, task in tasks.items()},
         "links": parts.settings.links,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from polyhead.commands.app import links_of
+from polyhead.commands.links import links_of
 from polyhead.config.settings import Settings
 from polyhead.errors import PolyheadError
 

@@ -11,7 +11,7 @@ from polyhead.run import Run
 def problem(run: Run) -> Text:
     """Show input, output, score and dummy baseline of each head."""
     manifest, split = run.read_manifest(), split_of(run)
-    rows, protocols = [], {}
+    rows, protocols = [], dict[str, None]()
     for task, numbers in tasks_of(run).items():
         names = manifest.get("data", {}).get(task, {}).get("names") or list(numbers.get("classes", {}))
         baseline, score = dummy_of(numbers)

@@ -38,7 +38,7 @@ def false_studies(folder: Path) -> Iterator[str]:
     for row in read_json(folder / "table.json").get("rows", ()):
         name = f"{folder.name}: row {row['name']!r}"
         try:
-            (again,) = table.compare({row["name"]: row["runs"]}, row["metric"], task=row.get("task") or None)
+            again = table.compare({row["name"]: row["runs"]}, row["metric"], task=row.get("task") or None)[0]
         except PolyheadError as error:
             yield f"{name} cannot be computed again ({error})."
             continue

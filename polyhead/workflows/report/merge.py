@@ -43,7 +43,7 @@ def merge(title: str, cells: Sequence[Cell], old: "NotebookNode | None" = None) 
             after.setdefault(place, []).append(_own(each))
             notes.append(f"the cell {each.id!r} was changed; the changed text follows it as a cell of its own")
     kernel = {"name": "python3", "display_name": "Python 3"}
-    notebook = v4.new_notebook(metadata={"kernelspec": kernel, "title": title})
+    notebook: NotebookNode = v4.new_notebook(metadata={"kernelspec": kernel, "title": title})
     notebook.cells = list(after.get("", ()))
     for cell in cells:
         notebook.cells += [_node(cell, answers.get(cell.name, cell.source)), *after.get(cell.name, ())]
@@ -63,16 +63,24 @@ def is_unchanged(cell: "NotebookNode") -> bool:
 
 def _node(cell: Cell, source: str) -> "NotebookNode":
     """Return a cell of ours for a notebook."""
-    from nbformat import v4
-
-    make = v4.new_code_cell if cell.type in CODE else v4.new_markdown_cell
-    return make(source, id=cell.name, metadata={OURS: {"type": cell.type, "digest": digest(cell.source)}})
+    metadata = {OURS: {"type": cell.type, "digest": digest(cell.source)}}
+    return _new("code" if cell.type in CODE else "markdown", source, id=cell.name, metadata=metadata)
 
 
 def _own(cell: "NotebookNode") -> "NotebookNode":
     """Return a copy of a cell as one that a person has written, without its outputs."""
+    return _new(cell.cell_type, cell.source, metadata={key: cell.metadata[key] for key in cell.metadata if key != OURS})
+
+
+def _new(cell_type: str, source: str, **entries: Any) -> "NotebookNode":
+    """Return a new cell."""
     from nbformat import v4
 
-    metadata = {key: value for key, value in cell.metadata.items() if key != OURS}
-    make = {"code": v4.new_code_cell, "raw": v4.new_raw_cell}.get(cell.cell_type, v4.new_markdown_cell)
-    return make(cell.source, metadata=metadata)
+    node: NotebookNode
+    if cell_type == "code":
+        node = v4.new_code_cell(source, **entries)
+    elif cell_type == "raw":
+        node = v4.new_raw_cell(source, **entries)
+    else:
+        node = v4.new_markdown_cell(source, **entries)
+    return node

@@ -21,7 +21,7 @@ def read_notebook(path: Path) -> "NotebookNode | None":
     if not path.is_file():
         return None
     try:
-        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+        notebook: NotebookNode = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
         nbformat.validate(notebook)
     except (ValueError, KeyError, AttributeError, TypeError, nbformat.ValidationError) as error:
         raise PolyheadError(

@@ -13,6 +13,7 @@ import yaml
 from PIL import Image
 
 from polyhead import cli
+from polyhead.analysis.report.questions import open_questions
 from polyhead.data.catalog import checksum
 from polyhead.data.loading.source import Source
 from polyhead.data.readers.yolo import Yolo
