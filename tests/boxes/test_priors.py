@@ -18,7 +18,8 @@ def test_clusters_are_sorted_repeatable_and_better_than_random_sizes(seed: int, 
     assert found.shape == (clusters, 2)
     assert (found.prod(dim=1).diff() >= 0).all()
     assert torch.equal(found, cluster_sizes(sizes, clusters))
-    assert mean_iou(sizes, found) >= mean_iou(sizes, draw(seed + 1, clusters)) - 1e-6
+    random = [mean_iou(sizes, draw(seed + 1 + place, clusters)) for place in range(20)]  # one of them can be lucky
+    assert mean_iou(sizes, found) >= torch.stack(random).mean() - 1e-6
 
 
 def test_well_separated_sizes_are_found() -> None:

@@ -45,4 +45,5 @@ def three_heads(folder: Path) -> Run:
     names = {name: list(source.reader.names) for name, source in recipe.sources(config).items()}
     write(run.best, names, ssd300, **ARGUMENTS)
     write_text(run.config, recipe.dump(config))
+    run.update_manifest(precision=RECIPE["precision"])  # without it, CPUs with bfloat16 would use that
     return run
