@@ -34,7 +34,7 @@ def parser() -> Parser:
     command.add_argument("--run", action="store_true", help="run it here, too, and write its page as HTML")
     command.add_argument("--vary", action="append", default=[], metavar="KEY=...", help="add an ablation study of this")
     command.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds of each row of it (default: 3)")
-    command.add_argument("--seconds", type=float, default=86400, help="time limit of a cell (default: a day)")
+    command.add_argument("--seconds", type=float, default=86400.0, help="time limit of a cell (default: a day)")
     command.add_allow()
     return command
 

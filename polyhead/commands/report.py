@@ -35,7 +35,7 @@ def parser() -> Parser:
     command.add_argument(
         "--study", action="append", default=[], metavar="DIR", help="show the table of this study, too"
     )
-    command.add_argument("--seconds", type=float, default=600, help="time limit of a cell (default: %(default)s)")
+    command.add_argument("--seconds", type=float, default=600.0, help="time limit of a cell (default: %(default)s)")
     add_links(command)
     command.add_allow()
     return command

@@ -1,6 +1,7 @@
 """Section 2 of a report: the splits, the network, the training, and with what it was done."""
 
 import shlex
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,13 @@ if TYPE_CHECKING:
 
 
 def splits(run: Run) -> "DataFrame":
-    """Return the number of samples in each split of each head, and how many samples two splits share."""
+    """Return the number of samples in each split of each head, and how many are in more than one."""
     import pandas as pd  # pylint: disable=import-outside-toplevel  # takes long, and few functions need it
 
     rows = []
     for task, parts in run.read_manifest().get("splits", {}).items():
-        ids = {name: set(samples) for name, samples in parts.items()}
-        names = list(ids)
-        shared = sum(len(ids[one] & ids[other]) for place, one in enumerate(names) for other in names[place + 1 :])
+        uses = Counter(sample for samples in parts.values() for sample in {*samples})
+        shared = sum(count > 1 for count in uses.values())
         rows.append({"head": task, **{name: len(samples) for name, samples in parts.items()}, "in two splits": shared})
     return pd.DataFrame(rows)
 

@@ -148,5 +148,5 @@ def _conclusion(sources: Sources) -> Iterator[Cell]:
 
 def _show(function: str, *arguments: str) -> Cell:
     """Return a cell that calls a function of :mod:`polyhead.analysis.report`."""
-    name = "-".join([function, *(each for each in arguments if each != "run")])
+    name = "-".join([function, *(each.strip("'") for each in arguments if each != "run")])
     return Cell(name, "show", f"report.{function}({', '.join(arguments)})")

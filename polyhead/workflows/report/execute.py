@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 MISSING = "The report needs packages that are not installed. Install them with: pip install 'polyhead[report]'"
-SECONDS = 600
+SECONDS = 600.0
 """Time limit of a cell by default."""
 
 
@@ -41,7 +41,6 @@ def execute(notebook: "NotebookNode", folder: Path, seconds: float = SECONDS) ->
     """
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
-    from jupyter_core.utils import run_sync
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
@@ -60,10 +59,15 @@ def execute(notebook: "NotebookNode", folder: Path, seconds: float = SECONDS) ->
             **({"ip": str(Path(sockets) / "kernel")} if os.name == "posix" else {}),
         )
         client = NotebookClient(
-            notebook, km=manager, timeout=seconds, resources={"metadata": {"path": str(folder)}}, record_timing=False
+            notebook,
+            km=manager,
+            timeout=seconds,
+            resources={"metadata": {"path": str(folder)}},
+            record_timing=False,
+            shutdown_kernel="immediate",
         )
         try:
-            client.execute(env=_environment())
+            client.execute(env=_environment(), cleanup_kc=True)
         except CellExecutionError as error:
             raise PolyheadError(
                 f"{_failed(notebook)}: {one_line(f'{error.ename}: {error.evalue}')}. Correct or remove this cell, and "
@@ -79,9 +83,6 @@ def execute(notebook: "NotebookNode", folder: Path, seconds: float = SECONDS) ->
                 f"{_failed(notebook)}: the Python process that ran it has ended, perhaps because the memory was full. "
                 "Free some memory, or remove this cell."
             ) from error
-        finally:
-            if manager.has_kernel:
-                run_sync(manager.shutdown_kernel)(now=True)
 
 
 def _environment() -> dict[str, str]:
