@@ -155,7 +155,6 @@ def compare(
         if name != reference:
             difference = list(percentile_interval(samples[metric] - resampled[reference][metric]))
             relative = _relative(samples[metric], resampled[reference][metric], scores[metric], dummy)
-        spread = float(single[name][metric][:, 0].std(ddof=1)) if len(tested[name]) > 1 else None
         result.append(
             Row(
                 name,
@@ -166,7 +165,7 @@ def compare(
                 size.classes,
                 {each: list(percentile_interval(values)) for each, values in samples.items()},
                 metric,
-                spread,
+                float(single[name][metric][:, 0].std(ddof=1)) if len(tested[name]) > 1 else None,
                 difference,
                 relative,
                 *costs(

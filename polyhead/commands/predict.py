@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,6 @@ def main(argv: list[str]) -> int:
     allow(given.allow)
     from polyhead.plotting.draw import save_jpeg
     from polyhead.workflows.official import download_missing
-    from polyhead.workflows.operating import describe_point
     from polyhead.workflows.predict import load
     from polyhead.workflows.result_files import csv_table, json_list
 
@@ -103,8 +103,7 @@ def main(argv: list[str]) -> int:
             write_json(results)
             write_csv(results)
             totals.add(results)
-            summary = [f"{result.task}: {result}" if len(found) > 1 else str(result) for result in found]
-            print(one_line(f"{found[0].image}: {'; '.join(summary)}"))
+            print(one_line(f"{found[0].image}: {_summary(found)}"))
         for problem in predictor.skipped:
             print(f"skipped {problem}")
         if not totals.inputs:
@@ -112,15 +111,27 @@ def main(argv: list[str]) -> int:
     for note in predictor.notes:
         print(note)
     if given.conf is None:
-        for task in tasks or predictor.names:
-            if task in predictor.points and (shown := describe_point(predictor.points[task])):
-                print(f"{task}: {shown}")
+        _print_points(predictor, tasks or predictor.names)
     skipped = f", {len(predictor.skipped)} skipped" if predictor.skipped else ""
     print(
         f"{counted(totals.inputs, 'image' if folder else 'input')}{skipped}{totals}, "
         f"{time.perf_counter() - begun:.1f} s; {_where(folder, given)}"
     )
     return 0
+
+
+def _summary(found: "Sequence[Result]") -> str:
+    """Return the results of an input as a line, with the names of the heads if there are several."""
+    return "; ".join(f"{result.task}: {result}" if len(found) > 1 else str(result) for result in found)
+
+
+def _print_points(predictor: "Predictor", tasks: Iterable[str]) -> None:
+    """Print which predictions of each head are shown by default."""
+    from polyhead.workflows.operating import describe_point
+
+    for task in tasks:
+        if task in predictor.points and (shown := describe_point(predictor.points[task])):
+            print(f"{task}: {shown}")
 
 
 def _where(folder: Path | None, given: argparse.Namespace) -> str:

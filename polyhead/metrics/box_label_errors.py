@@ -81,7 +81,6 @@ def contradictions(target: Boxes, found: Detections) -> Contradictions:
     first = strongest.argmax(dim=0)[place] == torch.arange(len(place))  # [u]; of several at one box, the strongest
     listed = ((best >= LEAST) & (free | first)).nonzero()[:, 0]  # [k]
     place, number = place[listed], usable[listed]  # [k], [k]
-    index = torch.cat([counted, counted.new_tensor([-1])])[place]  # [k]
     swap = torch.cat([labels, labels.new_tensor([-1])])[place] != found.labels[number]  # [k]
     types = torch.where(free[listed], 0, torch.where(swap, 2, 1))  # [k]
-    return Contradictions(types, best[listed], number, index)
+    return Contradictions(types, best[listed], number, torch.cat([counted, counted.new_tensor([-1])])[place])

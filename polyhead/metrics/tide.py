@@ -140,27 +140,29 @@ class _Score:
         return Matches(self.names, np.array([MATCH]), *columns, hits, np.zeros_like(hits), objects)
 
 
+_ORDER = ("Loc", "Cls", "Dupe", "Bkg")
+"""Types of incorrect detections in the order in which they are looked for."""
+
+
 def outcomes(targets: Mapping[str, Boxes], predictions: Mapping[str, Detections], names: Sequence[str]) -> Outcomes:
     """Find the type of each detection, and the objects that are missed."""
     objects, predicted = gather_boxes(targets, predictions, names)
     predicted = predicted.take(np.lexsort((-predicted.scores, predicted.image_idx)))  # by image, best first
-    first = np.searchsorted(predicted.image_idx, predicted.image_idx)  # [n] first detection of the same image
-    predicted = predicted.take(np.arange(len(first)) - first < MOST)
+    # The place of each detection in its image, from its place among all and that of the first one of the image.
+    places = np.arange(len(predicted.labels)) - np.searchsorted(predicted.image_idx, predicted.image_idx)  # [n]
+    predicted = predicted.take(places < MOST)
 
     matched = assign(objects, predicted, np.array([MATCH]))[0]  # [n]
-    ignored = np.zeros(len(matched), dtype=np.bool_)
-    ignored[matched >= 0] = objects.ignore[matched[matched >= 0]]
+    ignored = (matched >= 0) & np.append(objects.ignore, False)[matched]
     correct = (matched >= 0) & ~ignored
     found = np.zeros(len(objects.labels), dtype=np.bool_)
     found[matched[correct]] = True
 
     same_iou, same_object, other_iou, other_object = _nearest(objects, predicted)
     inexact, swapped = (same_iou >= NEAR) & (same_iou <= MATCH), other_iou >= MATCH
-    background = np.maximum(same_iou, other_iou) <= NEAR
     # The first that fits; the rest is both, wrong class and inexact box.
-    conditions = [correct, inexact, swapped, same_iou >= MATCH, background]
-    kinds = [_CORRECT, *map(TYPES.index, ("Loc", "Cls", "Dupe", "Bkg"))]
-    types = np.select(conditions, kinds, default=TYPES.index("Both"))
+    conditions = [correct, inexact, swapped, same_iou >= MATCH, np.maximum(same_iou, other_iou) <= NEAR]
+    types = np.select(conditions, [_CORRECT, *map(TYPES.index, _ORDER)], default=TYPES.index("Both"))
 
     near = np.where(inexact, same_object, other_object)  # [n]
     candidates = np.flatnonzero(~correct & (inexact | swapped) & ~found[near])

@@ -13,7 +13,7 @@ from polyhead.kinds import kind_of
 from polyhead.nets.precision import standard_defaults
 from polyhead.workflows.evaluate import predict_split
 from polyhead.workflows.other_data import task_of
-from polyhead.workflows.out_of_sample import judges
+from polyhead.workflows.out_of_sample import Judge, judges
 
 
 class Place(NamedTuple):
@@ -87,8 +87,7 @@ def find_label_errors(
     left_out: list[str] = []
     files: set[str] = set()
     for split, reader in splits.items():
-        new = {index for index in range(len(reader)) if reader.entry(index).path not in files}
-        waiting = set(new)
+        waiting = {index for index in range(len(reader)) if reader.entry(index).path not in files}
         for judge, task in zip(opened, chosen, strict=True):
             usable = [index for index in judge.usable(reader) if index in waiting]
             if not usable:
@@ -99,11 +98,11 @@ def find_label_errors(
             show(f"{judge.title} judges {len(matched)} of {len(reader)} {split} images")
             data = HeldOut(task, matched, kind, judge.predictor.modalities[task])
             found = predict_split(judge.predictor.model, task, data, "test", judge.predictor.precision)
-            for index, sample in enumerate(data.targets("test").ids):
-                places[f"{split}/{sample}"] = Place(split, data, index)
-                predictions[f"{split}/{sample}"] = found[sample]
+            ids = data.targets("test").ids
+            places |= {f"{split}/{sample}": Place(split, data, index) for index, sample in enumerate(ids)}
+            predictions |= {f"{split}/{sample}": found[sample] for sample in ids}
         left_out += [_name(reader, index) for index in sorted(waiting)]
-        files |= {reader.entry(index).path for index in new} - {""}
+        files |= {reader.entry(index).path for index in range(len(reader))} - {""}
     if not places:
         raise PolyheadError(
             f"{model} cannot judge these {counted(len(left_out), 'image')}: it has trained on them, or is a study that "
@@ -111,8 +110,14 @@ def find_label_errors(
         )
     targets = {name: place.data.readers["test"].target(place.number) for name, place in places.items()}
     errors = kind.label_errors(targets, predictions, names)
-    known = all(judge.seen is not None for judge in opened)
-    return Findings(model, kind, names, errors, places, predictions, left_out, known, list(dict.fromkeys(notes)))
+    return Findings(
+        model, kind, names, errors, places, predictions, left_out, _all_known(opened), list(dict.fromkeys(notes))
+    )
+
+
+def _all_known(opened: Sequence[Judge]) -> bool:
+    """Return whether it is known of all models what they have trained on."""
+    return all(judge.seen is not None for judge in opened)
 
 
 def _matches(names: Sequence[str], matched: Matched) -> str:

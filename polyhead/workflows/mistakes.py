@@ -99,12 +99,11 @@ def find_mistakes(
             if not explainer.kind.finds_mistakes:
                 show(f"{name}: {explainer.kind.title} has no mistakes to show: its kind does not compare predictions")
                 continue
-            lowest = lowest_score(predictor.points.get(name), conf)
-            search = Search(explainer, tasks[name], split, lowest, show)
+            search = Search(explainer, tasks[name], split, lowest_score(predictor.points.get(name), conf), show)
             ranking = search.ranking(most)
             unread = [str(problem) for problem in search.unread]
             images = len(tasks[name].readers[split]) - len(unread)
-            found[name] = {"images": images, "unread": unread, "types": ranking.counts, "conf": lowest}
+            found[name] = {"images": images, "unread": unread, "types": ranking.counts, "conf": search.conf}
             mistakes += search.draw(ranking, new)
         if not found:
             raise PolyheadError(f"no head has mistakes to show ({few(names)}). Choose another run.")
