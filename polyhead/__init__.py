@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from polyhead.workflows.card.write import data_card
     from polyhead.workflows.errors import analyze_errors
     from polyhead.workflows.extend import extend
+    from polyhead.workflows.hub.pretrained import from_pretrained, save_pretrained
+    from polyhead.workflows.hub.push import push_to_hub
     from polyhead.workflows.lr_find import lr_find
     from polyhead.workflows.measure import evaluate
     from polyhead.workflows.mistakes import find_mistakes
@@ -51,12 +53,15 @@ _NAMES = {
     "extend": ("polyhead.workflows.extend", "extend"),
     "find_mistakes": ("polyhead.workflows.mistakes", "find_mistakes"),
     "fit": ("polyhead.workflows.own", "fit"),
+    "from_pretrained": ("polyhead.workflows.hub.pretrained", "from_pretrained"),
     "load": ("polyhead.workflows.predict", "load"),
     "lr_find": ("polyhead.workflows.lr_find", "lr_find"),
     "models": ("polyhead.models", ""),
     "notebook": ("polyhead.workflows.report.script", "notebook"),
     "predict": ("polyhead.workflows.predict", "predict"),
+    "push_to_hub": ("polyhead.workflows.hub.push", "push_to_hub"),
     "resume": ("polyhead.workflows.train", "resume"),
+    "save_pretrained": ("polyhead.workflows.hub.pretrained", "save_pretrained"),
     "ssd300": ("polyhead.models", "ssd300"),
     "train": ("polyhead.workflows.train", "train"),
     "train_or_resume": ("polyhead.workflows.train_or_resume", "train_or_resume"),
@@ -82,12 +87,15 @@ __all__ = [
     "extend",
     "find_mistakes",
     "fit",
+    "from_pretrained",
     "load",
     "lr_find",
     "models",
     "notebook",
     "predict",
+    "push_to_hub",
     "resume",
+    "save_pretrained",
     "ssd300",
     "train",
     "train_or_resume",

@@ -10,7 +10,10 @@ import torch
 import polyhead
 
 ROOT = Path(polyhead.__file__).parent
-TRAINING = ["train", "evaluate", "load", "predict", "compare", "analyze_errors", "extend", "fit", "ablate"]
+TRAINING = [
+    "train", "evaluate", "load", "predict", "save_pretrained", "from_pretrained", "compare", "analyze_errors", "extend",
+    "fit", "ablate",
+]  # fmt: skip
 """Public functions, in this order: the examples of later ones use the run of the first."""
 
 

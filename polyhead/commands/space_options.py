@@ -29,11 +29,12 @@ def run_space(given: argparse.Namespace, links: Mapping[str, str] | None = None)
         given: the options.
         links: addresses by title, which the page shows; None for those of the run.
     """
+    from polyhead.workflows.hub_access import check_name, hub
     from polyhead.workflows.official import download_missing
     from polyhead.workflows.space.files import grouped, readable
     from polyhead.workflows.space.folder import check_folder, write
     from polyhead.workflows.space.plan import plan
-    from polyhead.workflows.space.push import check_name, hub, push
+    from polyhead.workflows.space.push import push
 
     if given.push is not None:
         check_name(given.push)

@@ -1,4 +1,4 @@
-"""What a kind of task and a modality contribute to a data card (:mod:`polyhead.workflows.card`)."""
+"""What a kind of task and a modality contribute to data and model cards (:mod:`polyhead.workflows.card`)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,16 +35,19 @@ class CardFacts(NamedTuple):
 
 
 class InCard:
-    """What a data card needs of a kind of task (:class:`polyhead.contracts.kind.Kind`).
+    """What cards need of a kind of task (:class:`polyhead.contracts.kind.Kind`).
 
     Attributes:
         croissant_columns: columns of the table of annotations, each with its Croissant data types.
         croissant_types: what Croissant calls the content of a target's own file, such as ``cr:SegmentationMask``; empty
             if targets have no files of their own.
+        hub_task: the Hub's name of the task, such as ``{modality}-classification``, where ``{modality}`` stands for the
+            name of the modality; empty if the Hub has none.
     """
 
     croissant_columns: ClassVar[Mapping[str, Sequence[str]]] = MappingProxyType({})
     croissant_types: ClassVar[Sequence[str]] = ()
+    hub_task: ClassVar[str] = ""
 
     # pylint: disable-next=unused-argument  # kinds with columns use them
     def croissant_rows(self, target: Any, names: Sequence[str]) -> list[list[Any]]:

@@ -36,6 +36,7 @@ class Classification(StatisticsKind):
     """The kind of a task whose head predicts the probability of each class."""
 
     title = "classification"
+    hub_task = "{modality}-classification"
     annotations = "image labels"
     target = ClassLabel
     prediction = Labels

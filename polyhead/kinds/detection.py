@@ -59,6 +59,7 @@ class Detection(BoxChecks, BoxCard, BoxResults, Kind):
     """The kind of a task whose head predicts boxes with a class and a score."""
 
     title = "detection"
+    hub_task = "object-detection"
     annotations = "box annotations"
     target = Boxes
     prediction = Detections

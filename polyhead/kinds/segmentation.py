@@ -43,6 +43,7 @@ class Segmentation(MaskCard, StatisticsKind):
     """The kind of a task whose head predicts a class for each pixel; the first class is the background."""
 
     title = "segmentation"
+    hub_task = "{modality}-segmentation"
     annotations = "masks"
     target = Mask
     prediction = Mask

@@ -1,4 +1,4 @@
-"""Evaluate a run into its folder: ``results.json``, the plots and the verdict."""
+"""Evaluate a run into its folder: ``results.json``, the plots, the verdict and the model card."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +18,7 @@ from polyhead.nets.model import Model
 from polyhead.nets.precision import standard_defaults
 from polyhead.run import Run, plain, write_text
 from polyhead.types import Sample
+from polyhead.workflows.card.model import write_model_card
 from polyhead.workflows.evaluate import predict_one, reopen, score_split
 from polyhead.workflows.official import is_official
 from polyhead.workflows.operating import SPLIT, choose_points, lowest_score, points_of
@@ -129,6 +130,8 @@ def measure(
     if splits[-1] == "test" and run.read_manifest().get("splits", {}).keys() <= tasks.keys():
         write_text(run.verdict, text + "\n")
     log(text)
+    if run.best.is_file():
+        write_model_card(run)
     return results
 
 

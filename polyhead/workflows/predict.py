@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from polyhead import checkpoint
+from polyhead.checkpoint import Checkpoint
 from polyhead.config.recipe import build_model
 from polyhead.contracts.classes import allow
 from polyhead.contracts.modality import Modality
@@ -76,7 +77,31 @@ def load(run: str | Path | Run, model: Model | None = None, *, max_boxes: int | 
     path = run.best if isinstance(run, Run) else Path(run)
     if not path.is_file():
         path = Run.open(path if isinstance(run, str | Path) else run.folder).best
-    weights = checkpoint.load(path)
+    return predictor_of(path, checkpoint.load(path), _precision(path), model, max_boxes)
+
+
+@standard_defaults()
+def predictor_of(
+    path: Path,
+    weights: Checkpoint,
+    precision: str,
+    model: Model | None = None,
+    max_boxes: int | None = None,
+    remedy: str = checkpoint.REMEDY,
+) -> Predictor:
+    """Build the model that a file describes, with its weights.
+
+    Args:
+        path: the file, for error messages.
+        weights: its content.
+        precision: precision of predictions.
+        model: see :func:`load`, as is ``max_boxes``.
+        max_boxes: largest number of boxes of a head.
+        remedy: what to do where the tensors do not fit the model, for the error message.
+
+    Raises:
+        PolyheadError: if the content does not fit together.
+    """
     if not weights.tasks or not (weights.model or model):
         raise PolyheadError(
             f"{path} does not describe its model. Give weights/best.pt of a run of 'polyhead train', or load it with "
@@ -87,7 +112,6 @@ def load(run: str | Path | Run, model: Model | None = None, *, max_boxes: int | 
     infos = {task: info_of(entry) for task, entry in weights.tasks.items()}
     specs = {task: modality.spec() for task, modality in modalities.items()}
     if model is None:
-        remedy = checkpoint.REMEDY
         with checkpoint.built_for(weights.state, path):
             built = build_model(weights.model).build(infos, specs)
     else:
@@ -98,7 +122,7 @@ def load(run: str | Path | Run, model: Model | None = None, *, max_boxes: int | 
             raise checkpoint.damaged(path, f"the size of the images of {task} is not that of the model")
     checkpoint.fill(built, weights.state, path, remedy)
     points = {task: _point(path, task, names[task], point) for task, point in stored_points(weights.tasks).items()}
-    predictor = Predictor(built, names, modalities, _precision(path), points)
+    predictor = Predictor(built, names, modalities, precision, points)
     predictor.limit(max_boxes)
     return predictor
 

@@ -34,6 +34,20 @@ def test_the_numbers_of_the_run_are_reproduced(run: Run, capsys: pytest.CaptureF
     assert "dummy baseline" in shown
 
 
+def test_the_model_card_is_written_again_unless_it_was_edited(run: Run) -> None:
+    card = run.folder / "model_card.md"
+    score = read_json(run.results_json)["test"]["tasks"]["signs"]["score"]
+    assert f"| signs | test | 6 | AP50 | {score:.3f} |" in card.read_text(encoding="utf-8")
+    card.unlink()
+    assert cli.main(["evaluate", str(run.folder)]) == 0
+    written = card.read_text(encoding="utf-8")
+    assert "val has only 6 samples" in written
+    assert "train, 6 val, 6 test" in written
+    card.write_text("mine")
+    assert cli.main(["evaluate", str(run.folder)]) == 0
+    assert card.read_text(encoding="utf-8") == "mine"
+
+
 def test_long_names_and_large_counts_are_aligned() -> None:
     numbers = {
         "images": 60,

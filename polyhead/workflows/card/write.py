@@ -1,9 +1,7 @@
 """Write the data card of a folder, a recipe or a run."""
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +10,20 @@ from polyhead.contracts.card import CardFacts
 from polyhead.data.loading.source import TaskData
 from polyhead.errors import PolyheadError, counted
 from polyhead.paths import make_folder, shipped
-from polyhead.run import Run, write_json, write_text
+from polyhead.run import Run, write_json
 from polyhead.workflows.card.croissant import croissant
 from polyhead.workflows.card.facts import class_counts, class_facts
 from polyhead.workflows.card.markdown import Known, card_text
 from polyhead.workflows.card.questions import read_answers, write_questions
+from polyhead.workflows.card.signature import is_edited, write_signed
 from polyhead.workflows.card.subject import Subject, of_folder, of_recipe, of_task
 from polyhead.workflows.card.tables import copies, take_inventory, write_tables
 
 CARD = "data_card.md"
 EXAMINED = 1000
 """Inputs that are opened to measure them."""
-_SIGNED = re.compile(r"\n<!-- written by polyhead data card: (\w+) -->\n$")
+BY = "data card"
+"""The command of a data card."""
 
 
 def data_card(
@@ -56,7 +56,7 @@ def data_card(
         subjects = of_recipe(source, [f"{key}={json.dumps(value)}" for key, value in (settings or {}).items()])
     else:
         subjects = [of_folder(source, reader, settings)]
-    if _is_edited(target / CARD):
+    if is_edited(target / CARD):
         raise PolyheadError(
             f"{target / CARD} was edited and is not overwritten. Move your answers to answers.yaml, or give another "
             "folder with --out."
@@ -64,7 +64,7 @@ def data_card(
     make_folder(target)
     texts = [_write(subject, target, f".{subject.name}" if len(subjects) > 1 or is_run else "") for subject in subjects]
     text = "\n".join(texts)
-    _sign(target / CARD, text)
+    write_signed(target / CARD, text, BY)
     left = len(open_questions(text))
     show(
         f"wrote {target / CARD}" + (f"; {counted(left, 'open question')}: answer them in answers*.yaml" if left else "")
@@ -77,7 +77,7 @@ def run_card(run: Run, tasks: Sequence[TaskData], seed: int) -> None:
 
     A card that was edited stays as it is.
     """
-    if _is_edited(run.folder / CARD):
+    if is_edited(run.folder / CARD):
         return
     texts = []
     for subject in (of_task(task, seed) for task in tasks):
@@ -86,7 +86,7 @@ def run_card(run: Run, tasks: Sequence[TaskData], seed: int) -> None:
         counts = class_counts(subject)
         found = class_facts(subject, counts).joined(subject.kind.card_facts(subject.targets)).joined(facts)
         texts.append(card_text(Known(subject, counts, found, _known(subject, {}))))
-    _sign(run.folder / CARD, "\n".join(texts))
+    write_signed(run.folder / CARD, "\n".join(texts), BY)
 
 
 def _write(subject: Subject, folder: Path, suffix: str) -> str:
@@ -122,21 +122,3 @@ def _known(subject: Subject, answers: Mapping[str, str]) -> dict[str, str]:
     if entry is not None:
         found |= {"source": f"{entry.what}; {entry.url}", "cite": entry.cite}
     return {**{key: value for key, value in found.items() if value}, **answers}
-
-
-def _sign(path: Path, text: str) -> None:
-    """Write a card with a digest of its text, by which an edit is noticed."""
-    write_text(path, f"{text}\n<!-- written by polyhead data card: {_digest(text)} -->\n")
-
-
-def _digest(text: str) -> str:
-    return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
-
-
-def _is_edited(path: Path) -> bool:
-    """Return whether a card exists and is not as it was written."""
-    if not path.exists():
-        return False
-    text = path.read_text(encoding="utf-8")
-    signed = _SIGNED.search(text)
-    return signed is None or _digest(text[: signed.start()]) != signed[1]

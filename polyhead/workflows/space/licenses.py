@@ -24,6 +24,8 @@ OPEN = frozenset(
     ]
 )  # fmt: skip
 """Licenses that allow everyone to pass files on, by the Hub's identifiers."""
+TIMM = "timm's "
+"""Start of the names of timm's weights."""
 _ALIASES = {
     "apache-license-2.0": "apache-2.0",
     "apache-2": "apache-2.0",
@@ -96,6 +98,16 @@ def of_weights(data: Mapping[str, str], pretrained: Mapping[str, str]) -> str:
     return f"data: {sources}; pretrained weights: {starts or 'none'}"
 
 
+def hub_models(pretrained: Iterable[str]) -> list[str]:
+    """Return the repositories on the Hub of pretrained weights.
+
+    Args:
+        pretrained: names of weights (:func:`of_pretrained`).
+    """
+    backbones = [name.removeprefix(TIMM) for name in pretrained if name.startswith(TIMM)]
+    return [config.hf_hub_id for each in backbones if (config := _timm_config(each)) is not None and config.hf_hub_id]
+
+
 def _named(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the name and the license of all pretrained weights in the settings of a model."""
     for key, value in node.items():
@@ -103,7 +115,7 @@ def _named(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield from _named(value)
         elif key == "weights" and value == HUB:
             backbone = node.get("backbone")
-            yield f"timm's {backbone or 'weights'}", _of_timm(backbone)
+            yield f"{TIMM}{backbone or 'weights'}", _of_timm(backbone)
         elif key == "weights" and isinstance(value, str):
             name = PurePath(value.replace("\\", "/")).name
             official = next((each for each, files in OFFICIAL.items() if name in (each, *files)), None)
@@ -112,9 +124,11 @@ def _named(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _of_timm(backbone: Any) -> str:
     """Return the license that timm states for the default weights of a backbone."""
-    if not isinstance(backbone, str):
-        return UNKNOWN
+    return getattr(_timm_config(backbone), "license", None) or UNKNOWN
+
+
+def _timm_config(backbone: Any) -> Any:
+    """Return what timm states of the default weights of a backbone; None if it does not have it."""
     import timm
 
-    config = timm.get_pretrained_cfg(backbone)
-    return getattr(config, "license", None) or UNKNOWN
+    return timm.get_pretrained_cfg(backbone) if isinstance(backbone, str) else None
