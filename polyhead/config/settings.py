@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from polyhead.config.names import check_links, check_run_name
+from polyhead.engine.tracker_names import tracker_names
 from polyhead.errors import SettingError
 
 
@@ -28,6 +29,8 @@ class Settings:
         operating: what the operating point of each task is chosen for, on val: ``f1`` for the best F1, or
             ``{precision: 0.9}`` for a precision of what is shown (``docs/evaluate.md``).
         links: addresses by title, such as ``code: https://...``, which the app, the Space and the model card show.
+        logger: the experiment tracker that the training is logged to, or a list of them: ``tensorboard``, ``wandb``,
+            ``mlflow`` or ``trackio`` (``docs/training.md``); None logs to none.
     """
 
     seed: int = 0
@@ -40,11 +43,13 @@ class Settings:
     mirror: str | None = None
     operating: str | dict[str, float] = "f1"
     links: dict[str, str] = field(default_factory=dict)
+    logger: str | list[str] | None = None
 
     def __post_init__(self) -> None:
         check_run_name(self.name, self.runs)
         check_links(self.links)
         self.precision_goal()
+        tracker_names(self.logger)
         if self.max_drop is not None and not 0 <= self.max_drop <= 1:
             raise SettingError(f"max_drop must be between 0 and 1, got {self.max_drop:g}")
         if self.exemplar_mib is not None and self.exemplar_mib < 0:

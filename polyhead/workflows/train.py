@@ -26,6 +26,8 @@ from polyhead.engine.resume import load_state
 from polyhead.engine.schedule import plan_of
 from polyhead.engine.smoke import smoke
 from polyhead.engine.stage import Stage, largest_side
+from polyhead.engine.tracker_names import check_trackers, tracker_names
+from polyhead.engine.trackers import tracking
 from polyhead.errors import counted, few, summarize
 from polyhead.metrics.forgetting import ranked_title, score_history
 from polyhead.nets.precision import resolve, standard_defaults
@@ -86,6 +88,7 @@ def train(
     """
     given = (f"{key}={json.dumps(value, default=str)}" for key, value in settings.items())
     config = resolved(source, [*listed(changes), *given])
+    check_trackers(tracker_names(config["logger"]))
     show(f"reading the data of {', '.join(config['data'])}")
     return train_parts(build(config), show, config, notes)
 
@@ -219,19 +222,20 @@ def finish(
     if not schedule_file(run).is_file():  # else a run is resumed, whose schedule is the same
         draw_schedule(run, [plan_of(parts.model, stage, tasks) for stage in parts.stages])
     mirror = None if parts.settings.mirror is None else Mirror(parts.settings.mirror, run, log)
-    fit(
-        parts.model,
-        tasks,
-        parts.stages,
-        run,
-        describe=describe,
-        seed=parts.settings.seed,
-        precision=run.read_manifest().get("precision", parts.settings.precision),
-        progress=Progress(log, len(parts.stages)),
-        after_saving=[*([] if mirror is None else [mirror]), *scope.callbacks],
-    )
-    checkpoint.fill(parts.model, checkpoint.load(run.best).state, run.best)
-    measure(parts.model, tasks, run, scope.splits, log, parts.settings)
+    with tracking(tracker_names(parts.settings.logger), run, config, log) as trackers:
+        fit(
+            parts.model,
+            tasks,
+            parts.stages,
+            run,
+            describe=describe,
+            seed=parts.settings.seed,
+            precision=run.read_manifest().get("precision", parts.settings.precision),
+            progress=Progress(log, len(parts.stages)),
+            after_saving=[*([] if mirror is None else [mirror]), *trackers, *scope.callbacks],
+        )
+        checkpoint.fill(parts.model, checkpoint.load(run.best).state, run.best)
+        measure(parts.model, tasks, run, scope.splits, log, parts.settings)
     if "test" not in scope.splits:
         run.update_manifest(finished=time.strftime(TIME))
         return run
