@@ -451,6 +451,16 @@ def test_errors_depend_on_the_facts_of_the_modality(folder: Path) -> None:
     assert "changed by reversed" in printed
 
 
+def test_a_report_shows_the_numbers_of_the_run(folder: Path) -> None:
+    printed = succeed(folder, "report", "runs/toy")
+    assert "wrote runs/toy/report.ipynb and runs/toy/report.html" in printed
+    numbers = json.loads((folder / "runs/toy/results.json").read_text())["test"]["tasks"]["animals"]
+    page = (folder / "runs/toy/report.html").read_text(encoding="utf-8")
+    assert f"{numbers['score']:.3f} [{numbers['interval'][0]:.3f}, {numbers['interval'][1]:.3f}]" in page
+    assert "wrong weight" in page, "its mistakes are listed, although they cannot be drawn"
+    assert "not answered: " in command(folder, "report", "runs/toy", "--check", *ALLOW).stdout
+
+
 def test_explain_takes_the_texts_of_the_run_without_a_source(folder: Path) -> None:
     printed = succeed(folder, "explain", "runs/toy", "--split", "val", "--json", "split.json")
     assert printed.splitlines()[-1] == "50 predictions of 50 images of the val split explained"

@@ -5,7 +5,7 @@ from pathlib import Path
 from polyhead.analysis.markdown import escape, table
 from polyhead.analysis.report.shown import Gallery, Text, image
 from polyhead.run import Run
-from polyhead.stored.run_files import read_mistakes
+from polyhead.stored.run_files import read_errors, read_mistakes
 
 ERRORS, MISTAKES = "errors", "mistakes"
 """Folders of a run with the error analysis and the gallery of mistakes."""
@@ -30,7 +30,7 @@ def errors(run: Run) -> Text:
     path = run.folder / ERRORS / "errors.md"
     if not path.is_file():
         return Text("There is no error analysis of this run.")
-    lines: list[str] = []
+    lines = [f"On {read_errors(path.with_suffix('.json')).get('split', 'an unknown split')}:"]
     rows = 0
     for line in path.read_text(encoding="utf-8").splitlines()[1:]:  # without the title
         rows = rows + 1 if line.startswith("|") else 0

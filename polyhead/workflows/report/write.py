@@ -10,7 +10,7 @@ from polyhead.analysis.report.files import split_of, tasks_of
 from polyhead.analysis.report.findings import ERRORS, MISTAKES
 from polyhead.config.names import check_links
 from polyhead.errors import PolyheadError
-from polyhead.run import Run, write_text
+from polyhead.run import Run, read_json, write_text
 from polyhead.workflows.report.cells import AUTHORS, Cell, Sources, opening, sections
 from polyhead.workflows.report.check import unanswered
 from polyhead.workflows.report.execute import SECONDS, check_packages, execute
@@ -112,7 +112,7 @@ def _studies(run: Run, given: Sequence[str | Path]) -> list[Path]:
 
 
 def _analyze(run: Run, show: Callable[[str], None]) -> None:
-    """Analyze the errors of a run and draw its worst mistakes, where it has neither and its data can be opened."""
+    """Analyze the errors of a run and draw its worst mistakes, unless that was done since its predictions were made."""
     if not run.config.is_file():
         show("This run has no recipe (polyhead.fit), so the report has no error analysis and no mistakes.")
         return
@@ -121,7 +121,17 @@ def _analyze(run: Run, show: Callable[[str], None]) -> None:
     from polyhead.workflows.mistakes import find_mistakes
 
     split, kinds = split_of(run), [kind_of(numbers["kind"]) for numbers in tasks_of(run).values()]
-    if not (run.folder / ERRORS).is_dir() and any(kind.finds_errors for kind in kinds):
+    if any(kind.finds_errors for kind in kinds) and not _is_current(run, run.folder / ERRORS / "errors.json", split):
         analyze_errors(run, split, show=show)
-    if not (run.folder / MISTAKES).is_dir() and any(kind.finds_mistakes for kind in kinds):
+    if any(kind.finds_mistakes for kind in kinds) and not _is_current(
+        run, run.folder / MISTAKES / "mistakes.json", split
+    ):
         find_mistakes(run, split=split, most=1, show=show)
+
+
+def _is_current(run: Run, table: Path, split: str) -> bool:
+    """Return whether a table is about a split, and not older than the predictions for it."""
+    if not table.is_file() or read_json(table).get("split") != split:
+        return False
+    predictions = run.predictions.glob(f"{split}.*.npz")
+    return all(path.stat().st_mtime_ns <= table.stat().st_mtime_ns for path in predictions)

@@ -78,12 +78,13 @@ def test_a_long_table_of_errors_is_cut(tmp_path: Path) -> None:
     folder = tmp_path / "errors"
     folder.mkdir()
     rows = "\n".join(f"| {number} |" for number in range(30))
+    (folder / "errors.json").write_text('{"split": "val", "tasks": {}}', encoding="utf-8")
     (folder / "errors.md").write_text(f"# Errors of a\n\n## head\n\n| n |\n|---|\n{rows}\n\nBelow.\n", encoding="utf-8")
     text = report.errors(Run(tmp_path))
     assert "| 11 |" in text
     assert "| 12 |" not in text
     assert "The rest of this table is in `errors/errors.md`." in text
-    assert text.startswith("#### head")
+    assert text.startswith("On val:\n\n#### head")
     assert text.endswith("Below.")
 
 

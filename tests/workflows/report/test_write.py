@@ -1,5 +1,6 @@
 """The report of a run: its numbers are those of the run, and it is one file that loads nothing."""
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from polyhead import cli
 from polyhead.errors import PolyheadError
-from polyhead.run import Run
+from polyhead.run import Run, read_json, write_json
 from polyhead.workflows.card.questions import QUESTIONS
 from polyhead.workflows.report.cells import SECTIONS, heading_id
 from polyhead.workflows.report.notebook_file import read_notebook, write_notebook
@@ -101,6 +102,19 @@ def test_another_run_is_compared_and_answers_stay(
     assert "hypotheses" not in printed
     assert "It has seen four images." in path.read_text(encoding="utf-8")
     assert "It has seen four images." in (first / written.html.name).read_text(encoding="utf-8")
+
+
+def test_an_analysis_of_another_split_or_of_older_predictions_is_made_again(run: Run, tmp_path: Path) -> None:
+    copy = Run(tmp_path / "copy")
+    shutil.copytree(run.folder, copy.folder, ignore=shutil.ignore_patterns("report.*"))
+    errors, mistakes = copy.folder / "errors" / "errors.json", copy.folder / "mistakes" / "mistakes.json"
+    write_json(errors, {**read_json(errors), "split": "val"})
+    before = mistakes.stat().st_mtime_ns
+    os.utime(copy.predictions_path("test", "det"), ns=(before + 10**9, before + 10**9))
+    written = write_report(copy, show=lambda _: None)
+    assert read_json(errors)["split"] == "test"
+    assert mistakes.stat().st_mtime_ns > before
+    assert "On test:" in shown(written.notebook)["Analysis"]
 
 
 def test_a_folder_that_is_no_study_and_a_run_without_scores_are_refused(run: Run, tmp_path: Path) -> None:
