@@ -1,6 +1,6 @@
 """Measure what repeat factors and class weights do for a rare class, and for the others.
 
-    python -m benchmarks.imbalance WORK [--seeds N] [--epochs N] [--count N]
+    python -m benchmarks.imbalance WORK [--seeds N] [--epochs N] [--count N] [--settings NAME,NAME]
 
 A small SSD is trained on generated scenes in which one class is drawn a twentieth as often as each of the others: as it
 is, with `repeat_factor=auto`, with `class_weights=balanced`, and with both. All are tested on the same scenes, in which
@@ -101,11 +101,12 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--count", type=int, default=600)
+    parser.add_argument("--settings", default=",".join(SETTINGS), help="the rows; the first is 'plain'")
     given = parser.parse_args()
-    runs: dict[str, list[Run]] = {name: [] for name in SETTINGS}
+    runs: dict[str, list[Run]] = {name: [] for name in given.settings.split(",")}
     for seed in range(given.seeds):
-        for name, settings in SETTINGS.items():
-            runs[name].append(finished(given.work, settings, seed, given.epochs, given.count))
+        for name, made in runs.items():
+            made.append(finished(given.work, SETTINGS[name], seed, given.epochs, given.count))
     scores = {name: [resampled(each, [RARE]), resampled(each, None)] for name, each in runs.items()}
     first = scores["plain"]
     print(f"AP50 on 1000 scenes, {given.seeds} seeds; {RARE} (rare in training), and the mean of the other classes")

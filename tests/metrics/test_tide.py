@@ -1,6 +1,7 @@
 """TIDE's types of error: equal to tidecv, and correct where tidecv departs from COCO."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,12 @@ from tidecv import TIDE
 from tidecv.data import Data
 from torch import Tensor
 
+import polyhead
+from polyhead.analysis.stored_predictions import read_predictions
 from polyhead.metrics import matching
 from polyhead.metrics.coco import coco
 from polyhead.metrics.intervals import bootstrap_weights
+from polyhead.metrics.pooled import TestedBoxes
 from polyhead.metrics.tide import TYPES, outcomes, tide
 from polyhead.types import Detections
 
@@ -75,6 +79,18 @@ def test_equal_to_the_library_on_random_boxes(make_case: Callable[..., Any], see
 @pytest.mark.usefixtures("hundredths")
 def test_equal_to_the_library_on_real_images(real_case: Case) -> None:
     check_equal(comparable(real_case))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("hundredths", "weights_root")
+def test_equal_to_the_library_on_the_predictions_of_a_trained_detector(
+    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    polyhead.evaluate("yolox_nano", data=data_root / "penn_fudan", show=lambda _: None)
+    (tested,) = read_predictions("runs/yolox_nano_penn_fudan", "test")
+    assert isinstance(tested, TestedBoxes)
+    check_equal(comparable(Case(tested.targets, tested.predictions, tested.names)))
 
 
 @pytest.mark.usefixtures("hundredths")
