@@ -1,5 +1,6 @@
 """Section 4 of a report: what the numbers mean, where the model is wrong, and what its mistakes depend on."""
 
+from itertools import zip_longest
 from pathlib import Path
 
 from polyhead.analysis.markdown import escape, table
@@ -69,8 +70,12 @@ def mistakes(run: Run) -> Text:
 
 
 def mistake_images(run: Run) -> Gallery:
-    """Return the drawn mistakes: annotation, prediction, and the map of what the prediction depends on."""
+    """Return the drawn mistakes of the heads in turn: annotation, prediction, and what the prediction depends on."""
     folder = run.folder / MISTAKES
     listed = read_mistakes(folder / "mistakes.json").get("mistakes", ())
-    files = [folder / Path(each["file"]).name for each in listed if each["file"]]
-    return Gallery(image(path) for path in files[:MOST_IMAGES])
+    files: dict[str, list[Path]] = {}
+    for each in listed:
+        if each["file"]:
+            files.setdefault(each["task"], []).append(folder / Path(each["file"]).name)
+    in_turn = [path for paths in zip_longest(*files.values()) for path in paths if path is not None]
+    return Gallery(image(path) for path in in_turn[:MOST_IMAGES])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders.app_server import browsing
 
 from polyhead import cli
 from polyhead.errors import PolyheadError
@@ -73,6 +74,32 @@ def test_the_page_is_one_file_that_loads_nothing(written: Report) -> None:
     assert "cdnjs" not in page
     assert "report.scores(run)" not in page, "the page shows results, not code"
     assert page.count("data:image/") + page.count("image/png;base64") > 5
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_the_page_fits_the_screen(width: int, written: Report, tmp_path: Path) -> None:
+    """Also make the screenshot of the docs, of a report on generated images.
+
+    POLYHEAD_APP_RUN=runs/demo POLYHEAD_SCREENSHOTS=docs/images make test-slow ARGS="-k fits_the_screen"
+    """
+    if given := os.environ.get("POLYHEAD_APP_RUN"):
+        written = write_report(given, show=lambda _: None)
+    with browsing() as browser:
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(written.html.resolve().as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("h2").all_inner_texts() == [
+            f"{number}. {title}" for number, title in enumerate(SECTIONS, 1)
+        ]
+        assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+        assert page.evaluate("document.images.length") > 5
+        page.locator("h2").nth(2).scroll_into_view_if_needed()
+        page.evaluate("document.querySelectorAll('h2')[2].scrollIntoView()")
+        folder = Path(os.environ.get("POLYHEAD_SCREENSHOTS", tmp_path))
+        page.screenshot(path=folder / f"report_{width}.jpg", type="jpeg", quality=80)
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
 
 
 def test_questions_are_those_that_the_data_does_not_answer(run: Run, written: Report) -> None:
