@@ -2,7 +2,8 @@
 # make test       set up, then run the fast tests (make test ARGS="-k coders" selects some, ARGS=--cov measures coverage)
 # make test-slow  set up, then run the tests that are slow by nature: several processes, whole trainings
 # make campaign set up, then attack: kills, full disks, damaged run files, data and archives (an hour or two)
-# make check      set up, then run every check that is not a test: ruff, import-linter, mypy, pylint
+# make check      set up, then run every check that is not a test: ruff, import-linter, mypy, pylint, make docs
+# make docs       set up, then build the site of the docs into site/, with warnings as errors
 # make setup      only create .venv; TORCH=cpu installs CPU-only wheels of torch, TORCH=auto those of this machine's GPU
 # make format     format the code as `make check` expects it
 # make lock       update the pinned versions
@@ -22,7 +23,7 @@ INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links
 
-.PHONY: setup demo test test-slow campaign check format lock
+.PHONY: setup demo test test-slow campaign check docs format lock
 .DEFAULT_GOAL := setup
 
 setup: $(READY)
@@ -46,12 +47,16 @@ campaign: $(READY)
 		echo "$$words"; $(BIN)/python -m benchmarks.$$words || failed=1; \
 	done; rm -rf $(WORK); exit $$failed
 
-check: $(READY)
+check: $(READY) docs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
-	$(BIN)/pylint polyhead tests benchmarks
+	$(BIN)/pylint polyhead tests benchmarks docs
+
+# The variable turns off a notice on the terminal about the successor of the theme.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: $(READY)
 	$(BIN)/ruff check --fix

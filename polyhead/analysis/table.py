@@ -115,7 +115,7 @@ def compare(
         PolyheadError: when a run was not evaluated, two runs were not tested on the same targets, or there is no such
             row.
 
-    Example:
+    Examples:
         >>> [row.name for row in polyhead.compare({"one": "runs/small", "other": "runs/small"}, task="fruit")]
         ['one', 'other']
     """

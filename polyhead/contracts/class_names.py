@@ -21,7 +21,7 @@ def same_classes(names: Sequence[str], others: Sequence[str]) -> list[int]:
     Letter case, spaces, hyphens and underscores do not matter, and VOC's names are those of COCO (:data:`SPELLINGS`).
     Of several others with the same name, the first is meant.
 
-    Example:
+    Examples:
         >>> same_classes(["Traffic_light", "sofa", "fork lift"], ["couch", "traffic light"])
         [1, 0, -1]
     """

@@ -23,7 +23,7 @@ def side_at(sizes: Sequence[int] | None, seed: int, stage: int) -> SideAt | None
     Returns:
         The function; None without sizes.
 
-    Example:
+    Examples:
         >>> side = side_at([320, 416, 512], seed=0, stage=0)
         >>> [side(step) for step in range(6)]
         [320, 512, 512, 320, 320, 320]

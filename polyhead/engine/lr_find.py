@@ -83,7 +83,7 @@ def lr_at(step: int, steps: int) -> float:
 def search_of(lrs: Sequence[float], losses: Sequence[float]) -> LrSearch:
     """Return the result for the losses of some learning rates.
 
-    Example:
+    Examples:
         >>> lrs = [10 ** (power / 10) for power in range(-60, 0)]
         >>> found = search_of(lrs, [1 + abs(power + 10) / 50 for power in range(-60, 0)])  # lowest near 0.1
         >>> 0.005 < found.suggested < 0.05

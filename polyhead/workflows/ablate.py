@@ -65,7 +65,7 @@ def ablate(
     Raises:
         PolyheadError: as :func:`run`.
 
-    Example:
+    Examples:
         >>> small = ["imgsz=64", "data.*.count=8", "data.*.val.count=4", "data.*.test.count=4", "workers=0"]
         >>> table = polyhead.ablate(
         ...     "demo", {"lr": [0.001]}, ["epochs=1", "data.signs=null", *small], seeds=1, show=lambda line: None

@@ -58,7 +58,7 @@ def analyze_errors(
     Raises:
         PolyheadError: if the run, its data, a head or its stored predictions do not exist, or no head can be analyzed.
 
-    Example:
+    Examples:
         >>> found = polyhead.analyze_errors("runs/small", task="fruit", show=lambda line: None)
         >>> [*found.tasks["fruit"]["wrong"]]
         ['objects not found', 'wrong boxes']

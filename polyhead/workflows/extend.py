@@ -55,7 +55,7 @@ def extend(
         PolyheadError: when the run already has a task of this name, or the images of an earlier task are neither stored
             in the run nor where they were.
 
-    Example:
+    Examples:
         >>> scenes = {"reader": "scenes", "target": "times", "count": 60, "seed": 3}
         >>> changes = ["epochs=1", "model.heads.times=classify"]
         >>> longer = polyhead.extend("runs/small", "times", scenes, changes, show=lambda line: None)

@@ -55,7 +55,7 @@ def evaluate(
     Raises:
         PolyheadError: when the run, its data or a task does not exist.
 
-    Example:
+    Examples:
         >>> numbers = polyhead.evaluate("runs/small", tasks=["fruit"], show=lambda line: None)
         >>> numbers["fruit"]["images"]
         12

@@ -56,7 +56,7 @@ def fit(
     Raises:
         PolyheadError: when the model and the data do not fit each other, or a loss is not finite.
 
-    Example:
+    Examples:
         >>> points = torch.randn(100, 2)
         >>> data = torch.utils.data.TensorDataset(points, (points[:, 0] > 0).long())
         >>> model = polyhead.Model(torch.nn.Linear(2, 8), [], polyhead.Classify)

@@ -37,7 +37,7 @@ def predict(run: str | Path | Run, source: Any, *, max_boxes: int | None = None,
         max_boxes: see :func:`load`.
         settings: ``tasks``, ``conf``, ``batch``, ``on_bad``, ``across``.
 
-    Example:
+    Examples:
         >>> photo = torch.zeros(3, 48, 64, dtype=torch.uint8)
         >>> [result.task for result in polyhead.predict("runs/small", photo)]
         ['fruit', 'signs']
@@ -67,7 +67,7 @@ def load(run: str | Path | Run, model: Model | None = None, *, max_boxes: int | 
         PolyheadError: when ``max_boxes`` is not positive, the run does not exist, has no weights yet, or the file is
             not a Polyhead weights file.
 
-    Example:
+    Examples:
         >>> predictor = polyhead.load("runs/small")
         >>> len(predictor([torch.zeros(3, 48, 64, dtype=torch.uint8)] * 2, tasks=["signs"]))
         2

@@ -80,7 +80,7 @@ def train(
     Raises:
         PolyheadError: when the recipe or the data is wrong, or a loss is not finite.
 
-    Example:
+    Examples:
         >>> small = {"imgsz": 64, "data.*.count": 20, "data.*.val.count": 8, "data.*.test.count": 12, "workers": 0}
         >>> run = polyhead.train("demo", epochs=1, name="small", show=lambda line: None, **small)
         >>> sorted(run.results["test"]["tasks"])

@@ -48,7 +48,7 @@ class Layers(NamedTuple):
         Raises:
             PolyheadError: if it is none.
 
-        Example:
+        Examples:
             >>> Layers.parse("neck.8")
             Layers(part='neck', strides=(8,))
         """

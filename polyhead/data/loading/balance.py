@@ -29,7 +29,7 @@ def repeat_factors(shown: Sequence[AbstractSet[ShownClass]], threshold: Repeat) 
     Raises:
         SettingError: if no sample shows a class.
 
-    Example:
+    Examples:
         >>> common, rare = ("object", 0), ("object", 1)
         >>> repeat_factors([{common}, {common}, {common}, {common, rare}], 1.0)
         [1.0, 1.0, 1.0, 2.0]
@@ -54,7 +54,7 @@ def class_weights(counts: Mapping[str, int], weighting: Weighting) -> dict[str, 
     Raises:
         SettingError: if nothing was counted.
 
-    Example:
+    Examples:
         >>> class_weights({"cat": 90, "dog": 10}, "balanced")
         {'cat': 0.5555555555555556, 'dog': 5.0}
     """

@@ -29,7 +29,7 @@ def groups_of(entries: Sequence[Entry], rule: str) -> dict[str, str]:
     Raises:
         PolyheadError: if the rule is not valid, does not apply to every sample, or puts all of them in one group.
 
-    Example:
+    Examples:
         >>> groups_of([Entry("p1_a"), Entry("p1_b"), Entry("p2_a")], r"^(p\d+)")
         {'p1_a': 'p1', 'p1_b': 'p1', 'p2_a': 'p2'}
     """

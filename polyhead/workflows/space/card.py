@@ -127,7 +127,7 @@ def license_table(rows: Iterable[tuple[str, str]]) -> str:
 def slug(name: str) -> str:
     """Return a name as a folder of a Space: letters, digits, ``_``, ``-`` and inner dots.
 
-    Example:
+    Examples:
         >>> slug("Äpfel & pears v1.2"), slug("..")
         ('pfel-pears-v1.2', 'run')
     """

@@ -43,7 +43,7 @@ def grouped(files: list[SpaceFile]) -> list[tuple[str, int, int, str]]:
 def readable(size: int) -> str:
     """Return a number of bytes as a short text.
 
-    Example:
+    Examples:
         >>> readable(900), readable(12_000_000)
         ('1 KiB', '11.4 MiB')
     """

@@ -42,7 +42,7 @@ _REMARK = re.compile(r"\s*\([^()]*\)$")
 def identifier(text: str) -> str | None:
     """Return the Hub's identifier of a license that :data:`OPEN` has; None for any other text.
 
-    Example:
+    Examples:
         >>> identifier("CC BY 4.0"), identifier("Apache-2.0 (drawn by Polyhead)"), identifier("CC BY 4.0, mostly")
         ('cc-by-4.0', 'apache-2.0', None)
     """
@@ -55,7 +55,7 @@ def identifier(text: str) -> str | None:
 def is_open(text: str) -> bool:
     """Return whether a text states open licenses and nothing else.
 
-    Example:
+    Examples:
         >>> is_open("MIT; CC0 1.0"), is_open("CC BY 4.0; the photos are under the terms of their owners"), is_open("")
         (True, False, False)
     """

@@ -23,7 +23,7 @@ PACKAGE = "polyhead"
 def private_part(text: str) -> str | None:
     """Return the first path or name of this machine in a text; None without any.
 
-    Example:
+    Examples:
         >>> private_part("read /home/ann/data.json"), private_part("seg/det, 3 of 5; see https://example.org/a/b")
         ('/home/ann', None)
     """
