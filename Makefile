@@ -52,7 +52,7 @@ check: $(READY) docs
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
-	$(BIN)/pylint polyhead tests benchmarks docs
+	$(BIN)/pylint polyhead tests benchmarks docs examples
 
 # The variable turns off a notice on the terminal about the successor of the theme.
 docs: $(READY)

@@ -7,6 +7,7 @@ a page with its code.
 import posixpath
 import re
 from pathlib import Path
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -14,6 +15,9 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)[^)\s#]+")
+
+RECORDS = ("CHANGELOG.md", "LOG.md")
+"""Long pages that have nearly every word; a search lists them last."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -23,14 +27,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path in sorted((ROOT / "examples").glob("*.py")):
         text = path.read_text("utf-8")
         title = path.stem.replace("_", " ").capitalize()
-        page = f"# {title}\n\n```python title=\"examples/{path.name}\"\n{text}```\n"
+        page = f'# {title}\n\n```python title="examples/{path.name}"\n{text}```\n'
         files.append(File.generated(config, f"examples/{path.stem}.md", content=page))
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
-    """Change the links of a page from paths in the repository to paths in the site."""
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Change the links of a page from paths in the repository to paths in the site, and the rank of records."""
     source = page.file.src_uri
+    if source in RECORDS:
+        page.meta["search"] = {"boost": 0.1}
     outside = page.file.generated_by is not None
     here = posixpath.dirname(source if outside else f"docs/{source}")
 

@@ -18,16 +18,16 @@ OLD_NAMES = {
     "tests/test_language.py",
 }
 """The tables of old names, which may show them."""
-SOURCES = sorted(path for folder in ("polyhead", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
+SOURCES = sorted(path for folder in ("polyhead", "tests", "benchmarks", "docs", "examples") for path in (ROOT / folder).rglob("*.py"))
 TEXTS = sorted(
     [
         *SOURCES,
         *ROOT.glob("*.md"),
-        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
         *(ROOT / "polyhead").rglob("*.yaml"),
         *(ROOT / "benchmarks").glob("*.yaml"),
         *(ROOT / "benchmarks").glob("*.md"),
-        *(ROOT / name for name in ("Makefile", "pyproject.toml", ".ci/run")),
+        *(ROOT / name for name in ("Makefile", "mkdocs.yml", "pyproject.toml", ".ci/run")),
     ]
 )
 PHRASES = re.compile(
