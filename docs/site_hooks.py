@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)[^)\s#]+")
 
 RECORDS = ("CHANGELOG.md", "LOG.md")
-"""Long pages that have nearly every word; a search lists them last."""
+"""Pages that are left out of the search, since they have nearly every word, and old names."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -33,10 +33,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Change the links of a page from paths in the repository to paths in the site, and the rank of records."""
+    """Change the links of a page from paths in the repository to paths in the site, and leave out records from the search."""
     source = page.file.src_uri
     if source in RECORDS:
-        page.meta["search"] = {"boost": 0.1}
+        page.meta["search"] = {"exclude": True}
     outside = page.file.generated_by is not None
     here = posixpath.dirname(source if outside else f"docs/{source}")
 
@@ -50,11 +50,9 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 def in_site(path: str) -> str:
     """Return the path in the site of a path in the repository.
 
-    >>> in_site("docs/data.md"), in_site("examples/own_parts.py"), in_site("README.md"), in_site("CHANGELOG.md")
-    ('data.md', 'examples/own_parts.md', 'index.md', 'CHANGELOG.md')
+    >>> in_site("docs/data.md"), in_site("examples/own_parts.py"), in_site("CHANGELOG.md")
+    ('data.md', 'examples/own_parts.md', 'CHANGELOG.md')
     """
-    if path == "README.md":
-        return "index.md"
     if path.startswith("examples/"):
         return path.removesuffix(".py") + ".md"
     return path.removeprefix("docs/")

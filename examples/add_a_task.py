@@ -20,8 +20,11 @@ def first_tasks(count: int) -> dict[str, Any]:
     for domain in ("fruit", "signs"):
         write_yolo(Scenes(count, domain=domain, size=SIZE), FOLDER / domain)
     return {
-        "model": {"class_path": "ssd300", "init_args": {"backbone": "regnetx_002", "size": SIZE, "width": 128}},
-        "data": {domain: {"reader": "yolo", "root": str(FOLDER / domain)} for domain in ("fruit", "signs")},
+        "model": {
+            "class_path": "ssd300",
+            "init_args": {"backbone": "regnetx_002", "size": SIZE, "width": 128, "smallest": 0.3},  # large objects
+        },
+        "data": {domain: {"reader": "yolo", "root": str(FOLDER / domain), "batch": 4} for domain in ("fruit", "signs")},
         "stages": [{"epochs": 6, "lr": 0.003, "schedule": "onecycle"}],
         "seed": 0,
     }

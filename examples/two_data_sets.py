@@ -11,19 +11,22 @@ from polyhead.analysis.table import Row, text
 from polyhead.workflows.result import plot
 
 SIZE = 128
-EPOCHS = 4
+EPOCHS = 5
 
 
 def recipe(*tasks: str) -> dict[str, Any]:
     """Return a recipe with one head for each data set, on one backbone and neck."""
     other = {"fruit": "signs", "signs": "fruit"}
-    scenes = {"reader": "scenes", "count": 300, "size": SIZE, "val": {"seed": 1, "count": 40}, "batch": 4}
+    scenes = {"reader": "scenes", "count": 500, "size": SIZE, "val": {"seed": 1, "count": 40}, "batch": 4}
     return {
-        "model": {"class_path": "ssd300", "init_args": {"backbone": "regnetx_002", "size": SIZE, "width": 128}},
+        "model": {
+            "class_path": "ssd300",
+            "init_args": {"backbone": "regnetx_002", "size": SIZE, "width": 128, "smallest": 0.3},  # large objects
+        },
         "data": {
             task: {**scenes, "domain": task, "mixed": other[task], "test": {"seed": 2, "count": 200}} for task in tasks
         },
-        "stages": [{"epochs": EPOCHS, "lr": 0.003, "schedule": "onecycle"}],
+        "stages": [{"epochs": EPOCHS, "lr": 0.003, "schedule": "onecycle", "val_every": 2}],
         "seed": 0,
     }
 

@@ -133,6 +133,13 @@ def test_every_link_has_a_target(page: Path) -> None:
         assert exists, f"{page.name} links to {target}, which does not exist"
 
 
+def test_images_are_small_and_shown() -> None:
+    images = {path.name: path.stat().st_size for path in (ROOT / "docs" / "images").iterdir()}
+    assert [name for name, size in images.items() if size > 150_000] == []
+    pages = "".join(page.read_text("utf-8") for page in PAGES)
+    assert [name for name in images if f"images/{name})" not in pages] == []
+
+
 def test_the_readme_is_short_and_starts_with_the_installation() -> None:
     lines = (ROOT / "README.md").read_text("utf-8").splitlines()
     assert len(lines) < 150

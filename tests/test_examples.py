@@ -1,14 +1,29 @@
-"""The examples run in a small form, from top to bottom. (``tests/workflows/test_own.py`` runs ``own_parts.py``.)"""
+"""The examples run in a small form, from top to bottom, and one of them makes the plots of the docs.
+
+``tests/workflows/test_own.py`` runs ``own_parts.py``.
+"""
 
 import json
+import os
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from PIL import Image
+
+import polyhead
 
 FOLDER = Path(__file__).parent.parent / "examples"
 SMALL = {"imgsz": 64, "epochs": 1, "data.*.workers": 0}
+PLOTS = {
+    "learning_curves": "plots/results.png",
+    "precision_recall": "plots/pr_curve.{task}.test.png",
+    "confusion": "plots/confusion_matrix.{task}.test.png",
+    "error_gains": "errors/{task}.gains.png",
+    "error_curves": "errors/{task}.curves.png",
+}
+"""Images of the docs, and the files of a run that they show."""
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +62,24 @@ def test_own_images_are_trained_analyzed_and_detected(capsys: pytest.CaptureFixt
     assert sorted(drawn) == sorted(path.stem for path in run.samples.iterdir())
     assert (run.folder / "detections.csv").read_text("utf-8").startswith("image,")
     assert f"drawn images are in {run.folder / 'drawn'}" in capsys.readouterr().out
+    make_plots(run)
+
+
+def make_plots(run: polyhead.Run) -> None:
+    """Make the plots of the docs from a run, with 128 colors, so that the files are small.
+
+    polyhead demo; polyhead errors runs/demo
+    POLYHEAD_APP_RUN=$PWD/runs/demo POLYHEAD_SCREENSHOTS=$PWD/docs/images make test-slow ARGS="-k own_images_are"
+    """
+    shown = polyhead.Run.open(os.environ.get("POLYHEAD_APP_RUN", run.folder))
+    folder = Path(os.environ.get("POLYHEAD_SCREENSHOTS", "images"))
+    folder.mkdir(exist_ok=True)
+    task = list(shown.results["test"]["tasks"])[-1]
+    for name, file in PLOTS.items():
+        path = folder / f"{name}.png"
+        with Image.open(shown.folder / file.format(task=task)) as plot:
+            plot.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+        assert path.stat().st_size < 150_000
 
 
 @pytest.mark.slow

@@ -18,7 +18,9 @@ OLD_NAMES = {
     "tests/test_language.py",
 }
 """The tables of old names, which may show them."""
-SOURCES = sorted(path for folder in ("polyhead", "tests", "benchmarks", "docs", "examples") for path in (ROOT / folder).rglob("*.py"))
+SOURCES = sorted(
+    path for folder in ("polyhead", "tests", "benchmarks", "docs", "examples") for path in (ROOT / folder).rglob("*.py")
+)
 TEXTS = sorted(
     [
         *SOURCES,
