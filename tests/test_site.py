@@ -33,6 +33,7 @@ QUESTIONS = [
     "How do I train one network on several data sets?",
     "How do I add a task without forgetting the old ones?",
     "How do I use the model in my own program?",
+    "How do I get a report that I can hand in?",
     "How do I show the model to others?",
 ]
 """What users of such tools ask most."""

@@ -7,7 +7,7 @@ MARK = "> **Question:**"
 def open_questions(text: str) -> list[str]:
     r"""Return the questions of a text that are not answered.
 
-    Example:
+    Examples:
         >>> open_questions("# Data card: a\n> **Question:** Who?\nText\n")
         ['Who?']
     """
