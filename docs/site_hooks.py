@@ -33,7 +33,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Change the links of a page from paths in the repository to paths in the site, and leave out records from the search."""
+    """Change the links of a page to paths in the site, and leave records out of the search."""
     source = page.file.src_uri
     if source in RECORDS:
         page.meta["search"] = {"exclude": True}

@@ -14,6 +14,9 @@ from polyhead.data.synthetic.writers import write_yolo
 from polyhead.workflows.init import init
 from polyhead.workflows.result import table
 
+MINUTES: float | None = 5.0
+"""Time limit of the training: image size and epochs are chosen to fit it. None takes as long as the data deserves."""
+
 
 def generated(folder: Path, count: int = 300) -> Path:
     """Write generated images of fruit as YOLO data, unless they are there already."""
@@ -25,7 +28,7 @@ def generated(folder: Path, count: int = 300) -> Path:
 def recipe_for(folder: Path) -> Path:
     """Check every image and annotation of a folder, and write a recipe. It is yours to edit, so it is written once."""
     recipe = Path(f"{folder.name}.yaml")
-    return recipe if recipe.exists() else init(folder, recipe)
+    return recipe if recipe.exists() else init(folder, recipe, minutes=MINUTES)
 
 
 def main(folder: Path, images: list[Path], **settings: Any) -> polyhead.Run:

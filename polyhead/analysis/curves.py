@@ -81,14 +81,14 @@ def mark_gap(axes: Axes, train: Line, val: Line, selected: Sequence[int]) -> Non
     for epoch in selected:
         if epoch in trained and epoch in validated:
             low, high = trained[epoch], validated[epoch]
-            inwards = "right" if 2 * epoch > min(trained) + max(trained) else "left"  # of the axes, so that all is read
             axes.plot([epoch, epoch], [low, high], color=SELECTED, linewidth=3, alpha=0.5, solid_capstyle="butt")
+            late = 2 * epoch > min(trained) + max(trained)  # then the text is on the left, below the falling curves
             axes.annotate(
                 f"val - train {high - low:+.2g}",
-                (epoch, max(low, high)),
-                (-3 if inwards == "right" else 3, 3),
+                (epoch, min(low, high) if late else max(low, high)),
+                (-3, -9) if late else (3, 3),
                 textcoords="offset points",
-                ha=inwards,
+                ha="right" if late else "left",
                 fontsize=7,
             )
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from builders.plot_data import rows
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from polyhead.analysis.curves import first_epochs, group, panel_of, progress, split_at
+from polyhead.analysis.curves import first_epochs, group, mark_gap, panel_of, progress, split_at
 from polyhead.kinds import kind_of
 
 KINDS = {"food": kind_of("detection"), "times": kind_of("classification")}
@@ -40,6 +41,15 @@ def test_the_selected_epoch_and_its_gap_are_marked(monkeypatch: pytest.MonkeyPat
     progress(table, KINDS, "run", tmp_path / "curves.png")
     assert drawn == [("food/box", 2)]
     assert texts == ["val - train +0.5"]
+
+
+@pytest.mark.parametrize(("selected", "side"), [(0, "left"), (1, "left"), (2, "right"), (3, "right")])
+def test_the_text_of_a_gap_is_inside_the_plot(selected: int, side: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sides: list[str] = []
+    monkeypatch.setattr(Axes, "annotate", lambda *_, ha, **__: sides.append(ha))
+    line = [(epoch, 1.0 - epoch / 10) for epoch in range(4)]
+    mark_gap(Figure().add_subplot(), line, line, [selected])
+    assert sides == [side]
 
 
 def test_a_statistic_has_a_panel_of_its_own() -> None:
