@@ -166,7 +166,7 @@ def step_of(row: Mapping[str, int | float], plans: Sequence[Mapping[str, Any]]) 
         row: the epoch.
         plans: the schedule of each stage.
 
-    Example:
+    Examples:
         >>> step_of({"stage": 1, "epoch": 2}, [{"steps": 100, "epochs": 10}, {"steps": 30, "epochs": 3}])
         120
     """

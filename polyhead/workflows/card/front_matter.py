@@ -33,7 +33,7 @@ def front_matter(facts: ModelFacts) -> str:
 def identifier(name: str) -> str:
     """Return a name as an identifier of the Hub.
 
-    Example:
+    Examples:
         >>> identifier("Äpfel & pears"), identifier("mean accuracy")
         ('pfel-pears', 'mean-accuracy')
     """

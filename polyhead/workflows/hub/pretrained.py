@@ -28,7 +28,7 @@ def save_pretrained(run: Run | str | Path, folder: str | Path, *, repo: str = RE
     Raises:
         PolyheadError: if the run has no weights, the folder has other files, or a file would name a private path.
 
-    Example:
+    Examples:
         >>> folder = polyhead.save_pretrained("runs/small", "shared/small")
         >>> sorted(path.name for path in folder.iterdir())
         ['README.md', 'config.json', 'model.safetensors']
@@ -58,7 +58,7 @@ def from_pretrained(
         PolyheadError: if there is no such folder or repository, a file is missing or damaged, or the model has parts of
             a package that is not allowed.
 
-    Example:
+    Examples:
         >>> predictor = polyhead.from_pretrained(polyhead.save_pretrained("runs/small", "shared/small"))
         >>> sorted(predictor.names)
         ['fruit', 'signs']
