@@ -63,7 +63,12 @@ def match_slowly(raw: DensePredictions, batch: BoxBatch, image: int) -> list[int
         for cost, cell in sorted(costs)[:count]:
             bids.setdefault(cell, []).append((cost, target))
     index = [min(bids[cell])[1] if cell in bids else BACKGROUND for cell in range(raw.anchors.shape[0])]
-    spared = batch.boxes[image][batch.ignore[image]]
+    ignore(index, predicted, batch.boxes[image][batch.ignore[image]])
+    return index
+
+
+def ignore(index: list[int], predicted: torch.Tensor, spared: torch.Tensor) -> None:
+    """Mark the cells without an object whose box is mostly within an ignored one."""
     for cell, box in enumerate(predicted):
         area = float((box[2:] - box[:2]).prod())
         shared = [
@@ -71,7 +76,6 @@ def match_slowly(raw: DensePredictions, batch: BoxBatch, image: int) -> list[int
         ]
         if index[cell] == BACKGROUND and any(each > 0.5 * area for each in shared):
             index[cell] = IGNORE
-    return index
 
 
 @settings(max_examples=20, deadline=None)

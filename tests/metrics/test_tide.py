@@ -90,7 +90,7 @@ def test_equal_to_the_library_on_the_predictions_of_a_trained_detector(
     polyhead.evaluate("yolox_nano", data=data_root / "penn_fudan", show=lambda _: None)
     (tested,) = read_predictions("runs/yolox_nano_penn_fudan", "test")
     assert isinstance(tested, TestedBoxes)
-    check_equal(comparable(Case(tested.targets, tested.predictions, tested.names)))
+    check_equal(comparable(Case(dict(tested.targets), dict(tested.predictions), tested.names)))
 
 
 @pytest.mark.usefixtures("hundredths")

@@ -15,6 +15,8 @@ from polyhead.errors import Finding, InvalidFileError, PolyheadError, Problem, s
 from polyhead.paths import find
 from polyhead.types import Size
 
+_GROUP_REMEDY = "remove it from the file, so that other programs do not count it as a class"
+
 
 class Coco(InMemoryReader):
     """A data set in COCO's layout; ``iscrowd`` objects are ignored in matching and scoring.
@@ -55,8 +57,7 @@ class Coco(InMemoryReader):
         _require_same_categories(documents)
         issues = Issues()
         entries, notes = self._without_groups(folder, documents, classes)
-        remedy = "remove it from the file, so that other programs do not count it as a class"
-        self.findings = [Finding("group-category", Problem(str(self.file), note, remedy)) for note in notes]
+        self.findings = [Finding("group-category", Problem(str(self.file), note, _GROUP_REMEDY)) for note in notes]
         names, labels = self._classes(entries, classes, issues)
         self._known = not issues.problems  # else the ids of annotations may be those of a faulty category
         records: dict[str, Record | None] = {}

@@ -18,11 +18,13 @@ def save_noise(path: Path, width: int, height: int) -> Path:
 
 def test_a_text_is_shown_as_markdown() -> None:
     assert repr(Text("**a**")) == "**a**"
+    # pylint: disable-next=protected-access
     assert Text("**a**")._repr_markdown_() == "**a**"  # notebooks call it
 
 
 def test_a_wide_plot_is_scaled_down_and_stays_a_png(tmp_path: Path) -> None:
     shown = image(save_noise(tmp_path / "a.png", 2 * WIDEST, 300))
+    # pylint: disable-next=protected-access
     bundle = shown._repr_mimebundle_()  # as above
     assert {*bundle} == {"image/png", "text/plain"}
     with Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) as opened:

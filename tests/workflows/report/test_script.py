@@ -74,6 +74,7 @@ def test_every_setting_is_in_a_cell_and_an_ablation_can_be_added(folder: Path) -
     sources = {cell.id: cell.source for cell in content.cells}
     names: dict[str, object] = {}
     for name in ("data", "model", "stages", "recipe"):
+        # pylint: disable-next=exec-used
         exec(sources[name], names)  # noqa: S102  # what the cells say is what is trained
     assert names["recipe"]["stages"][0]["epochs"] == 1  # type: ignore[index]
     assert names["recipe"]["stages"][0]["weight_decay"] is not None  # type: ignore[index]
