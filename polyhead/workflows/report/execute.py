@@ -86,8 +86,9 @@ def execute(notebook: "NotebookNode", folder: Path, seconds: float = SECONDS) ->
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of the kernel: plots are drawn without a display."""
-    return {**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    """Return the environment of the kernel, in which plots of people's own cells are shown."""
+    own = {key: value for key, value in os.environ.items() if key != "MPLBACKEND"}  # the command line has set it
+    return {**own, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # no warning of the debugger, which is not used
 
 
 def _failed(notebook: "NotebookNode") -> str:

@@ -27,6 +27,13 @@ def test_it_runs_in_its_folder_with_this_python_and_leaves_no_files(tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
+def test_a_plot_of_an_own_cell_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPLBACKEND", "agg")  # as the command line sets it
+    content = notebook("import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()")
+    execute(content, tmp_path)
+    assert any("image/png" in output.get("data", {}) for output in content.cells[1].outputs)
+
+
 def test_an_error_names_the_cell(tmp_path: Path) -> None:
     with pytest.raises(PolyheadError, match=r"cell 3 \('1 / 0'\): ZeroDivisionError: division by zero\. Correct"):
         execute(notebook("1", "1 / 0", "2"), tmp_path)
