@@ -17,6 +17,9 @@ EXTRAS := --extra app --extra report --extra supervision --extra sweep --extra t
 
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --durations=10
 
+# Where it is set, each of the many processes of the tests compiles torch and the rest anew: 8 s instead of none.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 READY := .venv/torch-$(TORCH)
 INSTALL := $(BIN)/uv pip install --python $(BIN)/python
