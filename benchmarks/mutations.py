@@ -20,15 +20,14 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest.mock import patch
 
 import torch
-from matplotlib.figure import Figure
 
 from benchmarks.mutants import Draw, flipped, mutate
+from benchmarks.undrawn import without_plots
 from polyhead.cli import main as polyhead
 from polyhead.run import Run
 
@@ -144,13 +143,6 @@ class Outcome(NamedTuple):
 
     name: str
     message: str
-
-
-@contextlib.contextmanager
-def without_plots() -> Iterator[None]:
-    """Write empty plots within the block: drawing takes most of the time, and reads no file."""
-    with patch.object(Figure, "savefig", lambda _, path, **__: Path(path).touch()):
-        yield
 
 
 def call(line: Sequence[str]) -> Outcome:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.undrawn import without_plots
 from polyhead.contracts import classes
 
 
@@ -23,6 +24,13 @@ def own_packages() -> Iterator[None]:
     before = list(classes.ALLOWED)
     yield
     classes.ALLOWED[:] = before
+
+
+@pytest.fixture(scope="module")
+def undrawn() -> Iterator[None]:
+    """Write empty plots, for tests that look at none (``pytestmark = pytest.mark.usefixtures("undrawn")``)."""
+    with without_plots():
+        yield
 
 
 def _root(variable: str) -> Path:

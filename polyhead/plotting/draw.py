@@ -7,7 +7,7 @@ better box's caption is in its way, and is left out where there is no free space
 import colorsys
 import math
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -178,10 +178,7 @@ def _line(text: str, font: str) -> str:
 
 def _printable(mark: Marks, font: str) -> Marks:
     """Replace what cannot be drawn on one line in the texts of a mark."""
-
-    def line(text: str) -> str:
-        return _line(text, font)
-
+    line = partial(_line, font=font)
     overlay = mark.overlay
     if overlay is not None:
         overlay = overlay._replace(names={label: line(name) for label, name in overlay.names.items()})

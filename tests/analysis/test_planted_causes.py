@@ -13,6 +13,8 @@ from torch.utils.data import Dataset, TensorDataset
 
 import polyhead
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 CAUSES = {
     "unstable": "the learning rate is too high",
     "short": "were trained, in which the training loss went from",

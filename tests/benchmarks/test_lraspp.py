@@ -8,6 +8,8 @@ from benchmarks.lraspp import lraspp, main
 from polyhead.run import read_json
 from polyhead.types import TaskInfo
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SCENES = {
     "reader": "scenes",
     "count": 8,

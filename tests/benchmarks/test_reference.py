@@ -12,6 +12,8 @@ from polyhead.metrics.stored_targets import load_targets, targets_path
 from polyhead.run import Run, read_json, read_rows
 from polyhead.workflows.tasks import open_tasks
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 TINY = {
     "model": {"class_path": "ssd300", "init_args": {"backbone": "resnet10t", "size": 64}},
     "data": {

@@ -13,6 +13,8 @@ from polyhead.run import Run
 from polyhead.types import Detections
 from polyhead.workflows.train import train
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SCENES = {"reader": "scenes", "count": 10, "size": 64, "target": "masks"}
 
 

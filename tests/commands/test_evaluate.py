@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from benchmarks.undrawn import without_plots
 from polyhead import cli
 from polyhead.commands import evaluate
 from polyhead.kinds import kind_of
@@ -20,9 +22,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return Run.open(root / "small")
 
 
-def test_the_numbers_of_the_run_are_reproduced(run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    first = read_json(run.results_json)["test"]["tasks"]["signs"]
-    assert cli.main(["evaluate", str(run.folder), "--json", str(tmp_path / "numbers.json")]) == 0
+@pytest.fixture
+def undrawn_copy(run: Run, tmp_path: Path) -> Iterator[Run]:
+    """A copy of the run, whose plots are written empty."""
+    with without_plots():
+        yield Run(Path(shutil.copytree(run.folder, tmp_path / "copy")))
+
+
+def test_the_numbers_of_the_run_are_reproduced(
+    undrawn_copy: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    first = read_json(undrawn_copy.results_json)["test"]["tasks"]["signs"]
+    assert cli.main(["evaluate", str(undrawn_copy.folder), "--json", str(tmp_path / "numbers.json")]) == 0
     again = read_json(tmp_path / "numbers.json")["tasks"]["signs"]
     same = ("score", "interval", "coco", "voc2007", "voc2010", "classes", "dummy_baseline", "errors")
     assert {key: again[key] for key in same} == {key: first[key] for key in same}
@@ -86,10 +97,10 @@ def test_every_plot_is_drawn_again(run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_evaluating_only_some_tasks_or_val_does_not_change_the_verdict(run: Run, tmp_path: Path) -> None:
+def test_evaluating_only_some_tasks_or_val_does_not_change_the_verdict(undrawn_copy: Run) -> None:
     """The verdict is about all tasks on the test split."""
-    text = run.verdict.read_text(encoding="utf-8")
-    copy = Run(Path(shutil.copytree(run.folder, tmp_path / "copy")))
+    copy = undrawn_copy
+    text = copy.verdict.read_text(encoding="utf-8")
     copy.verdict.write_text("unchanged\n", encoding="utf-8")
     assert cli.main(["evaluate", str(copy.folder), "--split", "val"]) == 0
     assert copy.verdict.read_text(encoding="utf-8") == "unchanged\n"
@@ -102,8 +113,8 @@ def test_evaluating_only_some_tasks_or_val_does_not_change_the_verdict(run: Run,
     assert copy.verdict.read_text(encoding="utf-8") == text
 
 
-def test_standard_output_can_be_json_only(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["val", str(run.folder), "--split", "val", "--json", "-"]) == 0
+def test_standard_output_can_be_json_only(undrawn_copy: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["val", str(undrawn_copy.folder), "--split", "val", "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["tasks"]["signs"]["split"] == "val"
 
 
@@ -117,18 +128,18 @@ def test_a_run_without_weights_is_refused(run: Run, tmp_path: Path, capsys: pyte
     assert "has no weights yet" in error
 
 
-def test_a_drop_below_the_baseline_decides_the_exit_code(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    score = read_json(run.results_json)["test"]["tasks"]["signs"]["score"]
+def test_a_drop_below_the_baseline_decides_the_exit_code(undrawn_copy: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    score = read_json(undrawn_copy.results_json)["test"]["tasks"]["signs"]["score"]
     assert score > 0
     for baseline, code in ((score, 0), (score / 0.9, 1)):
         words = ["--tasks", "signs", "--baseline", f"signs={baseline}", "--max-drop", "0.05"]
-        assert cli.main(["evaluate", str(run.folder), *words]) == code
+        assert cli.main(["evaluate", str(undrawn_copy.folder), *words]) == code
         assert ("within 5.0%" in capsys.readouterr().out) is (code == 0)
 
 
-def test_the_default_of_max_drop_is_that_of_the_recipe(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    score = read_json(run.results_json)["test"]["tasks"]["signs"]["score"]
-    words = ["evaluate", str(run.folder), "--tasks", "signs", "--baseline", f"signs={score / 0.9}"]
+def test_the_default_of_max_drop_is_that_of_the_recipe(undrawn_copy: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    score = read_json(undrawn_copy.results_json)["test"]["tasks"]["signs"]["score"]
+    words = ["evaluate", str(undrawn_copy.folder), "--tasks", "signs", "--baseline", f"signs={score / 0.9}"]
     assert cli.main(words) == 1
     assert "exceeds 5.0%" in capsys.readouterr().out
     assert cli.main([*words, "--max-drop", "0.9"]) == 0

@@ -17,6 +17,8 @@ from polyhead.run import Run
 from polyhead.types import TaskInfo
 from polyhead.workflows import train
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 RECIPE = """\
 model: {class_path: ssd300, init_args: {backbone: mobilenetv2_035}}
 data: {shapes: {reader: voc, root: ROOT, batch: 4}}

@@ -12,6 +12,8 @@ from polyhead.run import Run
 from polyhead.workflows import batch_size, train
 from polyhead.workflows.batch_size import largest_batch
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SMALL = ["imgsz=64", "data.*.count=40", "data.*.val.count=8", "data.*.test.count=8", "workers=0", "epochs=1"]
 
 

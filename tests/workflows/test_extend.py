@@ -20,6 +20,8 @@ from polyhead.workflows.evaluate import reopen
 from polyhead.workflows.extend import extended_recipe, report_forgetting
 from polyhead.workflows.predict import load
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 COUNT = 30
 RECIPE = {
     "model": {

@@ -11,6 +11,8 @@ from polyhead.errors import PolyheadError
 from polyhead.run import Run, partial_path, read_rows, write_text
 from polyhead.workflows.more_epochs import add_stage, more_epochs
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 RECIPE = """\
 model: {class_path: ssd300, init_args: {backbone: test_resnet, size: 64, width: 16}}
 data:

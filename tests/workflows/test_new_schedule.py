@@ -14,6 +14,8 @@ from polyhead.errors import PolyheadError
 from polyhead.run import Run, read_rows
 from polyhead.workflows.new_schedule import new_schedule
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 RECIPE = """\
 model: {class_path: ssd300, init_args: {backbone: test_resnet, size: 64, width: 16}}
 data:

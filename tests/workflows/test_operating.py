@@ -23,6 +23,8 @@ from polyhead.workflows.mistakes import find_mistakes
 from polyhead.workflows.operating import describe_point, lowest_score, stored_points
 from polyhead.workflows.predict import load
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 POINT = Point("val", None, 0.5, [0.5, 0.6], [True, True])
 
 

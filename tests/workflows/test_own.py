@@ -23,6 +23,8 @@ from polyhead.types import Batch, InputSpec, LossTerm, Pyramid, PyramidSpec, Tas
 from polyhead.workflows.own import _check_call
 from polyhead.workflows.train import resume as resume_recipe
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_parts.py"
 
 

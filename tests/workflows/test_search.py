@@ -23,6 +23,8 @@ from polyhead.run import Run
 from polyhead.workflows import ablate, search
 from polyhead.workflows.budget import UNLIMITED, Budget
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 optuna = pytest.importorskip("optuna")
 
 BASE = """\

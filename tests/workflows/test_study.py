@@ -23,6 +23,8 @@ from polyhead.types import ClassLabel, Labels
 from polyhead.workflows import study
 from polyhead.workflows.study_runs import remove_leftovers
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 BASE = """\
 # a small recipe
 model: {class_path: ssd300, init_args: {backbone: regnetx_002, size: 64, width: 16}}

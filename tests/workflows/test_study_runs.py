@@ -18,6 +18,8 @@ from polyhead.workflows import study, study_runs
 from polyhead.workflows.budget import Budget
 from polyhead.workflows.study_runs import train_missing
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 BASE = """\
 model: {class_path: ssd300, init_args: {backbone: regnetx_002, size: 64, width: 16}}
 data:

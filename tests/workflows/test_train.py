@@ -27,6 +27,8 @@ from polyhead.workflows.measure import evaluate
 from polyhead.workflows.run_exemplars import save_exemplars_of_run
 from polyhead.workflows.tasks import open_tasks
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SCENES = {"reader": "scenes", "count": 8, "size": 64, "val": {"count": 4, "seed": 1}, "test": {"count": 4, "seed": 2}}
 RECIPE = {
     "model": {"class_path": "ssd300", "init_args": {"backbone": "test_resnet", "size": 64, "width": 16}},

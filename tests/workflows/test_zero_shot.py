@@ -15,7 +15,7 @@ from polyhead.errors import PolyheadError
 from polyhead.run import Run
 from polyhead.workflows.train import resume
 
-pytestmark = pytest.mark.slow  # each test trains
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]  # each test trains
 
 FILE = "annotations/instances_train.json"
 KNOWN = ["apple", "orange", "banana", "carrot", "broccoli"]

@@ -56,14 +56,14 @@ def upper_tail(least: int, drawn: int, wrong: int, size: int) -> float:
     0.1667
     """
     logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, size + 1)))])  # of the factorials of 0 to size
-
-    def choose(of: int, number: np.ndarray | int) -> np.ndarray:
-        """Return the logarithm of the binomial coefficient."""
-        return np.asarray(logs[of] - logs[number] - logs[of - number])
-
     numbers = np.arange(max(least, 0, drawn + wrong - size), min(drawn, wrong) + 1)
-    chances = choose(wrong, numbers) + choose(size - wrong, drawn - numbers) - choose(size, drawn)
+    chances = _choose(logs, wrong, numbers) + _choose(logs, size - wrong, drawn - numbers) - _choose(logs, size, drawn)
     return min(1.0, float(np.exp(chances).sum()))
+
+
+def _choose(logs: np.ndarray, of: int, number: np.ndarray | int) -> np.ndarray:
+    """Return the logarithm of the binomial coefficient, given those of the factorials."""
+    return np.asarray(logs[of] - logs[number] - logs[of - number])
 
 
 def holm(ps: Sequence[float]) -> list[float]:

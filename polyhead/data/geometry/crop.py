@@ -52,11 +52,7 @@ def crop_resize(sample: ImageSample, window: Window, size: Size) -> ImageSample:
         [_length(canvas_x) / _length(image_x), _length(canvas_y) / _length(image_y)], dtype=torch.float64
     )
     shift = torch.tensor([canvas_x[0], canvas_y[0]]) - torch.tensor([image_x[0], image_y[0]]) * scale
-
-    def to_canvas(points: Tensor) -> Tensor:
-        return (points.double() * scale + shift).to(points.dtype)
-
-    boxes = to_canvas(sample.boxes.as_subclass(Tensor).reshape(-1, 2, 2))  # [n, 2, 2]: two corners
+    boxes = _moved(sample.boxes.as_subclass(Tensor).reshape(-1, 2, 2), scale, shift)  # [n, 2, 2]: two corners
     low, high = torch.tensor([canvas_x, canvas_y], dtype=boxes.dtype).unbind(1)  # [2] each: corners of what is shown
     center = boxes.mean(1)  # [n, 2]
     clipped = boxes.clamp(low, high)
@@ -72,7 +68,7 @@ def crop_resize(sample: ImageSample, window: Window, size: Size) -> ImageSample:
         boxes=_boxes(clipped[visible].flatten(1), size),
         labels=sample.labels[visible],
         ignore=(sample.ignore | (sides < 1).any(1))[visible],
-        frame=tv.KeyPoints(to_canvas(sample.frame.as_subclass(Tensor)), canvas_size=size),
+        frame=tv.KeyPoints(_moved(sample.frame.as_subclass(Tensor), scale, shift), canvas_size=size),
         mask=mask,
     )
 
@@ -92,6 +88,11 @@ def flip(sample: ImageSample) -> ImageSample:
         frame=tv.KeyPoints(frame, canvas_size=(height, width)),
         mask=None if sample.mask is None else tv.wrap(sample.mask.flip(-1), like=sample.mask),
     )
+
+
+def _moved(points: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Scale and shift points; the result has their type."""
+    return (points.double() * scale + shift).to(points.dtype)
 
 
 def _boxes(boxes: Tensor, size: Size) -> tv.BoundingBoxes:

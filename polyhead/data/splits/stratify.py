@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import partial
 from itertools import accumulate
 from math import floor, isclose
 from pathlib import Path, PurePath
@@ -90,17 +91,18 @@ def _assign(
     assigned: dict[str, str] = {}
     empty = set(fractions)
 
+    def gain(group: str, name: str) -> float:
+        """Return by how much a group in a split reduces the sum of squared deviations from the fractions."""
+        counts = sorted(classes[group].items())
+        deficit = sum(count * (missing[name][label] - count / 2) / total[label] for label, count in counts)
+        return deficit / fractions[name]
+
     def assign(group: str) -> None:
-        """Assign a group to the split where it reduces the sum of squared deviations from the fractions most."""
-
-        def gain(name: str) -> float:
-            counts = sorted(classes[group].items())
-            deficit = sum(count * (missing[name][label] - count / 2) / total[label] for label, count in counts)
-            return deficit / fractions[name]
-
+        """Assign a group to the split where it gains most."""
         # The last groups are for the splits that have none yet.
         needed = len(order) - len(assigned) <= len(empty)
-        best = max((name for name in fractions if (name in empty if needed else capacity[name] > 0)), key=gain)
+        free = [name for name in fractions if (name in empty if needed else capacity[name] > 0)]
+        best = max(free, key=partial(gain, group))
         assigned[group] = best
         empty.discard(best)
         capacity[best] -= classes[group][ANY]
