@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from difflib import get_close_matches
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +22,7 @@ from polyhead.config.errors import explain
 from polyhead.config.expand import OWN_MODELS, SECTIONS, check_keys, check_sections, expand_model, expand_task
 from polyhead.config.names import check_names
 from polyhead.config.nested import ordered, refuse_nulls
+from polyhead.config.reuse import reused
 from polyhead.config.settings import Settings
 from polyhead.contracts.classes import ALLOWED
 from polyhead.data.io.yaml_files import load_yaml, require_bounded
@@ -103,12 +105,9 @@ def resolve(config: dict[str, Any], changes: Sequence[str], name: str, folders: 
     _check_removed_tasks(config.get("data"), tasks)
     _check_task_names(config, changes, tasks)
     config = _expand(config)
-    settings = _resolve(Settings, _settings(config), "")
-    _build(Settings, settings, "")
+    settings = _resolve(Settings, _settings(config), "", check=True)
     settings["name"] = settings["name"] or name
-    stages = [_resolve(Stage, stage, f"stages.{number}") for number, stage in enumerate(config["stages"])]
-    for number, stage in enumerate(stages):
-        _build(Stage, stage, f"stages.{number}")
+    stages = [_resolve(Stage, stage, f"stages.{number}", check=True) for number, stage in enumerate(config["stages"])]
     data = {task: _resolve(_import(_SOURCE), entry, f"data.{task}") for task, entry in config["data"].items()}
     for task, entry in data.items():
         with _error_prefix(f"data.{task}"):
@@ -235,11 +234,21 @@ def _import(path: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def _resolve(kind: Any, given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return ``given``, the settings of a class or of a factory of one, with all defaults filled in."""
+def _resolve(kind: Any, given: Mapping[str, Any], where: str, *, check: bool = False) -> dict[str, Any]:
+    """Return ``given``, the settings of a class or of a factory of one, with all defaults filled in.
+
+    Where asked to, an object is built to check the values, and discarded.
+    """
+    key = f"{kind.__module__}.{kind.__name__} {where} {given!r}"
+    return reused(key, partial(_resolve_anew, kind, given, where, check=check))
+
+
+def _resolve_anew(kind: Any, given: Mapping[str, Any], where: str, *, check: bool) -> dict[str, Any]:
     parser, config = _parse(kind, given, where)
     dumped = yaml.safe_load(parser.dump(config, skip_unset=False))["part"][0]
     resolved: dict[str, Any] = ordered(dumped, first="class_path")
+    if check:
+        _build(kind, resolved, where)
     return resolved
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from polyhead.config import files, recipe
 from polyhead.config.expand import check_keys
 from polyhead.config.names import check_names
+from polyhead.config.reuse import reusing
 from polyhead.contracts.classes import ALLOWED
 from polyhead.data.io.files import is_folder_name
 from polyhead.data.io.yaml_files import load_yaml
@@ -161,6 +162,7 @@ def check_metric(where: str, metric: object) -> None:
         raise PolyheadError(f"{where}: expected one of {', '.join(known)}, got {metric!r}")
 
 
+@reusing()
 def plan(study: Study, changes: Sequence[str] = (), runs: str | Path = "runs") -> Plan:
     """Resolve the recipes of all runs of a study; nothing is opened or trained.
 
