@@ -386,6 +386,11 @@ def test_a_run_of_one_task_copies_no_images_and_is_extended_from_its_data(
 
 def test_exemplar_mib_0_saves_no_exemplars(tmp_path: Path) -> None:
     small = ["data.fruit=null", "data.*.count=8", "data.*.val.count=4", "data.*.test.count=4", "epochs=1", "workers=0"]
-    assert cli.main(["train", "demo", f"runs={tmp_path}", "exemplar_mib=0", "imgsz=64", *small]) == 0
+    assert (
+        cli.main(
+            ["train", "demo", f"runs={tmp_path}", "exemplar_mib=0", "imgsz=64", "model.backbone=test_resnet", *small]
+        )
+        == 0
+    )
     assert not (tmp_path / "demo" / "exemplars").exists()
     assert json.loads((tmp_path / "demo" / "results.json").read_text(encoding="utf-8"))
