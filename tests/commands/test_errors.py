@@ -60,7 +60,7 @@ def test_the_tables_have_everything() -> None:
     for line in (
         "# Errors of runs/x (val split)",
         "| FalseNeg |  | +0.250 [-, -] |",
-        "| **class a&#124;b** | wrong boxes | 30 | 12 | 0.500 | 0.250 | +0.250 [+0.100, +0.400] | = 0.002 |",
+        "| **class a\\|b** | wrong boxes | 30 | 12 | 0.500 | 0.250 | +0.250 [+0.100, +0.400] | = 0.002 |",
         "| none | 0.500 [0.400, 0.600] |  |",
         "| blur | 0.400 [0.300, 0.500] | -0.100 [-0.200, +0.000] |",
         "Not tried, with fewer than 10 images inside or outside: wrong boxes: class rare.",
