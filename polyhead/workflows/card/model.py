@@ -137,8 +137,8 @@ def _scores(facts: ModelFacts) -> Iterator[str]:
     yield _table(head if has_before else head[:-1], rows if has_before else [row[:-1] for row in rows])
     yield "\n".join(protocols)
     yield (
-        f"The scores are of one training with seed {facts.weights.seed}. The intervals are from a bootstrap over the "
-        "samples, so they do not show how scores differ between trainings. The dummy baseline is a predictor that does "
+        f"The scores are of one training with seed {facts.weights.seed}. The intervals are over the samples, so "
+        "they do not show how scores differ between trainings. The dummy baseline is a predictor that does "
         "not look at its input."
     )
 
@@ -171,6 +171,7 @@ def _settings(facts: ModelFacts) -> Iterator[str]:
     stages, plans = facts.config.get("stages", []), facts.manifest.get("schedules", [])
     if stages:
         keys = [key for key in SETTINGS if any(stage.get(key) is not None for stage in stages)]
+        stages = [{**stage, "tasks": stage.get("tasks") or "all"} for stage in stages]
         rows = [[str(number), *(_setting(stage.get(key)) for key in keys)] for number, stage in enumerate(stages, 1)]
         yield _table(["stage", *keys], rows)
     elif plans:
@@ -201,7 +202,7 @@ def _setting(value: Any) -> str:
         return few([f"{key} {_setting(each)}" for key, each in value.items()])
     if isinstance(value, Sequence) and not isinstance(value, str):
         return few([_setting(each) for each in value])
-    return "all" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _limitations(facts: ModelFacts) -> Iterator[str]:
