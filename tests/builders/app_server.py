@@ -75,16 +75,23 @@ def app_command(run: Path | str, *options: str) -> list[str]:
     return [sys.executable, "-m", "polyhead", "app", str(run), *options]
 
 
+_open: list[Browser] = []
+"""The browser that is open: Playwright can be started only once in a process."""
+
+
 @contextmanager
 def browsing() -> Iterator[Browser]:
-    """Start a headless browser; without one the test is skipped."""
+    """Start a headless browser, unless one is open; without one the test is skipped."""
+    if _open:
+        yield _open[0]
+        return
     path = shutil.which("chromium")
     if path is None:
         pytest.skip(f"needs the browser chromium; install it with: {INSTALL}")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=OFFLINE)
-        yield browser
-        browser.close()
+        _open.append(playwright.chromium.launch(executable_path=path, args=OFFLINE))
+        yield _open[0]
+        _open.pop().close()
 
 
 def upload(page: Page, path: Path) -> None:
