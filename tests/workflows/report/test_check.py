@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders.answered_report import answer
 from nbformat import v4
 
 from polyhead import cli
 from polyhead.errors import PolyheadError
 from polyhead.run import Run
 from polyhead.workflows.report.check import check_report
-from polyhead.workflows.report.merge import type_of
 from polyhead.workflows.report.notebook_file import read_notebook, write_notebook
 from polyhead.workflows.report.write import Report, write_report
 
@@ -23,13 +23,7 @@ def answered(run: Run, written: Report, tmp_path_factory: pytest.TempPathFactory
     """A copy of the run, whose questions are answered."""
     copy = Run(tmp_path_factory.mktemp("answered") / "small")
     shutil.copytree(run.folder, copy.folder)
-    path = copy.folder / written.notebook.name
-    notebook = read_notebook(path)
-    assert notebook is not None
-    for cell in notebook.cells:
-        if type_of(cell) == "question":
-            cell.source = "An answer."
-    write_notebook(notebook, path)
+    answer(copy.folder / written.notebook.name)
     write_report(copy, show=lambda _: None)
     return copy
 
