@@ -54,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
     from polyhead.workflows.extend import extend
 
     run = extend(given.run, given.task, settings(given.data), changes)
-    print(f"next: polyhead predict {run.quoted} IMAGE   or: polyhead evaluate {run.quoted}")
+    print(f"next: polyhead predict {run.quoted} IMAGE   or: polyhead report {run.quoted}")
     return 0
 
 

@@ -29,7 +29,7 @@ def parser() -> Parser:
         "run", metavar="RUN", help="the run folder that 'polyhead train' printed (for --check also a notebook)"
     )
     command.add_argument(
-        "others", metavar="RUN", nargs="*", help="further runs to compare with, tested on the same data"
+        "others", metavar="OTHER", nargs="*", help="further runs to compare with, tested on the same data"
     )
     command.add_argument("--check", action="store_true", help="write nothing, but say what must be corrected")
     command.add_argument(
@@ -47,6 +47,10 @@ def main(argv: list[str]) -> int:
     allow(given.allow)
     if given.check:
         return _check(given)
+    if given.run.endswith(".ipynb"):
+        raise PolyheadError(f"expected a run folder, got the notebook {given.run!r}. Give the folder, or add --check.")
+    if given.seconds <= 0:
+        raise PolyheadError(f"--seconds: expected more than 0, got {given.seconds:g}")
     from polyhead.workflows.report.write import write_report
 
     written = write_report(
@@ -69,14 +73,15 @@ def _check(given: argparse.Namespace) -> int:
     """Print what must be corrected, and return the exit code."""
     if given.others or given.study or given.link:
         raise PolyheadError("--check checks one report as it is. Give one run and no other option.")
-    from polyhead.workflows.report.check import check_report
+    from polyhead.workflows.report.check import check_report, unchecked
 
     found = check_report(given.run)
     for number, each in enumerate(found, 1):
         print(f"{number}. {each}")
-    print(
-        f"{counted(len(found), 'point')} to correct"
-        if found
-        else "the report is complete, and its numbers are those of the run"
-    )
+    if found:
+        print(f"{counted(len(found), 'point')} to correct")
+    else:
+        print("the report is complete, and the numbers that it shows are those of the run")
+    answers, cells = unchecked(given.run)
+    print(f"not checked, for a person to read: {counted(answers, 'answer')}, {counted(cells, 'cell')} of yours")
     return WRONG if found else 0

@@ -97,7 +97,7 @@ def main(argv: list[str]) -> int:
             data_setting(changes)
             or "no recipe given. Name a recipe ('polyhead recipes' lists them) or a data folder, or give --resume RUN."
         )
-    print(f"next: polyhead predict {run.quoted} IMAGE   or: polyhead evaluate {run.quoted}")
+    print(f"next: polyhead predict {run.quoted} IMAGE   or: polyhead report {run.quoted}")
     return 0
 
 

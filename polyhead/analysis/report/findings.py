@@ -57,11 +57,13 @@ def mistakes(run: Run) -> Text:
         for task, entry in content["tasks"].items()
         for kind, count in entry["types"].items()
     ]
+    images = ", ".join(f"{escape(task)}: {entry['images']}" for task, entry in content["tasks"].items())
+    if not content["mistakes"]:
+        return Text(f"No mistakes were found on {content['split']} ({images} images).")
     worst = [
         [escape(each["task"]), escape(each["type"]), escape(each["caption"]), escape(each.get("verdict", "-"))]
         for each in content["mistakes"]
     ]
-    images = ", ".join(f"{escape(task)}: {entry['images']}" for task, entry in content["tasks"].items())
     return Text(
         f"Mistakes on {content['split']} ({images} images):\n\n{table(['head', 'type', 'mistakes'], counts)}\n\n"
         "The worst of each, with the map of what the prediction depends on, and whether that map can be trusted:\n\n"

@@ -62,7 +62,11 @@ def _chosen(run: Run) -> str:
     if split_of(run) != "test":
         return "This run has no scores on test. Its val scores are too high, as its weights were selected by them."
     points = {task: numbers["operating"] for task, numbers in tasks_of(run).items() if numbers.get("operating")}
-    chosen = [f"the operating point of {escape(task)} on {point['chosen_on']}" for task, point in points.items()]
+    chosen = []
+    for task, point in points.items():
+        parts = [*(["thresholds"] if point.get("threshold") is not None else [])]
+        parts += ["temperature"] if "temperature" in point else []
+        chosen.append(f"the {' and '.join(parts) or 'operating point'} of {escape(task)} on {point['chosen_on']}")
     selected = any(row.get("selected") == "1" for row in run.epochs)
     chosen = [*(["the epoch whose weights are used on val"] if selected else []), *chosen]
     return f"Chosen were {', and '.join(chosen)}; test was measured afterwards." if chosen else ""

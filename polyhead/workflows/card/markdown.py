@@ -67,7 +67,8 @@ def card_text(known: Known) -> str:
         "## Limitations",
         _listed([*facts.limitations, *subject.notes]),
         "## Personal data",
-        _listed(facts.privacy) or "No class shows people, and no metadata of a file that names them was found.",
+        _listed(facts.privacy)
+        or "No class name suggests people, and no metadata of a file that names them was found. Images may show them.",
         *_asked(known, "consent"),
         "## Uses and misuse",
         misuse(known),

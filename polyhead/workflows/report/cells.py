@@ -52,9 +52,9 @@ def digest(source: str) -> str:
     return hashlib.blake2b(source.strip().encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
-def question(name: str, *texts: str) -> Cell:
-    """Return a cell that asks questions."""
-    return Cell(f"question-{name}", "question", "\n>\n".join(f"{MARK} {text}" for text in texts))
+def question(name: str, text: str) -> Cell:
+    """Return a cell that asks a question."""
+    return Cell(f"question-{name}", "question", f"{MARK} {text}")
 
 
 def opening(folder: str) -> Cell:
@@ -85,8 +85,8 @@ def _problem(sources: Sources) -> Iterator[Cell]:
     for task, asked in sources.tasks.items():
         yield Cell(f"heading-card-{task}", "text", f"### Data card: {task}")
         yield _show("data_card", "run", repr(task))
-        if asked:
-            yield question(f"card-{task}", *asked)
+        for each in asked:
+            yield question(f"card-{task}-{digest(each)}", each)
     yield Cell("heading-links", "text", "### Links")
     yield _show("links", "run")
     yield question("links", "Where are the app, the code and this notebook published? Or are they not?")

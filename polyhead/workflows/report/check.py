@@ -14,7 +14,7 @@ from polyhead.workflows.report.cells import SECTIONS, Sources, heading_id, secti
 from polyhead.workflows.report.claims import false_claims, false_studies
 from polyhead.workflows.report.execute import check_packages, execute
 from polyhead.workflows.report.html import html
-from polyhead.workflows.report.merge import is_unchanged, type_of
+from polyhead.workflows.report.merge import answer_of, asked_by, is_unchanged, type_of
 from polyhead.workflows.report.notebook_file import read_notebook
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TEXTS = ("text/plain", "text/markdown", "text/html")
 """Outputs that are compared; images are drawn from the same files."""
+AGAIN = "Run the command that wrote the notebook again; your answers and cells stay."
 _SCRATCH = re.compile(r"\b(TODO|FIXME|XXX)\b|^\s*(%debug|breakpoint\(\)|import pdb)", re.MULTILINE)
 _RUN = re.compile(r"polyhead\.Run\.open\((['\"])(.+?)\1\)")
 _STUDY = re.compile(r"report\.study\((['\"])(.+?)\1\)")
@@ -40,9 +41,7 @@ def check_report(path: str | Path) -> list[str]:
         PolyheadError: if there is no report, a file of the run is damaged, or a package is missing.
     """
     check_packages()
-    file = Path(path)
-    if file.suffix != ".ipynb":
-        file = Run.open(path).folder / "report.ipynb"
+    file = _file_of(path)
     notebook = read_notebook(file)
     if notebook is None:
         raise PolyheadError(f"there is no {file}. Write it with 'polyhead report', or with 'polyhead notebook'.")
@@ -61,11 +60,24 @@ def unanswered(notebook: "NotebookNode") -> list[str]:
     """Return the questions of a notebook that are not answered; a cell that is empty answers none."""
     found = []
     for cell in notebook.cells:
-        if cell.cell_type == "markdown":
+        if type_of(cell) == "question":
+            found += [] if answer_of(cell) else [asked_by(cell)]
+        elif cell.cell_type == "markdown":
             found += open_questions(cell.source)
-        if type_of(cell) == "question" and not cell.source.strip():
-            found.append(f"the cell {cell.id!r} is empty")
     return found
+
+
+def unchecked(path: str | Path) -> tuple[int, int]:
+    """Return how many answers and how many cells of people a report has, which :func:`check_report` does not judge."""
+    notebook = read_notebook(_file_of(path))
+    cells = [] if notebook is None else notebook.cells
+    answers = sum(type_of(cell) == "question" and bool(answer_of(cell)) for cell in cells)
+    return answers, sum(type_of(cell) is None for cell in cells)
+
+
+def _file_of(path: str | Path) -> Path:
+    """Return the notebook that a path means: itself, or that of a run."""
+    return Path(path) if Path(path).suffix == ".ipynb" else Run.open(path).folder / "report.ipynb"
 
 
 def _run_of(notebook: "NotebookNode", file: Path) -> Run:
@@ -77,6 +89,8 @@ def _run_of(notebook: "NotebookNode", file: Path) -> Run:
     for cell in notebook.cells:
         if cell.id == "open" and (opened := _RUN.search(cell.source)):
             return Run.open(file.parent / opened[2])
+    if any(type_of(cell) for cell in notebook.cells):
+        raise PolyheadError(f"{file}: the cell that opens the run is missing. {AGAIN}")
     raise PolyheadError(f"{file} was not written by Polyhead: no cell opens a run. Write it with 'polyhead report'.")
 
 
@@ -124,7 +138,7 @@ def _missing(notebook: "NotebookNode", run: Run) -> Iterator[str]:
     ids = {cell.id for cell in notebook.cells}
     for cell in sections(Sources(dict.fromkeys(tasks_of(run), ()))):
         if cell.type == "show" and cell.name not in ids:
-            yield f"the cell with {cell.source!r} is missing."
+            yield f"the cell with {cell.source!r} is missing. {AGAIN}"
 
 
 def _outputs(notebook: "NotebookNode", folder: Path) -> Iterator[str]:
@@ -141,7 +155,7 @@ def _outputs(notebook: "NotebookNode", folder: Path) -> Iterator[str]:
         return
     for cell in again.cells:
         if _texts(cell) != before[cell.id]:
-            yield f"the output of {cell.source.splitlines()[-1]!r} is not what the files of the run give."
+            yield f"the output of {cell.source.splitlines()[-1]!r} is not what the files of the run give. {AGAIN}"
 
 
 def _texts(cell: "NotebookNode") -> list[list[Any]]:
@@ -153,6 +167,6 @@ def _page(notebook: "NotebookNode", file: Path) -> Iterator[str]:
     """Yield that the page beside a notebook is missing, or another one."""
     page = file.with_suffix(".html")
     if not page.is_file():
-        yield f"{page.name} is missing. Run the command that wrote {file.name} again."
+        yield f"{page.name} is missing. {AGAIN}"
     elif page.read_text(encoding="utf-8") != html(notebook, file.parent):
-        yield f"{page.name} is not the page of {file.name} as it is now. Run the command that wrote it again."
+        yield f"{page.name} is not the page of {file.name} as it is now. {AGAIN}"

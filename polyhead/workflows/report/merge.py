@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from polyhead.analysis.report.questions import MARK
 from polyhead.workflows.report.cells import Cell, digest
 
 if TYPE_CHECKING:
@@ -16,9 +17,9 @@ CODE = ("show", "work")
 def merge(title: str, cells: Sequence[Cell], old: "NotebookNode | None" = None) -> "tuple[NotebookNode, list[str]]":
     """Return a notebook of cells, and what happened to cells of an earlier version that people have changed.
 
-    Answers stay in their places. Cells that people have added stay after the cell that they followed. A cell of ours
-    that was changed is written anew, and the changed text follows it as a cell of its own. Nothing else of the earlier
-    version stays.
+    Answers stay in their places, below their questions. Cells that people have added stay after the cell that they
+    followed. A cell of ours that was changed is written anew, and the changed text follows it as a cell of its own.
+    Nothing else of the earlier version stays.
 
     Args:
         title: title of the notebook.
@@ -38,7 +39,8 @@ def merge(title: str, cells: Sequence[Cell], old: "NotebookNode | None" = None) 
         if is_unchanged(each):
             continue
         if type_of(each) == "question" and each.id in known:
-            answers[each.id] = each.source
+            if answer := answer_of(each):
+                answers[each.id] = f"**{asked_by(each)}**\n\n{answer}"
         else:
             after.setdefault(place, []).append(_own(each))
             notes.append(f"the cell {each.id!r} was changed; the changed text follows it as a cell of its own")
@@ -56,6 +58,21 @@ def type_of(cell: Mapping[str, Any]) -> str | None:
     return str(entry["type"]) if isinstance(entry, Mapping) and {"type", "digest"} <= entry.keys() else None
 
 
+def asked_by(cell: "NotebookNode") -> str:
+    """Return the question of a cell of ours that asks one."""
+    return str(cell.metadata[OURS].get("asked", ""))
+
+
+def answer_of(cell: "NotebookNode") -> str:
+    """Return what a person has written in a cell that asks a question, without the question; empty if nothing."""
+    asked = asked_by(cell)
+    mine = ("", ">", f"{MARK} {asked}", f"**{asked}**", f"> **{asked}**")
+    lines = cell.source.strip().splitlines()
+    while lines and lines[0].strip() in mine:
+        del lines[0]
+    return "\n".join(lines).strip()
+
+
 def is_unchanged(cell: "NotebookNode") -> bool:
     """Return whether a cell of ours is as it was written."""
     return bool(digest(cell.source) == cell.metadata[OURS]["digest"])
@@ -63,8 +80,10 @@ def is_unchanged(cell: "NotebookNode") -> bool:
 
 def _node(cell: Cell, source: str) -> "NotebookNode":
     """Return a cell of ours for a notebook."""
-    metadata = {OURS: {"type": cell.type, "digest": digest(cell.source)}}
-    return _new("code" if cell.type in CODE else "markdown", source, id=cell.name, metadata=metadata)
+    entry = {"type": cell.type, "digest": digest(cell.source)}
+    if cell.type == "question":
+        entry["asked"] = cell.source.removeprefix(MARK).strip()
+    return _new("code" if cell.type in CODE else "markdown", source, id=cell.name, metadata={OURS: entry})
 
 
 def _own(cell: "NotebookNode") -> "NotebookNode":

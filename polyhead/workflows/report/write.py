@@ -63,6 +63,8 @@ def write_report(
     run, *rest = (each if isinstance(each, Run) else Run.open(each) for each in (run, *others))
     for each in (run, *rest):
         split_of(each)
+    if len({each.folder.resolve() for each in (run, *rest)}) <= len(rest):
+        raise PolyheadError("a run is given twice. Give each run once: the first is reported, the others are compared.")
     if links:
         check_links(links)
         run.update_manifest(links={**run.read_manifest().get("links", {}), **links})

@@ -11,7 +11,9 @@ from nbformat import v4
 from polyhead import cli
 from polyhead.errors import PolyheadError
 from polyhead.run import Run
+from polyhead.workflows.report.cells import question
 from polyhead.workflows.report.check import check_report
+from polyhead.workflows.report.merge import merge
 from polyhead.workflows.report.notebook_file import read_notebook, write_notebook
 from polyhead.workflows.report.write import Report, write_report
 
@@ -45,7 +47,9 @@ def test_open_questions_are_all_that_is_wrong_at_first(
 
 def test_it_passes_when_they_are_answered(answered: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["report", str(answered.folder / "report.ipynb"), "--check"]) == 0
-    assert "the report is complete, and its numbers are those of the run" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "the report is complete, and the numbers that it shows are those of the run" in printed
+    assert "answers, 0 cells of yours" in printed
 
 
 def test_faults_of_the_notebook_are_named(answered: Run, tmp_path: Path) -> None:
@@ -66,7 +70,7 @@ def test_faults_of_the_notebook_are_named(answered: Run, tmp_path: Path) -> None
     for expected in (
         "the output of 'report.scores(run)' is not what the files of the run give",
         "(classes-det) was changed, so it may show something else",
-        "not answered: the cell 'question-purpose' is empty",
+        "not answered: Who would use these predictions",
         "section Analysis is missing",
         "the cell with 'report.verdict(run)' is missing",
         "is an empty code cell",
@@ -98,5 +102,9 @@ def test_what_is_no_report_is_refused(run: Run, tmp_path: Path) -> None:
         check_report(tmp_path)
     write_notebook(v4.new_notebook(), tmp_path / "a.ipynb")
     with pytest.raises(PolyheadError, match="was not written by Polyhead: no cell opens a run"):
+        check_report(tmp_path / "a.ipynb")
+    notebook, _ = merge("A", [question("why", "Why?")])
+    write_notebook(notebook, tmp_path / "a.ipynb")
+    with pytest.raises(PolyheadError, match=r"the cell that opens the run is missing\. Run the command that wrote"):
         check_report(tmp_path / "a.ipynb")
     assert run.folder.is_dir()

@@ -12,7 +12,7 @@ from polyhead.workflows.report.check import unanswered
 from polyhead.workflows.report.merge import merge, type_of
 from polyhead.workflows.report.notebook_file import read_notebook, write_notebook
 
-CELLS = [Cell("title", "text", "# A"), question("why", "Why?", "How?"), Cell("scores", "show", "report.scores(run)")]
+CELLS = [Cell("title", "text", "# A"), question("why", "Why?"), Cell("scores", "show", "report.scores(run)")]
 
 
 def sources_of(notebook: Any) -> list[str]:
@@ -24,7 +24,7 @@ def test_a_new_notebook_is_valid_and_has_all_cells() -> None:
     nbformat.validate(notebook)
     assert [type_of(cell) for cell in notebook.cells] == ["text", "question", "show"]
     assert [cell.cell_type for cell in notebook.cells] == ["markdown", "markdown", "code"]
-    assert unanswered(notebook) == ["Why?", "How?"]
+    assert unanswered(notebook) == ["Why?"]
     assert not notes
 
 
@@ -36,7 +36,15 @@ def test_answers_and_own_cells_stay_in_their_places() -> None:
     old.cells.append(v4.new_raw_cell("after"))
     new, notes = merge("A", [CELLS[0], *CELLS[1:], Cell("last", "text", "end")], old)
     nbformat.validate(new)
-    assert sources_of(new) == ["before", "# A", "Because.", "print(1)", "report.scores(run)", "after", "end"]
+    assert sources_of(new) == [
+        "before",
+        "# A",
+        "**Why?**\n\nBecause.",
+        "print(1)",
+        "report.scores(run)",
+        "after",
+        "end",
+    ]
     assert new.cells[3].outputs == []
     assert not notes
     assert unanswered(new) == []
@@ -66,7 +74,22 @@ def test_an_answer_to_a_question_that_is_no_longer_asked_stays() -> None:
 def test_an_empty_answer_is_none() -> None:
     notebook, _ = merge("A", CELLS)
     notebook.cells[1].source = "  "
-    assert unanswered(notebook) == ["the cell 'question-why' is empty"]
+    assert unanswered(notebook) == ["Why?"]
+    new, _ = merge("A", CELLS, notebook)
+    assert sources_of(new) == sources_of(merge("A", CELLS)[0])
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["Because.", "> **Question:** Why?\n\nBecause.", "> **Question:** Why?\n>\nBecause.", "**Why?**\n\nBecause."],
+)
+def test_an_answer_may_stand_below_its_question_or_in_its_place(source: str) -> None:
+    old, _ = merge("A", CELLS)
+    old.cells[1].source = source
+    assert unanswered(old) == []
+    new, notes = merge("A", CELLS, old)
+    assert new.cells[1].source == "**Why?**\n\nBecause."
+    assert not notes
 
 
 def test_names_of_tasks_and_studies_make_valid_and_different_ids() -> None:

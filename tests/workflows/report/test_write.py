@@ -121,6 +121,8 @@ def test_another_run_is_compared_and_answers_stay(
     asked = next(cell for cell in notebook.cells if cell.id == "question-hypotheses")
     asked.source = "It has seen four images."
     write_notebook(notebook, path)
+    with pytest.raises(PolyheadError, match="a run is given twice"):
+        write_report(first, first, show=lambda _: None)
     with pytest.raises(PolyheadError, match="tasks of these kinds cannot be pooled"):
         write_report(first, other, show=lambda _: None)
     assert cli.main(["report", str(first)]) == 0
@@ -164,3 +166,7 @@ def test_a_run_of_fit_has_a_report_without_error_analysis(run: Run, tmp_path: Pa
 def test_the_command_refuses_what_does_not_go_together(written: Report, capsys: pytest.CaptureFixture[Any]) -> None:
     assert cli.main(["report", str(written.notebook.parent), "--check", "--link", "a=https://example.org"]) == 2
     assert "--check checks one report as it is" in capsys.readouterr().err
+    assert cli.main(["report", str(written.notebook)]) == 2
+    assert "expected a run folder, got the notebook" in capsys.readouterr().err
+    assert cli.main(["report", str(written.notebook.parent), "--seconds", "0"]) == 2
+    assert "--seconds: expected more than 0, got 0" in capsys.readouterr().err
