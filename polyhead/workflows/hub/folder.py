@@ -152,10 +152,11 @@ def _checksum(state: dict[str, Any]) -> str:
 
 
 def _save_tensors(weights: Checkpoint, path: Path) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     # Tensors that share their memory are refused.
-    save_file({name: value.clone().contiguous() for name, value in weights.state.items()}, path, {"format": "pt"})
+    content = save({name: value.clone().contiguous() for name, value in weights.state.items()}, {"format": "pt"})
+    path.write_bytes(content)  # safetensors' own files cannot be read by other users
 
 
 def _load_tensors(path: Path) -> dict[str, Any]:
