@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page
 from polyhead.workflows.mistakes import find_mistakes
 from polyhead.workflows.train import train
 
-QUICK = ["stages.0.epochs=1", "stages.0.epoch_scale=0.1", "stages.0.val_every=1"]
+# In float32: with bfloat16, where the CPU has it, a box differs by more than a pixel from the one that is explained.
+QUICK = ["stages.0.epochs=1", "stages.0.epoch_scale=0.1", "stages.0.val_every=1", "precision=32-true"]
 LINK = "https://example.org/code"
 
 

@@ -32,7 +32,7 @@ def test_killed_trainings_are_resumed_and_equal(cases: list[str], tmp_path: Path
 
 @pytest.mark.slow
 def test_a_training_on_a_full_disk_says_so_and_is_resumed(tmp_path: Path) -> None:
-    done = campaign("full_disks", str(tmp_path / "work"), "--sizes", "2")
+    done = campaign("full_disks", str(tmp_path / "work"), "--sizes", "3")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("could not be written, probably because the disk is full") >= 2
 
